@@ -1,0 +1,62 @@
+// Command local runs the chat on this machine: a local API Gateway in front of the handlers that Lambda runs, and
+// the messages in one file.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "local:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends. It prints one line to stdout when it accepts connections, and its log to stderr.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	o.logger = slog.New(slog.NewTextHandler(stderr, nil))
+	s, err := start(o)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "The chat is at http://%s/ and takes WebSocket clients at ws://%[1]s/%s\n", s.addr, stage)
+	<-ctx.Done()
+	return s.stop()
+}
+
+// parse reads the command line. Its error is one line; only -h prints the flags.
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("local", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "the `HOST:PORT` to serve on; port 0 picks a free one")
+	flags.StringVar(&o.data, "data", ".local/chat.db", "the `FILE` that keeps the messages")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintln(stderr, "Usage: go run ./infra/local [flags]")
+		flags.SetOutput(stderr)
+		flags.PrintDefaults()
+		return o, err
+	case err != nil:
+		return o, fmt.Errorf("%w (-h lists the flags)", err)
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("unexpected argument %q (-h lists the flags)", flags.Arg(0))
+	}
+	return o, nil
+}

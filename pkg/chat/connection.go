@@ -1,0 +1,49 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Member is one connection's membership of one room.
+type Member struct {
+	Room         string
+	ConnectionID string
+	User         string    // "" where the connection gave no name
+	ConnectedAt  time.Time // when the connection was made
+	ExpiresAt    time.Time // when API Gateway must have closed the connection; the row is void from then on
+}
+
+// ConnectionLife is how long a membership counts: API Gateway closes every connection after two hours
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html),
+// and the rest is slack for clocks that differ.
+const ConnectionLife = 2*time.Hour + 10*time.Minute
+
+// Roster keeps who is in which room. One connection may be in many.
+type Roster interface {
+	// Join adds m, or replaces the same connection's membership of the same room.
+	Join(ctx context.Context, m Member) error
+
+	// Leave removes one membership. A membership that is not there is no error.
+	Leave(ctx context.Context, room, connectionID string) error
+
+	// Members returns every membership of a room, in no particular order.
+	// Every Join that had returned before Members was called is seen.
+	Members(ctx context.Context, room string) ([]Member, error)
+
+	// Forget removes a connection from every room. It may miss a room that was joined within the last moments:
+	// the caller that knows of one calls Leave.
+	Forget(ctx context.Context, connectionID string) error
+}
+
+// Poster sends frames to connections.
+type Poster interface {
+	// Post sends one text frame to a connection, retrying what is worth retrying inside ctx's deadline.
+	// It returns an error that wraps ErrGone where the connection is closed, never existed, or is still in its own
+	// $connect: API Gateway does not tell these apart.
+	Post(ctx context.Context, connectionID string, frame []byte) error
+}
+
+// ErrGone says that a connection cannot be posted to and, unless it is very young, never can be again.
+var ErrGone = errors.New("connection is gone")

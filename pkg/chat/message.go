@@ -1,0 +1,51 @@
+package chat
+
+import "context"
+
+// Message is one line of a room's log.
+type Message struct {
+	Room     string // the room's name, the log's key
+	Index    int64  // 1, 2, 3, … within the room; 0 before it is stored
+	User     string // the sender's name
+	Content  string
+	CreateAt int64  // whole seconds since the epoch
+	ID       string // the sender's own message_id, stored once per room and user; "" for none
+}
+
+// Log keeps each room's messages.
+//
+// Its promise: a room's indexes are 1, 2, 3, … with no gap and no duplicate; a message at n is stored only where n-1
+// was; a stored message is never overwritten. Old messages may expire from the beginning; the count goes on.
+//
+// Implementations retry what is worth retrying, inside ctx's deadline, and may return an *Error that says why not.
+type Log interface {
+	// Append stores m as the next message of m.Room and returns it with its Index. Where m.ID is set and was
+	// stored before in m.Room by m.User, it stores nothing and returns that message, with repeat true.
+	// On an error it is not known whether m was stored, except with CodeRoomBusy: it was not.
+	Append(ctx context.Context, m Message) (stored Message, repeat bool, err error)
+
+	// Read returns the messages of a room whose index lies in span, oldest first.
+	// Every message whose Append had returned before Read was called is seen.
+	Read(ctx context.Context, room string, span Span) ([]Message, error)
+
+	// Tail returns the index of the room's last message, also where that has expired; 0 for a room never used.
+	Tail(ctx context.Context, room string) (int64, error)
+
+	// Ping proves that the log can be written.
+	Ping(ctx context.Context) error
+}
+
+// Span selects messages of one room by index.
+type Span struct {
+	After  int64 // only indexes greater than this; 0 for all
+	Before int64 // only indexes less than this; 0 for no bound
+	Limit  int   // at most so many, at least 1
+	Newest bool  // where there are more than Limit: keep the newest of them, not the oldest
+}
+
+// Page is an answer out of a room's history.
+type Page struct {
+	Messages []Message // oldest first
+	More     bool      // older messages remain (with Query.After: newer ones)
+	Expired  bool      // what was asked for begins before the oldest message that is kept
+}

@@ -1,0 +1,221 @@
+// Package chat is what a chat is: rooms that are logs of messages, connections that are members of rooms, and the use
+// cases on them. It knows neither AWS nor JSON; what it needs of them it asks for in its interfaces.
+package chat
+
+import (
+	"context"
+	"errors"
+	"math"
+	"time"
+)
+
+// Service carries out the use cases. Its fields are read only, so one value serves any number of goroutines,
+// and a copy with another Poster is cheap.
+type Service struct {
+	Log    Log    // required
+	Roster Roster // required
+	Poster Poster // required
+
+	// Encode turns a page of messages into the frames that clients receive, each at most MaxFrameBytes where no single
+	// message is larger. Required.
+	Encode func(Page) [][]byte
+
+	// Now tells the time. Required.
+	Now func() time.Time
+
+	// Workers is how many posts of one fan-out are under way at once. Required, at least 1.
+	Workers int
+}
+
+// Draft is a message that somebody wants to send.
+type Draft struct {
+	Room    string
+	User    string
+	Content string
+	ID      string // optional: makes sending it again safe
+}
+
+// Sent says what became of a Draft.
+type Sent struct {
+	Message  Message  // as it is stored
+	Repeat   bool     // it had been stored before; only the sender was told
+	Delivery Delivery // of the frame to the members and the sender
+}
+
+// Send stores a message and then sends it to every member of its room, and to the sender even where it is no member.
+//
+// The members are read after the message is stored: whoever joined before is among them, whoever joins later finds the
+// message in history. A draft whose ID was stored before is answered, to the sender alone, with the stored message.
+func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, error) {
+	if err := s.checkDraft(d); err != nil {
+		return Sent{}, err
+	}
+	stored, repeat, err := s.Log.Append(ctx, Message{
+		Room: d.Room, User: d.User, Content: d.Content, ID: d.ID, CreateAt: s.Now().Unix(),
+	})
+	if err != nil {
+		return Sent{}, unavailable("The message could not be confirmed as stored. "+
+			"Send it again with the same message_id and it is stored once.", err)
+	}
+	sent := Sent{Message: stored, Repeat: repeat}
+	frame := s.Encode(Page{Messages: []Message{stored}})[0]
+	to := []Member{{ConnectionID: connectionID}}
+	if !repeat {
+		members, err := s.Roster.Members(ctx, d.Room)
+		if err != nil {
+			return sent, &Error{Code: CodeNotSent, Err: err,
+				Message: "The message is stored, but could not be sent to the room; its members will find it in history."}
+		}
+		to = s.recipients(members, connectionID)
+	}
+	sent.Delivery = s.fanOut(ctx, to, frame)
+	return sent, nil
+}
+
+func (s Service) checkDraft(d Draft) error {
+	err := errors.Join(checkRoom(d.Room), checkName("user_name", d.User), checkContent(d.Content),
+		checkOptionalName("message_id", d.ID))
+	if err != nil {
+		return err
+	}
+	// Escaping can make an encoded message six times as long as its content, so the frame itself is measured, at the
+	// longest that it can ever be: nothing is stored that could not be sent.
+	longest := Message{Room: d.Room, Index: math.MaxInt64, User: d.User, Content: d.Content, ID: d.ID, CreateAt: math.MaxInt64}
+	if len(s.Encode(Page{Messages: []Message{longest}, More: true, Expired: true})[0]) > MaxFrameBytes {
+		return &Error{Code: CodeTooLarge, Message: "content is too large: encoded as JSON, the message must fit into 32 KB"}
+	}
+	return nil
+}
+
+// Query asks for a part of a room's history: the last messages, those before an index, or those after one.
+type Query struct {
+	Room   string
+	Limit  int    // at most so many messages, 1 to MaxHistory
+	After  *int64 // from the one after this index on, oldest first; not together with Before
+	Before *int64 // the last ones before this index
+}
+
+// History reads a part of a room's log and posts it to the connection that asked, in as many frames as it needs.
+func (s Service) History(ctx context.Context, connectionID string, q Query) (Page, error) {
+	if err := checkQuery(q); err != nil {
+		return Page{}, err
+	}
+	page, err := s.page(ctx, q)
+	if err != nil {
+		return Page{}, unavailable("The room's history could not be read. Ask again.", err)
+	}
+	return page, s.Reply(ctx, connectionID, s.Encode(page)...)
+}
+
+func checkQuery(q Query) error {
+	switch {
+	case q.Limit < 1 || q.Limit > MaxHistory:
+		return InvalidField("limit", "must be a whole number from 1 to 100")
+	case q.After != nil && q.Before != nil:
+		return InvalidField("after", "must not be given together with before")
+	case q.After != nil && *q.After < 0:
+		return InvalidField("after", "must be a whole number, 0 or greater")
+	case q.Before != nil && *q.Before < 1:
+		return InvalidField("before", "must be a whole number, 1 or greater")
+	}
+	return checkRoom(q.Room)
+}
+
+func (s Service) page(ctx context.Context, q Query) (Page, error) {
+	span := Span{Limit: q.Limit + 1, Newest: q.After == nil} // one more than asked for shows whether more remain
+	if q.After != nil {
+		span.After = *q.After
+	}
+	if q.Before != nil {
+		if *q.Before == 1 {
+			return Page{}, nil // nothing can stand before the first message, and Span has no such bound
+		}
+		span.Before = *q.Before
+	}
+	found, err := s.Log.Read(ctx, q.Room, span)
+	if err != nil {
+		return Page{}, err
+	}
+	if len(found) == 0 {
+		return s.emptyPage(ctx, q.Room, span)
+	}
+	return pageOf(found, span), nil
+}
+
+// emptyPage tells a span that holds nothing yet from one whose messages have expired: the latter lies below the tail.
+// A message may have been stored since the first look, so it looks again before it says expired.
+func (s Service) emptyPage(ctx context.Context, room string, span Span) (Page, error) {
+	tail, err := s.Log.Tail(ctx, room)
+	if err != nil || tail <= span.After {
+		return Page{}, err
+	}
+	found, err := s.Log.Read(ctx, room, span)
+	if err != nil || len(found) == 0 {
+		return Page{Expired: err == nil}, err
+	}
+	return pageOf(found, span), nil
+}
+
+// pageOf makes a page of what was found for a span whose limit is one more than was asked for.
+func pageOf(found []Message, span Span) Page {
+	limit := span.Limit - 1
+	more := len(found) > limit
+	if more && span.Newest {
+		return Page{Messages: found[1:], More: true}
+	}
+	// The log has no gaps: where the first message is not the first that was asked for, those before it have expired.
+	page := Page{Messages: found, More: more, Expired: found[0].Index > span.After+1}
+	if more {
+		page.Messages = found[:limit]
+	}
+	return page
+}
+
+// Connect makes a new connection a member of a room. An empty room is none: the connection may join one later.
+func (s Service) Connect(ctx context.Context, connectionID, room, user string) error {
+	if room == "" {
+		return checkOptionalName("user_name", user)
+	}
+	// The time is taken here, not from the event: it marks how long the connection may still be in its own $connect,
+	// and that began long ago where the function had a cold start.
+	return s.Join(ctx, Member{Room: room, ConnectionID: connectionID, User: user, ConnectedAt: s.Now()})
+}
+
+// Join makes a connection a member of one more room. m.ExpiresAt is set here.
+func (s Service) Join(ctx context.Context, m Member) error {
+	if err := errors.Join(checkRoom(m.Room), checkOptionalName("user_name", m.User)); err != nil {
+		return err
+	}
+	m.ExpiresAt = m.ConnectedAt.Add(ConnectionLife)
+	if err := s.Roster.Join(ctx, m); err != nil {
+		return unavailable("The room could not be joined. Try again.", err)
+	}
+	return nil
+}
+
+// Leave ends a connection's membership of one room. Leaving a room that was not joined is no error.
+func (s Service) Leave(ctx context.Context, connectionID, room string) error {
+	if err := checkRoom(room); err != nil {
+		return err
+	}
+	if err := s.Roster.Leave(ctx, room, connectionID); err != nil {
+		return unavailable("The room could not be left. Try again.", err)
+	}
+	return nil
+}
+
+// Disconnect ends every membership of a connection that is closed.
+func (s Service) Disconnect(ctx context.Context, connectionID string) error {
+	if err := s.Roster.Forget(ctx, connectionID); err != nil {
+		return unavailable("The connection's rooms could not be left; they are once they are posted to.", err)
+	}
+	return nil
+}
+
+// Ping proves that messages can be stored.
+func (s Service) Ping(ctx context.Context) error {
+	if err := s.Log.Ping(ctx); err != nil {
+		return unavailable("The messages table cannot be written.", err)
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+// Package config names what the Lambda function is configured with, once, for the function that reads it and for the
+// stack that sets it.
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// The function's own environment variables. The AWS SDK reads AWS's (AWS_REGION, AWS_ENDPOINT_URL_DYNAMODB, …) itself.
+const (
+	ConnectionsTable    = "CONNECTIONS_TABLE"    // required: the name of the connections table
+	MessagesTable       = "MESSAGES_TABLE"       // required: the name of the messages table
+	ConnectionsEndpoint = "CONNECTIONS_ENDPOINT" // the stage's callback URL; where unset, from each event
+)
+
+// Config is the function's configuration.
+type Config struct {
+	ConnectionsTable    string
+	MessagesTable       string
+	ConnectionsEndpoint string // "" for https://DOMAIN/STAGE of the event at hand
+}
+
+// FromEnv reads the configuration through getenv, which is os.Getenv outside tests. The error names every variable that
+// is missing or wrong.
+func FromEnv(getenv func(string) string) (Config, error) {
+	c := Config{
+		ConnectionsTable:    getenv(ConnectionsTable),
+		MessagesTable:       getenv(MessagesTable),
+		ConnectionsEndpoint: getenv(ConnectionsEndpoint),
+	}
+	var wrong []string
+	if c.ConnectionsTable == "" {
+		wrong = append(wrong, ConnectionsTable+" is not set: it must name the connections table")
+	}
+	if c.MessagesTable == "" {
+		wrong = append(wrong, MessagesTable+" is not set: it must name the messages table")
+	}
+	if e := c.ConnectionsEndpoint; e != "" {
+		if u, err := url.Parse(e); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a URL such as https://ID.execute-api.REGION.amazonaws.com/STAGE",
+				ConnectionsEndpoint, e))
+		}
+	}
+	if len(wrong) > 0 {
+		return Config{}, fmt.Errorf("configuration: %s", strings.Join(wrong, "; "))
+	}
+	return c, nil
+}

@@ -1,0 +1,174 @@
+package localgateway
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// Close codes (RFC 6455, section 7.4.1).
+const (
+	closeNormal         = 1000
+	closeGoingAway      = 1001
+	closeProtocolError  = 1002
+	closeUnsupported    = 1003
+	closeNoStatus       = 1005 // never sent: the close frame had no code
+	closeAbnormal       = 1006 // never sent: there was no close frame
+	closeInvalidPayload = 1007
+	closeTooLarge       = 1009
+)
+
+const (
+	// bufferBytes is how much may wait to be written to a client that does not read before posts to it get 429. API
+	// Gateway documents no number; this is one message of the largest size.
+	bufferBytes = 128 << 10
+
+	// writeTimeout is how long one write may wait for a client that does not read, before it counts as gone.
+	writeTimeout = 30 * time.Second
+
+	// closeTimeout is how long a close waits for the client's own close frame.
+	closeTimeout = time.Second
+)
+
+var (
+	errGone = errors.New("the connection is closed")
+	errFull = errors.New("the client does not read and its buffer is full")
+)
+
+// connection is one client's socket.
+type connection struct {
+	id          string
+	domainName  string
+	identity    identity
+	connectedAt time.Time
+	lastActive  atomic.Int64 // nanoseconds since the epoch
+
+	mu           sync.Mutex
+	conn         net.Conn // nil until the handshake is written
+	queue        net.Buffers
+	queued       int  // bytes in queue and in the write under way
+	writing      bool // a goroutine is writing the queue
+	closing      bool // a close frame is queued or written; nothing follows it
+	code         int  // what closing was begun with
+	reason       string
+	closeWritten chan struct{} // closed when the close frame is written, or cannot be
+	gone         bool          // the socket is closed
+}
+
+// touch records activity.
+func (c *connection) touch() { c.lastActive.Store(time.Now().UnixNano()) }
+
+// send queues one text frame. It never blocks: errGone after a close, errFull where the client does not keep up.
+func (c *connection) send(text []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closing || c.gone:
+		return errGone
+	case c.queued > 0 && c.queued+len(text) > bufferBytes:
+		return errFull
+	}
+	c.enqueue(ws.NewTextFrame(text))
+	return nil
+}
+
+// pong answers a ping, unless the client does not read what it asks for.
+func (c *connection) pong(payload []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closing && !c.gone && c.queued < bufferBytes {
+		c.enqueue(ws.NewPongFrame(payload))
+	}
+}
+
+// close begins to close: the frames that are queued are still written, then the close frame. $disconnect gets this code
+// and reason. A second close changes nothing.
+func (c *connection) close(code int, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing || c.gone {
+		return
+	}
+	c.closing, c.code, c.reason = true, code, reason
+	var body []byte
+	if code != closeNoStatus {
+		body = ws.NewCloseFrameBody(ws.StatusCode(code), reason)
+	}
+	c.enqueue(ws.NewCloseFrame(body))
+	if c.conn != nil {
+		_ = c.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+	}
+}
+
+// closedWith returns what close was called with, where it was.
+func (c *connection) closedWith() (code int, reason string, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.code, c.reason, c.closing
+}
+
+// start is called when the handshake is written; what was queued meanwhile follows.
+func (c *connection) start(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn = conn
+	c.startWriting()
+}
+
+// enqueue appends a frame and sees that somebody writes it. The caller holds mu.
+func (c *connection) enqueue(frame ws.Frame) {
+	b := ws.MustCompileFrame(frame)
+	c.queue = append(c.queue, b)
+	c.queued += len(b)
+	c.startWriting()
+}
+
+// startWriting starts a goroutine that writes until the queue is empty. There is none while a connection is quiet, which
+// most are most of the time. The caller holds mu.
+func (c *connection) startWriting() {
+	if !c.writing && c.conn != nil && len(c.queue) > 0 {
+		c.writing = true
+		go c.write()
+	}
+}
+
+func (c *connection) write() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.queue) > 0 && !c.gone {
+		batch, size, timeout := c.queue, c.queued, writeTimeout
+		if c.closing {
+			timeout = closeTimeout
+		}
+		c.queue = nil
+		_ = c.conn.SetWriteDeadline(time.Now().Add(timeout))
+		c.mu.Unlock()
+		_, err := batch.WriteTo(c.conn)
+		c.mu.Lock()
+		c.queued -= size
+		if err != nil {
+			c.queue, c.queued = nil, 0
+			_ = c.conn.Close() // the reader meets it and ends the connection
+		}
+	}
+	c.writing = false
+	if c.closing {
+		_ = c.conn.SetReadDeadline(time.Now().Add(closeTimeout))
+		close(c.closeWritten)
+	}
+}
+
+// abandon closes the socket at once.
+func (c *connection) abandon() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.gone = true
+	c.queue, c.queued = nil, 0
+	if c.conn != nil {
+		_ = c.conn.Close()
+	}
+}

@@ -1,0 +1,216 @@
+package localgateway
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// event is what a WebSocket API sends to a Lambda function. A field that API Gateway leaves out is left out.
+type event struct {
+	Headers           map[string]string   `json:"headers,omitempty"`
+	MultiValueHeaders map[string][]string `json:"multiValueHeaders,omitempty"`
+	Query             map[string]string   `json:"queryStringParameters,omitempty"`
+	MultiValueQuery   map[string][]string `json:"multiValueQueryStringParameters,omitempty"`
+	Context           requestContext      `json:"requestContext"`
+	Body              string              `json:"body,omitempty"`
+	IsBase64Encoded   bool                `json:"isBase64Encoded"`
+}
+
+type requestContext struct {
+	RouteKey             string   `json:"routeKey"`
+	DisconnectStatusCode *int     `json:"disconnectStatusCode,omitempty"`
+	MessageID            string   `json:"messageId,omitempty"`
+	EventType            string   `json:"eventType"`
+	ExtendedRequestID    string   `json:"extendedRequestId"`
+	RequestTime          string   `json:"requestTime"`
+	MessageDirection     string   `json:"messageDirection"`
+	DisconnectReason     *string  `json:"disconnectReason,omitempty"`
+	Stage                string   `json:"stage"`
+	ConnectedAt          int64    `json:"connectedAt"`
+	RequestTimeEpoch     int64    `json:"requestTimeEpoch"`
+	Identity             identity `json:"identity"`
+	RequestID            string   `json:"requestId"`
+	DomainName           string   `json:"domainName"`
+	ConnectionID         string   `json:"connectionId"`
+	APIID                string   `json:"apiId"`
+}
+
+type identity struct {
+	SourceIP  string `json:"sourceIp"`
+	UserAgent string `json:"userAgent,omitempty"`
+}
+
+// requestTimeFormat is the one of access logs.
+const requestTimeFormat = "02/Jan/2006:15:04:05 -0700"
+
+// newContext is what the events of one connection have in common, with a new request id.
+func (g *Gateway) newContext(c *connection, routeKey, eventType string) requestContext {
+	now := time.Now()
+	requestID := newID()
+	return requestContext{
+		RouteKey:          routeKey,
+		EventType:         eventType,
+		RequestID:         requestID,
+		ExtendedRequestID: requestID,
+		RequestTime:       now.UTC().Format(requestTimeFormat),
+		RequestTimeEpoch:  now.UnixMilli(),
+		MessageDirection:  "IN",
+		Stage:             g.config.Stage,
+		ConnectedAt:       c.connectedAt.UnixMilli(),
+		Identity:          c.identity,
+		DomainName:        c.domainName,
+		ConnectionID:      c.id,
+		APIID:             g.apiID,
+	}
+}
+
+func (g *Gateway) connectEvent(c *connection, r *http.Request) event {
+	headers := forwardedHeaders(r)
+	e := event{
+		Headers:           lastValues(headers),
+		MultiValueHeaders: headers,
+		Context:           g.newContext(c, routeConnect, "CONNECT"),
+	}
+	if query := r.URL.Query(); len(query) > 0 {
+		e.Query, e.MultiValueQuery = lastValues(query), query
+	}
+	return e
+}
+
+func (g *Gateway) messageEvent(c *connection, routeKey, body string) event {
+	e := event{Context: g.newContext(c, routeKey, "MESSAGE"), Body: body}
+	e.Context.MessageID = newID()
+	return e
+}
+
+func (g *Gateway) disconnectEvent(c *connection, code int, reason string) event {
+	headers := map[string]string{"Host": c.domainName, "x-api-key": "", "X-Forwarded-For": "", "x-restapi": ""}
+	multi := map[string][]string{}
+	for name, value := range headers {
+		multi[name] = []string{value}
+	}
+	e := event{Headers: headers, MultiValueHeaders: multi, Context: g.newContext(c, routeDisconnect, "DISCONNECT")}
+	e.Context.DisconnectStatusCode, e.Context.DisconnectReason = &code, &reason
+	return e
+}
+
+// httpEvent is what an HTTP API sends, payload format 2.0
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html).
+type httpEvent struct {
+	Version         string            `json:"version"`
+	RouteKey        string            `json:"routeKey"`
+	RawPath         string            `json:"rawPath"`
+	RawQueryString  string            `json:"rawQueryString"`
+	Headers         map[string]string `json:"headers"`
+	Query           map[string]string `json:"queryStringParameters,omitempty"`
+	Context         httpContext       `json:"requestContext"`
+	IsBase64Encoded bool              `json:"isBase64Encoded"`
+}
+
+type httpContext struct {
+	AccountID    string      `json:"accountId"`
+	APIID        string      `json:"apiId"`
+	DomainName   string      `json:"domainName"`
+	DomainPrefix string      `json:"domainPrefix"`
+	HTTP         httpRequest `json:"http"`
+	RequestID    string      `json:"requestId"`
+	RouteKey     string      `json:"routeKey"`
+	Stage        string      `json:"stage"`
+	Time         string      `json:"time"`
+	TimeEpoch    int64       `json:"timeEpoch"`
+}
+
+type httpRequest struct {
+	Method    string `json:"method"`
+	Path      string `json:"path"`
+	Protocol  string `json:"protocol"`
+	SourceIP  string `json:"sourceIp"`
+	UserAgent string `json:"userAgent"`
+}
+
+func (g *Gateway) httpEvent(r *http.Request) httpEvent {
+	now := time.Now()
+	routeKey := r.Method + " " + r.URL.Path
+	prefix, _, _ := strings.Cut(r.Host, ".")
+	e := httpEvent{
+		Version:        "2.0",
+		RouteKey:       routeKey,
+		RawPath:        r.URL.EscapedPath(),
+		RawQueryString: r.URL.RawQuery,
+		Headers:        map[string]string{},
+		Context: httpContext{
+			AccountID:    "000000000000",
+			APIID:        g.apiID,
+			DomainName:   r.Host,
+			DomainPrefix: prefix,
+			HTTP:         httpRequest{r.Method, r.URL.Path, r.Proto, sourceIP(r), r.UserAgent()},
+			RequestID:    newID(),
+			RouteKey:     routeKey,
+			Stage:        "$default",
+			Time:         now.UTC().Format(requestTimeFormat),
+			TimeEpoch:    now.UnixMilli(),
+		},
+	}
+	for name, values := range forwardedHeaders(r) { // names are lower case, repeated values are joined
+		e.Headers[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	for name, values := range r.URL.Query() {
+		if e.Query == nil {
+			e.Query = map[string]string{}
+		}
+		e.Query[name] = strings.Join(values, ",")
+	}
+	return e
+}
+
+// forwardedHeaders are a request's headers as they reach a function: without those of the connection itself, and with
+// those that API Gateway adds.
+func forwardedHeaders(r *http.Request) map[string][]string {
+	headers := r.Header.Clone()
+	headers.Del("Connection")
+	headers.Del("Upgrade")
+	headers.Set("Host", r.Host)
+	_, port, _ := net.SplitHostPort(r.Host)
+	headers["X-Forwarded-For"] = []string{sourceIP(r)}
+	headers["X-Forwarded-Port"] = []string{port}
+	headers["X-Forwarded-Proto"] = []string{"http"}
+	return headers
+}
+
+func sourceIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+func lastValues(multi map[string][]string) map[string]string {
+	last := make(map[string]string, len(multi))
+	for name, values := range multi {
+		last[name] = values[len(values)-1]
+	}
+	return last
+}
+
+// newID returns an id of the form that API Gateway gives to connections, requests and messages: 16 characters of URL-safe
+// base64, the last of which is "=".
+func newID() string {
+	var b [11]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.URLEncoding.EncodeToString(b[:])
+}
+
+// mustJSON encodes what always encodes.
+func mustJSON(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("localgateway: " + err.Error())
+	}
+	return b
+}

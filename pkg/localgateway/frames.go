@@ -1,0 +1,132 @@
+package localgateway
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// Limits of API Gateway
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
+const (
+	maxFrameBytes   = 32 << 10
+	maxMessageBytes = 128 << 10
+)
+
+// The disconnectReason of API Gateway's events where the client gave none.
+const (
+	reasonNoStatus = "Client-side close frame status not set"
+	reasonAbnormal = "Connection Closed Abnormally"
+)
+
+// ending is why a client's frames came to an end.
+type ending struct {
+	code   int
+	reason string
+	broken bool // the client broke the protocol or a limit: what follows cannot be understood
+}
+
+// converse takes a client's messages until either side closes, and returns what $disconnect is told.
+func (g *Gateway) converse(c *connection, stream io.Reader) (code int, reason string) {
+	end := g.takeMessages(c, stream)
+	if end.code == closeAbnormal {
+		if code, reason, ok := c.closedWith(); ok { // this side closed, and the client did not answer
+			return code, reason
+		}
+		return end.code, end.reason
+	}
+	c.close(end.code, end.reason) // the answer to the client's close frame, unless this side closed first
+	<-c.closeWritten
+	if end.broken {
+		// Closing a socket that has unread data resets it, and the client may lose the close frame. The read deadline that
+		// goes with the close frame ends this.
+		_, _ = io.Copy(io.Discard, stream)
+	}
+	code, reason, _ = c.closedWith()
+	return code, reason
+}
+
+// takeMessages invokes the handler for each message, without waiting for it: API Gateway invokes for the messages of one
+// connection at the same time, and so their order is nobody's promise.
+func (g *Gateway) takeMessages(c *connection, stream io.Reader) ending {
+	var message []byte
+	state := ws.StateServerSide
+	for {
+		header, err := ws.ReadHeader(stream)
+		if err != nil {
+			return ending{code: closeAbnormal, reason: reasonAbnormal}
+		}
+		c.touch()
+		if end, ok := checkFrame(header, state, len(message)); !ok {
+			return end
+		}
+		payload, err := readPayload(stream, header)
+		if err != nil {
+			return ending{code: closeAbnormal, reason: reasonAbnormal}
+		}
+		switch header.OpCode {
+		case ws.OpPing:
+			c.pong(payload)
+		case ws.OpPong:
+		case ws.OpClose:
+			return parseClose(payload)
+		default:
+			message = append(message, payload...)
+			if !header.Fin {
+				state = state.Set(ws.StateFragmented)
+				continue
+			}
+			state = state.Clear(ws.StateFragmented)
+			if !utf8.Valid(message) {
+				return ending{code: closeInvalidPayload, reason: "Invalid UTF-8 in text frame", broken: true}
+			}
+			if g.begin() {
+				go g.handleMessage(c, message)
+			}
+			message = nil
+		}
+	}
+}
+
+// checkFrame tells from a frame's header, before its payload is read, whether the frame is taken.
+func checkFrame(h ws.Header, state ws.State, before int) (ending, bool) {
+	err := ws.CheckHeader(h, state)
+	switch {
+	case err != nil:
+		return ending{code: closeProtocolError, reason: err.Error(), broken: true}, false
+	case h.OpCode == ws.OpBinary:
+		return ending{code: closeUnsupported, reason: "Binary frames are not supported", broken: true}, false
+	case h.Length > maxFrameBytes:
+		return ending{code: closeTooLarge, reason: fmt.Sprintf("Frames are at most %d bytes", maxFrameBytes), broken: true}, false
+	case !h.OpCode.IsControl() && int64(before)+h.Length > maxMessageBytes:
+		return ending{code: closeTooLarge, reason: fmt.Sprintf("Messages are at most %d bytes", maxMessageBytes), broken: true}, false
+	}
+	return ending{}, true
+}
+
+// readPayload reads and unmasks a frame's payload. Memory grows with what arrives, not with what the header announces.
+func readPayload(stream io.Reader, h ws.Header) ([]byte, error) {
+	var b bytes.Buffer
+	n, err := b.ReadFrom(io.LimitReader(stream, h.Length))
+	if err == nil && n < h.Length {
+		err = io.ErrUnexpectedEOF
+	}
+	payload := b.Bytes()
+	ws.Cipher(payload, h.Mask, 0)
+	return payload, err
+}
+
+// parseClose reads a client's close frame.
+func parseClose(payload []byte) ending {
+	if len(payload) == 0 {
+		return ending{code: closeNoStatus, reason: reasonNoStatus}
+	}
+	code, reason := ws.ParseCloseFrameData(payload)
+	if err := ws.CheckCloseFrameData(code, reason); err != nil {
+		return ending{code: closeProtocolError, reason: err.Error(), broken: true}
+	}
+	return ending{code: int(code), reason: reason}
+}

@@ -1,0 +1,195 @@
+// Package localgateway is an API Gateway WebSocket API, with its @connections and the GET routes of an HTTP API, in this
+// process: a Gateway is an http.Handler that takes real WebSocket clients and invokes any Lambda handler with the events
+// that API Gateway would send. It knows nothing of what the handler does.
+//
+//	gw, err := localgateway.New(localgateway.Config{Handler: handler, Routes: []string{"sendMessage"}})
+//	srv := httptest.NewServer(gw)
+//	// ws://…/dev for clients; http://…/dev is the callback URL for the handler's Management API client
+//
+// The rules it follows are those of
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html.
+package localgateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Handler is a Lambda function: an event in, a response out. A lambda.Handler of aws-lambda-go is one.
+type Handler interface {
+	Invoke(ctx context.Context, payload []byte) ([]byte, error)
+}
+
+// Config is what a Gateway needs.
+type Config struct {
+	// Handler is invoked for every route. Required.
+	Handler Handler
+
+	// Routes are the route keys of the WebSocket API. Where $connect or $disconnect is not among them, clients connect
+	// and leave without an invocation; a message that matches none goes to $default, or is answered with Forbidden
+	// where that is not among them. Empty means $connect, $disconnect and $default.
+	Routes []string
+
+	// HTTPRoutes are the route keys of an HTTP API beside it, METHOD and path, as in "GET /ping". Optional.
+	HTTPRoutes []string
+
+	// Stage is the WebSocket API's stage, the first part of its path. Empty means "dev".
+	Stage string
+
+	// IntegrationTimeout is how long an invocation may take. Zero means 29 s, which is API Gateway's maximum.
+	IntegrationTimeout time.Duration
+
+	// Logger is told of handlers that fail. Optional.
+	Logger *slog.Logger
+}
+
+// Gateway is an http.Handler that serves ws://HOST/STAGE, http://HOST/STAGE/@connections/ID and the HTTP routes.
+type Gateway struct {
+	config     Config
+	routes     map[string]bool
+	httpRoutes map[string]bool
+	apiID      string
+
+	mu          sync.Mutex
+	closed      bool
+	connections map[string]*connection // by connection id, from the granted handshake to the close
+	work        sync.WaitGroup         // connections and invocations under way; Add only under mu while not closed
+}
+
+// New returns a Gateway, or an error that names the field of the Config that is wrong.
+func New(c Config) (*Gateway, error) {
+	if c.Handler == nil {
+		return nil, errors.New("localgateway: Config.Handler is nil")
+	}
+	if len(c.Routes) == 0 {
+		c.Routes = []string{routeConnect, routeDisconnect, routeDefault}
+	}
+	if c.Stage == "" {
+		c.Stage = "dev"
+	}
+	if strings.ContainsAny(c.Stage, "/@?#% ") {
+		return nil, fmt.Errorf("localgateway: Config.Stage %q cannot be the first part of a path", c.Stage)
+	}
+	if c.IntegrationTimeout == 0 {
+		c.IntegrationTimeout = 29 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	g := &Gateway{
+		config:      c,
+		routes:      map[string]bool{},
+		httpRoutes:  map[string]bool{},
+		apiID:       "local",
+		connections: map[string]*connection{},
+	}
+	for _, key := range c.Routes {
+		g.routes[key] = true
+	}
+	for _, key := range c.HTTPRoutes {
+		if method, path, ok := strings.Cut(key, " "); !ok || method == "" || !strings.HasPrefix(path, "/") {
+			return nil, fmt.Errorf("localgateway: Config.HTTPRoutes has %q, which is not METHOD /path", key)
+		}
+		g.httpRoutes[key] = true
+	}
+	return g, nil
+}
+
+// ServeHTTP serves WebSocket handshakes, @connections and the HTTP routes.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	stage := "/" + g.config.Stage
+	id, isManagement := strings.CutPrefix(r.URL.Path, stage+"/@connections/")
+	switch {
+	case isManagement:
+		g.serveConnections(w, r, id)
+	case g.httpRoutes[r.Method+" "+r.URL.Path] && !isUpgrade(r):
+		g.serveRoute(w, r)
+	case r.URL.Path == stage || r.URL.Path == stage+"/":
+		g.serveHandshake(w, r)
+	case isUpgrade(r): // another stage
+		writeJSON(w, http.StatusForbidden, map[string]string{"message": "Forbidden"})
+	default:
+		writeJSON(w, http.StatusNotFound, map[string]string{"message": "Not Found"})
+	}
+}
+
+// Shutdown refuses new connections, closes every client with 1001, runs their $disconnect, and waits for all
+// invocations under way. They may still post meanwhile, so the server that the Gateway is in must stop later.
+// It returns ctx's error where ctx ends first.
+func (g *Gateway) Shutdown(ctx context.Context) error {
+	g.mu.Lock()
+	g.closed = true
+	for _, c := range g.connections {
+		c.close(closeGoingAway, "Going away")
+	}
+	g.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		g.work.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("localgateway: connections or invocations are still under way: %w", ctx.Err())
+	}
+}
+
+// begin counts a piece of work that Shutdown waits for, which ends with g.work.Done; false where it is too late for it.
+func (g *Gateway) begin() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.work.Add(1)
+	}
+	return !g.closed
+}
+
+// add makes a connection known to @connections; false after Shutdown.
+func (g *Gateway) add(c *connection) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.closed {
+		g.connections[c.id] = c
+	}
+	return !g.closed
+}
+
+func (g *Gateway) remove(c *connection) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.connections, c.id)
+}
+
+func (g *Gateway) connection(id string) *connection {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.connections[id]
+}
+
+// isUpgrade tells whether a request asks for a WebSocket.
+func isUpgrade(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// hasToken tells whether a comma-separated header has a word among its values, in any case.
+func hasToken(values []string, word string) bool {
+	return slices.ContainsFunc(strings.Split(strings.Join(values, ","), ","), func(s string) bool {
+		return strings.EqualFold(strings.TrimSpace(s), word)
+	})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, string(mustJSON(v)))
+}

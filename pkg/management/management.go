@@ -1,0 +1,127 @@
+// Package management is the chat's Poster on the API Gateway Management API: the @connections of one stage.
+package management
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi/types"
+
+	"wschat/pkg/chat"
+)
+
+// API is what this package calls of *apigatewaymanagementapi.Client.
+type API interface {
+	PostToConnection(context.Context, *apigatewaymanagementapi.PostToConnectionInput,
+		...func(*apigatewaymanagementapi.Options)) (*apigatewaymanagementapi.PostToConnectionOutput, error)
+}
+
+var _ API = (*apigatewaymanagementapi.Client)(nil)
+
+// The budget of one post. API Gateway answers 429 both for the account's rate and for a client whose buffer is full;
+// either may pass in a moment, so the pauses are short and the attempts few: a slow client must not hold a fan-out.
+const (
+	attemptTimeout = 2 * time.Second // one HTTP request
+	postTimeout    = 5 * time.Second // all attempts together
+	maxAttempts    = 5
+	firstBackoff   = 40 * time.Millisecond
+	maxBackoff     = 640 * time.Millisecond
+)
+
+// Options are for NewClient.
+type Options struct {
+	Endpoint    string // the stage's callback URL, https://ID.execute-api.REGION.amazonaws.com/STAGE
+	Region      string
+	Credentials aws.CredentialsProvider
+	Workers     int // how many posts may be under way at once; as many connections are kept open
+}
+
+// NewClient returns an SDK client made for fan-out: it keeps a connection for each worker, where the SDK's default of
+// 10 would open a new one for most posts, and retries within the budget above, where the SDK would wait a second or
+// more after each 429 and, after a few of them, not retry at all.
+func NewClient(o Options) *apigatewaymanagementapi.Client {
+	return apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
+		BaseEndpoint: aws.String(o.Endpoint),
+		Region:       o.Region,
+		Credentials:  o.Credentials,
+		HTTPClient: awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConns = o.Workers
+			t.MaxIdleConnsPerHost = o.Workers
+		}),
+		Retryer: retry.NewStandard(func(s *retry.StandardOptions) {
+			s.MaxAttempts = maxAttempts
+			s.RateLimiter = ratelimit.None
+			s.Backoff = retry.BackoffDelayerFunc(backoff)
+		}),
+	})
+}
+
+// backoff is exponential, with a jitter of half its length.
+func backoff(attempt int, _ error) (time.Duration, error) {
+	d := min(firstBackoff<<min(attempt-1, 10), maxBackoff)
+	return d/2 + rand.N(d/2+1), nil
+}
+
+// Poster is a chat.Poster on one stage.
+type Poster struct{ api API }
+
+var _ chat.Poster = Poster{}
+
+// NewPoster returns a Poster that calls api, which retries by itself.
+func NewPoster(api API) Poster { return Poster{api: api} }
+
+// Post sends one text frame. A 410 becomes an error that wraps chat.ErrGone.
+func (p Poster) Post(ctx context.Context, connectionID string, frame []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, postTimeout)
+	defer cancel()
+	_, err := p.api.PostToConnection(ctx, &apigatewaymanagementapi.PostToConnectionInput{
+		ConnectionId: &connectionID,
+		Data:         frame,
+	})
+	if err == nil {
+		return nil
+	}
+	if _, gone := errors.AsType[*types.GoneException](err); gone {
+		return fmt.Errorf("post to connection %s: %w", connectionID, chat.ErrGone)
+	}
+	return fmt.Errorf("post %d bytes to connection %s: %w", len(frame), connectionID, err)
+}
+
+// Stages hands out a Poster for each stage, so that one process keeps its connections from event to event.
+type Stages struct {
+	// Options for each stage's client. Where Endpoint is empty it is https://DOMAIN/STAGE of the event: right for an API's
+	// own domain, wrong behind a custom domain, where @connections is not served.
+	Options Options
+
+	mu      sync.Mutex
+	posters map[string]Poster // by endpoint
+}
+
+// Poster returns the poster for the API and stage that an event came from.
+func (s *Stages) Poster(domainName, stage string) chat.Poster {
+	o := s.Options
+	if o.Endpoint == "" {
+		o.Endpoint = "https://" + domainName + "/" + stage
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.posters[o.Endpoint]
+	if !ok {
+		p = NewPoster(NewClient(o))
+		if s.posters == nil {
+			s.posters = map[string]Poster{}
+		}
+		s.posters[o.Endpoint] = p
+	}
+	return p
+}

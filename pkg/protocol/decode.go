@@ -1,0 +1,166 @@
+// Package protocol is the wire format: the JSON frames that clients and the chat exchange, decoded, checked for shape,
+// and encoded. What the values must be is the chat's to say (pkg/chat).
+package protocol
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"unicode/utf8"
+
+	"wschat/pkg/chat"
+)
+
+// The actions: values of a frame's "action" field, which are the WebSocket API's route keys.
+const (
+	SendMessage       = "sendMessage"
+	GetRecentMessages = "getRecentMessages"
+	JoinRoom          = "joinRoom"
+	LeaveRoom         = "leaveRoom"
+)
+
+// Frame is a client's frame: a JSON object whose fields have not been looked at yet. Field names are matched exactly,
+// unknown ones are ignored, null counts as missing, and of a name that is repeated the last one counts.
+type Frame map[string]json.RawMessage
+
+// Decode reads a frame. Its error is a *chat.Error with chat.CodeInvalidJSON.
+func Decode(body string) (Frame, error) {
+	if !utf8.ValidString(body) {
+		return nil, invalidJSON("the body is not valid UTF-8")
+	}
+	var f Frame
+	if err := json.Unmarshal([]byte(body), &f); err != nil || f == nil {
+		return nil, invalidJSON("the body is not a JSON object")
+	}
+	for name, value := range f {
+		if bytes.Equal(value, []byte("null")) {
+			delete(f, name)
+		}
+	}
+	return f, nil
+}
+
+func invalidJSON(sentence string) error {
+	return &chat.Error{Code: chat.CodeInvalidJSON, Message: sentence}
+}
+
+// Text returns a field for an error frame to quote, or "" where it is no string or too long to be quoted.
+func (f Frame) Text(name string) string {
+	s, err := f.optionalString(name)
+	if err != nil || len(s) > chat.MaxNameBytes {
+		return ""
+	}
+	return s
+}
+
+// Draft reads a sendMessage frame.
+func (f Frame) Draft() (d chat.Draft, err error) {
+	if d.Room, err = f.requiredString("room_name"); err != nil {
+		return d, err
+	}
+	if d.User, err = f.requiredString("user_name"); err != nil {
+		return d, err
+	}
+	if d.Content, err = f.requiredString("content"); err != nil {
+		return d, err
+	}
+	if d.ID, err = f.optionalString("message_id"); err != nil {
+		return d, err
+	}
+	if _, given := f["message_id"]; given && d.ID == "" {
+		return d, chat.InvalidField("message_id", "must not be empty")
+	}
+	return d, nil
+}
+
+// Query reads a getRecentMessages frame.
+func (f Frame) Query() (q chat.Query, err error) {
+	if q.Room, err = f.requiredString("room_name"); err != nil {
+		return q, err
+	}
+	q.Limit = chat.DefaultHistory
+	limit, err := f.optionalInt("limit")
+	if err != nil {
+		return q, err
+	}
+	if limit != nil {
+		q.Limit = int(min(*limit, chat.MaxHistory+1)) // out of range stays out of range on 32 bits
+	}
+	if q.After, err = f.optionalInt("after"); err != nil {
+		return q, err
+	}
+	q.Before, err = f.optionalInt("before")
+	return q, err
+}
+
+// Membership reads a joinRoom or leaveRoom frame; the user name is "" where it is not given.
+func (f Frame) Membership() (room, user string, err error) {
+	if room, err = f.requiredString("room_name"); err != nil {
+		return "", "", err
+	}
+	user, err = f.optionalString("user_name")
+	return room, user, err
+}
+
+func (f Frame) requiredString(name string) (string, error) {
+	if _, ok := f[name]; !ok {
+		return "", chat.MissingField(name)
+	}
+	return f.optionalString(name)
+}
+
+func (f Frame) optionalString(name string) (string, error) {
+	raw, ok := f[name]
+	if !ok {
+		return "", nil
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return "", chat.InvalidField(name, "must be a string")
+	}
+	if hasLoneSurrogate(raw) {
+		return "", chat.InvalidField(name, "must be valid Unicode, without half a surrogate pair")
+	}
+	return s, nil
+}
+
+func (f Frame) optionalInt(name string) (*int64, error) {
+	raw, ok := f[name]
+	if !ok {
+		return nil, nil
+	}
+	var n int64
+	if err := json.Unmarshal(raw, &n); err != nil {
+		return nil, chat.InvalidField(name, "must be a whole number")
+	}
+	return &n, nil
+}
+
+// hasLoneSurrogate finds \uD800 to \uDFFF escapes that are no pair in a valid JSON string. They stand for no character,
+// and encoding/json would replace them without a word, so that what is stored is not what was sent.
+func hasLoneSurrogate(raw []byte) bool {
+	high := false // the escape just before was the first half of a pair
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			if high {
+				return true
+			}
+			continue
+		}
+		i++ // at the letter of the escape
+		if raw[i] != 'u' {
+			if high {
+				return true
+			}
+			continue
+		}
+		unit, _ := strconv.ParseUint(string(raw[i+1:i+5]), 16, 16)
+		i += 4
+		low := unit >= 0xDC00 && unit <= 0xDFFF
+		if low != high {
+			return true
+		}
+		high = unit >= 0xD800 && unit <= 0xDBFF
+	}
+	return high
+}

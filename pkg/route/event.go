@@ -1,0 +1,22 @@
+package route
+
+// Event is what this package reads of API Gateway's events: those of a WebSocket API
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html)
+// and those of an HTTP API in payload format 2.0, which carry their route key in the same place.
+type Event struct {
+	Context Context `json:"requestContext"`
+	// Query has every value of each parameter of a handshake; absent where there is no query.
+	Query map[string][]string `json:"multiValueQueryStringParameters"`
+	Body  string              `json:"body"`
+}
+
+// Context is an event's requestContext.
+type Context struct {
+	RouteKey     string `json:"routeKey"`
+	EventType    string `json:"eventType"` // CONNECT, MESSAGE or DISCONNECT; "" from an HTTP API
+	RequestID    string `json:"requestId"`
+	ConnectionID string `json:"connectionId"` // "" from an HTTP API
+	ConnectedAt  int64  `json:"connectedAt"`  // milliseconds since the epoch
+	DomainName   string `json:"domainName"`
+	Stage        string `json:"stage"`
+}

@@ -1,0 +1,175 @@
+package route
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"wschat/pkg/chat"
+	"wschat/pkg/protocol"
+)
+
+// Route keys that API Gateway itself defines, and those of the HTTP API.
+const (
+	Connect    = "$connect"
+	Disconnect = "$disconnect"
+	Default    = "$default"
+	GetPing    = "GET /ping"
+	GetRoot    = "GET /"
+)
+
+// webSocketRoutes is every route of the WebSocket API.
+func webSocketRoutes() map[string]handle {
+	return map[string]handle{
+		Connect:                    connect,
+		Disconnect:                 disconnect,
+		Default:                    unknownAction,
+		protocol.SendMessage:       sendMessage,
+		protocol.GetRecentMessages: getRecentMessages,
+		protocol.JoinRoom:          joinRoom,
+		protocol.LeaveRoom:         leaveRoom,
+	}
+}
+
+// httpRoutes is every route of the HTTP API.
+func httpRoutes() map[string]handle {
+	return map[string]handle{
+		GetPing: ping,
+		GetRoot: root,
+	}
+}
+
+// WebSocketKeys returns the route keys of the WebSocket API, sorted.
+func WebSocketKeys() []string { return slices.Sorted(maps.Keys(webSocketRoutes())) }
+
+// HTTPKeys returns the route keys of the HTTP API, sorted.
+func HTTPKeys() []string { return slices.Sorted(maps.Keys(httpRoutes())) }
+
+func table() map[string]handle {
+	all := webSocketRoutes()
+	maps.Copy(all, httpRoutes())
+	return all
+}
+
+func connect(ctx context.Context, in *invocation) (string, error) {
+	query := map[string]string{}
+	for name, values := range in.Query {
+		switch {
+		case name != "room_name" && name != "user_name":
+			return "", chat.InvalidField(quote(name), "is no query parameter here; there are room_name and user_name")
+		case len(values) != 1:
+			return "", chat.InvalidField(name, "must not be given more than once")
+		case values[0] == "":
+			return "", chat.InvalidField(name, "must not be empty")
+		}
+		query[name] = values[0]
+	}
+	in.note(query["room_name"])
+	return "Connect successful.", in.chat.Connect(ctx, in.Context.ConnectionID, query["room_name"], query["user_name"])
+}
+
+func disconnect(ctx context.Context, in *invocation) (string, error) {
+	return "Disconnect successful.", in.chat.Disconnect(ctx, in.Context.ConnectionID)
+}
+
+func unknownAction(_ context.Context, in *invocation) (string, error) {
+	actions := strings.Join(Actions(), ", ")
+	sentence := "the frame has no action"
+	if raw, ok := in.frame["action"]; ok {
+		var action string
+		if json.Unmarshal(raw, &action) == nil {
+			sentence = "there is no action " + quote(action)
+		} else {
+			sentence = "action must be a string"
+		}
+	}
+	return "", &chat.Error{Code: chat.CodeUnknownAction, Message: sentence + "; the actions are " + actions}
+}
+
+// Actions returns the actions that a frame may ask for, sorted.
+func Actions() []string {
+	return slices.DeleteFunc(WebSocketKeys(), func(key string) bool { return strings.HasPrefix(key, "$") })
+}
+
+func sendMessage(ctx context.Context, in *invocation) (string, error) {
+	draft, err := in.frame.Draft()
+	if err != nil {
+		return "", err
+	}
+	sent, err := in.chat.Send(ctx, in.Context.ConnectionID, draft)
+	if sent.Message.Index > 0 {
+		in.note(sent.Message.Room,
+			slog.Int64("index", sent.Message.Index),
+			slog.Bool("repeat", sent.Repeat),
+			slog.Int("delivered", sent.Delivery.Delivered),
+			slog.Int("gone", sent.Delivery.Gone),
+			slog.Int("failed", sent.Delivery.Failed))
+		if sent.Delivery.Err != nil {
+			in.log = append(in.log, slog.String("post_error", sent.Delivery.Err.Error()))
+		}
+	}
+	return "Message sent to all connections.", err
+}
+
+func getRecentMessages(ctx context.Context, in *invocation) (string, error) {
+	query, err := in.frame.Query()
+	if err != nil {
+		return "", err
+	}
+	page, err := in.chat.History(ctx, in.Context.ConnectionID, query)
+	in.note(query.Room, slog.Int("messages", len(page.Messages)))
+	return "Sent recent messages.", err
+}
+
+func joinRoom(ctx context.Context, in *invocation) (string, error) {
+	room, user, err := in.frame.Membership()
+	if err != nil {
+		return "", err
+	}
+	in.note(room)
+	return "Joined the room.", in.chat.Join(ctx, chat.Member{
+		Room: room, ConnectionID: in.Context.ConnectionID, User: user, ConnectedAt: time.UnixMilli(in.Context.ConnectedAt),
+	})
+}
+
+func leaveRoom(ctx context.Context, in *invocation) (string, error) {
+	room, _, err := in.frame.Membership()
+	if err != nil {
+		return "", err
+	}
+	in.note(room)
+	return "Left the room.", in.chat.Leave(ctx, in.Context.ConnectionID, room)
+}
+
+func ping(ctx context.Context, in *invocation) (string, error) {
+	return "PONG!", in.chat.Ping(ctx)
+}
+
+// root tells a person who opened the server's address how to talk to it.
+func root(context.Context, *invocation) (string, error) {
+	return "This is a chat server. Connect a WebSocket client to it, for example wscat, and send\n\n" +
+		`  {"action": "sendMessage", "room_name": "lobby", "user_name": "ann", "content": "Hello."}` + "\n\n" +
+		"The actions are " + strings.Join(Actions(), ", ") + ".\n", nil
+}
+
+// note adds the room and more to the invocation's log line.
+func (in *invocation) note(room string, more ...slog.Attr) {
+	if len(room) > chat.MaxNameBytes {
+		room = room[:chat.MaxNameBytes]
+	}
+	in.log = append(append(in.log, slog.String("room", room)), more...)
+}
+
+// quote makes a client's own words fit to be repeated to it: short, and nothing unprintable.
+func quote(s string) string {
+	const most = 40
+	if len(s) > most {
+		return fmt.Sprintf("%.*q…", most, s)
+	}
+	return fmt.Sprintf("%q", s)
+}

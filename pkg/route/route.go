@@ -1,0 +1,145 @@
+// Package route takes API Gateway's events to the chat's use cases: requestContext.routeKey picks the handler, and what
+// it returns becomes a status and, for a client that waits on a socket, an error frame.
+package route
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"wschat/pkg/chat"
+	"wschat/pkg/protocol"
+)
+
+// Config is what a Handler needs.
+type Config struct {
+	// Chat carries out the use cases. Its Poster is replaced by what Poster returns. Required.
+	Chat chat.Service
+
+	// Poster returns the poster for the API and stage that an event came from. Required.
+	Poster func(domainName, stage string) chat.Poster
+
+	// Logger gets one line for each invocation. Required.
+	Logger *slog.Logger
+}
+
+// Handler serves every event of the WebSocket API and of the HTTP API.
+type Handler struct {
+	config Config
+	routes map[string]handle
+}
+
+// handle carries out one route. It returns the result that callers of the handshake and the log see.
+type handle func(ctx context.Context, in *invocation) (result string, err error)
+
+// invocation is one event on its way through a handler.
+type invocation struct {
+	Event
+	chat  chat.Service   // with the poster for this event
+	frame protocol.Frame // of a MESSAGE event; nil where its body is no JSON object
+	log   []slog.Attr    // what the handler adds to the log line
+}
+
+// New returns a Handler for lambda.NewHandler or lambda.Start, by way of its Invoke.
+func New(c Config) *Handler {
+	return &Handler{config: c, routes: table()}
+}
+
+// Response is API Gateway's proxy response, for WebSocket routes and HTTP routes alike
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html).
+type Response struct {
+	StatusCode int               `json:"statusCode"`
+	Headers    map[string]string `json:"headers,omitempty"`
+	Body       string            `json:"body"`
+}
+
+// Invoke handles one event. Every refusal and failure is a Response: to a WebSocket client it also goes as an error
+// frame, because API Gateway shows no client the response to a message. The error is not nil only for an event that is
+// none of API Gateway's.
+func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (Response, error) {
+	start := time.Now()
+	in := &invocation{chat: h.config.Chat}
+	if err := json.Unmarshal(payload, &in.Event); err != nil || in.Context.RouteKey == "" {
+		return Response{}, fmt.Errorf("the event has no requestContext.routeKey, so it is none of API Gateway's: %.200q", payload)
+	}
+	in.chat.Poster = h.config.Poster(in.Context.DomainName, in.Context.Stage)
+	result, err := h.dispatch(ctx, in)
+	response := Response{StatusCode: 200, Headers: plainText(), Body: result}
+	level := slog.LevelInfo
+	attrs := append([]slog.Attr{
+		slog.String("request_id", in.Context.RequestID),
+		slog.String("route_key", in.Context.RouteKey),
+		slog.String("connection_id", in.Context.ConnectionID),
+	}, in.log...)
+	if err != nil {
+		refusal := chat.AsError(err)
+		response.StatusCode, response.Body = status(refusal.Code), refusal.Message
+		attrs = append(attrs, slog.String("code", string(refusal.Code)))
+		if refusal.Err != nil {
+			attrs = append(attrs, slog.String("error", refusal.Err.Error()))
+		}
+		if response.StatusCode >= 500 {
+			level = slog.LevelError
+		}
+		if in.Context.EventType == "MESSAGE" {
+			if err := in.refuse(ctx, refusal); err != nil {
+				attrs = append(attrs, slog.String("reply_error", err.Error()))
+			}
+		}
+	}
+	attrs = append(attrs, slog.Int("status", response.StatusCode),
+		slog.Float64("ms", float64(time.Since(start).Microseconds())/1000))
+	h.config.Logger.LogAttrs(ctx, level, "invocation", attrs...)
+	return response, nil
+}
+
+// dispatch runs the route's handler. A panic becomes an error, with its stack in the log: it must not take the process,
+// and with it the next invocations, along.
+func (h *Handler) dispatch(ctx context.Context, in *invocation) (result string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+			in.log = append(in.log, slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	if in.Context.EventType == "MESSAGE" {
+		if in.frame, err = protocol.Decode(in.Body); err != nil {
+			return "", err
+		}
+	}
+	f, ok := h.routes[in.Context.RouteKey]
+	if !ok {
+		return "", fmt.Errorf("no handler for route key %q", in.Context.RouteKey)
+	}
+	return f(ctx, in)
+}
+
+// refuse tells the connection of a MESSAGE event why it is refused.
+func (in *invocation) refuse(ctx context.Context, e *chat.Error) error {
+	return in.chat.Reply(ctx, in.Context.ConnectionID, protocol.EncodeError(protocol.ErrorFrame{
+		Code:      e.Code,
+		Message:   e.Message,
+		Action:    in.frame.Text("action"),
+		MessageID: in.frame.Text("message_id"),
+		RequestID: in.Context.RequestID,
+	}))
+}
+
+// status is the HTTP status that stands for a code.
+func status(code chat.Code) int {
+	switch code {
+	case chat.CodeInvalidJSON, chat.CodeUnknownAction, chat.CodeMissingField, chat.CodeInvalidField, chat.CodeTooLarge:
+		return 400
+	case chat.CodeRoomBusy, chat.CodeNotSent, chat.CodeUnavailable:
+		return 503
+	default:
+		return 500
+	}
+}
+
+func plainText() map[string]string {
+	return map[string]string{"Content-Type": "text/plain; charset=utf-8"}
+}
