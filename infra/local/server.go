@@ -71,7 +71,7 @@ func start(o options) (*server, error) {
 		roster: &localstore.Roster{},
 		served: make(chan error, 1),
 	}
-	var handler localgateway.Handler = lambda.NewHandler(s.handler(o.logger).Invoke)
+	var handler localgateway.Handler = lambda.NewHandler(s.handler(o.logger))
 	if o.wrap != nil {
 		handler = o.wrap(handler)
 	}

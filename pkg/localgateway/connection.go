@@ -162,6 +162,13 @@ func (c *connection) write() {
 	}
 }
 
+// closeWrite ends the stream to the client, where the socket can do so and still be read.
+func (c *connection) closeWrite() {
+	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+}
+
 // abandon closes the socket at once.
 func (c *connection) abandon() {
 	c.mu.Lock()

@@ -41,8 +41,9 @@ func (g *Gateway) converse(c *connection, stream io.Reader) (code int, reason st
 	c.close(end.code, end.reason) // the answer to the client's close frame, unless this side closed first
 	<-c.closeWritten
 	if end.broken {
-		// Closing a socket that has unread data resets it, and the client may lose the close frame. The read deadline that
-		// goes with the close frame ends this.
+		// Closing a socket that has unread data resets it, and the client may lose the close frame. So the client is given
+		// the end of the stream, and until the read deadline that goes with a close to end its own.
+		c.closeWrite()
 		_, _ = io.Copy(io.Discard, stream)
 	}
 	code, reason, _ = c.closedWith()

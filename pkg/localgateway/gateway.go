@@ -23,7 +23,12 @@ import (
 	"time"
 )
 
-// Handler is a Lambda function: an event in, a response out. A lambda.Handler of aws-lambda-go is one.
+// Handler is a Lambda function: an event in, a response out. It is invoked concurrently.
+//
+// Every lambda.Handler of aws-lambda-go is one, but what lambda.NewHandler makes of a plain function is not safe for
+// concurrent use: at v1.55.1 it returns a buffer that its next invocation overwrites
+// (https://github.com/aws/aws-lambda-go/pull/639). A function that returns an io.Reader, or a type of one's own with
+// this method, avoids that.
 type Handler interface {
 	Invoke(ctx context.Context, payload []byte) ([]byte, error)
 }

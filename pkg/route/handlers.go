@@ -78,7 +78,6 @@ func disconnect(ctx context.Context, in *invocation) (string, error) {
 }
 
 func unknownAction(_ context.Context, in *invocation) (string, error) {
-	actions := strings.Join(Actions(), ", ")
 	sentence := "the frame has no action"
 	if raw, ok := in.frame["action"]; ok {
 		var action string
@@ -88,7 +87,14 @@ func unknownAction(_ context.Context, in *invocation) (string, error) {
 			sentence = "action must be a string"
 		}
 	}
-	return "", &chat.Error{Code: chat.CodeUnknownAction, Message: sentence + "; the actions are " + actions}
+	return "", namingActions(&chat.Error{Code: chat.CodeUnknownAction, Message: sentence})
+}
+
+// namingActions adds to a refusal what could have been asked for.
+func namingActions(err error) error {
+	e := *chat.AsError(err)
+	e.Message += "; the actions are " + strings.Join(Actions(), ", ")
+	return &e
 }
 
 // Actions returns the actions that a frame may ask for, sorted.

@@ -43,7 +43,7 @@ type invocation struct {
 	log   []slog.Attr    // what the handler adds to the log line
 }
 
-// New returns a Handler for lambda.NewHandler or lambda.Start, by way of its Invoke.
+// New returns a Handler, which lambda.Start and lambda.NewHandler take as it is.
 func New(c Config) *Handler {
 	return &Handler{config: c, routes: table()}
 }
@@ -56,10 +56,22 @@ type Response struct {
 	Body       string            `json:"body"`
 }
 
-// Invoke handles one event. Every refusal and failure is a Response: to a WebSocket client it also goes as an error
+// Invoke handles one event, JSON in and JSON out; it makes Handler a lambda.Handler. (A plain function would do for
+// Lambda, but what lambda.NewHandler makes of one is not safe for concurrent use: aws-lambda-go v1.55.1 returns a
+// buffer that its next invocation overwrites, https://github.com/aws/aws-lambda-go/pull/639.)
+//
+// Every refusal and failure is a Response: to a WebSocket client it also goes as an error
 // frame, because API Gateway shows no client the response to a message. The error is not nil only for an event that is
 // none of API Gateway's.
-func (h *Handler) Invoke(ctx context.Context, payload json.RawMessage) (Response, error) {
+func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	response, err := h.handle(ctx, payload)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(response)
+}
+
+func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) {
 	start := time.Now()
 	in := &invocation{chat: h.config.Chat}
 	if err := json.Unmarshal(payload, &in.Event); err != nil || in.Context.RouteKey == "" {
@@ -107,7 +119,7 @@ func (h *Handler) dispatch(ctx context.Context, in *invocation) (result string, 
 	}()
 	if in.Context.EventType == "MESSAGE" {
 		if in.frame, err = protocol.Decode(in.Body); err != nil {
-			return "", err
+			return "", namingActions(err)
 		}
 	}
 	f, ok := h.routes[in.Context.RouteKey]

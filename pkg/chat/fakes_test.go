@@ -1,0 +1,152 @@
+package chat_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"wschat/pkg/chat"
+)
+
+// world is a Log, a Roster and a Poster in memory that writes down what was called, in order.
+type world struct {
+	mu      sync.Mutex
+	calls   []string
+	log     []chat.Message
+	expired int64 // messages up to this index are no longer kept
+	members []chat.Member
+	posts   map[string][]string // by connection id
+
+	appendErr, membersErr, readErr, tailErr error
+	post                                    func(ctx context.Context, id string) error
+}
+
+var (
+	_ chat.Log    = (*world)(nil)
+	_ chat.Roster = (*world)(nil)
+	_ chat.Poster = (*world)(nil)
+)
+
+func (w *world) service() chat.Service {
+	return chat.Service{Log: w, Roster: w, Poster: w, Encode: w.encode, Now: time.Now, Workers: 4}
+}
+
+// encode makes one frame of as many bytes as the contents have, and a few that name them.
+func (w *world) encode(p chat.Page) [][]byte {
+	s := ""
+	for _, m := range p.Messages {
+		s += fmt.Sprintf("%d:%s ", m.Index, m.Content)
+	}
+	return [][]byte{[]byte(s)}
+}
+
+func (w *world) call(format string, args ...any) {
+	w.calls = append(w.calls, fmt.Sprintf(format, args...))
+}
+
+func (w *world) Append(_ context.Context, m chat.Message) (chat.Message, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.call("append")
+	if w.appendErr != nil {
+		return chat.Message{}, false, w.appendErr
+	}
+	for _, old := range w.log {
+		if m.ID != "" && old.ID == m.ID && old.User == m.User && old.Room == m.Room {
+			return old, true, nil
+		}
+	}
+	m.Index = int64(len(w.log)) + 1
+	w.log = append(w.log, m)
+	return m, false, nil
+}
+
+func (w *world) Read(_ context.Context, _ string, span chat.Span) (found []chat.Message, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.call("read")
+	for _, m := range w.log {
+		if m.Index > max(span.After, w.expired) && (span.Before == 0 || m.Index < span.Before) {
+			found = append(found, m)
+		}
+	}
+	if excess := len(found) - span.Limit; excess > 0 && span.Newest {
+		found = found[excess:]
+	} else if excess > 0 {
+		found = found[:span.Limit]
+	}
+	return found, w.readErr
+}
+
+func (w *world) Tail(context.Context, string) (int64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.call("tail")
+	return int64(len(w.log)), w.tailErr
+}
+
+func (w *world) Ping(context.Context) error { return w.appendErr }
+
+func (w *world) Join(_ context.Context, m chat.Member) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.call("join")
+	w.members = append(w.members, m)
+	return w.membersErr
+}
+
+func (w *world) Leave(_ context.Context, room, id string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.members = slices.DeleteFunc(w.members, func(m chat.Member) bool { return m.Room == room && m.ConnectionID == id })
+	return w.membersErr
+}
+
+func (w *world) Forget(_ context.Context, id string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.members = slices.DeleteFunc(w.members, func(m chat.Member) bool { return m.ConnectionID == id })
+	return w.membersErr
+}
+
+func (w *world) Members(_ context.Context, room string) ([]chat.Member, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.call("members")
+	return slices.DeleteFunc(slices.Clone(w.members), func(m chat.Member) bool { return m.Room != room }), w.membersErr
+}
+
+func (w *world) Post(ctx context.Context, id string, frame []byte) error {
+	w.mu.Lock()
+	w.call("post %s", id)
+	post := w.post
+	w.mu.Unlock()
+	if post != nil {
+		if err := post(ctx, id); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.posts == nil {
+		w.posts = map[string][]string{}
+	}
+	w.posts[id] = append(w.posts[id], string(frame))
+	return nil
+}
+
+// member adds a member of room r that connected some time ago.
+func (w *world) member(room, id string, ago time.Duration) {
+	at := time.Now().Add(-ago)
+	w.members = append(w.members, chat.Member{Room: room, ConnectionID: id, ConnectedAt: at, ExpiresAt: at.Add(chat.ConnectionLife)})
+}
+
+func (w *world) ids() (ids []string) {
+	for _, m := range w.members {
+		ids = append(ids, m.Room+"/"+m.ConnectionID)
+	}
+	slices.Sort(ids)
+	return ids
+}

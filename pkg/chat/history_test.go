@@ -1,0 +1,138 @@
+package chat_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"wschat/pkg/chat"
+)
+
+// logOf is a room with n messages, of which the first have expired.
+func logOf(n, expired int) *world {
+	w := &world{expired: int64(expired)}
+	for i := range n {
+		w.log = append(w.log, chat.Message{Room: "r", Index: int64(i + 1), Content: "m"})
+	}
+	return w
+}
+
+func TestHistory(t *testing.T) {
+	at := func(n int64) *int64 { return &n }
+	for _, tc := range []struct {
+		name          string
+		stored, gone  int // messages ever stored, and how many of them have expired
+		limit         int
+		after, before *int64
+		want          string // indexes, then what is said of them
+	}{
+		{"never used", 0, 0, 10, nil, nil, ""},
+		{"all fit", 3, 0, 10, nil, nil, "1 2 3"},
+		{"exactly the limit", 3, 0, 3, nil, nil, "1 2 3"},
+		{"the last", 5, 0, 3, nil, nil, "3 4 5 more"},
+		{"before", 9, 0, 3, nil, at(6), "3 4 5 more"},
+		{"before, at the beginning", 9, 0, 3, nil, at(4), "1 2 3"},
+		{"before the first", 9, 0, 3, nil, at(1), ""},
+		{"before, beyond the end", 4, 0, 3, nil, at(100), "2 3 4 more"},
+		{"after", 9, 0, 3, at(2), nil, "3 4 5 more"},
+		{"after 0", 3, 0, 10, at(0), nil, "1 2 3"},
+		{"after, to the end", 5, 0, 3, at(2), nil, "3 4 5"},
+		{"after the last", 5, 0, 3, at(5), nil, ""},
+		{"after, beyond the end", 5, 0, 3, at(50), nil, ""},
+		{"after, in a room never used", 0, 0, 3, at(0), nil, ""},
+
+		{"expired: the last", 9, 4, 10, nil, nil, "5 6 7 8 9 expired"},
+		{"expired, not asked for", 9, 4, 3, nil, nil, "7 8 9 more"},
+		{"expired, and the limit is met", 9, 4, 5, nil, nil, "5 6 7 8 9 expired"},
+		{"expired: after", 9, 4, 3, at(2), nil, "5 6 7 more expired"},
+		{"expired: after, just before the oldest", 9, 4, 3, at(4), nil, "5 6 7 more"},
+		{"expired: before", 9, 4, 3, nil, at(6), "5 expired"},
+		{"expired: before the oldest", 9, 4, 3, nil, at(5), "expired"},
+		{"all expired", 9, 9, 3, nil, nil, "expired"},
+		{"all expired: after", 9, 9, 3, at(3), nil, "expired"},
+		{"all expired: after the last", 9, 9, 3, at(9), nil, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := logOf(tc.stored, tc.gone)
+			page, err := w.service().History(t.Context(), "ann", chat.Query{Room: "r", Limit: tc.limit, After: tc.after, Before: tc.before})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, m := range page.Messages {
+				got = append(got, fmt.Sprint(m.Index))
+			}
+			if page.More {
+				got = append(got, "more")
+			}
+			if page.Expired {
+				got = append(got, "expired")
+			}
+			if s := strings.Join(got, " "); s != tc.want {
+				t.Errorf("got %q, want %q", s, tc.want)
+			}
+			if len(w.posts["ann"]) != 1 {
+				t.Errorf("posted %q, want one frame", w.posts["ann"])
+			}
+		})
+	}
+}
+
+// A message that is stored between the first look and the look at the tail is no expired one.
+func TestAMessageStoredMeanwhileHasNotExpired(t *testing.T) {
+	w := logOf(0, 0)
+	s := w.service()
+	s.Log = &lateLog{world: w}
+	after := int64(0)
+	page, err := s.History(t.Context(), "ann", chat.Query{Room: "r", Limit: 10, After: &after})
+	if err != nil || page.Expired || len(page.Messages) != 1 {
+		t.Errorf("got %+v, %v", page, err)
+	}
+}
+
+// lateLog stores a message just before its tail is read.
+type lateLog struct{ *world }
+
+func (l *lateLog) Tail(ctx context.Context, room string) (int64, error) {
+	_, _, err := l.Append(ctx, chat.Message{Room: room, User: "bob", Content: "late"})
+	if err != nil {
+		return 0, err
+	}
+	return l.world.Tail(ctx, room)
+}
+
+func TestHistoryThatCannotBeReadSaysSo(t *testing.T) {
+	for _, w := range []*world{{readErr: errors.New("reset")}, {tailErr: errors.New("reset")}} {
+		_, err := w.service().History(t.Context(), "ann", chat.Query{Room: "r", Limit: 10})
+		if chat.AsError(err).Code != chat.CodeUnavailable || len(w.posts) > 0 {
+			t.Errorf("got %v, posts %v", err, w.posts)
+		}
+	}
+}
+
+func TestRefusedQueriesReadNothing(t *testing.T) {
+	at := func(n int64) *int64 { return &n }
+	for _, tc := range []struct {
+		query chat.Query
+		says  string
+	}{
+		{chat.Query{Room: "r", Limit: 0}, "limit must be a whole number from 1 to 100"},
+		{chat.Query{Room: "r", Limit: -1}, "limit must be a whole number from 1 to 100"},
+		{chat.Query{Room: "r", Limit: 101}, "limit must be a whole number from 1 to 100"},
+		{chat.Query{Room: "r", Limit: 1, After: at(1), Before: at(9)}, "after must not be given together with before"},
+		{chat.Query{Room: "r", Limit: 1, After: at(-1)}, "after must be a whole number, 0 or greater"},
+		{chat.Query{Room: "r", Limit: 1, Before: at(0)}, "before must be a whole number, 1 or greater"},
+		{chat.Query{Room: "#x", Limit: 1}, "room_name must not begin with #"},
+	} {
+		w := &world{}
+		_, err := w.service().History(t.Context(), "ann", tc.query)
+		if e := chat.AsError(err); err == nil || e.Code != chat.CodeInvalidField || e.Message != tc.says {
+			t.Errorf("%+v: got %v, want %q", tc.query, err, tc.says)
+		}
+		if len(w.calls) > 0 {
+			t.Errorf("%+v: calls %v", tc.query, w.calls)
+		}
+	}
+}

@@ -1,0 +1,220 @@
+package protocol_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+
+	"wschat/pkg/chat"
+	"wschat/pkg/protocol"
+)
+
+func ref(n int64) *int64 { return &n }
+
+// read decodes a body as its action would, and returns what it asks for.
+func read(action, body string) (any, error) {
+	f, err := protocol.Decode(body)
+	if err != nil {
+		return nil, err
+	}
+	switch action {
+	case protocol.SendMessage:
+		return f.Draft()
+	case protocol.GetRecentMessages:
+		return f.Query()
+	default:
+		room, user, err := f.Membership()
+		return [2]string{room, user}, err
+	}
+}
+
+func TestAccepted(t *testing.T) {
+	for _, tc := range []struct {
+		action, body string
+		want         any
+	}{
+		{"sendMessage", `{"action":"sendMessage","room_name":"r","user_name":"u","content":"c"}`,
+			chat.Draft{Room: "r", User: "u", Content: "c"}},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"c","message_id":"m","extra":{"deep":[1]}}`,
+			chat.Draft{Room: "r", User: "u", Content: "c", ID: "m"}},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"c","message_id":null}`,
+			chat.Draft{Room: "r", User: "u", Content: "c"}},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\ud83d\ude00 \\ud800 \ufffd"}`,
+			chat.Draft{Room: "r", User: "u", Content: "😀 \\ud800 \ufffd"}},
+		{"getRecentMessages", `{"room_name":"r"}`, chat.Query{Room: "r", Limit: 10}},
+		{"getRecentMessages", `{"room_name":"r","limit":100,"after":0}`, chat.Query{Room: "r", Limit: 100, After: ref(0)}},
+		{"getRecentMessages", `{"room_name":"r","before":9007199254740993}`, chat.Query{Room: "r", Limit: 10, Before: ref(9007199254740993)}},
+		{"getRecentMessages", `{"room_name":"r","limit":null,"after":null}`, chat.Query{Room: "r", Limit: 10}},
+		{"joinRoom", `{"room_name":"r","user_name":"u"}`, [2]string{"r", "u"}},
+		{"leaveRoom", ` {"room_name":"r"} `, [2]string{"r", ""}},
+	} {
+		if got, err := read(tc.action, tc.body); err != nil || !reflect.DeepEqual(got, tc.want) {
+			t.Errorf("%s %s: got %+v, %v; want %+v", tc.action, tc.body, got, err, tc.want)
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for _, tc := range []struct {
+		action, body string
+		code         chat.Code
+		says         string
+	}{
+		{"sendMessage", ``, chat.CodeInvalidJSON, "the body is not a JSON object"},
+		{"sendMessage", `hello`, chat.CodeInvalidJSON, "the body is not a JSON object"},
+		{"sendMessage", `[1]`, chat.CodeInvalidJSON, "the body is not a JSON object"},
+		{"sendMessage", `"s"`, chat.CodeInvalidJSON, "the body is not a JSON object"},
+		{"sendMessage", `null`, chat.CodeInvalidJSON, "the body is not a JSON object"},
+		{"sendMessage", `{"a":1} {}`, chat.CodeInvalidJSON, "the body is not a JSON object"},
+		{"sendMessage", `{"a":1`, chat.CodeInvalidJSON, "the body is not a JSON object"},
+		{"sendMessage", strings.Repeat(`{"a":`, 20000), chat.CodeInvalidJSON, "the body is not a JSON object"},
+		{"sendMessage", "{\"content\":\"\xff\"}", chat.CodeInvalidJSON, "the body is not valid UTF-8"},
+		{"sendMessage", `{"user_name":"u","content":"c"}`, chat.CodeMissingField, "room_name not in message dict"},
+		{"sendMessage", `{"room_name":"r","content":"c"}`, chat.CodeMissingField, "user_name not in message dict"},
+		{"sendMessage", `{"room_name":"r","user_name":"u"}`, chat.CodeMissingField, "content not in message dict"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":null}`, chat.CodeMissingField, "content not in message dict"},
+		{"sendMessage", `{"Room_Name":"r","user_name":"u","content":"c"}`, chat.CodeMissingField, "room_name not in message dict"},
+		{"sendMessage", `{"room_name":1,"user_name":"u","content":"c"}`, chat.CodeInvalidField, "room_name must be a string"},
+		{"sendMessage", `{"room_name":"r","user_name":["u"],"content":"c"}`, chat.CodeInvalidField, "user_name must be a string"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":{}}`, chat.CodeInvalidField, "content must be a string"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"c","message_id":7}`, chat.CodeInvalidField, "message_id must be a string"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"c","message_id":""}`, chat.CodeInvalidField, "message_id must not be empty"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\ud800"}`, chat.CodeInvalidField, "content must be valid Unicode"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\udc00\ud800"}`, chat.CodeInvalidField, "content must be valid Unicode"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\ud800x\udc00"}`, chat.CodeInvalidField, "content must be valid Unicode"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\ud800\n"}`, chat.CodeInvalidField, "content must be valid Unicode"},
+		{"getRecentMessages", `{}`, chat.CodeMissingField, "room_name not in message dict"},
+		{"getRecentMessages", `{"room_name":"r","limit":1.5}`, chat.CodeInvalidField, "limit must be a whole number"},
+		{"getRecentMessages", `{"room_name":"r","limit":"5"}`, chat.CodeInvalidField, "limit must be a whole number"},
+		{"getRecentMessages", `{"room_name":"r","limit":1e99}`, chat.CodeInvalidField, "limit must be a whole number"},
+		{"getRecentMessages", `{"room_name":"r","after":true}`, chat.CodeInvalidField, "after must be a whole number"},
+		{"getRecentMessages", `{"room_name":"r","before":9223372036854775808}`, chat.CodeInvalidField, "before must be a whole number"},
+		{"joinRoom", `{}`, chat.CodeMissingField, "room_name not in message dict"},
+		{"joinRoom", `{"room_name":"r","user_name":false}`, chat.CodeInvalidField, "user_name must be a string"},
+		{"leaveRoom", `{"room_name":{}}`, chat.CodeInvalidField, "room_name must be a string"},
+	} {
+		_, err := read(tc.action, tc.body)
+		if err == nil {
+			t.Errorf("%s %.80s: accepted", tc.action, tc.body)
+			continue
+		}
+		if e := chat.AsError(err); e.Code != tc.code || !strings.HasPrefix(e.Message, tc.says) {
+			t.Errorf("%s %.80s: got %v, want %s %q", tc.action, tc.body, err, tc.code, tc.says)
+		}
+	}
+}
+
+// decodeMessages reads frames as a client does.
+func decodeMessages(t testing.TB, frames [][]byte) (page chat.Page) {
+	t.Helper()
+	for i, frame := range frames {
+		var f struct {
+			Messages []struct {
+				Room     string `json:"room_name"`
+				Index    int64  `json:"index"`
+				User     string `json:"user_name"`
+				Content  string `json:"content"`
+				CreateAt int64  `json:"create_at"`
+				ID       string `json:"message_id"`
+			} `json:"messages"`
+			More, Expired bool
+		}
+		d := json.NewDecoder(bytes.NewReader(frame))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&f); err != nil || f.Messages == nil {
+			t.Fatalf("frame %q: %v", frame, err)
+		}
+		if i < len(frames)-1 && (f.More || f.Expired || len(f.Messages) == 0) {
+			t.Errorf("a frame before the last is empty or says more or expired")
+		}
+		page.More, page.Expired = f.More, f.Expired
+		for _, m := range f.Messages {
+			page.Messages = append(page.Messages, chat.Message(m))
+		}
+	}
+	return page
+}
+
+func TestMessagesKeepTheirShape(t *testing.T) {
+	for want, page := range map[string]chat.Page{
+		`{"messages":[]}`:                            {},
+		`{"messages":[],"more":true}`:                {More: true},
+		`{"messages":[],"more":true,"expired":true}`: {More: true, Expired: true},
+		`{"messages":[{"room_name":"r","index":1,"user_name":"u","content":"<&> é","create_at":5}]}`: {
+			Messages: []chat.Message{{Room: "r", Index: 1, User: "u", Content: "<&> é", CreateAt: 5}}},
+		`{"messages":[{"room_name":"r","index":1,"user_name":"u","content":"a","create_at":5,"message_id":"m"},` +
+			`{"room_name":"r","index":2,"user_name":"u","content":"b","create_at":6}],"expired":true}`: {
+			Expired: true,
+			Messages: []chat.Message{{Room: "r", Index: 1, User: "u", Content: "a", CreateAt: 5, ID: "m"},
+				{Room: "r", Index: 2, User: "u", Content: "b", CreateAt: 6}}},
+	} {
+		frames := protocol.EncodeMessages(page)
+		if len(frames) != 1 || string(frames[0]) != want {
+			t.Errorf("got %s\nwant %s", frames, want)
+		}
+	}
+}
+
+// Whatever a page holds, its frames say just that, and none is too large for API Gateway.
+func TestPagesSurviveTheirFrames(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		page := chat.Page{More: rapid.Bool().Draw(r, "more"), Expired: rapid.Bool().Draw(r, "expired")}
+		for i := range rapid.IntRange(0, 100).Draw(r, "messages") {
+			content := rapid.String().Draw(r, "content")
+			if rapid.Bool().Draw(r, "large") {
+				content += strings.Repeat(rapid.SampledFrom([]string{"x", "é", `"`}).Draw(r, "letter"), rapid.IntRange(1, 7000).Draw(r, "length"))
+			}
+			page.Messages = append(page.Messages, chat.Message{Room: "r", Index: int64(i + 1), User: "u", Content: content, ID: fmt.Sprint(i)})
+		}
+		frames := protocol.EncodeMessages(page)
+		for _, frame := range frames {
+			if len(frame) > chat.MaxFrameBytes {
+				r.Fatalf("a frame of %d bytes", len(frame))
+			}
+		}
+		if got := decodeMessages(t, frames); !reflect.DeepEqual(got, page) {
+			r.Fatalf("got %+v, want %+v", got, page)
+		}
+	})
+}
+
+func TestErrorFrames(t *testing.T) {
+	got := string(protocol.EncodeError(protocol.ErrorFrame{Code: chat.CodeInvalidField, Message: "a <b>", RequestID: "r="}))
+	if want := `{"error":{"code":"invalid_field","message":"a <b>","request_id":"r="}}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// FuzzDecode: no bytes crash the decoders, what they refuse they refuse with a code, and what they accept is valid UTF-8.
+func FuzzDecode(f *testing.F) {
+	for _, s := range []string{"", "null", `{"room_name":"r","user_name":"u","content":"\ud83d\ude00"}`, `{"limit":1,"after":2}`, `{"content":"\ud800\"}`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		for _, action := range []string{protocol.SendMessage, protocol.GetRecentMessages, protocol.JoinRoom} {
+			got, err := read(action, body)
+			if err != nil {
+				if chat.AsError(err).Code == chat.CodeInternal {
+					t.Errorf("%s: %v", action, err)
+				}
+				continue
+			}
+			if d, ok := got.(chat.Draft); ok && !(utf8.ValidString(d.Content) && utf8.ValidString(d.Room)) {
+				t.Errorf("invalid UTF-8 came through: %q", d)
+			}
+		}
+		if frame, err := protocol.Decode(body); err == nil {
+			for name := range frame {
+				if len(frame.Text(name)) > chat.MaxNameBytes {
+					t.Errorf("Text(%q) is too long", name)
+				}
+			}
+		}
+	})
+}
