@@ -29,6 +29,9 @@ const (
 
 	// stopTimeout is how long a stop waits for clients to answer the close and for invocations to end.
 	stopTimeout = 5 * time.Second
+
+	// answerTimeout is how long it then waits for answers to be written.
+	answerTimeout = 200 * time.Millisecond
 )
 
 // options say what to run.
@@ -121,7 +124,14 @@ func localCredentials(context.Context) (aws.Credentials, error) {
 func (s *server) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	err := errors.Join(s.gateway.Shutdown(ctx), s.http.Shutdown(ctx))
+	err := s.gateway.Shutdown(ctx)
+	// What is left are answers being written, and connections that the Management API client keeps for later, some of
+	// which it has never used: http.Server.Shutdown waits 5 s for a request on those.
+	ctx, cancel = context.WithTimeout(context.Background(), answerTimeout)
+	defer cancel()
+	if s.http.Shutdown(ctx) != nil {
+		err = errors.Join(err, s.http.Close())
+	}
 	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}

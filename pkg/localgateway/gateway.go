@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -27,8 +26,7 @@ import (
 //
 // Every lambda.Handler of aws-lambda-go is one, but what lambda.NewHandler makes of a plain function is not safe for
 // concurrent use: at v1.55.1 it returns a buffer that its next invocation overwrites
-// (https://github.com/aws/aws-lambda-go/pull/639). A function that returns an io.Reader, or a type of one's own with
-// this method, avoids that.
+// (https://github.com/aws/aws-lambda-go/pull/639). Give it a type of your own that has this method.
 type Handler interface {
 	Invoke(ctx context.Context, payload []byte) ([]byte, error)
 }
@@ -196,5 +194,5 @@ func hasToken(values []string, word string) bool {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, string(mustJSON(v)))
+	_, _ = w.Write(mustJSON(v))
 }

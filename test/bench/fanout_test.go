@@ -1,0 +1,106 @@
+// Package bench measures what crosses packages. Compare within one run: go test -bench . ./test/bench
+package bench
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"wschat/pkg/chat"
+	"wschat/pkg/localstore"
+	"wschat/pkg/management"
+	"wschat/pkg/protocol"
+)
+
+const (
+	workers   = 64
+	postDelay = 10 * time.Millisecond // what the sink takes for a post
+)
+
+// BenchmarkFanOut is one message from Send to the last post's answer, beside a bare loop: the same workers, bytes and
+// sink with plain net/http, which is what the network alone costs.
+func BenchmarkFanOut(b *testing.B) {
+	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		time.Sleep(postDelay)
+	}))
+	defer sink.Close()
+	for _, members := range []int{1, 10, 100, 1000} {
+		b.Run(fmt.Sprintf("chat/members=%d", members), func(b *testing.B) {
+			s := service(b, sink.URL, members)
+			for b.Loop() {
+				sent, err := s.Send(b.Context(), "0", chat.Draft{Room: "r", User: "ann", Content: "hello"})
+				if err != nil || sent.Delivery.Delivered != members {
+					b.Fatal(sent, err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("bare/members=%d", members), func(b *testing.B) {
+			client := &http.Client{Transport: &http.Transport{MaxIdleConns: workers, MaxIdleConnsPerHost: workers}}
+			frame := protocol.EncodeMessages(chat.Page{Messages: []chat.Message{{Room: "r", User: "ann", Content: "hello", CreateAt: 1795515136}}})[0]
+			for b.Loop() {
+				bareLoop(b, client, sink.URL, frame, members)
+			}
+		})
+	}
+}
+
+// service is the chat with a room of so many members, on a log in memory: the store is not what is measured.
+func service(b *testing.B, endpoint string, members int) chat.Service {
+	roster := &localstore.Roster{}
+	for i := range members {
+		err := roster.Join(b.Context(), chat.Member{Room: "r", ConnectionID: fmt.Sprint(i), ExpiresAt: time.Now().Add(time.Hour)})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	stages := management.Stages{Options: management.Options{Endpoint: endpoint, Region: "local", Workers: workers,
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+		})}}
+	return chat.Service{Log: &counter{}, Roster: roster, Poster: stages.Poster("", ""), Encode: protocol.EncodeMessages,
+		Now: time.Now, Workers: workers}
+}
+
+// counter is a chat.Log that only counts.
+type counter struct {
+	chat.Log
+	n int64
+}
+
+func (c *counter) Append(_ context.Context, m chat.Message) (chat.Message, bool, error) {
+	c.n++
+	m.Index = c.n
+	return m, false, nil
+}
+
+func bareLoop(b *testing.B, client *http.Client, url string, frame []byte, posts int) {
+	ids := make(chan int, posts)
+	for i := range posts {
+		ids <- i
+	}
+	close(ids)
+	var wg sync.WaitGroup
+	for range min(workers, posts) {
+		wg.Go(func() {
+			for id := range ids {
+				answer, err := client.Post(fmt.Sprint(url, "/@connections/", id), "application/octet-stream", bytes.NewReader(frame))
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, answer.Body)
+				_ = answer.Body.Close()
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,237 @@
+// Package e2e runs conversations with the whole chat: the programs that people run, as they run them. Each file in
+// testdata is a conversation, in the language of testscript
+// (https://pkg.go.dev/github.com/rogpeppe/go-internal/testscript) with these commands:
+//
+//	local [FLAG…]              starts the chat on a free port, with its data in chat.db; its log is local.log
+//	stop                       interrupts it, and expects a clean end
+//	connect NAME [QUERY]       connects a WebSocket client that is called NAME from here on
+//	wscat NAME [QUERY]         the same with the real wscat
+//	refused QUERY STATUS TEXT  expects that a handshake is refused
+//	send NAME FRAME            sends a frame
+//	see NAME FRAME             expects the next frame; "*" stands for any value
+//	silent NAME                expects that no further frame has come
+//	close NAME                 closes the client
+//	get PATH STATUS TEXT       expects an HTTP answer
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"wschat/test/installed"
+)
+
+// patience is how long a conversation waits for what must come.
+const patience = 10 * time.Second
+
+func TestConversations(t *testing.T) { run(t, "testdata/script", "") }
+
+func TestWscat(t *testing.T) { run(t, "testdata/wscat", installed.Node(t, "wscat")) }
+
+func run(t *testing.T, dir, wscat string) {
+	local := filepath.Join(t.TempDir(), "local")
+	build := exec.Command("go", "build", "-o", local, "./infra/local")
+	build.Dir = filepath.Dir(installed.Dir())
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	s := stage{local: local, wscat: wscat}
+	testscript.Run(t, testscript.Params{
+		Dir: dir,
+		Setup: func(env *testscript.Env) error {
+			env.Values[castKey{}] = &cast{people: map[string]person{}}
+			env.Setenv("LOCAL", local)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"local":   s.startLocal,
+			"stop":    stop,
+			"connect": connect,
+			"wscat":   s.startWscat,
+			"refused": refused,
+			"send":    send,
+			"see":     see,
+			"silent":  silent,
+			"close":   closePerson,
+			"get":     get,
+		},
+	})
+}
+
+// stage is what every conversation has: the programs.
+type stage struct{ local, wscat string }
+
+// cast is who is in one conversation.
+type cast struct {
+	server *exec.Cmd
+	people map[string]person
+}
+
+type castKey struct{}
+
+// person is somebody who talks.
+type person interface {
+	send(frame string) error
+	next(ctx context.Context) (frame string, err error)
+	close() error
+}
+
+func castOf(ts *testscript.TestScript) *cast { return ts.Value(castKey{}).(*cast) }
+
+// args checks a command's arguments and that it is not negated.
+func args(ts *testscript.TestScript, neg bool, got []string, least, most int) {
+	if neg || len(got) < least || len(got) > most {
+		ts.Fatalf("takes %d to %d arguments, and no !", least, most)
+	}
+}
+
+func (s stage) startLocal(ts *testscript.TestScript, neg bool, flags []string) {
+	if neg {
+		ts.Fatalf("takes no !")
+	}
+	c := castOf(ts)
+	logFile, err := os.OpenFile(ts.MkAbs("local.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	c.server = exec.Command(s.local, append([]string{"-addr", "127.0.0.1:0", "-data", "chat.db"}, flags...)...)
+	c.server.Dir, c.server.Stderr = ts.MkAbs("."), logFile
+	out, err := c.server.StdoutPipe()
+	ts.Check(err)
+	ts.Check(c.server.Start())
+	ts.Check(logFile.Close())
+	server := c.server
+	ts.Defer(func() { _ = server.Process.Kill(); _ = server.Wait() })
+	line := make([]byte, 200)
+	n, err := out.Read(line)
+	ts.Check(err)
+	go io.Copy(io.Discard, out)
+	_, rest, _ := strings.Cut(string(line[:n]), "http://")
+	addr, _, ok := strings.Cut(rest, "/")
+	if !ok {
+		ts.Fatalf("local printed %q", line[:n])
+	}
+	ts.Setenv("ADDR", addr)
+}
+
+func stop(ts *testscript.TestScript, neg bool, got []string) {
+	args(ts, neg, got, 0, 0)
+	server := castOf(ts).server
+	ts.Check(server.Process.Signal(os.Interrupt))
+	done := make(chan error)
+	go func() { done <- server.Wait() }()
+	select {
+	case err := <-done:
+		ts.Check(err)
+	case <-time.After(patience):
+		ts.Fatalf("local does not end")
+	}
+}
+
+func url(ts *testscript.TestScript, query []string) string {
+	u := "ws://" + ts.Getenv("ADDR") + "/dev"
+	if len(query) > 0 {
+		u += "?" + query[0]
+	}
+	return u
+}
+
+func connect(ts *testscript.TestScript, neg bool, got []string) {
+	args(ts, neg, got, 1, 2)
+	p, err := dial(url(ts, got[1:]))
+	ts.Check(err)
+	castOf(ts).people[got[0]] = p
+	ts.Defer(func() { _ = p.close() })
+}
+
+func (s stage) startWscat(ts *testscript.TestScript, neg bool, got []string) {
+	args(ts, neg, got, 1, 2)
+	p, err := startWscat(s.wscat, url(ts, got[1:]))
+	ts.Check(err)
+	castOf(ts).people[got[0]] = p
+	ts.Defer(func() { _ = p.close() })
+}
+
+func refused(ts *testscript.TestScript, neg bool, got []string) {
+	args(ts, neg, got, 3, 3)
+	status, body, err := handshake(url(ts, got[:1]))
+	ts.Check(err)
+	if fmt.Sprint(status) != got[1] || !strings.Contains(body, got[2]) {
+		ts.Fatalf("got %d %s", status, body)
+	}
+}
+
+func name(ts *testscript.TestScript, name string) person {
+	p, ok := castOf(ts).people[name]
+	if !ok {
+		ts.Fatalf("nobody is called %s", name)
+	}
+	return p
+}
+
+func send(ts *testscript.TestScript, neg bool, got []string) {
+	args(ts, neg, got, 2, 2)
+	ts.Check(name(ts, got[0]).send(expand(got[1])))
+}
+
+// expand replaces (N×S) by N times S, so that a conversation can say how long something is.
+func expand(frame string) string {
+	for {
+		before, rest, ok := strings.Cut(frame, "(")
+		count, after, _ := strings.Cut(rest, "×")
+		repeated, tail, closed := strings.Cut(after, ")")
+		n, err := strconv.Atoi(count)
+		if !ok || !closed || err != nil {
+			return frame
+		}
+		frame = before + strings.Repeat(repeated, n) + tail
+	}
+}
+
+func see(ts *testscript.TestScript, neg bool, got []string) {
+	args(ts, neg, got, 2, 2)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	frame, err := name(ts, got[0]).next(ctx)
+	if err != nil {
+		ts.Fatalf("%s sees no frame: %v", got[0], err)
+	}
+	if problem := match(expand(got[1]), frame); problem != "" {
+		ts.Fatalf("%s sees %.2000s\n%s", got[0], frame, problem)
+	}
+}
+
+// silent asks a question and expects its answer next: frames come in the order in which they were posted. The pause lets
+// a frame that ought not to come be posted first.
+func silent(ts *testscript.TestScript, neg bool, got []string) {
+	args(ts, neg, got, 1, 1)
+	time.Sleep(100 * time.Millisecond)
+	ts.Check(name(ts, got[0]).send(`{"action":"getRecentMessages","room_name":"a room that nobody uses"}`))
+	see(ts, false, []string{got[0], `{"messages":[]}`})
+}
+
+func closePerson(ts *testscript.TestScript, neg bool, got []string) {
+	args(ts, neg, got, 1, 1)
+	ts.Check(name(ts, got[0]).close())
+}
+
+func get(ts *testscript.TestScript, neg bool, got []string) {
+	args(ts, neg, got, 3, 3)
+	answer, err := http.Get("http://" + ts.Getenv("ADDR") + got[0])
+	ts.Check(err)
+	body, err := io.ReadAll(answer.Body)
+	ts.Check(errors.Join(err, answer.Body.Close()))
+	if fmt.Sprint(answer.StatusCode) != got[1] || !strings.Contains(string(body), got[2]) {
+		ts.Fatalf("got %d %s", answer.StatusCode, body)
+	}
+}

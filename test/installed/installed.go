@@ -1,0 +1,48 @@
+// Package installed finds the programs that ./test/run installs for the tests. Where one is missing, a plain go test
+// skips what needs it, and ./test/run fails.
+package installed
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// RequireAll is the environment variable that ./test/run sets, so that a test which cannot run is a failure.
+const RequireAll = "TEST_REQUIRE_ALL"
+
+// Node returns the path of a program of the Node packages in test/package.json, such as "wscat".
+func Node(t testing.TB, program string) string {
+	t.Helper()
+	path := filepath.Join(Dir(), "node_modules", ".bin", program)
+	if _, err := os.Stat(path); err != nil {
+		missing(t, program)
+	}
+	return path
+}
+
+// Program returns the path of a program that is on PATH, such as "java".
+func Program(t testing.TB, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		missing(t, program)
+	}
+	return path
+}
+
+// Dir is the folder test of this checkout.
+func Dir() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(filepath.Dir(file))
+}
+
+func missing(t testing.TB, program string) {
+	t.Helper()
+	if os.Getenv(RequireAll) != "" {
+		t.Fatalf("%s is not installed", program)
+	}
+	t.Skipf("%s is not installed: ./test/run installs it", program)
+}
