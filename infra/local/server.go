@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"wschat/pkg/awsclient"
 	"wschat/pkg/chat"
 	"wschat/pkg/localgateway"
 	"wschat/pkg/localstore"
@@ -99,7 +100,7 @@ func (s *server) handler(logger *slog.Logger) *route.Handler {
 	stages := &management.Stages{Options: management.Options{
 		Endpoint:    "http://" + s.addr + "/" + stage,
 		Region:      "local",
-		Credentials: aws.CredentialsProviderFunc(localCredentials),
+		Credentials: awsclient.Static(aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}), // nobody checks them,
 		Workers:     workers,
 	}}
 	return route.New(route.Config{
@@ -113,11 +114,6 @@ func (s *server) handler(logger *slog.Logger) *route.Handler {
 		Poster: stages.Poster,
 		Logger: logger,
 	})
-}
-
-// localCredentials sign requests that nobody checks.
-func localCredentials(context.Context) (aws.Credentials, error) {
-	return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local", Source: "local"}, nil
 }
 
 // stop closes the clients, lets invocations end, and closes the store.

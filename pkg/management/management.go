@@ -5,18 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi/types"
 
+	"wschat/pkg/awsclient"
 	"wschat/pkg/chat"
 )
 
@@ -28,15 +24,8 @@ type API interface {
 
 var _ API = (*apigatewaymanagementapi.Client)(nil)
 
-// The budget of one post. API Gateway answers 429 both for the account's rate and for a client whose buffer is full;
-// either may pass in a moment, so the pauses are short and the attempts few: a slow client must not hold a fan-out.
-const (
-	attemptTimeout = 2 * time.Second // one HTTP request
-	postTimeout    = 5 * time.Second // all attempts together
-	maxAttempts    = 5
-	firstBackoff   = 40 * time.Millisecond
-	maxBackoff     = 640 * time.Millisecond
-)
+// postTimeout is for one post, with all its attempts.
+const postTimeout = 5 * time.Second
 
 // Options are for NewClient.
 type Options struct {
@@ -46,30 +35,25 @@ type Options struct {
 	Workers     int // how many posts may be under way at once; as many connections are kept open
 }
 
-// NewClient returns an SDK client made for fan-out: it keeps a connection for each worker, where the SDK's default of
-// 10 would open a new one for most posts, and retries within the budget above, where the SDK would wait a second or
-// more after each 429 and, after a few of them, not retry at all.
+// NewClient returns an SDK client made for fan-out.
+//
+// API Gateway answers 429 both for the account's rate and for a client whose buffer is full. Either may pass in a
+// moment, so the pauses are short and the attempts few: a slow client must not hold a fan-out.
 func NewClient(o Options) *apigatewaymanagementapi.Client {
+	budget := awsclient.Budget{
+		AttemptTimeout: 2 * time.Second,
+		MaxAttempts:    5,
+		FirstBackoff:   40 * time.Millisecond,
+		MaxBackoff:     640 * time.Millisecond,
+		Connections:    o.Workers,
+	}
 	return apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
 		BaseEndpoint: aws.String(o.Endpoint),
 		Region:       o.Region,
 		Credentials:  o.Credentials,
-		HTTPClient: awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConns = o.Workers
-			t.MaxIdleConnsPerHost = o.Workers
-		}),
-		Retryer: retry.NewStandard(func(s *retry.StandardOptions) {
-			s.MaxAttempts = maxAttempts
-			s.RateLimiter = ratelimit.None
-			s.Backoff = retry.BackoffDelayerFunc(backoff)
-		}),
+		HTTPClient:   budget.HTTPClient(),
+		Retryer:      budget.Retryer(),
 	})
-}
-
-// backoff is exponential, with a jitter of half its length.
-func backoff(attempt int, _ error) (time.Duration, error) {
-	d := min(firstBackoff<<min(attempt-1, 10), maxBackoff)
-	return d/2 + rand.N(d/2+1), nil
 }
 
 // Poster is a chat.Poster on one stage.

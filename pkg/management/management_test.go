@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"wschat/pkg/awsclient"
 	"wschat/pkg/chat"
 	"wschat/pkg/management"
 )
@@ -30,9 +31,7 @@ func post(t *testing.T, ctx context.Context, handler http.HandlerFunc) error {
 
 func poster(endpoint string) chat.Poster {
 	stages := management.Stages{Options: management.Options{Endpoint: endpoint, Region: "eu-north-1", Workers: 8,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key"}, nil
-		})}}
+		Credentials: awsclient.Static(aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key"})}}
 	return stages.Poster("", "")
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"wschat/pkg/awsclient"
 	"wschat/pkg/chat"
 	"wschat/pkg/localstore"
 	"wschat/pkg/management"
@@ -63,9 +64,7 @@ func service(b *testing.B, endpoint string, members int) chat.Service {
 		}
 	}
 	stages := management.Stages{Options: management.Options{Endpoint: endpoint, Region: "local", Workers: workers,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
-		})}}
+		Credentials: awsclient.Static(aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"})}}
 	return chat.Service{Log: &counter{}, Roster: roster, Poster: stages.Poster("", ""), Encode: protocol.EncodeMessages,
 		Now: time.Now, Workers: workers}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -14,11 +15,17 @@ import (
 
 // Log tests a chat.Log. The rooms that it uses have names that nothing else uses, so one store serves many runs.
 func Log(t *testing.T, log chat.Log) {
-	t.Run("AppendCountsFromOne", func(t *testing.T) { appendCountsFromOne(t, log) })
-	t.Run("MessagesComeBackAsTheyWere", func(t *testing.T) { messagesComeBack(t, log) })
+	LogWithoutIDs(t, log)
+	t.Run("MessagesWithIDsComeBackAsTheyWere", func(t *testing.T) { messagesComeBack(t, log, true) })
 	t.Run("ARepeatIsStoredOnce", func(t *testing.T) { repeatIsStoredOnce(t, log) })
-	t.Run("ManySendersLeaveNoGap", func(t *testing.T) { manySenders(t, log, false) })
 	t.Run("ManySendersOfRepeatsLeaveNoGap", func(t *testing.T) { manySenders(t, log, true) })
+}
+
+// LogWithoutIDs tests a chat.Log as far as messages have no id, for stores that know no transactions.
+func LogWithoutIDs(t *testing.T, log chat.Log) {
+	t.Run("AppendCountsFromOne", func(t *testing.T) { appendCountsFromOne(t, log) })
+	t.Run("MessagesComeBackAsTheyWere", func(t *testing.T) { messagesComeBack(t, log, false) })
+	t.Run("ManySendersLeaveNoGap", func(t *testing.T) { manySenders(t, log, false) })
 	t.Run("ReadAgreesWithAModel", func(t *testing.T) { readAgreesWithAModel(t, log) })
 	t.Run("ARoomNeverUsedIsEmpty", func(t *testing.T) { neverUsed(t, log) })
 	t.Run("PingWrites", func(t *testing.T) {
@@ -66,7 +73,7 @@ func appendCountsFromOne(t *testing.T, log chat.Log) {
 	a, b := room(t)+"a", room(t)+"b"
 	for i := range int64(12) {
 		for _, name := range []string{a, b} {
-			if got := appendTo(t, log, chat.Message{Room: name, User: "u", Content: "c"}); got.Index != i+1 {
+			if got := appendTo(t, log, chat.Message{Room: name, User: "u", Content: "c", CreateAt: time.Now().Unix()}); got.Index != i+1 {
 				t.Errorf("message %d of %s has index %d", i+1, name, got.Index)
 			}
 			if tail, err := log.Tail(t.Context(), name); err != nil || tail != i+1 {
@@ -76,15 +83,18 @@ func appendCountsFromOne(t *testing.T, log chat.Log) {
 	}
 }
 
-func messagesComeBack(t *testing.T, log chat.Log) {
+func messagesComeBack(t *testing.T, log chat.Log, ids bool) {
 	for i, m := range []chat.Message{
-		{User: "ann", Content: "hi", CreateAt: 1795515136, ID: "m-1"},
+		{User: "ann", Content: "hi", ID: "m-1"},
 		{User: "ann", Content: "no id"},
 		{User: "地震", Content: "\u202eabc\u0000\n\"\\<&>'\u2028😀", ID: "ид"},
 		{User: "b", Content: strings.Repeat("x", chat.MaxContentBytes)},
 		{User: strings.Repeat("u", chat.MaxNameBytes), Content: " ", ID: strings.Repeat("i", chat.MaxNameBytes)},
 	} {
-		m.Room = room(t)
+		m.Room, m.CreateAt = room(t), time.Now().Unix()
+		if !ids {
+			m.ID = ""
+		}
 		stored := appendTo(t, log, m)
 		m.Index = int64(i + 1)
 		if stored != m {
@@ -117,7 +127,7 @@ func repeatIsStoredOnce(t *testing.T, log chat.Log) {
 		{a, "ann#1", "2", 7, false},
 		{a, "ann", "1#2", 8, false},
 	} {
-		m := chat.Message{Room: tc.room, User: tc.user, ID: tc.id, Content: fmt.Sprint(tc)}
+		m := chat.Message{Room: tc.room, User: tc.user, ID: tc.id, Content: fmt.Sprint(tc), CreateAt: time.Now().Unix()}
 		stored, repeat, err := log.Append(t.Context(), m)
 		if err != nil || stored.Index != tc.index || repeat != tc.repeat {
 			t.Errorf("%+v: got index %d, repeat %v, %v", tc, stored.Index, repeat, err)
@@ -139,7 +149,7 @@ func manySenders(t *testing.T, log chat.Log, repeats bool) {
 	told := make([]sync.Map, senders*each) // the indexes that the sender of a message was told
 	for s := range senders {
 		for i := range each {
-			m := chat.Message{Room: name, User: fmt.Sprint(s), Content: fmt.Sprint(s*each + i)}
+			m := chat.Message{Room: name, User: fmt.Sprint(s), Content: fmt.Sprint(s*each + i), CreateAt: time.Now().Unix()}
 			times := 1
 			if repeats {
 				m.ID, times = fmt.Sprint(i), 3
@@ -185,7 +195,7 @@ func readAgreesWithAModel(t *testing.T, log chat.Log) {
 	name := room(t)
 	var model []chat.Message
 	for i := range n {
-		model = append(model, appendTo(t, log, chat.Message{Room: name, User: "u", Content: fmt.Sprint(i)}))
+		model = append(model, appendTo(t, log, chat.Message{Room: name, User: "u", Content: fmt.Sprint(i), CreateAt: time.Now().Unix()}))
 	}
 	rapid.Check(t, func(r *rapid.T) {
 		span := chat.Span{

@@ -16,9 +16,15 @@ const RequireAll = "TEST_REQUIRE_ALL"
 // Node returns the path of a program of the Node packages in test/package.json, such as "wscat".
 func Node(t testing.TB, program string) string {
 	t.Helper()
-	path := filepath.Join(Dir(), "node_modules", ".bin", program)
+	return File(t, filepath.Join("node_modules", ".bin", program))
+}
+
+// File returns the path of an installed file, given below the folder test.
+func File(t testing.TB, name string) string {
+	t.Helper()
+	path := filepath.Join(Dir(), filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
-		missing(t, program)
+		missing(t, name)
 	}
 	return path
 }

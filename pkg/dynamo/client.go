@@ -1,0 +1,73 @@
+// Package dynamo is the chat's Log and Roster on two DynamoDB tables. The conditional put of a message at the next index
+// is what puts a room's messages in order.
+package dynamo
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"wschat/pkg/awsclient"
+)
+
+// API is what this package calls of *dynamodb.Client.
+type API interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+}
+
+var _ API = (*dynamodb.Client)(nil)
+
+// NewClient returns an SDK client whose every call answers or fails within a few seconds.
+func NewClient(env awsclient.Env) *dynamodb.Client {
+	budget := awsclient.Budget{
+		AttemptTimeout: 2 * time.Second, // DynamoDB answers in milliseconds, or not at all
+		MaxAttempts:    4,
+		FirstBackoff:   25 * time.Millisecond,
+		MaxBackoff:     400 * time.Millisecond,
+		Connections:    32,
+	}
+	o := dynamodb.Options{
+		Region:      env.Region,
+		Credentials: env.Credentials,
+		HTTPClient:  budget.HTTPClient(),
+		Retryer:     budget.Retryer(),
+	}
+	if env.DynamoDBEndpoint != "" {
+		o.BaseEndpoint = aws.String(env.DynamoDBEndpoint)
+	}
+	return dynamodb.New(o)
+}
+
+// item is a row, or a key, or the values of an expression.
+type item = map[string]types.AttributeValue
+
+func text(s string) types.AttributeValue { return &types.AttributeValueMemberS{Value: s} }
+
+func number(n int64) types.AttributeValue {
+	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
+}
+
+// textOf returns a text attribute, "" where it is not there.
+func textOf(row item, name string) string {
+	if s, ok := row[name].(*types.AttributeValueMemberS); ok {
+		return s.Value
+	}
+	return ""
+}
+
+// numberOf returns a whole number, 0 where it is not there.
+func numberOf(row item, name string) int64 {
+	if s, ok := row[name].(*types.AttributeValueMemberN); ok {
+		n, _ := strconv.ParseInt(s.Value, 10, 64)
+		return n
+	}
+	return 0
+}

@@ -1,0 +1,138 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"wschat/pkg/chat"
+)
+
+// Log is a chat.Log on the messages table.
+type Log struct {
+	api       API
+	table     string
+	retention time.Duration
+	tails     tails
+}
+
+var _ chat.Log = (*Log)(nil)
+
+// NewLog returns a Log on the table of that name, which must be as MessagesTable says. Messages expire after the
+// retention; with 0 they are kept for ever.
+//
+// A room that was given a retention remembers its last index in a row of its own. Once there was a retention, go on with
+// one, however long: without, that row is not kept up to date.
+func NewLog(api API, table string, retention time.Duration) *Log {
+	return &Log{api: api, table: table, retention: retention}
+}
+
+// Read returns messages of a room; see chat.Log.
+func (l *Log) Read(ctx context.Context, room string, span chat.Span) ([]chat.Message, error) {
+	first, last := span.After+1, int64(math.MaxInt64)
+	if span.Before > 0 {
+		last = span.Before - 1
+	}
+	if first < 1 || first > last { // past the last index there can be, or nothing between the bounds
+		return nil, nil
+	}
+	in := &dynamodb.QueryInput{
+		TableName:                 &l.table,
+		ConsistentRead:            aws.Bool(true), // what was stored before is seen: a client that catches up misses nothing
+		KeyConditionExpression:    aws.String(attrRoom + " = :room AND #index BETWEEN :first AND :last"),
+		ExpressionAttributeNames:  map[string]string{"#index": attrIndex}, // index is a reserved word
+		ExpressionAttributeValues: item{":room": text(room), ":first": number(first), ":last": number(last)},
+		ScanIndexForward:          aws.Bool(!span.Newest),
+		Limit:                     aws.Int32(int32(span.Limit)),
+	}
+	now := time.Now().Unix()
+	var found []chat.Message
+	for {
+		out, err := l.api.Query(ctx, in)
+		if err != nil {
+			return nil, fmt.Errorf("query messages: %w", err)
+		}
+		for _, row := range out.Items {
+			expired := expired(row, now)
+			switch {
+			case expired && span.Newest: // everything older has expired as well
+				slices.Reverse(found)
+				return found, nil
+			case expired: // and so has everything before it
+				found = nil
+			default:
+				found = append(found, message(room, row))
+			}
+		}
+		if len(found) >= span.Limit || len(out.LastEvaluatedKey) == 0 {
+			break
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+		in.Limit = aws.Int32(int32(span.Limit - len(found)))
+	}
+	if span.Newest {
+		slices.Reverse(found)
+	}
+	return found, nil
+}
+
+// expired tells whether a row's time is over. DynamoDB removes such rows only after a while, and in no order.
+func expired(row item, now int64) bool {
+	at := numberOf(row, attrExpiresAt)
+	return at != 0 && at <= now
+}
+
+func message(room string, row item) chat.Message {
+	return chat.Message{
+		Room:     room,
+		Index:    numberOf(row, attrIndex),
+		User:     textOf(row, attrUser),
+		Content:  textOf(row, attrContent),
+		CreateAt: numberOf(row, attrCreateAt),
+		ID:       textOf(row, attrMessageID),
+	}
+}
+
+// Tail returns the index of the last message; see chat.Log.
+func (l *Log) Tail(ctx context.Context, room string) (int64, error) {
+	out, err := l.api.Query(ctx, &dynamodb.QueryInput{
+		TableName:                 &l.table,
+		ConsistentRead:            aws.Bool(true), // an older tail would only be refused by the put that follows
+		KeyConditionExpression:    aws.String(attrRoom + " = :room"),
+		ExpressionAttributeValues: item{":room": text(room)},
+		ScanIndexForward:          aws.Bool(false),
+		Limit:                     aws.Int32(1),
+	})
+	if err != nil {
+		return 0, fmt.Errorf("query the last message: %w", err)
+	}
+	if len(out.Items) == 0 {
+		return 0, nil
+	}
+	newest := out.Items[0]
+	tail := max(numberOf(newest, attrIndex), numberOf(newest, attrLastIndex))
+	if l.retention == 0 && numberOf(newest, attrExpiresAt) == 0 {
+		return tail, nil
+	}
+	// The row that was last may have expired and be gone while this one, older, is not: the room's own row knows.
+	own, err := l.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.table, Key: key(room, 0), ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return 0, fmt.Errorf("get the room's row: %w", err)
+	}
+	return max(tail, numberOf(own.Item, attrLastIndex)), nil
+}
+
+func key(room string, index int64) item { return item{attrRoom: text(room), attrIndex: number(index)} }
+
+// Ping writes a fixed row.
+func (l *Log) Ping(ctx context.Context) error {
+	if _, err := l.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &l.table, Item: key("#ping", 0)}); err != nil {
+		return fmt.Errorf("put the ping row: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package dynamo
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"wschat/pkg/chat"
+)
+
+// Roster is a chat.Roster on the connections table.
+type Roster struct {
+	api   API
+	table string
+}
+
+var _ chat.Roster = (*Roster)(nil)
+
+// NewRoster returns a Roster on the table of that name, which must be as ConnectionsTable says.
+func NewRoster(api API, table string) *Roster { return &Roster{api: api, table: table} }
+
+// Join adds a membership; see chat.Roster.
+func (r *Roster) Join(ctx context.Context, m chat.Member) error {
+	row := item{
+		attrRoom:         text(m.Room),
+		attrConnectionID: text(m.ConnectionID),
+		attrConnectedAt:  number(m.ConnectedAt.UnixMilli()),
+		attrExpiresAt:    number(m.ExpiresAt.Unix()),
+	}
+	if m.User != "" {
+		row[attrUser] = text(m.User)
+	}
+	if _, err := r.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &r.table, Item: row}); err != nil {
+		return fmt.Errorf("put the membership of connection %s: %w", m.ConnectionID, err)
+	}
+	return nil
+}
+
+// Leave removes a membership; see chat.Roster.
+func (r *Roster) Leave(ctx context.Context, room, connectionID string) error {
+	_, err := r.api.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName: &r.table,
+		Key:       item{attrRoom: text(room), attrConnectionID: text(connectionID)},
+	})
+	if err != nil {
+		return fmt.Errorf("delete a membership of connection %s: %w", connectionID, err)
+	}
+	return nil
+}
+
+// Members returns a room's memberships; see chat.Roster. The read is strongly consistent: a member that joined before a
+// message was stored must be found when the members are read after that.
+func (r *Roster) Members(ctx context.Context, room string) ([]chat.Member, error) {
+	var members []chat.Member
+	err := r.query(ctx, &dynamodb.QueryInput{
+		ConsistentRead:            aws.Bool(true),
+		KeyConditionExpression:    aws.String(attrRoom + " = :room"),
+		ExpressionAttributeValues: item{":room": text(room)},
+	}, func(row item) {
+		members = append(members, chat.Member{
+			Room:         room,
+			ConnectionID: textOf(row, attrConnectionID),
+			User:         textOf(row, attrUser),
+			ConnectedAt:  time.UnixMilli(numberOf(row, attrConnectedAt)),
+			ExpiresAt:    time.Unix(numberOf(row, attrExpiresAt), 0),
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("query the members of a room: %w", err)
+	}
+	return members, nil
+}
+
+// Forget removes a connection from every room; see chat.Roster. A global secondary index is read, and those cannot be
+// read with strong consistency: what it misses is removed when a post to it answers that the connection is gone, or by
+// its TTL.
+func (r *Roster) Forget(ctx context.Context, connectionID string) error {
+	var rooms []string
+	err := r.query(ctx, &dynamodb.QueryInput{
+		IndexName:                 aws.String(ByConnection),
+		KeyConditionExpression:    aws.String(attrConnectionID + " = :id"),
+		ExpressionAttributeValues: item{":id": text(connectionID)},
+	}, func(row item) { rooms = append(rooms, textOf(row, attrRoom)) })
+	if err != nil {
+		return fmt.Errorf("query the rooms of connection %s: %w", connectionID, err)
+	}
+	for _, room := range rooms {
+		if err := r.Leave(ctx, room, connectionID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// query calls use for every row of every page.
+func (r *Roster) query(ctx context.Context, in *dynamodb.QueryInput, use func(row item)) error {
+	in.TableName = &r.table
+	for {
+		out, err := r.api.Query(ctx, in)
+		if err != nil {
+			return err
+		}
+		for _, row := range out.Items {
+			use(row)
+		}
+		if len(out.LastEvaluatedKey) == 0 {
+			return nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+}

@@ -1,0 +1,62 @@
+package dynamo
+
+import (
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// Key is one attribute of a table's or an index's key.
+type Key struct {
+	Name string
+	Type types.ScalarAttributeType
+}
+
+// Table is what a table must be for this package, whoever creates it.
+type Table struct {
+	PartitionKey Key
+	SortKey      Key
+	// IndexName is the name of a global secondary index with the keys projected only; "" for none.
+	IndexName         string
+	IndexPartitionKey Key
+	// TTL is the attribute that holds when a row expires, in seconds since the epoch; "" for none.
+	TTL string
+}
+
+// The attributes.
+const (
+	attrRoom         = "room_name"
+	attrConnectionID = "connection_id"
+	attrIndex        = "index"
+	attrMessageID    = "message_id"
+	attrUser         = "user_name"
+	attrContent      = "content"
+	attrCreateAt     = "create_at"    // seconds since the epoch
+	attrConnectedAt  = "connected_at" // milliseconds since the epoch
+	attrExpiresAt    = "expires_at"   // seconds since the epoch
+	attrPutID        = "put_id"       // what Append recognises its own row by
+	attrLastIndex    = "last_index"   // of a room's own row: the index of its last message
+	attrStoredAt     = "stored_at"    // of a marker row: the index of the message that has the id
+)
+
+// ByConnection is the name of the connections table's index.
+const ByConnection = "by_connection"
+
+// ConnectionsTable is the table of members: a row for each connection in each room.
+func ConnectionsTable() Table {
+	return Table{
+		PartitionKey:      Key{attrRoom, types.ScalarAttributeTypeS},
+		SortKey:           Key{attrConnectionID, types.ScalarAttributeTypeS},
+		IndexName:         ByConnection,
+		IndexPartitionKey: Key{attrConnectionID, types.ScalarAttributeTypeS},
+		TTL:               attrExpiresAt,
+	}
+}
+
+// MessagesTable is the table of messages: a row for each message of each room, the room's own row at index 0, and
+// marker rows, whose room names begin with #.
+func MessagesTable() Table {
+	return Table{
+		PartitionKey: Key{attrRoom, types.ScalarAttributeTypeS},
+		SortKey:      Key{attrIndex, types.ScalarAttributeTypeN},
+		TTL:          attrExpiresAt,
+	}
+}

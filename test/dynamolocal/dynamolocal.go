@@ -1,0 +1,101 @@
+// Package dynamolocal runs DynamoDB Local, and dynalite, for tests. Both come out of Node packages in test/package.json;
+// DynamoDB Local is AWS's own, and needs Java.
+package dynamolocal
+
+import (
+	"context"
+	"crypto/rand"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"wschat/pkg/awsclient"
+	"wschat/pkg/dynamo"
+	"wschat/test/installed"
+)
+
+// Start runs DynamoDB Local in memory until the test ends, and returns its URL.
+func Start(t testing.TB) string {
+	t.Helper()
+	java := installed.Program(t, "java")
+	jar := installed.File(t, "node_modules/amplify-dynamodb-simulator/emulator/DynamoDBLocal.jar")
+	port := freePort(t)
+	return run(t, port, exec.Command(java, "-Xmx1g", "-Djava.library.path="+filepath.Join(filepath.Dir(jar), "DynamoDBLocal_lib"),
+		"-jar", jar, "-inMemory", "-disableTelemetry", "-port", port))
+}
+
+// StartDynalite runs dynalite, a second engine of another make, until the test ends, and returns its URL. It knows no
+// transactions.
+func StartDynalite(t testing.TB) string {
+	t.Helper()
+	port := freePort(t)
+	return run(t, port, exec.Command(installed.Node(t, "dynalite"), "--port", port, "--createTableMs", "0"))
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// run starts a server and waits until it takes requests.
+func run(t testing.TB, port string, cmd *exec.Cmd) string {
+	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	url := "http://127.0.0.1:" + port
+	client := Client(url)
+	var err error
+	for range 200 {
+		if _, err = client.ListTables(context.Background(), &dynamodb.ListTablesInput{}); err == nil {
+			return url
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("%s does not start: %v", cmd, err)
+	panic("unreachable")
+}
+
+// Env is what a process needs in its environment to use the server.
+func Env(url string) awsclient.Env {
+	return awsclient.Env{Region: "local", DynamoDBEndpoint: url,
+		Credentials: awsclient.Static(aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"})}
+}
+
+// Client is a client as the Lambda function makes it.
+func Client(url string) *dynamodb.Client { return dynamo.NewClient(Env(url)) }
+
+// Tables creates a pair of tables with names of their own, and returns them.
+func Tables(t testing.TB, client *dynamodb.Client) (connections, messages string) {
+	t.Helper()
+	return create(t, client, dynamo.ConnectionsTable()), create(t, client, dynamo.MessagesTable())
+}
+
+// TablesWithoutTTL does the same for dynalite, where no row expires.
+func TablesWithoutTTL(t testing.TB, client *dynamodb.Client) (connections, messages string) {
+	t.Helper()
+	c, m := dynamo.ConnectionsTable(), dynamo.MessagesTable()
+	c.TTL, m.TTL = "", ""
+	return create(t, client, c), create(t, client, m)
+}
+
+func create(t testing.TB, client *dynamodb.Client, table dynamo.Table) string {
+	t.Helper()
+	name := "t" + rand.Text()
+	if err := dynamo.Create(t.Context(), client, name, table); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
