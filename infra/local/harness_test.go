@@ -32,7 +32,7 @@ type sendTimes struct{ began, ended int64 }
 
 func newHarness(t *testing.T) *harness {
 	h := &harness{calls: map[string]chan struct{}{}, sends: map[string]*sendTimes{}}
-	s, err := start(options{
+	s, err := start(t.Context(), options{
 		addr:   "127.0.0.1:0",
 		data:   filepath.Join(t.TempDir(), "chat.db"),
 		logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
@@ -122,7 +122,7 @@ type fataler interface {
 
 func (h *harness) tail(t fataler, room string) int64 {
 	t.Helper()
-	tail, err := h.server.log.Tail(context.Background(), room)
+	tail, err := h.server.backend.log.Tail(context.Background(), room)
 	if err != nil {
 		t.Fatalf("tail: %v", err)
 	}
@@ -131,7 +131,7 @@ func (h *harness) tail(t fataler, room string) int64 {
 
 func (h *harness) readAll(t fataler, room string) []chat.Message {
 	t.Helper()
-	all, err := h.server.log.Read(context.Background(), room, chat.Span{Limit: 1 << 20})
+	all, err := h.server.backend.log.Read(context.Background(), room, chat.Span{Limit: 1 << 20})
 	if err != nil {
 		t.Fatalf("read: %v", err)
 	}

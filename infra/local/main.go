@@ -31,8 +31,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o.logger = slog.New(slog.NewTextHandler(stderr, nil))
-	s, err := start(o)
+	o.logger, o.output = slog.New(slog.NewTextHandler(stderr, nil)), stderr
+	s, err := start(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -47,6 +47,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "the `HOST:PORT` to serve on; port 0 picks a free one")
 	flags.StringVar(&o.data, "data", ".local/chat.db", "the `FILE` that keeps the messages")
+	flags.StringVar(&o.dynamodb, "dynamodb", "", "the `URL` of a DynamoDB endpoint that keeps the state, in place of the file")
+	flags.StringVar(&o.bootstrap, "bootstrap", "", "a built Lambda function, the `FILE` to invoke in place of the handlers in this process")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprintln(stderr, "Usage: go run ./infra/local [flags]")

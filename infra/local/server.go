@@ -4,29 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"syscall"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-sdk-go-v2/aws"
-
-	"wschat/pkg/awsclient"
-	"wschat/pkg/chat"
 	"wschat/pkg/localgateway"
-	"wschat/pkg/localstore"
-	"wschat/pkg/management"
-	"wschat/pkg/protocol"
 	"wschat/pkg/route"
 )
 
 const (
 	stage = "dev"
-
-	// workers is how many posts of one message are under way at once.
-	workers = 64
 
 	// stopTimeout is how long a stop waits for clients to answer the close and for invocations to end.
 	stopTimeout = 5 * time.Second
@@ -37,9 +27,12 @@ const (
 
 // options say what to run.
 type options struct {
-	addr   string // HOST:PORT
-	data   string // the file that keeps the messages
-	logger *slog.Logger
+	addr      string // HOST:PORT
+	data      string // the file that keeps the messages, where dynamodb is empty
+	dynamodb  string // the URL of a DynamoDB endpoint that keeps messages and members
+	bootstrap string // a built Lambda function to invoke; where empty, the handlers run in this process
+	logger    *slog.Logger
+	output    io.Writer // of the bootstrap's processes
 
 	// wrap, where it is set, stands between the gateway and the handler: a test watches or disturbs invocations with it.
 	wrap func(localgateway.Handler) localgateway.Handler
@@ -48,15 +41,14 @@ type options struct {
 // server is the chat, running on this machine.
 type server struct {
 	addr    string // HOST:PORT as it came to be
-	log     *localstore.Log
-	roster  *localstore.Roster
+	backend *backend
 	gateway *localgateway.Gateway
 	http    *http.Server
 	served  chan error // what http.Serve returned
 }
 
 // start opens the store and serves on the address. Its errors are one line each, for the person at the command line.
-func start(o options) (*server, error) {
+func start(ctx context.Context, o options) (*server, error) {
 	listener, err := net.Listen("tcp", o.addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("the address %s is in use: stop what listens there, or choose another with -addr", o.addr)
@@ -64,18 +56,12 @@ func start(o options) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	messages, err := localstore.OpenLog(o.data)
-	if err != nil {
+	s := &server{addr: listener.Addr().String(), served: make(chan error, 1)}
+	if s.backend, err = newBackend(ctx, o, "http://"+s.addr+"/"+stage); err != nil {
 		_ = listener.Close()
 		return nil, err
 	}
-	s := &server{
-		addr:   listener.Addr().String(),
-		log:    messages,
-		roster: &localstore.Roster{},
-		served: make(chan error, 1),
-	}
-	var handler localgateway.Handler = lambda.NewHandler(s.handler(o.logger))
+	handler := s.backend.handler
 	if o.wrap != nil {
 		handler = o.wrap(handler)
 	}
@@ -88,32 +74,11 @@ func start(o options) (*server, error) {
 	})
 	if err != nil {
 		_ = listener.Close()
-		return nil, errors.Join(err, messages.Close())
+		return nil, errors.Join(err, s.backend.close())
 	}
 	s.http = &http.Server{Handler: s.gateway, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
 	go func() { s.served <- s.http.Serve(listener) }()
 	return s, nil
-}
-
-// handler is what Lambda would run, on the local store and posting to this server's own @connections.
-func (s *server) handler(logger *slog.Logger) *route.Handler {
-	stages := &management.Stages{Options: management.Options{
-		Endpoint:    "http://" + s.addr + "/" + stage,
-		Region:      "local",
-		Credentials: awsclient.Static(aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}), // nobody checks them,
-		Workers:     workers,
-	}}
-	return route.New(route.Config{
-		Chat: chat.Service{
-			Log:     s.log,
-			Roster:  s.roster,
-			Encode:  protocol.EncodeMessages,
-			Now:     time.Now,
-			Workers: workers,
-		},
-		Poster: stages.Poster,
-		Logger: logger,
-	})
 }
 
 // stop closes the clients, lets invocations end, and closes the store.
@@ -131,5 +96,5 @@ func (s *server) stop() error {
 	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}
-	return errors.Join(err, s.log.Close())
+	return errors.Join(err, s.backend.close())
 }

@@ -41,7 +41,7 @@ func TestVanishedMembersCostNobodyElse(t *testing.T) {
 		}
 	}
 	for _, room := range []string{"lobby", "attic"} {
-		left, err := h.server.roster.Members(t.Context(), room)
+		left, err := h.server.backend.roster.Members(t.Context(), room)
 		if err != nil || len(left) != members-vanished {
 			t.Errorf("%d members are left in the %s, %v; want %d", len(left), room, err, members-vanished)
 		}

@@ -5,7 +5,9 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // The function's own environment variables. The AWS SDK reads AWS's (AWS_REGION, AWS_ENDPOINT_URL_DYNAMODB, …) itself.
@@ -13,13 +15,19 @@ const (
 	ConnectionsTable    = "CONNECTIONS_TABLE"    // required: the name of the connections table
 	MessagesTable       = "MESSAGES_TABLE"       // required: the name of the messages table
 	ConnectionsEndpoint = "CONNECTIONS_ENDPOINT" // the stage's callback URL; where unset, from each event
+
+	MessageRetentionDays = "MESSAGE_RETENTION_DAYS" // after how many whole days messages expire; where unset, never
 )
+
+// maxRetentionDays is a hundred years: more is a mistake.
+const maxRetentionDays = 36_500
 
 // Config is the function's configuration.
 type Config struct {
 	ConnectionsTable    string
 	MessagesTable       string
-	ConnectionsEndpoint string // "" for https://DOMAIN/STAGE of the event at hand
+	ConnectionsEndpoint string        // "" for https://DOMAIN/STAGE of the event at hand
+	MessageRetention    time.Duration // 0 for ever
 }
 
 // FromEnv reads the configuration through getenv, which is os.Getenv outside tests. The error names every variable that
@@ -42,6 +50,13 @@ func FromEnv(getenv func(string) string) (Config, error) {
 			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a URL such as https://ID.execute-api.REGION.amazonaws.com/STAGE",
 				ConnectionsEndpoint, e))
 		}
+	}
+	if days := getenv(MessageRetentionDays); days != "" {
+		n, err := strconv.Atoi(days)
+		if err != nil || n < 1 || n > maxRetentionDays {
+			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a whole number of days, 1 to %d", MessageRetentionDays, days, maxRetentionDays))
+		}
+		c.MessageRetention = time.Duration(n) * 24 * time.Hour
 	}
 	if len(wrong) > 0 {
 		return Config{}, fmt.Errorf("configuration: %s", strings.Join(wrong, "; "))

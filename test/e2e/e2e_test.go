@@ -30,48 +30,79 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"wschat/test/dynamolocal"
 	"wschat/test/installed"
 )
 
 // patience is how long a conversation waits for what must come.
 const patience = 10 * time.Second
 
-func TestConversations(t *testing.T) { run(t, "testdata/script", "") }
-
-func TestWscat(t *testing.T) { run(t, "testdata/wscat", installed.Node(t, "wscat")) }
-
-func run(t *testing.T, dir, wscat string) {
-	local := filepath.Join(t.TempDir(), "local")
-	build := exec.Command("go", "build", "-o", local, "./infra/local")
-	build.Dir = filepath.Dir(installed.Dir())
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	s := stage{local: local, wscat: wscat}
-	testscript.Run(t, testscript.Params{
-		Dir: dir,
-		Setup: func(env *testscript.Env) error {
-			env.Values[castKey{}] = &cast{people: map[string]person{}}
-			env.Setenv("LOCAL", local)
-			return nil
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"local":   s.startLocal,
-			"stop":    stop,
-			"connect": connect,
-			"wscat":   s.startWscat,
-			"refused": refused,
-			"send":    send,
-			"see":     see,
-			"silent":  silent,
-			"close":   closePerson,
-			"get":     get,
-		},
-	})
+func TestConversations(t *testing.T) {
+	s := stage{local: build(t, "./infra/local")}
+	s.run(t, testscript.Params{Dir: "testdata/script"})
+	s.run(t, testscript.Params{Dir: "testdata/commandline"})
 }
 
-// stage is what every conversation has: the programs.
-type stage struct{ local, wscat string }
+func TestWscat(t *testing.T) {
+	s := stage{wscat: installed.Node(t, "wscat"), local: build(t, "./infra/local")}
+	s.run(t, testscript.Params{Dir: "testdata/wscat"})
+}
+
+// The same conversations with what Lambda will run: the built binary, through the runtime API, on DynamoDB.
+func TestConversationsOnTheBuiltBinary(t *testing.T) {
+	files, err := filepath.Glob("testdata/script/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	local := build(t, "./infra/local")
+	bootstrap := build(t, "./lambda", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w")
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) { // each with a database of its own, so that its rooms are new
+			s := stage{local: local, flags: []string{"-bootstrap", bootstrap, "-dynamodb", dynamolocal.Start(t)}}
+			s.run(t, testscript.Params{Files: []string{file}})
+		})
+	}
+}
+
+// build builds a command of this module.
+func build(t *testing.T, pkg string, flags ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), filepath.Base(pkg))
+	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), pkg)...)
+	cmd.Dir = filepath.Dir(installed.Dir())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return path
+}
+
+func (s stage) run(t *testing.T, p testscript.Params) {
+	t.Helper()
+	p.Setup = func(env *testscript.Env) error {
+		env.Values[castKey{}] = &cast{people: map[string]person{}}
+		env.Setenv("LOCAL", s.local)
+		return nil
+	}
+	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
+		"local":   s.startLocal,
+		"stop":    stop,
+		"connect": connect,
+		"wscat":   s.startWscat,
+		"refused": refused,
+		"send":    send,
+		"see":     see,
+		"silent":  silent,
+		"close":   closePerson,
+		"get":     get,
+	}
+	testscript.Run(t, p)
+}
+
+// stage is what every conversation has: the programs, and the flags with which local is started.
+type stage struct {
+	local, wscat string
+	flags        []string
+}
 
 // cast is who is in one conversation.
 type cast struct {
@@ -104,7 +135,8 @@ func (s stage) startLocal(ts *testscript.TestScript, neg bool, flags []string) {
 	c := castOf(ts)
 	logFile, err := os.OpenFile(ts.MkAbs("local.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	ts.Check(err)
-	c.server = exec.Command(s.local, append([]string{"-addr", "127.0.0.1:0", "-data", "chat.db"}, flags...)...)
+	all := append([]string{"-addr", "127.0.0.1:0", "-data", "chat.db"}, s.flags...)
+	c.server = exec.Command(s.local, append(all, flags...)...)
 	c.server.Dir, c.server.Stderr = ts.MkAbs("."), logFile
 	out, err := c.server.StdoutPipe()
 	ts.Check(err)

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"wschat/pkg/awsclient"
+	"wschat/pkg/chat"
+	"wschat/pkg/config"
+	"wschat/pkg/dynamo"
+	"wschat/pkg/localgateway"
+	"wschat/pkg/localruntime"
+	"wschat/pkg/localstore"
+	"wschat/pkg/management"
+	"wschat/pkg/protocol"
+	"wschat/pkg/route"
+)
+
+const (
+	// workers is how many posts of one message are under way at once.
+	workers = 64
+
+	// What AWS would check, and nobody here does.
+	region = "local"
+	secret = "local"
+
+	connectionsTable = "connections"
+	messagesTable    = "messages"
+
+	// tablesTimeout is how long a DynamoDB endpoint may take to have the tables ready.
+	tablesTimeout = 30 * time.Second
+)
+
+// backend is what stands behind the gateway: the handler, with its stores.
+type backend struct {
+	handler localgateway.Handler
+	log     chat.Log    // nil where a built binary has its own
+	roster  chat.Roster // nil where a built binary has its own
+	close   func() error
+}
+
+// newBackend opens what the options ask for. The handlers post to the endpoint's @connections.
+func newBackend(ctx context.Context, o options, endpoint string) (*backend, error) {
+	switch {
+	case o.bootstrap != "" && o.dynamodb == "":
+		return nil, errors.New("-bootstrap needs -dynamodb URL: the built binary keeps its state in DynamoDB")
+	case o.bootstrap != "":
+		return builtBinary(ctx, o, endpoint)
+	case o.dynamodb != "":
+		env, err := tables(ctx, o.dynamodb)
+		if err != nil {
+			return nil, err
+		}
+		db := dynamo.NewClient(env)
+		return inProcess(o, endpoint, dynamo.NewLog(db, messagesTable, 0), dynamo.NewRoster(db, connectionsTable), nothing), nil
+	default:
+		messages, err := localstore.OpenLog(o.data)
+		if err != nil {
+			return nil, err
+		}
+		return inProcess(o, endpoint, messages, &localstore.Roster{}, messages.Close), nil
+	}
+}
+
+func nothing() error { return nil }
+
+// credentials are for endpoints on this machine.
+func credentials() aws.CredentialsProvider {
+	return awsclient.Static(aws.Credentials{AccessKeyID: secret, SecretAccessKey: secret, Source: "local"})
+}
+
+// inProcess is the handler that Lambda would run, in this process.
+func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, closeStore func() error) *backend {
+	stages := &management.Stages{Options: management.Options{
+		Endpoint:    endpoint,
+		Region:      region,
+		Credentials: credentials(),
+		Workers:     workers,
+	}}
+	handler := route.New(route.Config{
+		Chat: chat.Service{
+			Log:     log,
+			Roster:  roster,
+			Encode:  protocol.EncodeMessages,
+			Now:     time.Now,
+			Workers: workers,
+		},
+		Poster: stages.Poster,
+		Logger: o.logger,
+	})
+	return &backend{handler: lambda.NewHandler(handler), log: log, roster: roster, close: closeStore}
+}
+
+// builtBinary is the built Lambda function, run as Lambda runs it.
+func builtBinary(ctx context.Context, o options, endpoint string) (*backend, error) {
+	pool, err := localruntime.New(localruntime.Config{
+		Bootstrap: o.bootstrap,
+		Output:    o.output,
+		Env: []string{
+			config.ConnectionsTable + "=" + connectionsTable,
+			config.MessagesTable + "=" + messagesTable,
+			config.ConnectionsEndpoint + "=" + endpoint,
+			"AWS_REGION=" + region,
+			"AWS_ACCESS_KEY_ID=" + secret,
+			"AWS_SECRET_ACCESS_KEY=" + secret,
+			"AWS_ENDPOINT_URL_DYNAMODB=" + o.dynamodb,
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("-bootstrap: %w", err)
+	}
+	if _, err := tables(ctx, o.dynamodb); err != nil {
+		return nil, err
+	}
+	return &backend{handler: pool, close: func() error { pool.Close(); return nil }}, nil
+}
+
+// tables creates the two tables where they are not there yet, and returns how to reach them.
+func tables(ctx context.Context, endpoint string) (awsclient.Env, error) {
+	if u, err := url.Parse(endpoint); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return awsclient.Env{}, fmt.Errorf("-dynamodb %q is no URL such as http://127.0.0.1:8000", endpoint)
+	}
+	env := awsclient.Env{Region: region, Credentials: credentials(), DynamoDBEndpoint: endpoint}
+	ctx, cancel := context.WithTimeout(ctx, tablesTimeout)
+	defer cancel()
+	db := dynamo.NewClient(env)
+	err := dynamo.Create(ctx, db, connectionsTable, dynamo.ConnectionsTable())
+	if err == nil {
+		err = dynamo.Create(ctx, db, messagesTable, dynamo.MessagesTable())
+	}
+	if err != nil {
+		return env, fmt.Errorf("the tables at %s are not ready: is that a DynamoDB endpoint? %w", endpoint, err)
+	}
+	return env, nil
+}

@@ -1,0 +1,64 @@
+// Command bootstrap is the chat's Lambda function: every route of its WebSocket API and of its HTTP API.
+//
+//	go build -tags lambda.norpc -trimpath -ldflags "-s -w" -o bootstrap ./lambda
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"wschat/pkg/awsclient"
+	"wschat/pkg/chat"
+	"wschat/pkg/config"
+	"wschat/pkg/dynamo"
+	"wschat/pkg/management"
+	"wschat/pkg/protocol"
+	"wschat/pkg/route"
+)
+
+// workers is how many posts of one message are under way at once. A post waits for API Gateway far longer than it
+// computes, so there are many more of them than processors.
+const workers = 64
+
+func main() {
+	handler, err := newHandler(os.Getenv)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bootstrap:", err)
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}
+
+// newHandler makes the clients and the handler that serve every invocation of this process.
+func newHandler(getenv func(string) string) (*route.Handler, error) {
+	c, err := config.FromEnv(getenv)
+	if err != nil {
+		return nil, err
+	}
+	env, err := awsclient.FromEnv(getenv)
+	if err != nil {
+		return nil, err
+	}
+	db := dynamo.NewClient(env)
+	stages := &management.Stages{Options: management.Options{
+		Endpoint:    c.ConnectionsEndpoint,
+		Region:      env.Region,
+		Credentials: env.Credentials,
+		Workers:     workers,
+	}}
+	return route.New(route.Config{
+		Chat: chat.Service{
+			Log:     dynamo.NewLog(db, c.MessagesTable, c.MessageRetention),
+			Roster:  dynamo.NewRoster(db, c.ConnectionsTable),
+			Encode:  protocol.EncodeMessages,
+			Now:     time.Now,
+			Workers: workers,
+		},
+		Poster: stages.Poster,
+		Logger: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+	}), nil
+}

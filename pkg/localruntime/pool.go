@@ -1,0 +1,159 @@
+// Package localruntime runs a built Lambda function on this machine as Lambda does: processes that take invocations from a
+// runtime API, one at a time each, started when there is more to do and replaced when they exit. It knows nothing of what
+// the function does.
+//
+// The rules are those of https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
+package localruntime
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// Config is what a Pool needs.
+type Config struct {
+	// Bootstrap is the path of the executable. Required.
+	Bootstrap string
+
+	// Env is the processes' environment, as NAME=value. Nothing of this process's own is passed on; the variables of the
+	// runtime itself are added.
+	Env []string
+
+	// MaxProcesses is how many run at once; more invocations wait. Zero means 32.
+	MaxProcesses int
+
+	// Output gets what the processes print. Nil discards it.
+	Output io.Writer
+}
+
+// invocationTimeout is for invocations whose context has no deadline.
+const invocationTimeout = 29 * time.Second
+
+// Pool is a set of processes that run one function. Its Invoke makes it a lambda.Handler.
+type Pool struct {
+	config Config
+	slots  chan struct{} // holds one element for each invocation under way
+
+	mu     sync.Mutex
+	closed bool
+	idle   []*process // the most recently used one last, as Lambda prefers warm ones
+	all    map[*process]bool
+}
+
+// New returns a Pool with no process yet. It fails where the executable cannot be one.
+func New(c Config) (*Pool, error) {
+	info, err := os.Stat(c.Bootstrap)
+	if err != nil {
+		return nil, fmt.Errorf("localruntime: %w", err)
+	}
+	if info.IsDir() || info.Mode()&0o111 == 0 {
+		return nil, fmt.Errorf("localruntime: %s is not an executable file", c.Bootstrap)
+	}
+	if c.MaxProcesses == 0 {
+		c.MaxProcesses = 32
+	}
+	if c.Output == nil {
+		c.Output = io.Discard
+	}
+	return &Pool{config: c, slots: make(chan struct{}, c.MaxProcesses), all: map[*process]bool{}}, nil
+}
+
+// FunctionError is what a function answered in place of a response, or how its process ended.
+type FunctionError struct {
+	Payload []byte // the error object that the function posted; nil where its process ended without one
+	Reason  string
+}
+
+// Error says what happened.
+func (e *FunctionError) Error() string {
+	if e.Payload != nil {
+		return fmt.Sprintf("%s: %.500s", e.Reason, e.Payload)
+	}
+	return e.Reason
+}
+
+// Invoke hands an event to a process and returns its response. ctx's deadline is the function's; a process that has not
+// answered by then is ended, as Lambda does, and the error is ctx's. A failing function gives a *FunctionError.
+func (p *Pool) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, invocationTimeout)
+	defer cancel()
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	deadline, _ := ctx.Deadline()
+	in := &invocation{id: rand.Text(), payload: payload, deadline: deadline, answer: make(chan answer, 1)}
+	for {
+		worker, used, err := p.take()
+		if err != nil {
+			return nil, err
+		}
+		a, err := worker.run(ctx, in)
+		if err == nil {
+			p.giveBack(worker)
+			return a.response, a.err
+		}
+		worker.kill()
+		p.forget(worker)
+		if !used || !errors.Is(err, errNotTaken) {
+			return nil, err
+		}
+		// A process that panicked answers first and exits then: its end belongs to the invocation before.
+	}
+}
+
+// take returns an idle process that is alive, which has been used before, or a new one.
+func (p *Pool) take() (worker *process, used bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.idle) > 0 && !p.closed {
+		last := len(p.idle) - 1
+		worker := p.idle[last]
+		p.idle = p.idle[:last]
+		if worker.alive() {
+			return worker, true, nil
+		}
+		delete(p.all, worker)
+	}
+	if p.closed {
+		return nil, false, errors.New("localruntime: the pool is closed")
+	}
+	if worker, err = start(p.config); err != nil {
+		return nil, false, err
+	}
+	p.all[worker] = true
+	return worker, false, nil
+}
+
+func (p *Pool) giveBack(worker *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = append(p.idle, worker)
+}
+
+func (p *Pool) forget(worker *process) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.all, worker)
+}
+
+// Close ends every process. Invocations under way fail.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	workers := p.all
+	p.all, p.idle = map[*process]bool{}, nil
+	p.mu.Unlock()
+	for worker := range workers {
+		worker.kill()
+		<-worker.exited
+	}
+}
