@@ -25,8 +25,9 @@ type API interface {
 
 var _ API = (*dynamodb.Client)(nil)
 
-// NewClient returns an SDK client whose every call answers or fails within a few seconds.
-func NewClient(env awsclient.Env) *dynamodb.Client {
+// NewClient returns an SDK client whose every call answers or fails within a few seconds. Options change what it is made
+// with.
+func NewClient(env awsclient.Env, options ...func(*dynamodb.Options)) *dynamodb.Client {
 	budget := awsclient.Budget{
 		AttemptTimeout: 2 * time.Second, // DynamoDB answers in milliseconds, or not at all
 		MaxAttempts:    4,
@@ -43,7 +44,7 @@ func NewClient(env awsclient.Env) *dynamodb.Client {
 	if env.DynamoDBEndpoint != "" {
 		o.BaseEndpoint = aws.String(env.DynamoDBEndpoint)
 	}
-	return dynamodb.New(o)
+	return dynamodb.New(o, options...)
 }
 
 // item is a row, or a key, or the values of an expression.

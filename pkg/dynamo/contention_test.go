@@ -145,3 +145,23 @@ func TestACrowdInOneRoom(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkContention is how many messages a second one room stores, by how many processes send to it at once, each its
+// next message when the one before is stored. On DynamoDB Local the machine's processors are the bound, not the network.
+func BenchmarkContention(b *testing.B) {
+	client := dynamolocal.Client(dynamolocal.Start(b))
+	for _, senders := range []int{1, 4, 16, 64} {
+		b.Run(fmt.Sprint("senders=", senders), func(b *testing.B) {
+			_, messages := dynamolocal.Tables(b, client)
+			api := &counting{API: client}
+			each := max(1, 640/senders)
+			stored := 0
+			for b.Loop() {
+				crowd(b, api, messages, fmt.Sprint("r", stored), senders, each, 1)
+				stored += senders * each
+			}
+			b.ReportMetric(float64(stored)/b.Elapsed().Seconds(), "messages/s")
+			b.ReportMetric(float64(api.failed.Load())/float64(stored), "conflicts/message")
+		})
+	}
+}

@@ -1,0 +1,384 @@
+package dynamo_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"wschat/pkg/chat"
+	"wschat/pkg/dynamo"
+	"wschat/pkg/protocol"
+	"wschat/test/dynamolocal"
+)
+
+// fault is what can happen to one HTTP request.
+type fault string
+
+const (
+	none      fault = ""
+	throttled fault = "throttled"     // refused, with DynamoDB's own error
+	failed    fault = "failed"        // 500
+	reset     fault = "reset"         // the connection breaks before the request arrives
+	lost      fault = "answer lost"   // the request takes effect, and the connection breaks before its answer arrives
+	hanging   fault = "never answers" // nor is it carried out
+)
+
+var allFaults = []fault{throttled, failed, reset, lost, hanging}
+
+// attemptTimeout is shorter than the real client's, to have tests of hanging servers end.
+const attemptTimeout = 300 * time.Millisecond
+
+// network is an HTTP transport on which things go wrong.
+type network struct {
+	mu       sync.Mutex
+	requests []string                     // operations, in order
+	decide   func(n int, op string) fault // of the nth request, counted from 0; nil for no fault
+}
+
+func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
+	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	n.mu.Lock()
+	number := len(n.requests)
+	n.requests = append(n.requests, op)
+	happens := none
+	if n.decide != nil {
+		happens = n.decide(number, op)
+	}
+	n.mu.Unlock()
+	switch happens {
+	case throttled:
+		return answer(r, 400, `{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"slow down"}`), nil
+	case failed:
+		return answer(r, 500, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"oops"}`), nil
+	case reset:
+		return nil, fmt.Errorf("write: %w", syscall.ECONNRESET)
+	case hanging:
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && happens == lost {
+		_, _ = io.Copy(io.Discard, response.Body)
+		_ = response.Body.Close()
+		return nil, fmt.Errorf("read: %w", syscall.ECONNRESET)
+	}
+	return response, err
+}
+
+func answer(r *http.Request, status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+		Body: io.NopCloser(bytes.NewReader([]byte(body))), ContentLength: int64(len(body)), Request: r}
+}
+
+// begin starts counting requests anew, with what is to go wrong.
+func (n *network) begin(decide func(n int, op string) fault) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.requests, n.decide = nil, decide
+}
+
+func (n *network) count() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.requests)
+}
+
+// nowhere is a Poster that counts.
+type nowhere struct {
+	mu    sync.Mutex
+	posts int
+}
+
+func (p *nowhere) Post(context.Context, string, []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.posts++
+	return nil
+}
+
+// world is a chat on DynamoDB Local behind a network on which things go wrong.
+type world struct {
+	network           *network
+	client            *dynamodb.Client
+	connections, rows string // the tables
+	poster            *nowhere
+}
+
+func newWorld(t *testing.T) *world {
+	url := dynamolocal.Start(t)
+	w := &world{network: &network{}, poster: &nowhere{}}
+	w.connections, w.rows = dynamolocal.Tables(t, dynamolocal.Client(url))
+	w.client = dynamo.NewClient(dynamolocal.Env(url), func(o *dynamodb.Options) {
+		o.HTTPClient = &http.Client{Transport: w.network, Timeout: attemptTimeout}
+	})
+	return w
+}
+
+// service is a new process of the chat, which remembers nothing.
+func (w *world) service(retention time.Duration) chat.Service {
+	return chat.Service{
+		Log: dynamo.NewLog(w.client, w.rows, retention), Roster: dynamo.NewRoster(w.client, w.connections),
+		Poster: w.poster, Encode: protocol.EncodeMessages, Now: time.Now, Workers: 8,
+	}
+}
+
+// A put that took effect and whose answer was lost is no second message and no conflict.
+func TestALostAnswerIsNoSecondMessage(t *testing.T) {
+	w := newWorld(t)
+	for _, tc := range []struct {
+		name      string
+		id        string
+		retention time.Duration
+	}{
+		{"no id", "", 0},
+		{"an id", "m1", 0},
+		{"no id, and a retention", "", 24 * time.Hour},
+		{"an id, and a retention", "m1", 24 * time.Hour},
+	} {
+		for _, times := range []int{1, 2, 3} {
+			t.Run(fmt.Sprint(tc.name, ", lost ", times, " times"), func(t *testing.T) {
+				s, room := w.service(tc.retention), t.Name()
+				draft := chat.Draft{Room: room, User: "ann", Content: "hi", ID: tc.id}
+				for n := int64(1); n <= 3; n++ {
+					left := times
+					w.network.begin(func(_ int, op string) fault {
+						if isPut(op) && left > 0 {
+							left--
+							return lost
+						}
+						return none
+					})
+					draft.Content = fmt.Sprint(n)
+					if tc.id != "" {
+						draft.ID = fmt.Sprint(tc.id, n)
+					}
+					sent, err := s.Send(t.Context(), "c=", draft)
+					if err != nil || sent.Message.Index != n || sent.Repeat {
+						t.Fatalf("got index %d, repeat %v, %v; want %d", sent.Message.Index, sent.Repeat, err, n)
+					}
+				}
+				w.network.begin(nil)
+				checkLog(t, s.Log, room, "1", "2", "3")
+			})
+		}
+	}
+}
+
+func isPut(op string) bool { return op == "PutItem" || op == "TransactWriteItems" }
+
+// checkLog checks that a room's log is 1, 2, 3, … with just these contents.
+func checkLog(t *testing.T, log chat.Log, room string, contents ...string) {
+	t.Helper()
+	found, err := log.Read(context.Background(), room, chat.Span{Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found) != len(contents) {
+		t.Errorf("%d messages are stored, want %d: %v", len(found), len(contents), found)
+		return
+	}
+	for i, m := range found {
+		if m.Index != int64(i+1) || m.Content != contents[i] {
+			t.Errorf("message %d is %+v, want %q", i+1, m, contents[i])
+		}
+	}
+}
+
+// useCase is one thing that the chat does. Its room has a message of ann's with the id "old" and a member, a connection
+// that is called as the room is.
+type useCase struct {
+	name  string
+	do    func(ctx context.Context, s chat.Service, room string) error
+	after []string // the contents of the log when it has succeeded
+}
+
+var useCases = []useCase{
+	{"send", func(ctx context.Context, s chat.Service, room string) error {
+		_, err := s.Send(ctx, room, chat.Draft{Room: room, User: "ann", Content: "new"})
+		return err
+	}, []string{"old", "new"}},
+	{"send with an id", func(ctx context.Context, s chat.Service, room string) error {
+		_, err := s.Send(ctx, room, chat.Draft{Room: room, User: "ann", Content: "new", ID: "new"})
+		return err
+	}, []string{"old", "new"}},
+	{"send again", func(ctx context.Context, s chat.Service, room string) error {
+		sent, err := s.Send(ctx, room, chat.Draft{Room: room, User: "ann", Content: "old again", ID: "old"})
+		if err == nil && (sent.Message.Index != 1 || sent.Message.Content != "old") {
+			err = fmt.Errorf("answered with %+v", sent.Message)
+		}
+		return err
+	}, []string{"old"}},
+	{"history", func(ctx context.Context, s chat.Service, room string) error {
+		page, err := s.History(ctx, room, chat.Query{Room: room, Limit: 10})
+		if err == nil && len(page.Messages) != 1 {
+			err = fmt.Errorf("answered with %+v", page)
+		}
+		return err
+	}, []string{"old"}},
+	{"history of nothing new", func(ctx context.Context, s chat.Service, room string) error {
+		one := int64(1)
+		page, err := s.History(ctx, room, chat.Query{Room: room, Limit: 10, After: &one})
+		if err == nil && (len(page.Messages) > 0 || page.Expired) {
+			err = fmt.Errorf("answered with %+v", page)
+		}
+		return err
+	}, []string{"old"}},
+	{"join", func(ctx context.Context, s chat.Service, room string) error {
+		return s.Join(ctx, chat.Member{Room: room, ConnectionID: "d=", ConnectedAt: time.Now()})
+	}, []string{"old"}},
+	{"leave", func(ctx context.Context, s chat.Service, room string) error { return s.Leave(ctx, room, room) }, []string{"old"}},
+	{"disconnect", func(ctx context.Context, s chat.Service, room string) error { return s.Disconnect(ctx, room) }, []string{"old"}},
+	{"ping", func(ctx context.Context, s chat.Service, _ string) error { return s.Ping(ctx) }, []string{"old"}},
+}
+
+// prepare makes a room for a use case.
+func (w *world) prepare(t *testing.T, room string, retention time.Duration) chat.Service {
+	t.Helper()
+	w.network.begin(nil)
+	s := w.service(retention)
+	if _, err := s.Send(t.Context(), room, chat.Draft{Room: room, User: "ann", Content: "old", ID: "old"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Join(t.Context(), chat.Member{Room: room, ConnectionID: room, ConnectedAt: time.Now().Add(-time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	return w.service(retention) // another process
+}
+
+// One fault at one call: the call is repeated, and nobody notices.
+func TestOneFaultAtEachCall(t *testing.T) {
+	w := newWorld(t)
+	for _, retention := range []time.Duration{0, 24 * time.Hour} {
+		for _, u := range useCases {
+			room := fmt.Sprint(u.name, retention)
+			s := w.prepare(t, room, retention)
+			w.network.begin(nil)
+			if err := u.do(t.Context(), s, room); err != nil {
+				t.Fatal(err)
+			}
+			calls := w.network.count()
+			for call := range calls {
+				for _, f := range allFaults {
+					room := fmt.Sprint(u.name, retention, call, f)
+					s := w.prepare(t, room, retention)
+					w.network.begin(func(n int, _ string) fault {
+						if n == call {
+							return f
+						}
+						return none
+					})
+					err := u.do(t.Context(), s, room)
+					if seen := w.network.count(); seen < calls+1 {
+						t.Errorf("%s, call %d %s: there were %d requests, so nothing was repeated", u.name, call, f, seen)
+					}
+					w.network.begin(nil)
+					if err != nil {
+						t.Errorf("%s, call %d %s: %v", u.name, call, f, err)
+					}
+					checkLog(t, s.Log, room, u.after...)
+				}
+			}
+		}
+	}
+}
+
+// Faults that do not end, from one call on: the use case ends with one clear error, in time, and the promises hold.
+func TestLastingFaultsFromEachCallOn(t *testing.T) {
+	w := newWorld(t)
+	for _, u := range useCases {
+		room := "count " + u.name
+		s := w.prepare(t, room, 0)
+		w.network.begin(nil)
+		if err := u.do(t.Context(), s, room); err != nil {
+			t.Fatal(err)
+		}
+		for call := range w.network.count() {
+			for _, f := range allFaults {
+				room := fmt.Sprint(u.name, call, f)
+				s := w.prepare(t, room, 0)
+				w.network.begin(func(n int, _ string) fault {
+					if n >= call {
+						return f
+					}
+					return none
+				})
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				err := u.do(ctx, s, room)
+				inTime := ctx.Err() == nil
+				cancel()
+				w.network.begin(nil)
+				e, ok := errors.AsType[*chat.Error](err)
+				if !ok || e.Code != chat.CodeUnavailable && e.Code != chat.CodeNotSent || !inTime {
+					t.Errorf("%s, %s from call %d on: %v; in time: %v", u.name, f, call, err, inTime)
+				}
+				found, err := s.Log.Read(t.Context(), room, chat.Span{Limit: 10})
+				if err != nil || len(found) < 1 || len(found) > len(u.after) {
+					t.Fatalf("%s, %s from call %d on: the log is %v, %v", u.name, f, call, found, err)
+				}
+				checkLog(t, s.Log, room, u.after[:len(found)]...)
+			}
+		}
+	}
+}
+
+// Many senders, each of whom sends again until it is told, while one request in four meets some fault.
+func TestFaultsAtRandom(t *testing.T) {
+	w := newWorld(t)
+	const senders, each = 8, 15
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0)) // under the network's lock
+	w.network.begin(func(int, string) fault {
+		if random.IntN(4) > 0 {
+			return none
+		}
+		return allFaults[random.IntN(len(allFaults))]
+	})
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	told := map[string][]int64{}
+	for sender := range senders {
+		s := w.service(0)
+		wg.Go(func() {
+			for i := range each {
+				d := chat.Draft{Room: "r", User: fmt.Sprint(sender), Content: fmt.Sprint(sender, "/", i), ID: fmt.Sprint(i)}
+				for attempt := 0; ; attempt++ {
+					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+					sent, err := s.Send(ctx, "c=", d)
+					late := ctx.Err() != nil
+					cancel()
+					if late {
+						t.Errorf("%s took longer than its deadline", d.Content)
+					}
+					if sent.Message.Index > 0 {
+						mu.Lock()
+						told[d.Content] = append(told[d.Content], sent.Message.Index)
+						mu.Unlock()
+					}
+					if err == nil {
+						break
+					}
+					if code := chat.AsError(err).Code; attempt > 50 ||
+						code != chat.CodeUnavailable && code != chat.CodeNotSent && code != chat.CodeRoomBusy {
+						t.Errorf("%s, attempt %d: %v", d.Content, attempt, err)
+						return
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	w.network.begin(nil)
+	checkCrowd(t, dynamo.NewLog(w.client, w.rows, 0), "r", told, senders*each)
+}

@@ -1,0 +1,261 @@
+package dynamo_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"wschat/pkg/chat"
+)
+
+// remove deletes rows of the messages table, as DynamoDB does with rows whose time to live is over.
+func (w *world) remove(t *testing.T, room string, indexes ...int) {
+	t.Helper()
+	for _, index := range indexes {
+		_, err := w.client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &w.rows, Key: map[string]types.AttributeValue{
+			"room_name": &types.AttributeValueMemberS{Value: room},
+			"index":     &types.AttributeValueMemberN{Value: fmt.Sprint(index)},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func send(t *testing.T, s chat.Service, room, id string) int64 {
+	t.Helper()
+	sent, err := s.Send(t.Context(), "c=", chat.Draft{Room: room, User: "ann", Content: "hi", ID: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sent.Message.Index
+}
+
+// A room whose messages have expired goes on counting where it was, whichever of them DynamoDB has removed so far.
+func TestARoomGoesOnAfterItsMessagesExpired(t *testing.T) {
+	w := newWorld(t)
+	const retention = 24 * time.Hour
+	for name, removed := range map[string][]int{
+		"all of them": {1, 2, 3}, "the newest first": {3}, "all but the oldest": {2, 3}, "the oldest first": {1}, "none yet": {},
+	} {
+		for _, id := range []string{"", "m"} {
+			t.Run(fmt.Sprint(name, " id ", id), func(t *testing.T) {
+				room := t.Name()
+				s := w.service(retention)
+				for n := int64(1); n <= 3; n++ {
+					if got := send(t, s, room, idOf(id, n)); got != n {
+						t.Fatalf("message %d has index %d", n, got)
+					}
+				}
+				w.remove(t, room, removed...)
+				s = w.service(retention) // a process that remembers nothing
+				if tail, err := s.Log.Tail(t.Context(), room); err != nil || tail != 3 {
+					t.Errorf("the tail is %d, %v", tail, err)
+				}
+				if got := send(t, s, room, idOf(id, 4)); got != 4 {
+					t.Errorf("the next message has index %d", got)
+				}
+			})
+		}
+	}
+	room := "expired"
+	s := w.service(retention)
+	for range 3 {
+		send(t, s, room, "")
+	}
+	w.remove(t, room, 1, 2, 3)
+	for after, expired := range map[int64]bool{0: true, 1: true, 2: true, 3: false} {
+		page, err := s.History(t.Context(), "c=", chat.Query{Room: room, Limit: 10, After: &after})
+		if err != nil || page.Expired != expired || len(page.Messages) != 0 {
+			t.Errorf("after %d: got %+v, %v; want expired %v", after, page, err, expired)
+		}
+	}
+}
+
+func idOf(id string, n int64) string {
+	if id == "" {
+		return ""
+	}
+	return fmt.Sprint(id, n)
+}
+
+// Rows whose time is over count as gone before DynamoDB has removed them, and leave no gap behind.
+func TestExpiredRowsAreNotRead(t *testing.T) {
+	w := newWorld(t)
+	log := w.service(time.Hour).Log
+	now := time.Now().Unix()
+	for i, age := range []int64{9000, 8000, 3000, 7000, 100, 50} { // the fourth sender's clock was slow
+		_, _, err := log.Append(t.Context(), chat.Message{Room: "r", User: "ann", Content: fmt.Sprint(i + 1), CreateAt: now - age})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tc := range []struct {
+		span chat.Span
+		want []int64
+	}{
+		{chat.Span{Limit: 10}, []int64{5, 6}},
+		{chat.Span{Limit: 5}, []int64{5, 6}}, // it looks on after a first page of which all has expired
+		{chat.Span{Limit: 10, After: 3}, []int64{5, 6}},
+		{chat.Span{Limit: 10, Newest: true}, []int64{5, 6}},
+		{chat.Span{Limit: 1, Newest: true}, []int64{6}},
+		{chat.Span{Limit: 10, Before: 5, Newest: true}, nil},
+		{chat.Span{Limit: 10, After: 5}, []int64{6}},
+	} {
+		found, err := log.Read(t.Context(), "r", tc.span)
+		var got []int64
+		for _, m := range found {
+			got = append(got, m.Index)
+		}
+		if err != nil || !slices.Equal(got, tc.want) {
+			t.Errorf("%+v: got %v, %v; want %v", tc.span, got, err, tc.want)
+		}
+	}
+}
+
+// More members than one page of a Query holds: every one is sent the message, but for rows that are void.
+func TestTwelveThousandMembers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 12,000 rows")
+	}
+	const members, void = 12_000, 100
+	w := newWorld(t)
+	expires := time.Now().Add(time.Hour).Unix()
+	var batch []types.WriteRequest
+	for i := range members + void {
+		if i == members {
+			expires = time.Now().Add(-time.Minute).Unix()
+		}
+		batch = append(batch, types.WriteRequest{PutRequest: &types.PutRequest{Item: map[string]types.AttributeValue{
+			"room_name":     &types.AttributeValueMemberS{Value: "r"},
+			"connection_id": &types.AttributeValueMemberS{Value: fmt.Sprintf("connection%05d=", i)},
+			"user_name":     &types.AttributeValueMemberS{Value: fmt.Sprintf("a user with a name %d", i)},
+			"connected_at":  &types.AttributeValueMemberN{Value: "1795515136000"},
+			"expires_at":    &types.AttributeValueMemberN{Value: fmt.Sprint(expires)},
+		}}})
+		if len(batch) == 25 {
+			out, err := w.client.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{w.connections: batch}})
+			if err != nil || len(out.UnprocessedItems) > 0 {
+				t.Fatal(err)
+			}
+			batch = nil
+		}
+	}
+	s := w.service(0)
+	w.network.begin(nil)
+	sent, err := s.Send(t.Context(), "a sender that is no member", chat.Draft{Room: "r", User: "ann", Content: "hi"})
+	if err != nil || sent.Delivery != (chat.Delivery{Delivered: members + 1}) {
+		t.Errorf("got %+v, %v", sent.Delivery, err)
+	}
+	if w.poster.posts != members+1 {
+		t.Errorf("%d posts", w.poster.posts)
+	}
+	if queries := count(w.network.requests, "Query"); queries < 3 { // the tail, and two pages at least
+		t.Errorf("there were %d queries, so the members fitted into one page", queries)
+	}
+}
+
+func count(all []string, one string) (n int) {
+	for _, s := range all {
+		if s == one {
+			n++
+		}
+	}
+	return n
+}
+
+// What stands between a client's frame and its answer. Each call is a network round trip and a line on the bill.
+func TestCallsOnTheCriticalPath(t *testing.T) {
+	w := newWorld(t)
+	order := &orderedPoster{network: w.network}
+	service := func(retention time.Duration) chat.Service {
+		s := w.service(retention)
+		s.Poster = order
+		return s
+	}
+	s := service(0)
+	zero := int64(0)
+	sendOne := func(s chat.Service, id string) func() error {
+		return func() error {
+			_, err := s.Send(t.Context(), "c=", chat.Draft{Room: "r", User: "ann", Content: "hi", ID: id})
+			return err
+		}
+	}
+	history := func(q chat.Query) func() error {
+		return func() error {
+			_, err := s.History(t.Context(), "c=", q)
+			return err
+		}
+	}
+	expiring := service(time.Hour)
+	for _, tc := range []struct {
+		name string
+		do   func() error
+		want []string
+	}{
+		{"the first message of a process", sendOne(s, ""), []string{"Query", "PutItem", "Query", "post"}},
+		{"a message", sendOne(s, ""), []string{"PutItem", "Query", "post"}},
+		{"a message with an id", sendOne(s, "m1"), []string{"TransactWriteItems", "Query", "post"}},
+		{"the same again", sendOne(s, "m1"), []string{"TransactWriteItems", "GetItem", "post"}},
+		{"a message to a room that another process has sent to", sendOne(service(0), ""), []string{"Query", "PutItem", "Query", "post"}},
+		{"a message after another process's", sendOne(s, ""), []string{"PutItem", "Query", "PutItem", "Query", "post"}},
+		{"history", history(chat.Query{Room: "r", Limit: 10}), []string{"Query", "post"}},
+		{"history after an index", history(chat.Query{Room: "r", Limit: 10, After: &zero}), []string{"Query", "post"}},
+		{"history of a room never used", history(chat.Query{Room: "unused", Limit: 10}), []string{"Query", "Query", "post"}},
+		{"the first message of a process, with a retention", sendOne(expiring, ""), []string{"Query", "GetItem", "TransactWriteItems", "Query", "post"}},
+		{"a message, with a retention", sendOne(expiring, ""), []string{"TransactWriteItems", "Query", "post"}},
+		{"connect with a room", func() error { return s.Connect(t.Context(), "c=", "r", "ann") }, []string{"PutItem"}},
+		{"connect with none", func() error { return s.Connect(t.Context(), "c=", "", "ann") }, nil},
+		{"join", func() error {
+			return s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()})
+		}, []string{"PutItem"}},
+		{"leave", func() error { return s.Leave(t.Context(), "c=", "r") }, []string{"DeleteItem"}},
+		{"disconnect with no room", func() error { return s.Disconnect(t.Context(), "c=") }, []string{"Query"}},
+		{"ping", func() error { return s.Ping(t.Context()) }, []string{"PutItem"}},
+	} {
+		w.network.begin(nil)
+		if err := tc.do(); err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+		}
+		if !slices.Equal(w.network.requests, tc.want) {
+			t.Errorf("%s: %v, want %v", tc.name, w.network.requests, tc.want)
+		}
+	}
+}
+
+// orderedPoster notes posts among the requests to DynamoDB.
+type orderedPoster struct{ network *network }
+
+func (p *orderedPoster) Post(context.Context, string, []byte) error {
+	p.network.mu.Lock()
+	defer p.network.mu.Unlock()
+	p.network.requests = append(p.network.requests, "post")
+	return nil
+}
+
+// The rows that TTL removes are those that carry the attribute; nothing else of a room does.
+func TestWhatExpires(t *testing.T) {
+	w := newWorld(t)
+	send(t, w.service(time.Hour), "r", "m1")
+	out, err := w.client.Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String(w.rows)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range out.Items {
+		index := row["index"].(*types.AttributeValueMemberN).Value
+		room := row["room_name"].(*types.AttributeValueMemberS).Value
+		_, expires := row["expires_at"]
+		if own := room == "r" && index == "0"; expires == own {
+			t.Errorf("the row %q %s expires: %v", room, index, expires)
+		}
+	}
+	if len(out.Items) != 3 {
+		t.Errorf("there are %d rows, want the message, its marker and the room's own", len(out.Items))
+	}
+}
