@@ -37,7 +37,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(stdout, "The chat is at http://%s/ and takes WebSocket clients at ws://%[1]s/%s\n", s.addr, stage)
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case err := <-s.served:
+		return errors.Join(fmt.Errorf("serve %s: %w", s.addr, err), s.backend.close())
+	}
 	return s.stop()
 }
 

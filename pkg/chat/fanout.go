@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +13,7 @@ import (
 // Delivery counts what became of one frame's posts. The three add up to the number of connections it was meant for.
 type Delivery struct {
 	Delivered int
-	Gone      int   // closed; removed from the roster
+	Gone      int   // closed; removed from the roster as far as that could be reached
 	Failed    int   // throttled or failing until the budget was spent
 	Err       error // one of the failures, for the log; nil where there was none
 }
@@ -75,17 +76,24 @@ func (s Service) fanOut(ctx context.Context, to []Member, frame []byte) Delivery
 // postAll posts the frame once to each, counts the delivered and the failed, and returns the gone, those apart that are
 // young enough to be still in their own $connect.
 func (s Service) postAll(ctx context.Context, to []Member, frame []byte, d *Delivery) (gone, young []Member) {
-	results := make([]error, len(to))
-	forEach(s.Workers, len(to), func(i int) { results[i] = s.Poster.Post(ctx, to[i].ConnectionID, frame) })
-	now := s.Now()
-	for i, err := range results {
+	type result struct {
+		at  time.Time // before the post: another's may take much longer
+		err error
+	}
+	results := make([]result, len(to))
+	forEach(s.Workers, len(to), func(i int) {
+		at := s.Now()
+		results[i] = result{at, s.Poster.Post(ctx, to[i].ConnectionID, frame)}
+	})
+	for i, r := range results {
+		err := r.err
 		switch {
 		case err == nil:
 			d.Delivered++
 		case !errors.Is(err, ErrGone):
 			d.Failed++
 			d.Err = err
-		case now.Sub(to[i].ConnectedAt) < handshakeGrace:
+		case r.at.Sub(to[i].ConnectedAt) < handshakeGrace:
 			young = append(young, to[i])
 		default:
 			gone = append(gone, to[i])
@@ -119,18 +127,28 @@ func (s Service) Reply(ctx context.Context, connectionID string, frames ...[]byt
 	return nil
 }
 
-// forEach calls f(0) … f(n-1), at most workers at a time, and returns when all have.
+// forEach calls f(0) … f(n-1), at most workers at a time, and returns when all have. A panic in one becomes a panic of
+// the caller, who may know what to do about it.
 func forEach(workers, n int, f func(int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
+	var panicked atomic.Value
 	for range min(workers, n) {
 		wg.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panicked.Store(fmt.Sprintf("%v\n%s", p, debug.Stack()))
+				}
+			}()
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				f(i)
 			}
 		})
 	}
 	wg.Wait()
+	if p := panicked.Load(); p != nil {
+		panic(p)
+	}
 }
 
 // sleep waits, and tells whether it could wait to the end.

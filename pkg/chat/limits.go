@@ -16,7 +16,7 @@ const (
 	MaxHistory      = 100      // messages in one history reply
 )
 
-// checkRoom refuses room names that are empty, too long, not printable, or reserved for the store's own rows ("#…").
+// checkRoom refuses room names that are empty, too long, with control characters, or reserved for the store's own rows ("#…").
 func checkRoom(room string) error {
 	if strings.HasPrefix(room, "#") {
 		return InvalidField("room_name", "must not begin with #")

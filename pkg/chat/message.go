@@ -24,7 +24,7 @@ type Log interface {
 	// On an error it is not known whether m was stored, except with CodeRoomBusy: it was not.
 	Append(ctx context.Context, m Message) (stored Message, repeat bool, err error)
 
-	// Read returns the messages of a room whose index lies in span, oldest first.
+	// Read returns the messages of a room whose index lies in span, oldest first and without a gap.
 	// Every message whose Append had returned before Read was called is seen.
 	Read(ctx context.Context, room string, span Span) ([]Message, error)
 

@@ -46,25 +46,90 @@ func TestSendReachesASenderThatIsNoMember(t *testing.T) {
 	}
 }
 
-func TestSendAgainAnswersTheSenderAlone(t *testing.T) {
+// A sender repeats what was not acknowledged. It may be that nobody was sent it, so the members are, once more.
+func TestSendAgainStoresNothingAndSendsTheStoredMessage(t *testing.T) {
 	w := &world{}
 	w.member("r", "bob", time.Hour)
 	d := draft
 	d.ID = "m1"
-	for range 3 {
-		if _, err := w.service().Send(t.Context(), "ann", d); err != nil {
-			t.Fatal(err)
+	for i := range 3 {
+		sent, err := w.service().Send(t.Context(), "ann", d)
+		if err != nil || sent.Repeat != (i > 0) {
+			t.Fatalf("got %+v, %v", sent, err)
 		}
+		d.Content = "something else"
 	}
 	if len(w.log) != 1 {
 		t.Errorf("stored %d messages, want 1", len(w.log))
 	}
-	if got := len(w.posts["bob"]); got != 1 {
-		t.Errorf("bob got it %d times, want once", got)
+	for _, id := range []string{"ann", "bob"} {
+		if got := w.posts[id]; !slices.Equal(got, []string{"1:hi ", "1:hi ", "1:hi "}) {
+			t.Errorf("%s got %q, want the stored message each time", id, got)
+		}
 	}
-	if got := w.posts["ann"]; !slices.Equal(got, []string{"1:hi ", "1:hi ", "1:hi "}) {
-		t.Errorf("the sender was answered %q, want the stored message each time", got)
-	}
+}
+
+// How long another's post takes is not this connection's age.
+func TestASlowPostDoesNotMakeAYoungConnectionOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		w.member("r", "opening", 0)
+		w.member("r", "slow", time.Hour)
+		opens := time.Now().Add(100 * time.Millisecond)
+		w.post = func(_ context.Context, id string) error {
+			switch {
+			case id == "slow":
+				time.Sleep(5 * time.Second)
+			case time.Now().Before(opens):
+				return chat.ErrGone
+			}
+			return nil
+		}
+		sent, err := w.service().Send(t.Context(), "slow", draft)
+		if err != nil || sent.Delivery != (chat.Delivery{Delivered: 2}) || len(w.members) != 2 {
+			t.Errorf("got %+v, %v, members %v", sent.Delivery, err, w.ids())
+		}
+	})
+}
+
+// Where the store is slow to take a new member, the row is made young again before the handshake is answered.
+func TestARowIsYoungWhenConnectReturns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		s := w.service()
+		slow := &slowRoster{world: w, joins: []time.Duration{5 * time.Second, 3 * time.Second, 10 * time.Millisecond}}
+		s.Roster = slow
+		if err := s.Connect(t.Context(), "c", "r", "ann"); err != nil {
+			t.Fatal(err)
+		}
+		if age := time.Since(w.members[len(w.members)-1].ConnectedAt); age > time.Second || len(slow.joins) != 0 {
+			t.Errorf("the row is %v old, after joins but %d", age, len(slow.joins))
+		}
+	})
+}
+
+// slowRoster takes its time over each Join.
+type slowRoster struct {
+	*world
+	joins []time.Duration
+}
+
+func (r *slowRoster) Join(ctx context.Context, m chat.Member) error {
+	time.Sleep(r.joins[0])
+	r.joins = r.joins[1:]
+	return r.world.Join(ctx, m)
+}
+
+func TestAPanicInAPostIsThePanicOfTheCaller(t *testing.T) {
+	w := &world{}
+	w.member("r", "bob", time.Hour)
+	w.post = func(context.Context, string) error { panic("on purpose") }
+	defer func() {
+		if p := fmt.Sprint(recover()); !strings.Contains(p, "on purpose") || !strings.Contains(p, "send_test.go") {
+			t.Errorf("got %s", p)
+		}
+	}()
+	_, _ = w.service().Send(t.Context(), "bob", draft)
 }
 
 func TestSendThatCannotBeStoredPostsNothing(t *testing.T) {

@@ -5,6 +5,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 )
@@ -38,14 +39,17 @@ type Draft struct {
 // Sent says what became of a Draft.
 type Sent struct {
 	Message  Message  // as it is stored
-	Repeat   bool     // it had been stored before; only the sender was told
+	Repeat   bool     // it had been stored before
 	Delivery Delivery // of the frame to the members and the sender
 }
 
 // Send stores a message and then sends it to every member of its room, and to the sender even where it is no member.
 //
 // The members are read after the message is stored: whoever joined before is among them, whoever joins later finds the
-// message in history. A draft whose ID was stored before is answered, to the sender alone, with the stored message.
+// message in history.
+//
+// A draft whose ID was stored before stores nothing, and sends the stored message once more, also to the members: a sender
+// repeats what was not acknowledged, and then it may be that nobody was sent it. Members drop what they have.
 func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, error) {
 	if err := s.checkDraft(d); err != nil {
 		return Sent{}, err
@@ -54,22 +58,26 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 		Room: d.Room, User: d.User, Content: d.Content, ID: d.ID, CreateAt: s.Now().Unix(),
 	})
 	if err != nil {
-		return Sent{}, unavailable("The message could not be confirmed as stored. "+
-			"Send it again with the same message_id and it is stored once.", err)
+		return Sent{}, unavailable(unconfirmed(d), err)
 	}
 	sent := Sent{Message: stored, Repeat: repeat}
-	frame := s.Encode(Page{Messages: []Message{stored}})[0]
-	to := []Member{{ConnectionID: connectionID}}
-	if !repeat {
-		members, err := s.Roster.Members(ctx, d.Room)
-		if err != nil {
-			return sent, &Error{Code: CodeNotSent, Err: err,
-				Message: "The message is stored, but could not be sent to the room; its members will find it in history."}
-		}
-		to = s.recipients(members, connectionID)
+	members, err := s.Roster.Members(ctx, d.Room)
+	if err != nil {
+		return sent, &Error{Code: CodeNotSent, Err: err,
+			Message: "The message is stored, but could not be sent to the room; its members will find it in history."}
 	}
-	sent.Delivery = s.fanOut(ctx, to, frame)
+	frame := s.Encode(Page{Messages: []Message{stored}})[0]
+	sent.Delivery = s.fanOut(ctx, s.recipients(members, connectionID), frame)
 	return sent, nil
+}
+
+// unconfirmed tells the sender of a draft of which it is not known whether it was stored what to do.
+func unconfirmed(d Draft) string {
+	const sentence = "The message could not be confirmed as stored. "
+	if d.ID == "" {
+		return sentence + "Look into the room's history before you send it again, or give it a message_id."
+	}
+	return sentence + "Send it again with the same message_id and it is stored once."
 }
 
 func (s Service) checkDraft(d Draft) error {
@@ -110,7 +118,7 @@ func (s Service) History(ctx context.Context, connectionID string, q Query) (Pag
 func checkQuery(q Query) error {
 	switch {
 	case q.Limit < 1 || q.Limit > MaxHistory:
-		return InvalidField("limit", "must be a whole number from 1 to 100")
+		return InvalidField("limit", fmt.Sprintf("must be a whole number from 1 to %d", MaxHistory))
 	case q.After != nil && q.Before != nil:
 		return InvalidField("after", "must not be given together with before")
 	case q.After != nil && *q.After < 0:
@@ -176,9 +184,16 @@ func (s Service) Connect(ctx context.Context, connectionID, room, user string) e
 	if room == "" {
 		return checkOptionalName("user_name", user)
 	}
-	// The time is taken here, not from the event: it marks how long the connection may still be in its own $connect,
-	// and that began long ago where the function had a cold start.
-	return s.Join(ctx, Member{Room: room, ConnectionID: connectionID, User: user, ConnectedAt: s.Now()})
+	// The time is taken here, not from the event: it marks how long the connection may still be in its own $connect, and
+	// that began long ago where the function had a cold start. Where the store was slow the row is written again, so that
+	// it is young when the handshake is answered, and there again if a fan-out has taken the connection for gone meanwhile.
+	for {
+		now := s.Now()
+		err := s.Join(ctx, Member{Room: room, ConnectionID: connectionID, User: user, ConnectedAt: now})
+		if err != nil || s.Now().Sub(now) < handshakeGrace/2 {
+			return err
+		}
+	}
 }
 
 // Join makes a connection a member of one more room. m.ExpiresAt is set here.

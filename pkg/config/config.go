@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// The function's own environment variables. The AWS SDK reads AWS's (AWS_REGION, AWS_ENDPOINT_URL_DYNAMODB, …) itself.
+// The function's own environment variables. Those of AWS (AWS_REGION, AWS_ENDPOINT_URL_DYNAMODB, …) are read by awsclient.
 const (
 	ConnectionsTable    = "CONNECTIONS_TABLE"    // required: the name of the connections table
 	MessagesTable       = "MESSAGES_TABLE"       // required: the name of the messages table

@@ -49,14 +49,17 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 		switch {
 		case err != nil:
 			return chat.Message{}, false, err
-		case result.stored:
+		case result.repeat:
+			stored, err := l.get(ctx, m.Room, result.index)
+			return stored, true, err
+		case result.index > 0:
+			m.Index = result.index
 			l.tails.set(m.Room, m.Index)
 			return m, false, nil
-		case result.repeatOf > 0:
-			stored, err := l.get(ctx, m, result.repeatOf)
-			return stored, true, err
 		}
-		known = false
+		// After a conflict the same index is tried again, and no other before somebody else's message is seen there: an
+		// earlier try of this call may be what the conflict was with, and then the next index would get a second message.
+		known = result.conflict
 		pause := awsclient.Backoff(attempt, firstPause, mostPause)
 		if time.Now().Add(pause).After(deadline) {
 			return chat.Message{}, false, &chat.Error{
@@ -71,11 +74,11 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 	}
 }
 
-// putResult is what became of an attempt to store a message. The zero value means that the index was taken, or that
-// another transaction was at the same rows: nothing is stored.
+// putResult is what became of an attempt to store a message. The zero value means that another message is at the index.
 type putResult struct {
-	stored   bool
-	repeatOf int64 // the index at which the message id was stored before
+	index    int64 // where the message is stored; 0 for nowhere
+	repeat   bool  // it has been there before: another call stored a message with the same id
+	conflict bool  // others were at the same rows in that moment, and nothing is known of the index
 }
 
 // put tries to store a message at m.Index.
@@ -106,14 +109,17 @@ func (l *Log) putAlone(ctx context.Context, row item, putID string) (putResult, 
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
 	if err == nil {
-		return putResult{stored: true}, nil
+		return putResult{index: numberOf(row, attrIndex)}, nil
 	}
 	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
 		// Where the row is this call's own, an earlier try of the SDK's stored it and the answer was lost.
-		return putResult{stored: textOf(failed.Item, attrPutID) == putID}, nil
+		if textOf(failed.Item, attrPutID) == putID {
+			return putResult{index: numberOf(row, attrIndex)}, nil
+		}
+		return putResult{}, nil
 	}
 	if _, ok := errors.AsType[*types.TransactionConflictException](err); ok {
-		return putResult{}, nil
+		return putResult{conflict: true}, nil
 	}
 	return putResult{}, fmt.Errorf("put a message: %w", err)
 }
@@ -134,7 +140,9 @@ func (l *Log) putTogether(ctx context.Context, m chat.Message, row item, putID s
 			id[attrExpiresAt] = at
 		}
 		writes = append(writes, types.TransactWriteItem{Put: &types.Put{
-			TableName: &l.table, Item: id, ConditionExpression: aws.String(notTaken),
+			TableName: &l.table, Item: id,
+			ConditionExpression:                 aws.String(notTaken + " OR " + attrExpiresAt + " <= :now"),
+			ExpressionAttributeValues:           item{":now": number(time.Now().Unix())},
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 		}})
 	}
@@ -149,7 +157,7 @@ func (l *Log) putTogether(ctx context.Context, m chat.Message, row item, putID s
 	// The SDK adds a client request token, by which DynamoDB knows its retries for ten minutes.
 	_, err := l.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
 	if err == nil {
-		return putResult{stored: true}, nil
+		return putResult{index: m.Index}, nil
 	}
 	canceled, ok := errors.AsType[*types.TransactionCanceledException](err)
 	if !ok {
@@ -160,22 +168,27 @@ func (l *Log) putTogether(ctx context.Context, m chat.Message, row item, putID s
 
 // judge reads why a transaction was cancelled: a reason for each of its writes, in their order.
 func judge(reasons []types.CancellationReason, marker int, putID string, err error) (putResult, error) {
+	taken := false
 	for i, reason := range reasons {
-		if textOf(reason.Item, attrPutID) == putID { // stored by an earlier try whose answer was lost
-			return putResult{stored: true}, nil
+		// A row that is this call's own was stored by an earlier try whose answer was lost, if at another index than this
+		// one, then there.
+		at := numberOf(reason.Item, attrIndex)
+		if i == marker {
+			at = numberOf(reason.Item, attrStoredAt)
 		}
-		if i == marker && aws.ToString(reason.Code) == conditionFailed {
-			return putResult{repeatOf: numberOf(reason.Item, attrStoredAt)}, nil
-		}
-	}
-	for _, reason := range reasons {
-		switch aws.ToString(reason.Code) {
-		case "", "None", conditionFailed, "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
-		default:
+		switch code := aws.ToString(reason.Code); {
+		case textOf(reason.Item, attrPutID) == putID:
+			return putResult{index: at}, nil
+		case code == conditionFailed && i == marker:
+			return putResult{index: at, repeat: true}, nil
+		case code == conditionFailed:
+			taken = true
+		case code != "" && code != "None" && code != "TransactionConflict" && code != "ThrottlingError" &&
+			code != "ProvisionedThroughputExceeded":
 			return putResult{}, fmt.Errorf("put a message with its id or the room's row: %w", err)
 		}
 	}
-	return putResult{}, nil
+	return putResult{conflict: !taken}, nil
 }
 
 // conditionFailed is a cancellation reason's code
@@ -186,18 +199,16 @@ const conditionFailed = "ConditionalCheckFailed"
 // contain the separator, and no room's name begins as it does.
 func markerRoom(m chat.Message) string { return "#id\x00" + m.Room + "\x00" + m.User + "\x00" + m.ID }
 
-// get returns the message that is stored at an index. Where it has expired, and its marker not yet, what is sent again
-// stands for it.
-func (l *Log) get(ctx context.Context, m chat.Message, index int64) (chat.Message, error) {
-	out, err := l.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.table, Key: key(m.Room, index), ConsistentRead: aws.Bool(true)})
+// get returns the message that is stored at an index.
+func (l *Log) get(ctx context.Context, room string, index int64) (chat.Message, error) {
+	out, err := l.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.table, Key: key(room, index), ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return chat.Message{}, fmt.Errorf("get the message that was sent before: %w", err)
 	}
 	if len(out.Item) == 0 {
-		m.Index = index
-		return m, nil
+		return chat.Message{}, fmt.Errorf("the message that was sent before is not at index %d, where its marker says", index)
 	}
-	return message(m.Room, out.Item), nil
+	return message(room, out.Item), nil
 }
 
 // sleep waits, or returns ctx's error.

@@ -14,6 +14,7 @@ import (
 // TableAPI is what Create calls of *dynamodb.Client. The Lambda function calls none of it.
 type TableAPI interface {
 	CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error)
+	DescribeTimeToLive(context.Context, *dynamodb.DescribeTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTimeToLiveOutput, error)
 	UpdateTimeToLive(context.Context, *dynamodb.UpdateTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateTimeToLiveOutput, error)
 	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
 }
@@ -43,10 +44,7 @@ func Create(ctx context.Context, api TableAPI, name string, t Table) error {
 		}}
 	}
 	_, err := api.CreateTable(ctx, in)
-	if _, exists := errors.AsType[*types.ResourceInUseException](err); exists {
-		return nil
-	}
-	if err != nil {
+	if _, exists := errors.AsType[*types.ResourceInUseException](err); err != nil && !exists {
 		return fmt.Errorf("create table %s: %w", name, err)
 	}
 	if err := dynamodb.NewTableExistsWaiter(api, func(o *dynamodb.TableExistsWaiterOptions) {
@@ -56,6 +54,13 @@ func Create(ctx context.Context, api TableAPI, name string, t Table) error {
 	}
 	if t.TTL == "" {
 		return nil
+	}
+	ttl, err := api.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &name})
+	if err != nil {
+		return fmt.Errorf("look at the time to live of table %s: %w", name, err)
+	}
+	if ttl.TimeToLiveDescription != nil && ttl.TimeToLiveDescription.AttributeName != nil {
+		return nil // it has one already
 	}
 	_, err = api.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
 		TableName:               &name,

@@ -27,7 +27,8 @@ var _ chat.Log = (*Log)(nil)
 // retention; with 0 they are kept for ever.
 //
 // A room that was given a retention remembers its last index in a row of its own. Once there was a retention, go on with
-// one, however long: without, that row is not kept up to date.
+// one, however long: without, that row is not kept up to date. What was stored without a retention stays in the table,
+// but is out of sight as soon as what came after it expires.
 func NewLog(api API, table string, retention time.Duration) *Log {
 	return &Log{api: api, table: table, retention: retention}
 }
@@ -50,35 +51,61 @@ func (l *Log) Read(ctx context.Context, room string, span chat.Span) ([]chat.Mes
 		ScanIndexForward:          aws.Bool(!span.Newest),
 		Limit:                     aws.Int32(int32(span.Limit)),
 	}
-	now := time.Now().Unix()
-	var found []chat.Message
+	found := run{newest: span.Newest, now: time.Now().Unix()}
 	for {
 		out, err := l.api.Query(ctx, in)
 		if err != nil {
 			return nil, fmt.Errorf("query messages: %w", err)
 		}
 		for _, row := range out.Items {
-			expired := expired(row, now)
-			switch {
-			case expired && span.Newest: // everything older has expired as well
-				slices.Reverse(found)
-				return found, nil
-			case expired: // and so has everything before it
-				found = nil
-			default:
-				found = append(found, message(room, row))
+			if !found.add(room, row) {
+				return found.ascending(span.Limit), nil
 			}
 		}
-		if len(found) >= span.Limit || len(out.LastEvaluatedKey) == 0 {
-			break
+		if len(found.messages) >= span.Limit || len(out.LastEvaluatedKey) == 0 {
+			return found.ascending(span.Limit), nil
 		}
 		in.ExclusiveStartKey = out.LastEvaluatedKey
-		in.Limit = aws.Int32(int32(span.Limit - len(found)))
+		in.Limit = nil
+		if len(found.messages) > 0 {
+			in.Limit = aws.Int32(int32(span.Limit - len(found.messages)))
+		} // else all have expired so far, and it may be many more: whole pages get through them faster
 	}
-	if span.Newest {
-		slices.Reverse(found)
+}
+
+// run is the newest messages that follow one another without a gap. Gaps come of messages that expire out of turn, as when
+// a retention is set and older messages have none; what is before a gap counts as expired with it.
+type run struct {
+	newest   bool // rows come newest first
+	now      int64
+	messages []chat.Message // in the order of the rows
+}
+
+// add takes the next row; false where no further row can belong to the run.
+func (r *run) add(room string, row item) bool {
+	m := message(room, row)
+	gap := expired(row, r.now)
+	if n := len(r.messages); n > 0 && !gap {
+		last := r.messages[n-1].Index
+		gap = r.newest && m.Index != last-1 || !r.newest && m.Index != last+1
 	}
-	return found, nil
+	switch {
+	case gap && r.newest:
+		return false
+	case gap:
+		r.messages = nil
+	}
+	if !expired(row, r.now) {
+		r.messages = append(r.messages, m)
+	}
+	return true
+}
+
+func (r *run) ascending(limit int) []chat.Message {
+	if r.newest {
+		slices.Reverse(r.messages)
+	}
+	return r.messages[:min(limit, len(r.messages))]
 }
 
 // expired tells whether a row's time is over. DynamoDB removes such rows only after a while, and in no order.

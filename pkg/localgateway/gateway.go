@@ -6,6 +6,8 @@
 //	srv := httptest.NewServer(gw)
 //	// ws://…/dev for clients; http://…/dev is the callback URL for the handler's Management API client
 //
+// It does not yet close connections that are idle or old, and knows no authorizer and no throttling.
+//
 // The rules it follows are those of
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html.
 package localgateway
@@ -185,8 +187,8 @@ func isUpgrade(r *http.Request) bool {
 }
 
 // hasToken tells whether a comma-separated header has a word among its values, in any case.
-func hasToken(values []string, word string) bool {
-	return slices.ContainsFunc(strings.Split(strings.Join(values, ","), ","), func(s string) bool {
+func hasToken(values, word string) bool {
+	return slices.ContainsFunc(strings.Split(values, ","), func(s string) bool {
 		return strings.EqualFold(strings.TrimSpace(s), word)
 	})
 }

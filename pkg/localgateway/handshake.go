@@ -77,7 +77,7 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 	// From here on posts are taken, and wait for the handshake to be written: the client that sees it is connected.
 	if !g.add(c) {
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"message": "Service Unavailable"})
-		return nil, false
+		return nil, true
 	}
 	upgrader := ws.HTTPUpgrader{Timeout: 10 * time.Second}
 	if protocol != "" {
@@ -102,7 +102,7 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 // checkHandshake says what a request lacks to be a WebSocket handshake, or "".
 func checkHandshake(r *http.Request) string {
 	switch {
-	case r.Method != http.MethodGet || !isUpgrade(r) || !hasToken(r.Header.Values("Connection"), "upgrade"):
+	case r.Method != http.MethodGet || !isUpgrade(r) || !hasToken(r.Header.Get("Connection"), "upgrade"):
 		return "This is a WebSocket API: connect to it with a WebSocket client."
 	case r.Header.Get("Sec-WebSocket-Version") != "13":
 		return "The WebSocket version must be 13."

@@ -158,10 +158,8 @@ const maxResponse = 6 << 20
 
 // take passes on an answer to the invocation under way.
 func (p *process) take(w http.ResponseWriter, r *http.Request, answered func(body []byte) answer) {
-	p.mu.Lock()
-	in := p.current
-	p.mu.Unlock()
-	if in == nil || in.id != r.PathValue("id") {
+	in := p.claim(r.PathValue("id"))
+	if in == nil {
 		http.Error(w, "no invocation with this id is under way", http.StatusBadRequest)
 		return
 	}
@@ -176,9 +174,18 @@ func (p *process) take(w http.ResponseWriter, r *http.Request, answered func(bod
 		in.answer <- answer{err: &FunctionError{Reason: fmt.Sprintf("the response could not be read: %v", err)}}
 		return
 	}
-	p.mu.Lock()
-	p.current = nil
-	p.mu.Unlock()
 	w.WriteHeader(http.StatusAccepted)
 	in.answer <- answered(body)
+}
+
+// claim returns the invocation under way, once, where it has this id.
+func (p *process) claim(id string) *invocation {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	in := p.current
+	if in == nil || in.id != id {
+		return nil
+	}
+	p.current = nil
+	return in
 }

@@ -24,8 +24,8 @@ const (
 )
 
 // webSocketRoutes is every route of the WebSocket API.
-func webSocketRoutes() map[string]handle {
-	return map[string]handle{
+func webSocketRoutes() map[string]routeFunc {
+	return map[string]routeFunc{
 		Connect:                    connect,
 		Disconnect:                 disconnect,
 		Default:                    unknownAction,
@@ -37,8 +37,8 @@ func webSocketRoutes() map[string]handle {
 }
 
 // httpRoutes is every route of the HTTP API.
-func httpRoutes() map[string]handle {
-	return map[string]handle{
+func httpRoutes() map[string]routeFunc {
+	return map[string]routeFunc{
 		GetPing: ping,
 		GetRoot: root,
 	}
@@ -50,7 +50,7 @@ func WebSocketKeys() []string { return slices.Sorted(maps.Keys(webSocketRoutes()
 // HTTPKeys returns the route keys of the HTTP API, sorted.
 func HTTPKeys() []string { return slices.Sorted(maps.Keys(httpRoutes())) }
 
-func table() map[string]handle {
+func table() map[string]routeFunc {
 	all := webSocketRoutes()
 	maps.Copy(all, httpRoutes())
 	return all
@@ -116,6 +116,7 @@ func sendMessage(ctx context.Context, in *invocation) (string, error) {
 			slog.Int("gone", sent.Delivery.Gone),
 			slog.Int("failed", sent.Delivery.Failed))
 		if sent.Delivery.Err != nil {
+			in.level = slog.LevelWarn
 			in.log = append(in.log, slog.String("post_error", sent.Delivery.Err.Error()))
 		}
 	}

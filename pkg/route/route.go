@@ -29,18 +29,19 @@ type Config struct {
 // Handler serves every event of the WebSocket API and of the HTTP API.
 type Handler struct {
 	config Config
-	routes map[string]handle
+	routes map[string]routeFunc
 }
 
-// handle carries out one route. It returns the result that callers of the handshake and the log see.
-type handle func(ctx context.Context, in *invocation) (result string, err error)
+// routeFunc carries out one route. It returns the result that callers of the handshake and the log see.
+type routeFunc func(ctx context.Context, in *invocation) (result string, err error)
 
 // invocation is one event on its way through a handler.
 type invocation struct {
 	Event
 	chat  chat.Service   // with the poster for this event
 	frame protocol.Frame // of a MESSAGE event; nil where its body is no JSON object
-	log   []slog.Attr    // what the handler adds to the log line
+	log   []slog.Attr    // what the route adds to the log line
+	level slog.Level     // of the log line, where the route has one to say
 }
 
 // New returns a Handler, which lambda.Start and lambda.NewHandler take as it is.
@@ -78,9 +79,9 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 		return Response{}, fmt.Errorf("the event has no requestContext.routeKey, so it is none of API Gateway's: %.200q", payload)
 	}
 	in.chat.Poster = h.config.Poster(in.Context.DomainName, in.Context.Stage)
-	result, err := h.dispatch(ctx, in)
+	result, err := h.dispatchInTime(ctx, in)
 	response := Response{StatusCode: 200, Headers: plainText(), Body: result}
-	level := slog.LevelInfo
+	level := in.level
 	attrs := append([]slog.Attr{
 		slog.String("request_id", in.Context.RequestID),
 		slog.String("route_key", in.Context.RouteKey),
@@ -106,6 +107,18 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 		slog.Float64("ms", float64(time.Since(start).Microseconds())/1000))
 	h.config.Logger.LogAttrs(ctx, level, "invocation", attrs...)
 	return response, nil
+}
+
+// lastWords is what a route leaves of its invocation's time, to tell the client and the log how it ended.
+const lastWords = time.Second
+
+func (h *Handler) dispatchInTime(ctx context.Context, in *invocation) (string, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-lastWords))
+		defer cancel()
+	}
+	return h.dispatch(ctx, in)
 }
 
 // dispatch runs the route's handler. A panic becomes an error, with its stack in the log: it must not take the process,

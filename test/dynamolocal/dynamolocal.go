@@ -51,6 +51,7 @@ func freePort(t testing.TB) string {
 // run starts a server and waits until it takes requests.
 func run(t testing.TB, port string, cmd *exec.Cmd) string {
 	t.Helper()
+	cmd.Dir = t.TempDir() // DynamoDB Local leaves a file where it runs
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

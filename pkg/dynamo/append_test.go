@@ -1,0 +1,85 @@
+package dynamo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+
+	"wschat/pkg/chat"
+	"wschat/pkg/dynamo"
+)
+
+// ownConflict is a client whose first put of each message takes effect, but seems to have met another transaction: so it
+// looks where the SDK's own retry met its predecessor.
+type ownConflict struct {
+	dynamo.API
+	puts int
+}
+
+func (c *ownConflict) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	out, err := c.API.PutItem(ctx, in, o...)
+	if c.puts++; c.puts%2 == 1 {
+		return nil, &types.TransactionConflictException{}
+	}
+	return out, err
+}
+
+func (c *ownConflict) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+	out, err := c.API.TransactWriteItems(ctx, in, o...)
+	if c.puts++; c.puts%2 == 1 {
+		return nil, &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String("TransactionConflict")}}}
+	}
+	return out, err
+}
+
+func TestAConflictWithItselfIsNoSecondMessage(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range []string{"", "m"} {
+		for _, retention := range []time.Duration{0, time.Hour} {
+			room := fmt.Sprint(t.Name(), id, retention)
+			log := dynamo.NewLog(&ownConflict{API: w.client}, w.rows, retention)
+			for n := int64(1); n <= 3; n++ {
+				m, repeat, err := log.Append(t.Context(), chat.Message{Room: room, User: "ann", Content: fmt.Sprint(n), ID: idOf(id, n), CreateAt: time.Now().Unix()})
+				if err != nil || m.Index != n || repeat {
+					t.Errorf("%s: got %+v, repeat %v, %v", room, m, repeat, err)
+				}
+			}
+			checkLog(t, log, room, "1", "2", "3")
+		}
+	}
+}
+
+// crowded is an API on which every next index has been taken.
+type crowded struct {
+	dynamo.API
+	err error
+}
+
+func (crowded) Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+	return &dynamodb.QueryOutput{}, nil
+}
+
+func (c crowded) PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	return nil, c.err
+}
+
+func TestARoomThatStaysBusyIsGivenUpInTime(t *testing.T) {
+	for _, err := range []error{&types.ConditionalCheckFailedException{}, &types.TransactionConflictException{}} {
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, _, got := dynamo.NewLog(crowded{err: err}, "t", 0).Append(ctx, chat.Message{Room: "r", User: "ann", Content: "c"})
+		if e, ok := errors.AsType[*chat.Error](got); !ok || e.Code != chat.CodeRoomBusy {
+			t.Errorf("got %v", got)
+		}
+		if took := time.Since(start); took > 1100*time.Millisecond {
+			t.Errorf("took %v of 4 s, which leaves too little for what comes after", took)
+		}
+	}
+}
