@@ -1,0 +1,102 @@
+package localgateway_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+func TestManagement(t *testing.T) {
+	f, _, addr := serve(t, allRoutes, nil)
+	c := dial(t, "ws://"+addr+"/dev")
+	id := f.next(t).Context.ConnectionID
+	base := "http://" + addr + "/dev/@connections/"
+
+	for _, escaped := range []string{id, strings.ReplaceAll(id, "=", "%3D")} {
+		for _, prefix := range []string{base, "http://" + addr + "/dev/%40connections/"} {
+			if status, _, _ := call(t, "POST", prefix+escaped, "hello é"); status != 200 {
+				t.Errorf("POST: %d", status)
+			}
+			if got := read(t, c); got != "hello é" {
+				t.Errorf("got %q", got)
+			}
+		}
+	}
+	status, _, body := call(t, "GET", base+id, "")
+	var info struct {
+		ConnectedAt, LastActiveAt time.Time
+		Identity                  struct{ SourceIP, UserAgent string }
+	}
+	if err := json.Unmarshal([]byte(body), &info); err != nil || status != 200 || info.Identity.SourceIP != "127.0.0.1" ||
+		time.Since(info.ConnectedAt) > time.Minute || info.LastActiveAt.Before(info.ConnectedAt) {
+		t.Errorf("GET: %d %s, %v", status, body, err)
+	}
+	for _, tc := range []struct {
+		method, id, body string
+		status           int
+		name             string
+	}{
+		{"POST", "AAAAAAAAAAAAAAA=", "x", 410, "GoneException"},
+		{"GET", "AAAAAAAAAAAAAAA=", "", 410, "GoneException"},
+		{"DELETE", "AAAAAAAAAAAAAAA=", "", 410, "GoneException"},
+		{"POST", "no~id", "x", 400, "BadRequestException"},
+		{"POST", id, strings.Repeat("x", 128<<10+1), 413, "PayloadTooLargeException"},
+		{"PUT", id, "", 403, "ForbiddenException"},
+	} {
+		status, name, body := call(t, tc.method, base+tc.id, tc.body)
+		if status != tc.status || name != tc.name || !strings.Contains(body, `"__type":"`+tc.name+`"`) {
+			t.Errorf("%s %s: got %d %s %s, want %d %s", tc.method, tc.id, status, name, body, tc.status, tc.name)
+		}
+	}
+	if status, _, _ := call(t, "POST", base+id, strings.Repeat("x", 128<<10)); status != 200 {
+		t.Errorf("the largest message: %d", status)
+	}
+	if got := read(t, c); len(got) != 128<<10 {
+		t.Errorf("got %d bytes", len(got))
+	}
+
+	if status, _, _ := call(t, "DELETE", base+id, ""); status != 204 {
+		t.Errorf("DELETE: %d", status)
+	}
+	if status, _, _ := call(t, "POST", base+id, "late"); status != 410 {
+		t.Errorf("a post after DELETE: %d", status)
+	}
+	_, _, err := c.Read(t.Context())
+	if websocket.CloseStatus(err) != websocket.StatusNormalClosure {
+		t.Errorf("the client saw %v", err)
+	}
+	if e := f.next(t); e.Context.EventType != "DISCONNECT" || e.Context.DisconnectStatusCode != 1000 || e.Context.ConnectionID != id {
+		t.Errorf("after DELETE came %+v", e.Context)
+	}
+}
+
+func TestAClientThatDoesNotReadCostsNobodyElse(t *testing.T) {
+	f, _, addr := serve(t, allRoutes, nil)
+	slow := dial(t, "ws://"+addr+"/dev")
+	slowID := f.next(t).Context.ConnectionID
+	other := dial(t, "ws://"+addr+"/dev")
+	otherID := f.next(t).Context.ConnectionID
+	frame := strings.Repeat("x", 32<<10)
+	full := 0
+	for i := range 2000 { // far more than the kernel's buffers hold
+		status, name, _ := call(t, "POST", "http://"+addr+"/dev/@connections/"+slowID, frame)
+		if status == 429 && name == "LimitExceededException" {
+			full++
+		} else if status != 200 {
+			t.Fatalf("post %d: %d %s", i, status, name)
+		}
+		if full == 5 {
+			break
+		}
+	}
+	if full != 5 {
+		t.Error("the buffer was never full")
+	}
+	if status, _, _ := call(t, "POST", "http://"+addr+"/dev/@connections/"+otherID, "hi"); status != 200 || read(t, other) != "hi" {
+		t.Error("the other client was not served")
+	}
+	read(t, slow) // it is still connected, and gets what was taken
+}
