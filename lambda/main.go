@@ -58,7 +58,8 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 			Now:     time.Now,
 			Workers: workers,
 		},
-		Poster: stages.Poster,
-		Logger: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Poster:         stages.Poster,
+		AllowedOrigins: c.AllowedOrigins,
+		Logger:         slog.New(slog.NewJSONHandler(os.Stderr, nil)),
 	}), nil
 }

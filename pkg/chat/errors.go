@@ -12,6 +12,7 @@ const (
 	CodeMissingField  Code = "missing_field"  // a required field is not there; a retry cannot help
 	CodeInvalidField  Code = "invalid_field"  // a field has the wrong type or value; a retry cannot help
 	CodeTooLarge      Code = "too_large"      // content or encoded message over the limit; a retry cannot help
+	CodeForbidden     Code = "forbidden"      // not allowed to this client; a retry cannot help
 	CodeRoomBusy      Code = "room_busy"      // too many senders at once, nothing stored; retry after a pause
 	CodeNotSent       Code = "not_sent"       // stored, but the members could not be read; they find it in history
 	CodeUnavailable   Code = "unavailable"    // a store did not answer in time; retry with the same message_id

@@ -16,6 +16,8 @@ const (
 	MessagesTable       = "MESSAGES_TABLE"       // required: the name of the messages table
 	ConnectionsEndpoint = "CONNECTIONS_ENDPOINT" // the stage's callback URL; where unset, from each event
 
+	AllowedOrigins = "ALLOWED_ORIGINS" // of web pages that may connect, with commas between them; where unset, all
+
 	MessageRetentionDays = "MESSAGE_RETENTION_DAYS" // after how many whole days messages expire; where unset, never
 )
 
@@ -28,6 +30,7 @@ type Config struct {
 	MessagesTable       string
 	ConnectionsEndpoint string        // "" for https://DOMAIN/STAGE of the event at hand
 	MessageRetention    time.Duration // 0 for ever
+	AllowedOrigins      []string      // none for all
 }
 
 // FromEnv reads the configuration through getenv, which is os.Getenv outside tests. The error names every variable that
@@ -37,6 +40,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		ConnectionsTable:    getenv(ConnectionsTable),
 		MessagesTable:       getenv(MessagesTable),
 		ConnectionsEndpoint: getenv(ConnectionsEndpoint),
+	}
+	if origins := getenv(AllowedOrigins); origins != "" {
+		c.AllowedOrigins = strings.Split(origins, ",")
 	}
 	var wrong []string
 	if c.ConnectionsTable == "" {

@@ -18,12 +18,12 @@ import (
 // ownConflict is a client whose first put of each message takes effect, but seems to have met another transaction: so it
 // looks where the SDK's own retry met its predecessor.
 type ownConflict struct {
-	dynamo.API
+	dynamo.LogAPI
 	puts int
 }
 
 func (c *ownConflict) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
-	out, err := c.API.PutItem(ctx, in, o...)
+	out, err := c.LogAPI.PutItem(ctx, in, o...)
 	if c.puts++; c.puts%2 == 1 {
 		return nil, &types.TransactionConflictException{}
 	}
@@ -31,7 +31,7 @@ func (c *ownConflict) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o 
 }
 
 func (c *ownConflict) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
-	out, err := c.API.TransactWriteItems(ctx, in, o...)
+	out, err := c.LogAPI.TransactWriteItems(ctx, in, o...)
 	if c.puts++; c.puts%2 == 1 {
 		return nil, &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String("TransactionConflict")}}}
 	}
@@ -43,7 +43,7 @@ func TestAConflictWithItselfIsNoSecondMessage(t *testing.T) {
 	for _, id := range []string{"", "m"} {
 		for _, retention := range []time.Duration{0, time.Hour} {
 			room := fmt.Sprint(t.Name(), id, retention)
-			log := dynamo.NewLog(&ownConflict{API: w.client}, w.rows, retention)
+			log := dynamo.NewLog(&ownConflict{LogAPI: w.client}, w.rows, retention)
 			for n := int64(1); n <= 3; n++ {
 				m, repeat, err := log.Append(t.Context(), chat.Message{Room: room, User: "ann", Content: fmt.Sprint(n), ID: idOf(id, n), CreateAt: time.Now().Unix()})
 				if err != nil || m.Index != n || repeat {
@@ -57,7 +57,7 @@ func TestAConflictWithItselfIsNoSecondMessage(t *testing.T) {
 
 // crowded is an API on which every next index has been taken.
 type crowded struct {
-	dynamo.API
+	dynamo.LogAPI
 	err error
 }
 

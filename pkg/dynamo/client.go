@@ -3,7 +3,6 @@
 package dynamo
 
 import (
-	"context"
 	"strconv"
 	"time"
 
@@ -13,17 +12,6 @@ import (
 
 	"wschat/pkg/awsclient"
 )
-
-// API is what this package calls of *dynamodb.Client.
-type API interface {
-	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
-	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
-	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
-	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
-}
-
-var _ API = (*dynamodb.Client)(nil)
 
 // NewClient returns an SDK client whose every call answers or fails within a few seconds. Options change what it is made
 // with.

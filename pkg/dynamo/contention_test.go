@@ -17,18 +17,18 @@ import (
 
 // counting counts the calls by which messages are put, and how many of them failed: here that means a conflict.
 type counting struct {
-	dynamo.API
+	dynamo.LogAPI
 	puts, failed atomic.Int64
 }
 
 func (c *counting) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
-	out, err := c.API.PutItem(ctx, in, o...)
+	out, err := c.LogAPI.PutItem(ctx, in, o...)
 	c.count(err)
 	return out, err
 }
 
 func (c *counting) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
-	out, err := c.API.TransactWriteItems(ctx, in, o...)
+	out, err := c.LogAPI.TransactWriteItems(ctx, in, o...)
 	c.count(err)
 	return out, err
 }
@@ -42,7 +42,7 @@ func (c *counting) count(err error) {
 
 // crowd lets senders, each a process of its own with its own Log, append to one room at once, each message as often as
 // repeats says, and returns the indexes that each message's sender was told.
-func crowd(t testing.TB, api dynamo.API, table, room string, senders, each, repeats int) map[string][]int64 {
+func crowd(t testing.TB, api dynamo.LogAPI, table, room string, senders, each, repeats int) map[string][]int64 {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	told := map[string][]int64{}
@@ -124,8 +124,8 @@ func TestACrowdInOneRoom(t *testing.T) {
 		repeats int
 	}{{"Once", 1}, {"EachThreeTimesAtOnce", 3}} {
 		t.Run(tc.name, func(t *testing.T) {
-			api := &counting{API: dynamolocal.Client(dynamolocal.Start(t))}
-			_, messages := dynamolocal.Tables(t, api.API.(*dynamodb.Client))
+			api := &counting{LogAPI: dynamolocal.Client(dynamolocal.Start(t))}
+			_, messages := dynamolocal.Tables(t, api.LogAPI.(*dynamodb.Client))
 			const senders, each = 64, 50
 			start := time.Now()
 			told := crowd(t, api, messages, "r", senders, each, tc.repeats)
@@ -153,7 +153,7 @@ func BenchmarkContention(b *testing.B) {
 	for _, senders := range []int{1, 4, 16, 64} {
 		b.Run(fmt.Sprint("senders=", senders), func(b *testing.B) {
 			_, messages := dynamolocal.Tables(b, client)
-			api := &counting{API: client}
+			api := &counting{LogAPI: client}
 			each := max(1, 640/senders)
 			stored := 0
 			for b.Loop() {

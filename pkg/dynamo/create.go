@@ -52,9 +52,6 @@ func Create(ctx context.Context, api TableAPI, name string, t Table) error {
 	}).Wait(ctx, &dynamodb.DescribeTableInput{TableName: &name}, createTimeout); err != nil {
 		return fmt.Errorf("wait for table %s: %w", name, err)
 	}
-	if t.TTL == "" {
-		return nil
-	}
 	ttl, err := api.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: &name})
 	if err != nil {
 		return fmt.Errorf("look at the time to live of table %s: %w", name, err)

@@ -13,9 +13,19 @@ import (
 	"wschat/pkg/chat"
 )
 
+// LogAPI is what a Log calls of *dynamodb.Client. The function's role allows just these calls on the messages table.
+type LogAPI interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+}
+
+var _ LogAPI = (*dynamodb.Client)(nil)
+
 // Log is a chat.Log on the messages table.
 type Log struct {
-	api       API
+	api       LogAPI
 	table     string
 	retention time.Duration
 	tails     tails
@@ -29,7 +39,7 @@ var _ chat.Log = (*Log)(nil)
 // A room that was given a retention remembers its last index in a row of its own. Once there was a retention, go on with
 // one, however long: without, that row is not kept up to date. What was stored without a retention stays in the table,
 // but is out of sight as soon as what came after it expires.
-func NewLog(api API, table string, retention time.Duration) *Log {
+func NewLog(api LogAPI, table string, retention time.Duration) *Log {
 	return &Log{api: api, table: table, retention: retention}
 }
 

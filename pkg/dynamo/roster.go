@@ -11,16 +11,26 @@ import (
 	"wschat/pkg/chat"
 )
 
+// RosterAPI is what a Roster calls of *dynamodb.Client. The function's role allows just these calls on the connections
+// table, and of them only Query on its index.
+type RosterAPI interface {
+	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
+}
+
+var _ RosterAPI = (*dynamodb.Client)(nil)
+
 // Roster is a chat.Roster on the connections table.
 type Roster struct {
-	api   API
+	api   RosterAPI
 	table string
 }
 
 var _ chat.Roster = (*Roster)(nil)
 
 // NewRoster returns a Roster on the table of that name, which must be as ConnectionsTable says.
-func NewRoster(api API, table string) *Roster { return &Roster{api: api, table: table} }
+func NewRoster(api RosterAPI, table string) *Roster { return &Roster{api: api, table: table} }
 
 // Join adds a membership; see chat.Roster.
 func (r *Roster) Join(ctx context.Context, m chat.Member) error {

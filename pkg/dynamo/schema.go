@@ -17,7 +17,7 @@ type Table struct {
 	// IndexName is the name of a global secondary index with the keys projected only; "" for none.
 	IndexName         string
 	IndexPartitionKey Key
-	// TTL is the attribute that holds when a row expires, in seconds since the epoch; "" for none.
+	// TTL is the attribute that holds when a row expires, in seconds since the epoch.
 	TTL string
 }
 

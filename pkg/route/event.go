@@ -7,7 +7,9 @@ type Event struct {
 	Context Context `json:"requestContext"`
 	// Query has every value of each parameter of a handshake; absent where there is no query.
 	Query map[string][]string `json:"multiValueQueryStringParameters"`
-	Body  string              `json:"body"`
+	// Headers has every value of each header of a handshake, its names spelt as the client spelt them.
+	Headers map[string][]string `json:"multiValueHeaders"`
+	Body    string              `json:"body"`
 }
 
 // Context is an event's requestContext.

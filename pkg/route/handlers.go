@@ -57,6 +57,9 @@ func table() map[string]routeFunc {
 }
 
 func connect(ctx context.Context, in *invocation) (string, error) {
+	if origin, ok := in.refusedOrigin(); ok {
+		return "", &chat.Error{Code: chat.CodeForbidden, Message: "pages from " + quote(origin) + " may not connect"}
+	}
 	query := map[string]string{}
 	for name, values := range in.Query {
 		switch {
@@ -71,6 +74,24 @@ func connect(ctx context.Context, in *invocation) (string, error) {
 	}
 	in.note(query["room_name"])
 	return "Connect successful.", in.chat.Connect(ctx, in.Context.ConnectionID, query["room_name"], query["user_name"])
+}
+
+// refusedOrigin returns the origin of the page that opens the connection, where such pages may not. Browsers always send
+// it and let no page change it (RFC 6455, section 10.2).
+func (in *invocation) refusedOrigin() (string, bool) {
+	if len(in.allow) == 0 {
+		return "", false
+	}
+	for name, values := range in.Headers {
+		if strings.EqualFold(name, "Origin") {
+			for _, origin := range values {
+				if !slices.Contains(in.allow, origin) {
+					return origin, true
+				}
+			}
+		}
+	}
+	return "", false
 }
 
 func disconnect(ctx context.Context, in *invocation) (string, error) {

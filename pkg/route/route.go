@@ -22,6 +22,10 @@ type Config struct {
 	// Poster returns the poster for the API and stage that an event came from. Required.
 	Poster func(domainName, stage string) chat.Poster
 
+	// AllowedOrigins are the origins of web pages that may connect; empty for all. A client that is no browser has none,
+	// and may.
+	AllowedOrigins []string
+
 	// Logger gets one line for each invocation. Required.
 	Logger *slog.Logger
 }
@@ -39,6 +43,7 @@ type routeFunc func(ctx context.Context, in *invocation) (result string, err err
 type invocation struct {
 	Event
 	chat  chat.Service   // with the poster for this event
+	allow []string       // Config.AllowedOrigins
 	frame protocol.Frame // of a MESSAGE event; nil where its body is no JSON object
 	log   []slog.Attr    // what the route adds to the log line
 	level slog.Level     // of the log line, where the route has one to say
@@ -74,7 +79,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 
 func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) {
 	start := time.Now()
-	in := &invocation{chat: h.config.Chat}
+	in := &invocation{chat: h.config.Chat, allow: h.config.AllowedOrigins}
 	if err := json.Unmarshal(payload, &in.Event); err != nil || in.Context.RouteKey == "" {
 		return Response{}, fmt.Errorf("the event has no requestContext.routeKey, so it is none of API Gateway's: %.200q", payload)
 	}
@@ -156,6 +161,8 @@ func (in *invocation) refuse(ctx context.Context, e *chat.Error) error {
 // status is the HTTP status that stands for a code.
 func status(code chat.Code) int {
 	switch code {
+	case chat.CodeForbidden:
+		return 403
 	case chat.CodeInvalidJSON, chat.CodeUnknownAction, chat.CodeMissingField, chat.CodeInvalidField, chat.CodeTooLarge:
 		return 400
 	case chat.CodeRoomBusy, chat.CodeNotSent, chat.CodeUnavailable:

@@ -224,6 +224,36 @@ func TestPostsGoToTheEventsOwnStage(t *testing.T) {
 	}
 }
 
+func TestAPageFromElsewhereMayNotConnect(t *testing.T) {
+	for _, tc := range []struct {
+		allowed []string
+		header  map[string][]string
+		status  int
+	}{
+		{nil, map[string][]string{"Origin": {"https://evil.example"}}, 200},
+		{[]string{"https://a.example"}, nil, 200}, // no browser
+		{[]string{"https://a.example"}, map[string][]string{"Origin": {"https://a.example"}}, 200},
+		{[]string{"https://a.example"}, map[string][]string{"origin": {"https://evil.example"}}, 403},
+		{[]string{"https://a.example"}, map[string][]string{"Origin": {"https://a.example", "https://evil.example"}}, 403},
+		{[]string{"https://a.example"}, map[string][]string{"Origin": {"https://a.example.evil.example"}}, 403},
+		{[]string{"https://a.example"}, map[string][]string{"Origin": {"http://a.example"}}, 403},
+		{[]string{"https://a.example"}, map[string][]string{"Origin": {"null"}}, 403},
+		{[]string{"https://a.example"}, map[string][]string{"Origin": {""}}, 403},
+	} {
+		h := route.New(route.Config{
+			Chat: chat.Service{Now: time.Now}, AllowedOrigins: tc.allowed,
+			Poster: func(string, string) chat.Poster { return nowhere{} }, Logger: slog.New(slog.DiscardHandler),
+		})
+		payload, _ := json.Marshal(map[string]any{
+			"requestContext": map[string]any{"routeKey": "$connect", "eventType": "CONNECT"}, "multiValueHeaders": tc.header,
+		})
+		answer, err := h.Invoke(t.Context(), payload)
+		if err != nil || !bytes.Contains(answer, fmt.Appendf(nil, `"statusCode":%d`, tc.status)) {
+			t.Errorf("%v allowed, %v: got %s, %v; want %d", tc.allowed, tc.header, answer, err, tc.status)
+		}
+	}
+}
+
 // A member that joined by an action is known to have been connected for long; one that joins in $connect is not.
 func TestConnectedAt(t *testing.T) {
 	f := newFixture(t, nil)

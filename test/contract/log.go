@@ -141,30 +141,34 @@ func repeatIsStoredOnce(t *testing.T, log chat.Log) {
 	}
 }
 
-// manySenders appends from 16 goroutines, each message three times where repeats is set.
+// manySenders appends from 16 senders at once, each message three times at once where repeats is set.
 func manySenders(t *testing.T, log chat.Log, repeats bool) {
 	const senders, each = 16, 10
 	name := room(t)
 	var wg sync.WaitGroup
 	told := make([]sync.Map, senders*each) // the indexes that the sender of a message was told
 	for s := range senders {
-		for i := range each {
-			m := chat.Message{Room: name, User: fmt.Sprint(s), Content: fmt.Sprint(s*each + i), CreateAt: time.Now().Unix()}
-			times := 1
-			if repeats {
-				m.ID, times = fmt.Sprint(i), 3
+		wg.Go(func() {
+			for i := range each {
+				m := chat.Message{Room: name, User: fmt.Sprint(s), Content: fmt.Sprint(s*each + i), CreateAt: time.Now().Unix()}
+				times := 1
+				if repeats {
+					m.ID, times = fmt.Sprint(i), 3
+				}
+				var same sync.WaitGroup
+				for range times {
+					same.Go(func() {
+						stored, _, err := log.Append(t.Context(), m)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						told[s*each+i].Store(stored.Index, true)
+					})
+				}
+				same.Wait()
 			}
-			for range times {
-				wg.Go(func() {
-					stored, _, err := log.Append(t.Context(), m)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					told[s*each+i].Store(stored.Index, true)
-				})
-			}
-		}
+		})
 	}
 	wg.Wait()
 	seen := map[string]bool{}

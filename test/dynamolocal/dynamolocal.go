@@ -5,14 +5,18 @@ package dynamolocal
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"wschat/pkg/awsclient"
 	"wschat/pkg/dynamo"
@@ -78,25 +82,61 @@ func Env(url string) awsclient.Env {
 // Client is a client as the Lambda function makes it.
 func Client(url string) *dynamodb.Client { return dynamo.NewClient(Env(url)) }
 
-// Tables creates a pair of tables with names of their own, and returns them.
+// Tables creates a pair of tables with names of their own, and returns them. They are what the stack's template says, so
+// that a key which is wrong there fails the tests of the code.
 func Tables(t testing.TB, client *dynamodb.Client) (connections, messages string) {
 	t.Helper()
-	return create(t, client, dynamo.ConnectionsTable()), create(t, client, dynamo.MessagesTable())
+	return create(t, client, "Connections", true), create(t, client, "Messages", true)
 }
 
 // TablesWithoutTTL does the same for dynalite, where no row expires.
 func TablesWithoutTTL(t testing.TB, client *dynamodb.Client) (connections, messages string) {
 	t.Helper()
-	c, m := dynamo.ConnectionsTable(), dynamo.MessagesTable()
-	c.TTL, m.TTL = "", ""
-	return create(t, client, c), create(t, client, m)
+	return create(t, client, "Connections", false), create(t, client, "Messages", false)
 }
 
-func create(t testing.TB, client *dynamodb.Client, table dynamo.Table) string {
+// create creates a table as the template defines the one whose logical id begins so. CloudFormation names a table's
+// properties as DynamoDB's own CreateTable does.
+func create(t testing.TB, client *dynamodb.Client, id string, ttl bool) string {
 	t.Helper()
-	name := "t" + rand.Text()
-	if err := dynamo.Create(t.Context(), client, name, table); err != nil {
+	b, err := os.ReadFile(filepath.Join(filepath.Dir(installed.Dir()), "infra", "testdata", "defaults.json"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	return name
+	var template struct {
+		Resources map[string]struct {
+			Type       string
+			Properties struct {
+				dynamodb.CreateTableInput
+				TimeToLiveSpecification types.TimeToLiveSpecification
+			}
+		}
+	}
+	if err := json.Unmarshal(b, &template); err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range template.Resources {
+		if r.Type != "AWS::DynamoDB::Table" || !strings.HasPrefix(name, id) {
+			continue
+		}
+		in := r.Properties.CreateTableInput
+		in.TableName, in.SSESpecification = aws.String("t"+rand.Text()), nil
+		if _, err := client.CreateTable(t.Context(), &in); err != nil {
+			t.Fatal(err)
+		}
+		if err := dynamodb.NewTableExistsWaiter(client).Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: in.TableName}, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if ttl {
+			_, err := client.UpdateTimeToLive(t.Context(), &dynamodb.UpdateTimeToLiveInput{
+				TableName: in.TableName, TimeToLiveSpecification: &r.Properties.TimeToLiveSpecification,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return *in.TableName
+	}
+	t.Fatalf("the template has no table %s", id)
+	panic("unreachable")
 }

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"wschat/test/installed"
+)
+
+// TestTheRealCLI synthesises as a person does, and compiles the function twice: the same source is the same asset.
+func TestTheRealCLI(t *testing.T) {
+	cdk := installed.Node(t, "cdk")
+	var assets []string
+	for range 2 {
+		out := t.TempDir()
+		cmd := exec.Command(cdk, "synth", "--quiet", "--output", out)
+		cmd.Dir = moduleRoot()
+		if b, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, b)
+		}
+		b, err := os.ReadFile(filepath.Join(out, "Chat-dev.assets.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var manifest struct {
+			Files map[string]struct {
+				DisplayName string
+				Source      struct{ Path, Packaging string }
+			}
+		}
+		if err := json.Unmarshal(b, &manifest); err != nil {
+			t.Fatal(err)
+		}
+		for hash, file := range manifest.Files {
+			if file.Source.Packaging == "zip" {
+				assets = append(assets, hash)
+				info, err := os.Stat(filepath.Join(out, file.Source.Path, "bootstrap"))
+				if err != nil || info.Mode()&0o111 == 0 {
+					t.Errorf("the asset holds no executable bootstrap: %v", err)
+				}
+			}
+		}
+	}
+	if len(assets) != 2 || assets[0] != assets[1] {
+		t.Errorf("the function's asset is %v, want the same twice", assets)
+	}
+}
+
+// Wrong context is one clear line and a non-zero exit.
+func TestWrongContextAtTheCommandLine(t *testing.T) {
+	infra := filepath.Join(t.TempDir(), "infra")
+	if b, err := exec.Command("go", "build", "-o", infra, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	for context, says := range map[string]string{
+		`{"memorySize":"7"}`:                  `infra: context: memorySize is "7": it must be a whole number from 128 to 10240`,
+		`{"lambdaRuntime":"python3.9"}`:       `infra: context: lambdaRuntime is "python3.9": it must be provided.al2023 or provided.al2`,
+		`{"allowedOrigins":"example.com"}`:    `infra: context: allowedOrigins is "example.com": it must be an origin such as https://chat.example.com, with no path`,
+		`{"domainName":"chat.example.com"}`:   `infra: context: domainName and certificateArn need each other: give both, or neither`,
+		`{"stage":"a b","memorySize":"many"}`: `infra: context: stage is "a b": it must be 1 to 64 letters, digits, - or _; memorySize is "many": it must be a whole number from 128 to 10240`,
+	} {
+		cmd := exec.Command(infra)
+		cmd.Dir = t.TempDir()
+		cmd.Env = append(os.Environ(), "CDK_CONTEXT_JSON="+context, "CDK_OUTDIR="+t.TempDir())
+		b, err := cmd.CombinedOutput()
+		if _, failed := err.(*exec.ExitError); !failed {
+			t.Errorf("%s: ended with %v", context, err)
+		}
+		if got := strings.TrimSpace(string(b)); got != says {
+			t.Errorf("%s: says\n%s\nwant\n%s", context, got, says)
+		}
+	}
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"wschat/pkg/config"
+	"wschat/pkg/dynamo"
+)
+
+// functionTimeoutSeconds is API Gateway's integration timeout: nobody waits longer for an answer. What a message's
+// fan-out cannot do in this time, it counts as failed before the time is over.
+const functionTimeoutSeconds = 29
+
+// function is the one function that serves every route.
+type function struct {
+	awslambda.Function
+	role awsiam.Role
+}
+
+func newFunction(scope constructs.Construct, s settings, t tables) function {
+	logs := newLogGroup(scope, "FunctionLogs")
+	role := awsiam.NewRole(scope, jsii.String("FunctionRole"), &awsiam.RoleProps{
+		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
+		Description: jsii.String("The chat's function: its own log, the two tables, and posts to connections"),
+	})
+	logs.GrantWrite(role)
+	// Just what dynamo.RosterAPI and dynamo.LogAPI name; a transaction's update needs its own permission.
+	allow(role, t.connections, []string{"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}, []string{"dynamodb:Query"})
+	allow(role, t.messages, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"}, nil)
+
+	environment := map[string]*string{
+		config.ConnectionsTable: t.connections.TableName(),
+		config.MessagesTable:    t.messages.TableName(),
+	}
+	if len(s.allowedOrigins) > 0 {
+		environment[config.AllowedOrigins] = jsii.String(strings.Join(s.allowedOrigins, ","))
+	}
+	if s.messageRetentionDays > 0 {
+		environment[config.MessageRetentionDays] = jsii.String(strconv.Itoa(s.messageRetentionDays))
+	}
+	fn := awslambda.NewFunction(scope, jsii.String("Function"), &awslambda.FunctionProps{
+		Description:  jsii.String("Every route of the chat"),
+		Runtime:      runtime(s),
+		Architecture: architecture(s),
+		Handler:      jsii.String("bootstrap"),
+		Code:         code(s),
+		Role:         role,
+		LogGroup:     logs,
+		// The program needs about 30 MB. Lambda gives processor time by memory, and a fan-out of a thousand signed posts
+		// needs some: 512 MB is about a third of a processor.
+		MemorySize:  jsii.Number(s.memorySize),
+		Timeout:     awscdk.Duration_Seconds(jsii.Number(functionTimeoutSeconds)),
+		Environment: &environment,
+	})
+	return function{Function: fn, role: role}
+}
+
+// postTo lets the function post to the connections of a stage, and tells it where.
+func (f function) postTo(ws webSocketAPI) {
+	f.AddEnvironment(jsii.String(config.ConnectionsEndpoint), ws.callbackURL, nil)
+	f.role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Actions:   jsii.Strings("execute-api:ManageConnections"),
+		Resources: &[]*string{ws.connectionsArn},
+	}))
+}
+
+// allow lets a role call just these actions on a table and on its indexes.
+func allow(role awsiam.Role, table awsdynamodb.Table, onTable, onIndex []string) {
+	statement := func(arn string, actions []string) {
+		if len(actions) > 0 {
+			role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+				Actions: jsii.Strings(actions...), Resources: jsii.Strings(arn),
+			}))
+		}
+	}
+	statement(*table.TableArn(), onTable)
+	statement(*table.TableArn()+"/index/"+dynamo.ByConnection, onIndex)
+}
+
+func runtime(s settings) awslambda.Runtime {
+	if s.lambdaRuntime == "provided.al2" {
+		return awslambda.Runtime_PROVIDED_AL2()
+	}
+	return awslambda.Runtime_PROVIDED_AL2023()
+}
+
+func architecture(s settings) awslambda.Architecture {
+	if s.architecture == "x86_64" {
+		return awslambda.Architecture_X86_64()
+	}
+	return awslambda.Architecture_ARM_64()
+}
+
+// newLogGroup keeps a month: long enough to look into what somebody reports, and no store of who talks to whom.
+func newLogGroup(scope constructs.Construct, id string) awslogs.LogGroup {
+	return awslogs.NewLogGroup(scope, &id, &awslogs.LogGroupProps{
+		Retention:     awslogs.RetentionDays_ONE_MONTH,
+		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
+	})
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// settings are what a deployment can choose, by CDK context: -c NAME=VALUE, or "context" in cdk.json.
+type settings struct {
+	stage                string   // the name of the WebSocket API's stage; each has a stack of its own
+	lambdaRuntime        string   // provided.al2023 or provided.al2
+	architecture         string   // arm64 or x86_64
+	memorySize           int      // megabytes
+	messageRetentionDays int      // after which messages expire; 0 for never
+	removalPolicy        string   // of the tables when the stack is deleted: retain or destroy
+	throttleRate         int      // messages a second from all clients together
+	throttleBurst        int      // messages at once
+	domainName           string   // of the WebSocket API; "" for AWS's own
+	certificateArn       string   // of the domain's certificate, in the stack's Region
+	allowedOrigins       []string // of web pages that may connect; none for all
+}
+
+// readSettings reads and checks every setting; context gives a value by name, nil where there is none. The error names
+// all that is wrong.
+func readSettings(context func(name string) any) (settings, error) {
+	r := reader{context: context}
+	s := settings{
+		stage:                r.text("stage", "dev", stagePattern, "must be 1 to 64 letters, digits, - or _"),
+		lambdaRuntime:        r.oneOf("lambdaRuntime", "provided.al2023", "provided.al2"),
+		architecture:         r.oneOf("architecture", "arm64", "x86_64"),
+		memorySize:           r.number("memorySize", 512, 128, 10240),
+		messageRetentionDays: r.number("messageRetentionDays", 0, 0, 36_500),
+		removalPolicy:        r.oneOf("removalPolicy", "retain", "destroy"),
+		throttleRate:         r.number("throttleRate", 500, 1, 100_000),
+		throttleBurst:        r.number("throttleBurst", 200, 1, 100_000),
+		domainName:           r.text("domainName", "", domainPattern, "must be a domain name such as chat.example.com"),
+		certificateArn: r.text("certificateArn", "", certificatePattern,
+			"must be the ARN of a certificate, arn:aws:acm:REGION:ACCOUNT:certificate/ID"),
+		allowedOrigins: r.origins("allowedOrigins"),
+	}
+	if (s.domainName == "") != (s.certificateArn == "") {
+		r.wrong = append(r.wrong, "domainName and certificateArn need each other: give both, or neither")
+	}
+	if len(r.wrong) > 0 {
+		return settings{}, fmt.Errorf("context: %s", strings.Join(r.wrong, "; "))
+	}
+	return s, nil
+}
+
+const (
+	stagePattern       = `^[A-Za-z0-9_-]{1,64}$`
+	domainPattern      = `^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$`
+	certificatePattern = `^arn:[a-z-]+:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+$`
+)
+
+// reader reads settings one by one and collects what is wrong with them.
+type reader struct {
+	context func(name string) any
+	wrong   []string
+}
+
+// value is a setting as text; -c gives text, and cdk.json may give a number.
+func (r *reader) value(name string) (string, bool) {
+	switch v := r.context(name).(type) {
+	case nil:
+		return "", false
+	case string:
+		return strings.TrimSpace(v), true
+	case float64:
+		if v == math.Trunc(v) {
+			return strconv.FormatFloat(v, 'f', 0, 64), true
+		}
+		return fmt.Sprint(v), true
+	default:
+		return fmt.Sprint(v), true
+	}
+}
+
+func (r *reader) refuse(name, value, rule string) {
+	r.wrong = append(r.wrong, fmt.Sprintf("%s is %q: it %s", name, value, rule))
+}
+
+func (r *reader) text(name, otherwise, pattern, rule string) string {
+	value, ok := r.value(name)
+	if !ok {
+		return otherwise
+	}
+	if !regexp.MustCompile(pattern).MatchString(value) {
+		r.refuse(name, value, rule)
+	}
+	return value
+}
+
+// oneOf takes one of the choices, the first where none is given.
+func (r *reader) oneOf(name string, choices ...string) string {
+	value, ok := r.value(name)
+	if !ok {
+		return choices[0]
+	}
+	if !slices.Contains(choices, value) {
+		r.refuse(name, value, "must be "+strings.Join(choices, " or "))
+	}
+	return value
+}
+
+func (r *reader) number(name string, otherwise, least, most int) int {
+	value, ok := r.value(name)
+	if !ok {
+		return otherwise
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < least || n > most {
+		r.refuse(name, value, fmt.Sprintf("must be a whole number from %d to %d", least, most))
+	}
+	return n
+}
+
+// origins takes a list with commas: https://chat.example.com,http://localhost:3000.
+func (r *reader) origins(name string) (origins []string) {
+	value, ok := r.value(name)
+	if !ok {
+		return nil
+	}
+	for _, origin := range strings.Split(value, ",") {
+		origin = strings.TrimSpace(origin)
+		u, err := url.Parse(origin)
+		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+			r.refuse(name, origin, "must be an origin such as https://chat.example.com, with no path")
+		}
+		origins = append(origins, origin)
+	}
+	return origins
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestSettings(t *testing.T) {
+	defaults, err := readSettings(func(string) any { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := settings{stage: "dev", lambdaRuntime: "provided.al2023", architecture: "arm64", memorySize: 512, removalPolicy: "retain",
+		throttleRate: 500, throttleBurst: 200}
+	if !reflect.DeepEqual(defaults, want) {
+		t.Errorf("the defaults are %+v", defaults)
+	}
+	const certificate = "arn:aws:acm:eu-north-1:123456789012:certificate/0a1b"
+	for _, tc := range []struct {
+		context map[string]any
+		says    string // "" where it is right
+	}{
+		{map[string]any{"memorySize": "1024"}, ""},
+		{map[string]any{"memorySize": 1024.0}, ""},
+		{map[string]any{"memorySize": "7"}, `memorySize is "7": it must be a whole number from 128 to 10240`},
+		{map[string]any{"memorySize": "1e3"}, `memorySize is "1e3": it must be a whole number`},
+		{map[string]any{"memorySize": 512.5}, `memorySize is "512.5": it must be a whole number`},
+		{map[string]any{"memorySize": ""}, `memorySize is "": it must be a whole number`},
+		{map[string]any{"stage": "a/b"}, `stage is "a/b": it must be 1 to 64 letters`},
+		{map[string]any{"stage": ""}, `stage is ""`},
+		{map[string]any{"lambdaRuntime": "go1.x"}, `lambdaRuntime is "go1.x": it must be provided.al2023 or provided.al2`},
+		{map[string]any{"architecture": "arm"}, `architecture is "arm": it must be arm64 or x86_64`},
+		{map[string]any{"removalPolicy": "snapshot"}, `removalPolicy is "snapshot": it must be retain or destroy`},
+		{map[string]any{"messageRetentionDays": "-1"}, `messageRetentionDays is "-1"`},
+		{map[string]any{"throttleRate": "0"}, `throttleRate is "0"`},
+		{map[string]any{"throttleBurst": "many"}, `throttleBurst is "many"`},
+		{map[string]any{"domainName": "chat.example.com", "certificateArn": certificate}, ""},
+		{map[string]any{"domainName": "chat.example.com"}, "domainName and certificateArn need each other"},
+		{map[string]any{"certificateArn": certificate}, "domainName and certificateArn need each other"},
+		{map[string]any{"domainName": "https://x", "certificateArn": certificate}, `domainName is "https://x": it must be a domain name`},
+		{map[string]any{"domainName": "chat.example.com", "certificateArn": "x"}, `certificateArn is "x": it must be the ARN`},
+		{map[string]any{"allowedOrigins": "https://a.example, http://localhost:3000"}, ""},
+		{map[string]any{"allowedOrigins": "*"}, `allowedOrigins is "*": it must be an origin`},
+		{map[string]any{"allowedOrigins": "https://a.example/"}, `allowedOrigins is "https://a.example/": it must be an origin`},
+		{map[string]any{"allowedOrigins": "a.example"}, `allowedOrigins is "a.example": it must be an origin`},
+		{map[string]any{"allowedOrigins": "https://a.example,"}, `allowedOrigins is "": it must be an origin`},
+		{map[string]any{"memorySize": "7", "stage": "/"}, `stage is "/": it must be 1 to 64 letters, digits, - or _; memorySize is "7"`},
+	} {
+		_, err := readSettings(func(name string) any { return tc.context[name] })
+		switch {
+		case tc.says == "" && err != nil:
+			t.Errorf("%v: %v", tc.context, err)
+		case tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says) || strings.Contains(err.Error(), "\n")):
+			t.Errorf("%v: got %v, want %q", tc.context, err, tc.says)
+		}
+	}
+}

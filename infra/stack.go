@@ -1,0 +1,27 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// newStack composes the chat of one stage.
+func newStack(scope constructs.Construct, s settings) awscdk.Stack {
+	stack := awscdk.NewStack(scope, jsii.String("Chat-"+s.stage), &awscdk.StackProps{
+		Description: jsii.String("A chat on an API Gateway WebSocket API, Lambda and DynamoDB, stage " + s.stage),
+	})
+	awscdk.Tags_Of(stack).Add(jsii.String("chat:stage"), &s.stage, nil)
+	t := newTables(stack, s)
+	fn := newFunction(stack, s, t)
+	ws := newWebSocketAPI(stack, s, fn.Function)
+	fn.postTo(ws)
+	http := newHTTPAPI(stack, s, fn.Function)
+	awscdk.NewCfnOutput(stack, jsii.String("WebSocketUrl"), &awscdk.CfnOutputProps{
+		Value: ws.url, Description: jsii.String("What WebSocket clients connect to"),
+	})
+	awscdk.NewCfnOutput(stack, jsii.String("HttpUrl"), &awscdk.CfnOutputProps{
+		Value: http.ApiEndpoint(), Description: jsii.String("What browsers open; /ping under it tells whether messages can be stored"),
+	})
+	return stack
+}

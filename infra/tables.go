@@ -1,0 +1,57 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"wschat/pkg/dynamo"
+)
+
+// tables are the chat's two.
+type tables struct {
+	connections, messages awsdynamodb.Table
+}
+
+func newTables(scope constructs.Construct, s settings) tables {
+	return tables{
+		connections: newTable(scope, "Connections", dynamo.ConnectionsTable(), s),
+		messages:    newTable(scope, "Messages", dynamo.MessagesTable(), s),
+	}
+}
+
+// newTable makes a table of what the code that uses it says it must be. It has no name of its own: a table that must be
+// replaced can be, and stages do not meet.
+func newTable(scope constructs.Construct, id string, t dynamo.Table, s settings) awsdynamodb.Table {
+	policy := awscdk.RemovalPolicy_RETAIN
+	if s.removalPolicy == "destroy" {
+		policy = awscdk.RemovalPolicy_DESTROY
+	}
+	table := awsdynamodb.NewTable(scope, &id, &awsdynamodb.TableProps{
+		PartitionKey:        attribute(t.PartitionKey),
+		SortKey:             attribute(t.SortKey),
+		BillingMode:         awsdynamodb.BillingMode_PAY_PER_REQUEST,
+		Encryption:          awsdynamodb.TableEncryption_AWS_MANAGED,
+		TimeToLiveAttribute: &t.TTL,
+		RemovalPolicy:       policy,
+		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
+			PointInTimeRecoveryEnabled: jsii.Bool(true),
+		},
+	})
+	if t.IndexName != "" {
+		table.AddGlobalSecondaryIndex(&awsdynamodb.GlobalSecondaryIndexProps{
+			IndexName:      &t.IndexName,
+			PartitionKey:   attribute(t.IndexPartitionKey),
+			ProjectionType: awsdynamodb.ProjectionType_KEYS_ONLY,
+		})
+	}
+	return table
+}
+
+func attribute(k dynamo.Key) *awsdynamodb.Attribute {
+	return &awsdynamodb.Attribute{Name: jsii.String(k.Name), Type: map[string]awsdynamodb.AttributeType{
+		"S": awsdynamodb.AttributeType_STRING,
+		"N": awsdynamodb.AttributeType_NUMBER,
+	}[string(k.Type)]}
+}
