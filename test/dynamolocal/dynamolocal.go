@@ -106,10 +106,7 @@ func create(t testing.TB, client *dynamodb.Client, id string, ttl bool) string {
 	var template struct {
 		Resources map[string]struct {
 			Type       string
-			Properties struct {
-				dynamodb.CreateTableInput
-				TimeToLiveSpecification types.TimeToLiveSpecification
-			}
+			Properties map[string]json.RawMessage
 		}
 	}
 	if err := json.Unmarshal(b, &template); err != nil {
@@ -119,8 +116,21 @@ func create(t testing.TB, client *dynamodb.Client, id string, ttl bool) string {
 		if r.Type != "AWS::DynamoDB::Table" || !strings.HasPrefix(name, id) {
 			continue
 		}
-		in := r.Properties.CreateTableInput
-		in.TableName, in.SSESpecification = aws.String("t"+rand.Text()), nil
+		in := dynamodb.CreateTableInput{TableName: aws.String("t" + rand.Text())}
+		var expiry types.TimeToLiveSpecification
+		for property, into := range map[string]any{
+			"AttributeDefinitions":    &in.AttributeDefinitions,
+			"KeySchema":               &in.KeySchema,
+			"GlobalSecondaryIndexes":  &in.GlobalSecondaryIndexes,
+			"BillingMode":             &in.BillingMode,
+			"TimeToLiveSpecification": &expiry,
+		} {
+			if raw, ok := r.Properties[property]; ok {
+				if err := json.Unmarshal(raw, into); err != nil {
+					t.Fatalf("%s of the table %s: %v", property, name, err)
+				}
+			}
+		}
 		if _, err := client.CreateTable(t.Context(), &in); err != nil {
 			t.Fatal(err)
 		}
@@ -128,9 +138,7 @@ func create(t testing.TB, client *dynamodb.Client, id string, ttl bool) string {
 			t.Fatal(err)
 		}
 		if ttl {
-			_, err := client.UpdateTimeToLive(t.Context(), &dynamodb.UpdateTimeToLiveInput{
-				TableName: in.TableName, TimeToLiveSpecification: &r.Properties.TimeToLiveSpecification,
-			})
+			_, err := client.UpdateTimeToLive(t.Context(), &dynamodb.UpdateTimeToLiveInput{TableName: in.TableName, TimeToLiveSpecification: &expiry})
 			if err != nil {
 				t.Fatal(err)
 			}
