@@ -62,15 +62,24 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 		known = result.conflict
 		pause := awsclient.Backoff(attempt, firstPause, mostPause)
 		if time.Now().Add(pause).After(deadline) {
-			return chat.Message{}, false, &chat.Error{
-				Code:    chat.CodeRoomBusy,
-				Message: "Too many people send to this room at once; nothing was stored. Send it again in a while.",
-				Err:     fmt.Errorf("index %d was taken at attempt %d", m.Index, attempt),
-			}
+			return chat.Message{}, false, outOfTime(m.Index, attempt, result)
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return chat.Message{}, false, err
 		}
+	}
+}
+
+// outOfTime is the error of an Append that has tried for as long as it may. It says that nothing was stored only where
+// that is known.
+func outOfTime(index int64, attempt int, last putResult) error {
+	if last.conflict {
+		return fmt.Errorf("other transactions were at index %d, or DynamoDB was throttled, up to attempt %d", index, attempt)
+	}
+	return &chat.Error{
+		Code:    chat.CodeRoomBusy,
+		Message: "Too many people send to this room at once; nothing was stored. Send it again in a while.",
+		Err:     fmt.Errorf("index %d was taken at attempt %d", index, attempt),
 	}
 }
 

@@ -75,11 +75,12 @@ func crowd(t testing.TB, api dynamo.LogAPI, table, room string, senders, each, r
 	return told
 }
 
-// insist appends as a client does, which sends again what was refused because the room was busy: nothing was stored.
+// insist appends as a client does, which sends again what was refused because the room was busy, when nothing was stored,
+// and, with an id, what could not be confirmed.
 func insist(ctx context.Context, log *dynamo.Log, m chat.Message) (chat.Message, error) {
 	for {
 		stored, _, err := log.Append(ctx, m)
-		if err == nil || chat.AsError(err).Code != chat.CodeRoomBusy {
+		if err == nil || m.ID == "" && chat.AsError(err).Code != chat.CodeRoomBusy || ctx.Err() != nil {
 			return stored, err
 		}
 	}
