@@ -30,7 +30,7 @@ type settings struct {
 func readSettings(context func(name string) any) (settings, error) {
 	r := reader{context: context}
 	s := settings{
-		stage:                r.text("stage", "dev", stagePattern, "must be 1 to 64 letters, digits, - or _"),
+		stage:                r.text("stage", "dev", stagePattern, "must be 1 to 64 letters, digits or -"),
 		lambdaRuntime:        r.oneOf("lambdaRuntime", "provided.al2023", "provided.al2"),
 		architecture:         r.oneOf("architecture", "arm64", "x86_64"),
 		memorySize:           r.number("memorySize", 512, 128, 10240),
@@ -53,7 +53,7 @@ func readSettings(context func(name string) any) (settings, error) {
 }
 
 const (
-	stagePattern       = `^[A-Za-z0-9_-]{1,64}$`
+	stagePattern       = `^[A-Za-z0-9-]{1,64}$` // of a stage and of a stack, which has its name
 	domainPattern      = `^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$`
 	certificatePattern = `^arn:[a-z-]+:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+$`
 )

@@ -29,6 +29,7 @@ func TestSettings(t *testing.T) {
 		{map[string]any{"memorySize": ""}, `memorySize is "": it must be a whole number`},
 		{map[string]any{"stage": "a/b"}, `stage is "a/b": it must be 1 to 64 letters`},
 		{map[string]any{"stage": ""}, `stage is ""`},
+		{map[string]any{"stage": "a_b"}, `stage is "a_b": it must be 1 to 64 letters, digits or -`}, // a stack may not be called so
 		{map[string]any{"lambdaRuntime": "go1.x"}, `lambdaRuntime is "go1.x": it must be provided.al2023 or provided.al2`},
 		{map[string]any{"architecture": "arm"}, `architecture is "arm": it must be arm64 or x86_64`},
 		{map[string]any{"removalPolicy": "snapshot"}, `removalPolicy is "snapshot": it must be retain or destroy`},
@@ -45,7 +46,7 @@ func TestSettings(t *testing.T) {
 		{map[string]any{"allowedOrigins": "https://a.example/"}, `allowedOrigins is "https://a.example/": it must be an origin`},
 		{map[string]any{"allowedOrigins": "a.example"}, `allowedOrigins is "a.example": it must be an origin`},
 		{map[string]any{"allowedOrigins": "https://a.example,"}, `allowedOrigins is "": it must be an origin`},
-		{map[string]any{"memorySize": "7", "stage": "/"}, `stage is "/": it must be 1 to 64 letters, digits, - or _; memorySize is "7"`},
+		{map[string]any{"memorySize": "7", "stage": "/"}, `stage is "/": it must be 1 to 64 letters, digits or -; memorySize is "7"`},
 	} {
 		_, err := readSettings(func(name string) any { return tc.context[name] })
 		switch {

@@ -252,14 +252,14 @@ func TestTheFunctionIsConfigured(t *testing.T) {
 }
 
 func TestDataIsKeptUnlessAsked(t *testing.T) {
-	for want, context := range map[string]map[string]any{"Retain": nil, "Delete": {"removalPolicy": "destroy"}} {
+	for want, context := range map[string]map[string]any{"RetainExceptOnCreate": nil, "Delete": {"removalPolicy": "destroy"}} {
 		tables := resources(template(t, context), "AWS::DynamoDB::Table")
 		if len(tables) != 2 {
 			t.Fatalf("there are %d tables", len(tables))
 		}
 		for id, table := range tables {
 			p := table["Properties"].(map[string]any)
-			if table["DeletionPolicy"] != want || table["UpdateReplacePolicy"] != want {
+			if table["DeletionPolicy"] != want || table["UpdateReplacePolicy"] != strings.TrimSuffix(want, "ExceptOnCreate") {
 				t.Errorf("%s: %v", id, table["DeletionPolicy"])
 			}
 			if p["BillingMode"] != "PAY_PER_REQUEST" || p["SSESpecification"].(map[string]any)["SSEEnabled"] != true ||

@@ -24,7 +24,7 @@ func newTables(scope constructs.Construct, s settings) tables {
 // newTable makes a table of what the code that uses it says it must be. It has no name of its own: a table that must be
 // replaced can be, and stages do not meet.
 func newTable(scope constructs.Construct, id string, t dynamo.Table, s settings) awsdynamodb.Table {
-	policy := awscdk.RemovalPolicy_RETAIN
+	policy := awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE // and no empty table is left by a first deploy that fails
 	if s.removalPolicy == "destroy" {
 		policy = awscdk.RemovalPolicy_DESTROY
 	}

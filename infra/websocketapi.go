@@ -17,7 +17,7 @@ import (
 // webSocketAPI is what others need to know of it.
 type webSocketAPI struct {
 	url            *string // for clients
-	callbackURL    *string // for posts: the stage's own also behind a custom domain, where @connections is not served
+	callbackURL    *string // for posts: the stage's own, which is right with a custom domain and without
 	connectionsArn *string // what may be posted to
 }
 
@@ -71,7 +71,8 @@ func newDomain(scope constructs.Construct, s settings, api awsapigatewayv2.WebSo
 	return jsii.String("wss://" + s.domainName)
 }
 
-// throttle bounds what clients can cost; the account's own limit is shared with every other API in the Region.
+// throttle bounds what clients can cost, as the default of every route of a stage; the account's own limit is shared with
+// every other API in the Region.
 func throttle(s settings) *awsapigatewayv2.ThrottleSettings {
 	return &awsapigatewayv2.ThrottleSettings{RateLimit: jsii.Number(s.throttleRate), BurstLimit: jsii.Number(s.throttleBurst)}
 }
