@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"wschat/pkg/config"
 )
 
 // settings are what a deployment can choose, by CDK context: -c NAME=VALUE, or "context" in cdk.json.
@@ -34,7 +36,7 @@ func readSettings(context func(name string) any) (settings, error) {
 		lambdaRuntime:        r.oneOf("lambdaRuntime", "provided.al2023", "provided.al2"),
 		architecture:         r.oneOf("architecture", "arm64", "x86_64"),
 		memorySize:           r.number("memorySize", 512, 128, 10240),
-		messageRetentionDays: r.number("messageRetentionDays", 0, 0, 36_500),
+		messageRetentionDays: r.number("messageRetentionDays", 0, 0, config.MaxRetentionDays),
 		removalPolicy:        r.oneOf("removalPolicy", "retain", "destroy"),
 		throttleRate:         r.number("throttleRate", 500, 1, 100_000),
 		throttleBurst:        r.number("throttleBurst", 200, 1, 100_000),

@@ -312,8 +312,8 @@ func TestOutputs(t *testing.T) {
 func TestNothingHasANameOfItsOwn(t *testing.T) {
 	for id, r := range template(t, nil)["Resources"].(map[string]any) {
 		p, _ := r.(map[string]any)["Properties"].(map[string]any)
-		for _, name := range []string{"TableName", "FunctionName", "RoleName", "LogGroupName", "PolicyName"} {
-			if value, ok := p[name].(string); ok && name != "PolicyName" {
+		for _, name := range []string{"TableName", "FunctionName", "RoleName", "LogGroupName"} {
+			if value, ok := p[name].(string); ok {
 				t.Errorf("%s has the %s %q", id, name, value)
 			}
 		}

@@ -21,8 +21,8 @@ const (
 	MessageRetentionDays = "MESSAGE_RETENTION_DAYS" // after how many whole days messages expire; where unset, never
 )
 
-// maxRetentionDays is a hundred years: more is a mistake.
-const maxRetentionDays = 36_500
+// MaxRetentionDays is a hundred years: more is a mistake.
+const MaxRetentionDays = 36_500
 
 // Config is the function's configuration.
 type Config struct {
@@ -59,8 +59,8 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	if days := getenv(MessageRetentionDays); days != "" {
 		n, err := strconv.Atoi(days)
-		if err != nil || n < 1 || n > maxRetentionDays {
-			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a whole number of days, 1 to %d", MessageRetentionDays, days, maxRetentionDays))
+		if err != nil || n < 1 || n > MaxRetentionDays {
+			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a whole number of days, 1 to %d", MessageRetentionDays, days, MaxRetentionDays))
 		}
 		c.MessageRetention = time.Duration(n) * 24 * time.Hour
 	}
