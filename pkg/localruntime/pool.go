@@ -8,6 +8,7 @@ package localruntime
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -76,6 +77,15 @@ func (e *FunctionError) Error() string {
 		return fmt.Sprintf("%s: %.500s", e.Reason, e.Payload)
 	}
 	return e.Reason
+}
+
+// ErrorMessage is the errorMessage of the object that the function posted; "" where it posted none.
+func (e *FunctionError) ErrorMessage() string {
+	var posted struct {
+		ErrorMessage string `json:"errorMessage"`
+	}
+	_ = json.Unmarshal(e.Payload, &posted)
+	return posted.ErrorMessage
 }
 
 // Invoke hands an event to a process and returns its response. ctx's deadline is the function's; a process that has not

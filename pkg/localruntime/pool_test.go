@@ -126,6 +126,17 @@ func TestADeadlineIsPassedOnAndKept(t *testing.T) {
 	want(t, p, "hi", "hi 1") // the hanging process is gone
 }
 
+// API Gateway tells an authorizer's errors apart by their message.
+func TestAFailureHasItsErrorMessage(t *testing.T) {
+	p := pool(t, localruntime.Config{})
+	for event, message := range map[string]string{"fail": "on purpose", "exit": ""} {
+		_, err := invoke(t, p, event)
+		if failed, ok := errors.AsType[*localruntime.FunctionError](err); !ok || failed.ErrorMessage() != message {
+			t.Errorf("%s: got %v", event, err)
+		}
+	}
+}
+
 func TestInvocationsAtOnceHaveAProcessEach(t *testing.T) {
 	p := pool(t, localruntime.Config{MaxProcesses: 4})
 	var wg sync.WaitGroup
