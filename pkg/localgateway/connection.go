@@ -23,6 +23,12 @@ const (
 )
 
 const (
+	// idleTimeout and connectionDuration are API Gateway's, and cannot be changed there
+	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
+	// What is idle is a connection with no frame in either direction.
+	idleTimeout        = 10 * time.Minute
+	connectionDuration = 2 * time.Hour
+
 	// bufferBytes is how much may wait to be written to a client that does not read before posts to it get 429. API
 	// Gateway documents no number; this is one message of the largest size.
 	bufferBytes = 128 << 10
@@ -42,10 +48,13 @@ var (
 // connection is one client's socket.
 type connection struct {
 	id          string
+	number      uint64 // in the order of handshakes, from 1
 	domainName  string
 	identity    identity
+	authorizer  map[string]any // what the authorizer told of the client; nil without one
 	connectedAt time.Time
 	lastActive  atomic.Int64 // nanoseconds since the epoch
+	clock       Clock
 
 	mu           sync.Mutex
 	conn         net.Conn // nil until the handshake is written
@@ -57,10 +66,31 @@ type connection struct {
 	reason       string
 	closeWritten chan struct{} // closed when the close frame is written, or cannot be
 	gone         bool          // the socket is closed
+	unwatch      func() bool   // stops the timer of watch; nil before it
 }
 
 // touch records activity.
-func (c *connection) touch() { c.lastActive.Store(time.Now().UnixNano()) }
+func (c *connection) touch() { c.lastActive.Store(c.clock.Now().UnixNano()) }
+
+// watch closes the connection when it has been idle or connected for too long, with the code and the reason of an event
+// that was captured ten minutes after a client fell silent.
+func (c *connection) watch() {
+	now := c.clock.Now()
+	idleAt := time.Unix(0, c.lastActive.Load()).Add(idleTimeout)
+	due := c.connectedAt.Add(connectionDuration)
+	if idleAt.Before(due) {
+		due = idleAt
+	}
+	if !now.Before(due) {
+		c.close(closeGoingAway, reasonGoingAway)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.gone {
+		c.unwatch = c.clock.AfterFunc(due.Sub(now), c.watch)
+	}
+}
 
 // send queues one text frame. It never blocks: errGone after a close, errFull where the client does not keep up.
 func (c *connection) send(text []byte) error {
@@ -73,6 +103,7 @@ func (c *connection) send(text []byte) error {
 		return errFull
 	}
 	c.enqueue(ws.NewTextFrame(text))
+	c.touch()
 	return nil
 }
 
@@ -111,11 +142,22 @@ func (c *connection) closedWith() (code int, reason string, ok bool) {
 	return c.code, c.reason, c.closing
 }
 
+// isOpen tells whether frames are taken for the client.
+func (c *connection) isOpen() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.closing && !c.gone
+}
+
 // start is called when the handshake is written; what was queued meanwhile follows.
 func (c *connection) start(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.conn = conn
+	if c.gone { // dropped meanwhile
+		_ = conn.Close()
+		return
+	}
 	c.startWriting()
 }
 
@@ -175,6 +217,9 @@ func (c *connection) abandon() {
 	defer c.mu.Unlock()
 	c.gone = true
 	c.queue, c.queued = nil, 0
+	if c.unwatch != nil {
+		c.unwatch()
+	}
 	if c.conn != nil {
 		_ = c.conn.Close()
 	}

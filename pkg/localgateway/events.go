@@ -4,10 +4,18 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
 	"time"
+)
+
+// What AWS would fill in.
+const (
+	accountID = "000000000000"
+	apiID     = "local"
+	region    = "us-east-1"
 )
 
 // event is what a WebSocket API sends to a Lambda function. A field that API Gateway leaves out is left out.
@@ -22,22 +30,23 @@ type event struct {
 }
 
 type requestContext struct {
-	RouteKey             string   `json:"routeKey"`
-	DisconnectStatusCode *int     `json:"disconnectStatusCode,omitempty"`
-	MessageID            string   `json:"messageId,omitempty"`
-	EventType            string   `json:"eventType"`
-	ExtendedRequestID    string   `json:"extendedRequestId"`
-	RequestTime          string   `json:"requestTime"`
-	MessageDirection     string   `json:"messageDirection"`
-	DisconnectReason     *string  `json:"disconnectReason,omitempty"`
-	Stage                string   `json:"stage"`
-	ConnectedAt          int64    `json:"connectedAt"`
-	RequestTimeEpoch     int64    `json:"requestTimeEpoch"`
-	Identity             identity `json:"identity"`
-	RequestID            string   `json:"requestId"`
-	DomainName           string   `json:"domainName"`
-	ConnectionID         string   `json:"connectionId"`
-	APIID                string   `json:"apiId"`
+	RouteKey             string         `json:"routeKey"`
+	Authorizer           map[string]any `json:"authorizer,omitempty"`
+	DisconnectStatusCode *int           `json:"disconnectStatusCode,omitempty"`
+	MessageID            string         `json:"messageId,omitempty"`
+	EventType            string         `json:"eventType"`
+	ExtendedRequestID    string         `json:"extendedRequestId"`
+	RequestTime          string         `json:"requestTime"`
+	MessageDirection     string         `json:"messageDirection"`
+	DisconnectReason     *string        `json:"disconnectReason,omitempty"`
+	Stage                string         `json:"stage"`
+	ConnectedAt          int64          `json:"connectedAt"`
+	RequestTimeEpoch     int64          `json:"requestTimeEpoch"`
+	Identity             identity       `json:"identity"`
+	RequestID            string         `json:"requestId"`
+	DomainName           string         `json:"domainName"`
+	ConnectionID         string         `json:"connectionId"`
+	APIID                string         `json:"apiId"`
 }
 
 type identity struct {
@@ -50,10 +59,11 @@ const requestTimeFormat = "02/Jan/2006:15:04:05 -0700"
 
 // newContext is what the events of one connection have in common, with a new request id.
 func (g *Gateway) newContext(c *connection, routeKey, eventType string) requestContext {
-	now := time.Now()
+	now := g.clock.Now()
 	requestID := newID()
 	return requestContext{
 		RouteKey:          routeKey,
+		Authorizer:        c.authorizer,
 		EventType:         eventType,
 		RequestID:         requestID,
 		ExtendedRequestID: requestID,
@@ -65,12 +75,12 @@ func (g *Gateway) newContext(c *connection, routeKey, eventType string) requestC
 		Identity:          c.identity,
 		DomainName:        c.domainName,
 		ConnectionID:      c.id,
-		APIID:             g.apiID,
+		APIID:             apiID,
 	}
 }
 
 func (g *Gateway) connectEvent(c *connection, r *http.Request) event {
-	headers := forwardedHeaders(r)
+	headers := g.forwardedHeaders(r)
 	e := event{
 		Headers:           lastValues(headers),
 		MultiValueHeaders: headers,
@@ -106,6 +116,7 @@ type httpEvent struct {
 	RouteKey        string            `json:"routeKey"`
 	RawPath         string            `json:"rawPath"`
 	RawQueryString  string            `json:"rawQueryString"`
+	Cookies         []string          `json:"cookies,omitempty"`
 	Headers         map[string]string `json:"headers"`
 	Query           map[string]string `json:"queryStringParameters,omitempty"`
 	Context         httpContext       `json:"requestContext"`
@@ -134,7 +145,7 @@ type httpRequest struct {
 }
 
 func (g *Gateway) httpEvent(r *http.Request) httpEvent {
-	now := time.Now()
+	now := g.clock.Now()
 	routeKey := r.Method + " " + r.URL.Path
 	prefix, _, _ := strings.Cut(r.Host, ".")
 	e := httpEvent{
@@ -144,8 +155,8 @@ func (g *Gateway) httpEvent(r *http.Request) httpEvent {
 		RawQueryString: r.URL.RawQuery,
 		Headers:        map[string]string{},
 		Context: httpContext{
-			AccountID:    "000000000000",
-			APIID:        g.apiID,
+			AccountID:    accountID,
+			APIID:        apiID,
 			DomainName:   r.Host,
 			DomainPrefix: prefix,
 			HTTP:         httpRequest{r.Method, r.URL.Path, r.Proto, sourceIP(r), r.UserAgent()},
@@ -156,7 +167,13 @@ func (g *Gateway) httpEvent(r *http.Request) httpEvent {
 			TimeEpoch:    now.UnixMilli(),
 		},
 	}
-	for name, values := range forwardedHeaders(r) { // names are lower case, repeated values are joined
+	for name, values := range g.forwardedHeaders(r) { // names are lower case, repeated values are joined
+		if name == "Cookie" {
+			for _, value := range values {
+				e.Cookies = append(e.Cookies, strings.Split(value, "; ")...)
+			}
+			continue
+		}
 		e.Headers[strings.ToLower(name)] = strings.Join(values, ",")
 	}
 	for name, values := range r.URL.Query() {
@@ -169,13 +186,21 @@ func (g *Gateway) httpEvent(r *http.Request) httpEvent {
 }
 
 // forwardedHeaders are a request's headers as they reach a function: without those of the connection itself, and with
-// those that API Gateway adds.
-func forwardedHeaders(r *http.Request) map[string][]string {
-	headers := r.Header.Clone()
-	headers.Del("Connection")
-	headers.Del("Upgrade")
-	headers.Set("Host", r.Host)
+// those that API Gateway adds. net/http has written all names in one way, in which those of WebSockets are not what
+// clients send and functions look for; they get their letters back.
+func (g *Gateway) forwardedHeaders(r *http.Request) map[string][]string {
+	headers := make(map[string][]string, len(r.Header)+5)
+	for name, values := range r.Header {
+		if rest, ok := strings.CutPrefix(name, "Sec-Websocket-"); ok {
+			name = "Sec-WebSocket-" + rest
+		}
+		headers[name] = values
+	}
+	delete(headers, "Connection")
+	delete(headers, "Upgrade")
 	_, port, _ := net.SplitHostPort(r.Host)
+	headers["Host"] = []string{r.Host}
+	headers["X-Amzn-Trace-Id"] = []string{newTraceID(g.clock.Now())}
 	headers["X-Forwarded-For"] = []string{sourceIP(r)}
 	headers["X-Forwarded-Port"] = []string{port}
 	headers["X-Forwarded-Proto"] = []string{"http"}
@@ -204,6 +229,14 @@ func newID() string {
 	var b [11]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return base64.URLEncoding.EncodeToString(b[:])
+}
+
+// newTraceID returns a trace id as API Gateway makes it
+// (https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html).
+func newTraceID(now time.Time) string {
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return fmt.Sprintf("Root=1-%08x-%x", now.Unix(), b)
 }
 
 // mustJSON encodes what always encodes.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -16,10 +17,18 @@ const (
 	maxMessageBytes = 128 << 10
 )
 
+// A client may send as many pings and fragments as it likes, but one that sends this many in a row, with no message in
+// between, is then not read for a moment: a flood of them is to cost the client and nobody else.
+const (
+	floodFrames = 256
+	floodPause  = 10 * time.Millisecond
+)
+
 // The disconnectReason of API Gateway's events where the client gave none.
 const (
-	reasonNoStatus = "Client-side close frame status not set"
-	reasonAbnormal = "Connection Closed Abnormally"
+	reasonGoingAway = "Going away"
+	reasonNoStatus  = "Client-side close frame status not set"
+	reasonAbnormal  = "Connection Closed Abnormally"
 )
 
 // ending is why a client's frames came to an end.
@@ -55,7 +64,10 @@ func (g *Gateway) converse(c *connection, stream io.Reader) (code int, reason st
 func (g *Gateway) takeMessages(c *connection, stream io.Reader) ending {
 	var message []byte
 	state := ws.StateServerSide
-	for {
+	for frames := 1; ; frames++ {
+		if frames%floodFrames == 0 {
+			time.Sleep(floodPause)
+		}
 		header, err := ws.ReadHeader(stream)
 		if err != nil {
 			return ending{code: closeAbnormal, reason: reasonAbnormal}
@@ -84,11 +96,24 @@ func (g *Gateway) takeMessages(c *connection, stream io.Reader) ending {
 			if !utf8.Valid(message) {
 				return ending{code: closeInvalidPayload, reason: "Invalid UTF-8 in text frame", broken: true}
 			}
-			if g.begin() {
-				go g.handleMessage(c, message)
-			}
-			message = nil
+			g.takeMessage(c, message)
+			message, frames = nil, 0
 		}
+	}
+}
+
+// takeMessage begins to handle a message, unless the account's quota is used up.
+func (g *Gateway) takeMessage(c *connection, message []byte) {
+	if _, ok := g.faults.Load().strikes(DropSocket, c, ""); ok {
+		c.abandon()
+		return
+	}
+	if !g.quotas.requests.take() {
+		c.tell(tooMany.message, newID())
+		return
+	}
+	if g.begin() {
+		go g.handleMessage(c, message)
 	}
 }
 

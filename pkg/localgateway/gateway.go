@@ -1,15 +1,3 @@
-// Package localgateway is an API Gateway WebSocket API, with its @connections and the GET routes of an HTTP API, in this
-// process: a Gateway is an http.Handler that takes real WebSocket clients and invokes any Lambda handler with the events
-// that API Gateway would send. It knows nothing of what the handler does.
-//
-//	gw, err := localgateway.New(localgateway.Config{Handler: handler, Routes: []string{"sendMessage"}})
-//	srv := httptest.NewServer(gw)
-//	// ws://…/dev for clients; http://…/dev is the callback URL for the handler's Management API client
-//
-// It does not yet close connections that are idle or old, and knows no authorizer and no throttling.
-//
-// The rules it follows are those of
-// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html.
 package localgateway
 
 import (
@@ -21,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,6 +32,10 @@ type Config struct {
 	// where that is not among them. Empty means $connect, $disconnect and $default.
 	Routes []string
 
+	// RouteSelectionExpression says what of a message names its route, as in $request.body.action or
+	// ${request.body.request.action}. Empty means $request.body.action.
+	RouteSelectionExpression string
+
 	// HTTPRoutes are the route keys of an HTTP API beside it, METHOD and path, as in "GET /ping". Optional.
 	HTTPRoutes []string
 
@@ -52,20 +45,42 @@ type Config struct {
 	// IntegrationTimeout is how long an invocation may take. Zero means 29 s, which is API Gateway's maximum.
 	IntegrationTimeout time.Duration
 
-	// Logger is told of handlers that fail. Optional.
+	// Authorizer is asked before $connect. Optional.
+	Authorizer *Authorizer
+
+	// Quotas, where it is set, limits how much may happen in a second; &Quotas{} is AWS's default for an account. Nil
+	// means no limits.
+	Quotas *Quotas
+
+	// Credentials, where it is set, are those that calls of @connections must be signed with. Nil means that no signature is
+	// looked at.
+	Credentials *Credentials
+
+	// Clock is what the idle timeout of 10 minutes, the connection duration of 2 hours, the integration timeout and the quotas
+	// are measured with. The deadline that the handler sees, and waiting for a socket, are measured with this machine's
+	// clock all the same. Nil means that one for everything.
+	Clock Clock
+
+	// Logger is told of handlers and authorizers that fail. Optional.
 	Logger *slog.Logger
 }
 
 // Gateway is an http.Handler that serves ws://HOST/STAGE, http://HOST/STAGE/@connections/ID and the HTTP routes.
 type Gateway struct {
 	config     Config
+	selection  expression
 	routes     map[string]bool
 	httpRoutes map[string]bool
-	apiID      string
+	clock      Clock
+	quotas     quotas
+	faults     atomic.Pointer[faultPlan] // nil without faults
 
 	mu          sync.Mutex
 	closed      bool
+	handshakes  uint64                 // so far
 	connections map[string]*connection // by connection id, from the granted handshake to the close
+	invocations int                    // under way, of the handler
+	quiet       sync.Cond              // on mu; there are none
 	work        sync.WaitGroup         // connections and invocations under way; Add only under mu while not closed
 }
 
@@ -89,13 +104,39 @@ func New(c Config) (*Gateway, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if c.Clock == nil {
+		c.Clock = systemClock{}
+	}
+	if c.RouteSelectionExpression == "" {
+		c.RouteSelectionExpression = "$request.body.action"
+	}
+	selection, err := parseExpression(c.RouteSelectionExpression)
+	if err != nil {
+		return nil, fmt.Errorf("localgateway: Config.RouteSelectionExpression: %w", err)
+	}
+	if c.Authorizer != nil {
+		if err := c.Authorizer.check(); err != nil {
+			return nil, err
+		}
+	}
+	if c.Quotas != nil {
+		if err := c.Quotas.check(); err != nil {
+			return nil, err
+		}
+	}
+	if c.Credentials != nil && (c.Credentials.AccessKeyID == "" || c.Credentials.SecretAccessKey == "") {
+		return nil, errors.New("localgateway: Config.Credentials has no access key id or no secret access key")
+	}
 	g := &Gateway{
 		config:      c,
+		selection:   selection,
 		routes:      map[string]bool{},
 		httpRoutes:  map[string]bool{},
-		apiID:       "local",
+		clock:       c.Clock,
+		quotas:      newQuotas(c.Quotas, c.Clock),
 		connections: map[string]*connection{},
 	}
+	g.quiet.L = &g.mu
 	for _, key := range c.Routes {
 		g.routes[key] = true
 	}
@@ -133,7 +174,7 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.mu.Lock()
 	g.closed = true
 	for _, c := range g.connections {
-		c.close(closeGoingAway, "Going away")
+		c.close(closeGoingAway, reasonGoingAway)
 	}
 	g.mu.Unlock()
 	done := make(chan struct{})
@@ -147,6 +188,38 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("localgateway: connections or invocations are still under way: %w", ctx.Err())
 	}
+}
+
+// WaitForInvocations returns when no invocation of the handler is under way that the gateway still waits for. A test that has
+// seen the effect of one calls it before it moves a ManualClock, whose time would otherwise pass for that invocation too.
+func (g *Gateway) WaitForInvocations() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for g.invocations > 0 {
+		g.quiet.Wait()
+	}
+}
+
+// countInvocation notes that an invocation begins; what it returns, that it ends.
+func (g *Gateway) countInvocation() (end func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.invocations++
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.invocations--; g.invocations == 0 {
+			g.quiet.Broadcast()
+		}
+	}
+}
+
+// number counts a handshake.
+func (g *Gateway) number() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.handshakes++
+	return g.handshakes
 }
 
 // begin counts a piece of work that Shutdown waits for, which ends with g.work.Done; false where it is too late for it.
@@ -175,10 +248,15 @@ func (g *Gateway) remove(c *connection) {
 	delete(g.connections, c.id)
 }
 
+// connection returns a connection that is open; nil where there is none.
 func (g *Gateway) connection(id string) *connection {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.connections[id]
+	c := g.connections[id]
+	g.mu.Unlock()
+	if c != nil && !c.isOpen() {
+		return nil
+	}
+	return c
 }
 
 // isUpgrade tells whether a request asks for a WebSocket.

@@ -141,3 +141,10 @@ func TestConfigIsChecked(t *testing.T) {
 		}
 	}
 }
+
+// serveDirectly calls the gateway without a server and returns the status.
+func serveDirectly(gw *localgateway.Gateway, method, path string) int {
+	w := httptest.NewRecorder()
+	gw.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	return w.Code
+}

@@ -11,8 +11,18 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// serveHandshake runs $connect and only then answers the handshake: with what $connect refuses it, or with the upgrade.
+// maxURLLength is how many characters the URL of a handshake may have
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html). AWS
+// does not say what is the answer to a longer one; here it is what a REST API gives.
+const maxURLLength = 4096
+
+// serveHandshake runs the authorizer and $connect and only then answers the handshake: with what they refuse it, or with
+// the upgrade.
 func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
+	if len("wss://"+r.Host+r.URL.RequestURI()) > maxURLLength {
+		writeJSON(w, http.StatusRequestURITooLong, map[string]string{"message": "Request URI too long"})
+		return
+	}
 	if problem := checkHandshake(r); problem != "" {
 		w.Header().Set("Sec-WebSocket-Version", "13")
 		w.Header().Set("Upgrade", "websocket")
@@ -25,15 +35,18 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &connection{
 		id:          newID(),
+		number:      g.number(),
 		domainName:  r.Host,
 		identity:    identity{SourceIP: sourceIP(r), UserAgent: r.UserAgent()},
-		connectedAt: time.Now(),
+		connectedAt: g.clock.Now(),
+		clock:       g.clock,
 
 		closeWritten: make(chan struct{}),
 	}
 	c.touch()
 	stream, ok := g.connect(c, w, r)
 	if !ok {
+		g.faults.Load().forget(c)
 		g.work.Done()
 		return
 	}
@@ -45,24 +58,35 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 		}
 		g.remove(c)
 		c.abandon()
-		if g.routes[routeDisconnect] {
-			_, _ = g.invoke(g.disconnectEvent(c, code, reason))
+		if _, lost := g.faults.Load().strikes(LoseDisconnect, c, routeDisconnect); !lost && g.routes[routeDisconnect] {
+			_, _ = g.invoke(c, routeDisconnect, g.disconnectEvent(c, code, reason))
 		}
+		g.faults.Load().forget(c)
 	}()
 }
 
-// connect runs $connect and upgrades. It returns the stream of the client's frames; nil where the client left before it
-// was answered, but after $connect had succeeded, so that $disconnect is due; false where there is no connection.
+// connect asks the authorizer, runs $connect and upgrades. It returns the stream of the client's frames; nil where the
+// client left before it was answered, but after $connect had succeeded, so that $disconnect is due; false where there is
+// no connection.
 func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request) (io.Reader, bool) {
+	refuse := func(why refusal) { writeJSON(w, why.status, notice{why.message, c.id, newID()}) }
+	if !g.quotas.connections.take() {
+		refuse(tooMany)
+		return nil, false
+	}
+	if why := g.authorize(c, r); why != nil {
+		refuse(*why)
+		return nil, false
+	}
 	protocol := ""
 	if g.routes[routeConnect] {
-		answer, err := g.invoke(g.connectEvent(c, r))
+		answer, err := g.invoke(c, routeConnect, g.connectEvent(c, r))
 		switch {
 		case errors.Is(err, context.DeadlineExceeded):
-			writeJSON(w, http.StatusGatewayTimeout, map[string]string{"message": "Endpoint request timed out"})
+			refuse(timedOut)
 			return nil, false
 		case err != nil:
-			writeJSON(w, http.StatusBadGateway, map[string]string{"message": "Internal server error"})
+			refuse(badIntegration)
 			return nil, false
 		case answer.StatusCode < 200 || answer.StatusCode > 299:
 			answer.write(w)
@@ -96,6 +120,7 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 		stream = io.MultiReader(strings.NewReader(string(early)), conn)
 	}
 	c.start(conn)
+	c.watch()
 	return stream, true
 }
 

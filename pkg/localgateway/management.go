@@ -11,24 +11,10 @@ import (
 // serveConnections serves the @connections of the Management API
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html).
 func (g *Gateway) serveConnections(w http.ResponseWriter, r *http.Request, id string) {
-	if b, err := base64.URLEncoding.DecodeString(id); err != nil || len(b) == 0 {
-		refuse(w, http.StatusBadRequest, "BadRequestException", "Invalid connectionId: "+id)
+	if !g.quotas.requests.take() {
+		refuse(w, http.StatusTooManyRequests, "LimitExceededException", tooMany.message)
 		return
 	}
-	switch r.Method {
-	case http.MethodPost:
-		g.post(w, r, id)
-	case http.MethodGet:
-		g.describe(w, id)
-	case http.MethodDelete:
-		g.delete(w, id)
-	default:
-		refuse(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
-	}
-}
-
-// post sends the body as one text frame.
-func (g *Gateway) post(w http.ResponseWriter, r *http.Request, id string) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxMessageBytes))
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		refuse(w, http.StatusRequestEntityTooLarge, "PayloadTooLargeException", "Payload too large")
@@ -38,11 +24,48 @@ func (g *Gateway) post(w http.ResponseWriter, r *http.Request, id string) {
 		refuse(w, http.StatusBadRequest, "BadRequestException", "The body could not be read")
 		return
 	}
-	err = errGone
-	if c := g.connection(id); c != nil {
-		err = c.send(body)
+	if problem := g.checkSignature(r, body); problem != nil {
+		refuse(w, http.StatusForbidden, problem.name, problem.message)
+		return
 	}
+	if b, err := base64.URLEncoding.DecodeString(id); err != nil || len(b) == 0 {
+		refuse(w, http.StatusBadRequest, "BadRequestException", "Invalid connectionId: "+id)
+		return
+	}
+	c := g.connection(id)
 	switch {
+	case r.Method != http.MethodPost && r.Method != http.MethodGet && r.Method != http.MethodDelete:
+		refuse(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
+	case c == nil:
+		refuseGone(w)
+	case r.Method == http.MethodPost:
+		g.post(w, r, c, body)
+	case r.Method == http.MethodGet:
+		describe(w, c)
+	default:
+		g.delete(w, c)
+	}
+}
+
+// post sends the body as one text frame.
+func (g *Gateway) post(w http.ResponseWriter, r *http.Request, c *connection, body []byte) {
+	if fault, ok := g.faults.Load().strikes(DelayPost, c, ""); ok && !g.wait(r, fault.Delay) {
+		return // the caller has gone, and with it the post
+	}
+	if _, ok := g.faults.Load().strikes(FailPost, c, ""); ok {
+		refuse(w, http.StatusInternalServerError, "InternalServerErrorException", internalError.message)
+		return
+	}
+	if _, ok := g.faults.Load().strikes(ThrottlePost, c, ""); ok {
+		refuse(w, http.StatusTooManyRequests, "LimitExceededException", tooMany.message)
+		return
+	}
+	if _, ok := g.faults.Load().strikes(DropSocket, c, ""); ok {
+		c.abandon()
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	switch err := c.send(body); {
 	case err == nil:
 		w.WriteHeader(http.StatusOK)
 	case errors.Is(err, errFull):
@@ -52,13 +75,21 @@ func (g *Gateway) post(w http.ResponseWriter, r *http.Request, id string) {
 	}
 }
 
-// describe tells about a connection.
-func (g *Gateway) describe(w http.ResponseWriter, id string) {
-	c := g.connection(id)
-	if c == nil {
-		refuseGone(w)
-		return
+// wait waits for d on the gateway's clock; false where the request ends first.
+func (g *Gateway) wait(r *http.Request, d time.Duration) bool {
+	passed := make(chan struct{})
+	stop := g.clock.AfterFunc(d, func() { close(passed) })
+	defer stop()
+	select {
+	case <-passed:
+		return true
+	case <-r.Context().Done():
+		return false
 	}
+}
+
+// describe tells about a connection.
+func describe(w http.ResponseWriter, c *connection) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"connectedAt":  c.connectedAt.UTC().Format(time.RFC3339),
 		"identity":     map[string]string{"sourceIp": c.identity.SourceIP, "userAgent": c.identity.UserAgent},
@@ -67,12 +98,7 @@ func (g *Gateway) describe(w http.ResponseWriter, id string) {
 }
 
 // delete closes a connection, which leads to its $disconnect. It is gone from here on.
-func (g *Gateway) delete(w http.ResponseWriter, id string) {
-	c := g.connection(id)
-	if c == nil {
-		refuseGone(w)
-		return
-	}
+func (g *Gateway) delete(w http.ResponseWriter, c *connection) {
 	g.remove(c)
 	c.close(closeNormal, "Connection deleted")
 	w.WriteHeader(http.StatusNoContent)

@@ -1,0 +1,195 @@
+package localgateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Authorizer is a Lambda authorizer of type REQUEST, which is asked before $connect
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html).
+//
+// It lets a client in with a policy that allows execute-api:Invoke on the event's methodArn. What else it returns as context,
+// the events of the connection carry in requestContext.authorizer. A client that it does not let in gets 403; 401 where
+// the function fails with the error "Unauthorized"; 500 where it fails otherwise or returns what cannot be understood.
+type Authorizer struct {
+	// Handler is the authorizer's function. Required. An error is "Unauthorized" where its text is that, or where it has a
+	// method ErrorMessage() string that returns it.
+	Handler Handler
+
+	// IdentitySources name what a handshake must have for the function to be asked at all, as in
+	// route.request.header.Authorization and route.request.querystring.token; without it the answer is 401. Optional.
+	IdentitySources []string
+}
+
+// maxAuthorizerResult is how large an authorizer's answer may be, in bytes.
+const maxAuthorizerResult = 8 << 10
+
+const (
+	headerSource = "route.request.header."
+	querySource  = "route.request.querystring."
+)
+
+func (a *Authorizer) check() error {
+	if a.Handler == nil {
+		return errors.New("localgateway: Config.Authorizer.Handler is nil")
+	}
+	for _, source := range a.IdentitySources {
+		name, isHeader := strings.CutPrefix(source, headerSource)
+		if !isHeader {
+			var isQuery bool
+			if name, isQuery = strings.CutPrefix(source, querySource); !isQuery {
+				name = ""
+			}
+		}
+		if name == "" {
+			return fmt.Errorf("localgateway: Config.Authorizer has the identity source %q, which is neither %sNAME nor %sNAME", source, headerSource, querySource)
+		}
+	}
+	return nil
+}
+
+// identified tells whether a handshake has every identity source, not empty.
+func (a *Authorizer) identified(header http.Header, query url.Values) bool {
+	for _, source := range a.IdentitySources {
+		value := ""
+		if name, ok := strings.CutPrefix(source, headerSource); ok {
+			value = header.Get(name)
+		} else {
+			value = query.Get(strings.TrimPrefix(source, querySource))
+		}
+		if value == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// authorizerEvent is what an authorizer is asked with. Unlike the event of $connect it has the headers of the upgrade, and
+// a query that is empty rather than absent.
+type authorizerEvent struct {
+	Type              string              `json:"type"`
+	MethodARN         string              `json:"methodArn"`
+	Headers           map[string]string   `json:"headers"`
+	MultiValueHeaders map[string][]string `json:"multiValueHeaders"`
+	Query             map[string]string   `json:"queryStringParameters"`
+	MultiValueQuery   map[string][]string `json:"multiValueQueryStringParameters"`
+	StageVariables    map[string]string   `json:"stageVariables"`
+	Context           requestContext      `json:"requestContext"`
+}
+
+// authorizerResult is an authorizer's answer
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html).
+type authorizerResult struct {
+	PrincipalID string         `json:"principalId"`
+	Policy      policy         `json:"policyDocument"`
+	Context     map[string]any `json:"context"`
+}
+
+// refusal is why a handshake is not granted.
+type refusal struct {
+	status  int
+	message string
+}
+
+var (
+	unauthorized   = refusal{http.StatusUnauthorized, "Unauthorized"}
+	forbidden      = refusal{http.StatusForbidden, "Forbidden"}
+	internalError  = refusal{http.StatusInternalServerError, "Internal server error"}
+	tooMany        = refusal{http.StatusTooManyRequests, "Too Many Requests"}
+	badIntegration = refusal{http.StatusBadGateway, "Internal server error"}
+	timedOut       = refusal{http.StatusGatewayTimeout, "Endpoint request timed out"}
+)
+
+// authorize asks the authorizer about a handshake, and gives the connection what the later events carry. It returns nil
+// where the client may go on.
+func (g *Gateway) authorize(c *connection, r *http.Request) *refusal {
+	a := g.config.Authorizer
+	if a == nil {
+		return nil
+	}
+	query := r.URL.Query()
+	if !a.identified(r.Header, query) {
+		return &unauthorized
+	}
+	headers := g.forwardedHeaders(r)
+	headers["Connection"], headers["Upgrade"] = r.Header.Values("Connection"), r.Header.Values("Upgrade")
+	headers["content-length"] = []string{"0"}
+	e := authorizerEvent{
+		Type:              "REQUEST",
+		MethodARN:         g.methodARN(),
+		Headers:           lastValues(headers),
+		MultiValueHeaders: headers,
+		Query:             lastValues(query),
+		MultiValueQuery:   query,
+		StageVariables:    map[string]string{},
+		Context:           g.newContext(c, routeConnect, "CONNECT"),
+	}
+	asked := g.clock.Now()
+	payload, err := g.call(a.Handler, e)
+	if err != nil {
+		if isUnauthorized(err) {
+			return &unauthorized
+		}
+		g.logFailure("the authorizer failed", err)
+		return &internalError
+	}
+	result, allowed, err := evaluate(payload, e.MethodARN)
+	switch {
+	case err != nil:
+		g.logFailure("the authorizer's answer is not one", err)
+		return &internalError
+	case !allowed:
+		return &forbidden
+	}
+	c.authorizer = map[string]any{}
+	for name, value := range result.Context {
+		c.authorizer[name] = value
+	}
+	c.authorizer["principalId"] = result.PrincipalID
+	c.authorizer["integrationLatency"] = g.clock.Now().Sub(asked).Milliseconds()
+	return nil
+}
+
+// methodARN is the ARN of $connect.
+func (g *Gateway) methodARN() string {
+	return "arn:aws:execute-api:" + region + ":" + accountID + ":" + apiID + "/" + g.config.Stage + "/" + routeConnect
+}
+
+// evaluate reads an authorizer's answer and tells whether it allows the method.
+func evaluate(payload []byte, methodARN string) (result authorizerResult, allowed bool, err error) {
+	if len(payload) > maxAuthorizerResult {
+		return result, false, fmt.Errorf("it has %d bytes, more than %d", len(payload), maxAuthorizerResult)
+	}
+	if err := json.Unmarshal(payload, &result); err != nil {
+		return result, false, err
+	}
+	if result.PrincipalID == "" {
+		return result, false, errors.New("it has no principalId")
+	}
+	for name, value := range result.Context {
+		switch value.(type) {
+		case string, bool, float64:
+		default:
+			return result, false, fmt.Errorf("its context has %q, which is not a string, a number or a boolean", name)
+		}
+	}
+	allowed, err = result.Policy.allows(methodARN)
+	return result, allowed, err
+}
+
+// isUnauthorized tells whether a function failed with the error that stands for 401.
+func isUnauthorized(err error) bool {
+	message := err.Error()
+	if e, ok := errors.AsType[interface {
+		error
+		ErrorMessage() string
+	}](err); ok {
+		message = e.ErrorMessage()
+	}
+	return message == "Unauthorized" && !errors.Is(err, context.DeadlineExceeded)
+}

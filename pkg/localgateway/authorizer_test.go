@@ -1,0 +1,196 @@
+package localgateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+
+	"wschat/pkg/localgateway"
+)
+
+// authorizer is a Handler that answers with a text, into which it puts the methodArn for ARN.
+type authorizer struct {
+	asked  chan []byte
+	answer string
+	err    error
+}
+
+func (a *authorizer) Invoke(_ context.Context, payload []byte) ([]byte, error) {
+	a.asked <- payload
+	var e struct{ MethodARN string }
+	if err := json.Unmarshal(payload, &e); err != nil {
+		return nil, err
+	}
+	return []byte(strings.ReplaceAll(a.answer, "ARN", e.MethodARN)), a.err
+}
+
+// withAuthorizer is a configuration that asks the authorizer.
+func withAuthorizer(a *authorizer, sources ...string) localgateway.Config {
+	a.asked = make(chan []byte, 100)
+	c := allRoutes
+	c.Authorizer = &localgateway.Authorizer{Handler: a, IdentitySources: sources}
+	return c
+}
+
+// answer is an authorizer's answer with one statement.
+func answer(effect, action, resource string) string {
+	return fmt.Sprintf(`{"principalId":"ann","policyDocument":{"Version":"2012-10-17","Statement":[{"Effect":%q,"Action":%q,"Resource":%q}]}}`, effect, action, resource)
+}
+
+// functionError is how a function's error may come from another process.
+type functionError struct{ message string }
+
+func (e functionError) Error() string        { return "the function failed" }
+func (e functionError) ErrorMessage() string { return e.message }
+
+func TestWhatAnAuthorizerAnswers(t *testing.T) {
+	const allow = `{"Effect":"Allow","Action":"execute-api:Invoke","Resource":"ARN"}`
+	policy := func(statements string) string {
+		return `{"principalId":"ann","policyDocument":{"Version":"2012-10-17","Statement":` + statements + `}}`
+	}
+	for _, tc := range []struct {
+		name   string
+		answer string
+		err    error
+		status int
+	}{
+		{"allow", answer("Allow", "execute-api:Invoke", "ARN"), nil, 101},
+		{"allow, one statement alone", policy(allow), nil, 101},
+		{"allow, lists", policy(`[{"Effect":"Allow","Action":["execute-api:ManageConnections","execute-api:Invoke"],"Resource":["x","ARN"]}]`), nil, 101},
+		{"any action", answer("Allow", "*", "ARN"), nil, 101},
+		{"any action of the service", answer("Allow", "execute-api:*", "ARN"), nil, 101},
+		{"an action in another case", answer("Allow", "Execute-API:invoke", "ARN"), nil, 101},
+		{"another action", answer("Allow", "execute-api:ManageConnections", "ARN"), nil, 403},
+		{"any resource", answer("Allow", "execute-api:Invoke", "*"), nil, 101},
+		{"any API", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*"), nil, 101},
+		{"any route of the stage", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*/dev/*"), nil, 101},
+		{"any character", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*/d?v/$connect"), nil, 101},
+		{"the pattern of a REST API", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*/dev/*/*"), nil, 403},
+		{"another stage", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*/prod/*"), nil, 403},
+		{"another route", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*/dev/$default"), nil, 403},
+		{"a wildcard over two segments", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*"), nil, 403},
+		{"a longer one", answer("Allow", "execute-api:Invoke", "ARNs"), nil, 403},
+		{"deny", answer("Deny", "execute-api:Invoke", "ARN"), nil, 403},
+		{"deny beats allow", policy(`[` + allow + `,{"Effect":"Deny","Action":"*","Resource":"*"},` + allow + `]`), nil, 403},
+		{"a denial of something else", policy(`[{"Effect":"Deny","Action":"*","Resource":"arn:aws:execute-api:*:*:other/*"},` + allow + `]`), nil, 101},
+		{"Unauthorized", "", errors.New("Unauthorized"), 401},
+		{"Unauthorized from another process", "", functionError{"Unauthorized"}, 401},
+		{"another error", "", errors.New("Unauthorized!"), 500},
+		{"another error from another process", "", functionError{"broken"}, 500},
+		{"no JSON", `allow`, nil, 500},
+		{"null", `null`, nil, 500},
+		{"no principal", `{"policyDocument":{"Statement":[` + allow + `]}}`, nil, 500},
+		{"no policy", `{"principalId":"ann"}`, nil, 500},
+		{"no statement", policy(`[]`), nil, 500},
+		{"an effect that is none", answer("allow", "execute-api:Invoke", "ARN"), nil, 500},
+		{"no action", policy(`[{"Effect":"Allow","Resource":"ARN"}]`), nil, 500},
+		{"a condition", policy(`[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]`), nil, 500},
+		{"a NotResource", policy(`[{"Effect":"Allow","Action":"*","NotResource":"x"}]`), nil, 500},
+		{"an object in the context", strings.TrimSuffix(answer("Allow", "*", "ARN"), "}") + `,"context":{"rooms":["lobby"]}}`, nil, 500},
+		{"8 KB", pad(answer("Allow", "*", "ARN"), 8<<10), nil, 101},
+		{"a byte more", pad(answer("Allow", "*", "ARN"), 8<<10+1), nil, 500},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			f, _, addr := serve(t, withAuthorizer(&authorizer{answer: tc.answer, err: tc.err}), nil)
+			if got := connect(t, "ws://"+addr+"/dev", nil); got != tc.status {
+				t.Errorf("got %d, want %d", got, tc.status)
+			}
+			if invoked := len(f.events) > 0; invoked != (tc.status == 101) {
+				t.Errorf("$connect was invoked: %v", invoked)
+			}
+		})
+	}
+}
+
+// pad makes an answer n bytes long when the method ARN is in it.
+func pad(answer string, n int) string {
+	const arn = "arn:aws:execute-api:us-east-1:000000000000:local/dev/$connect"
+	return answer + strings.Repeat(" ", n-len(strings.ReplaceAll(answer, "ARN", arn)))
+}
+
+func TestAnAuthorizerThatDoesNotAnswer(t *testing.T) {
+	config, clock := withClock()
+	release := make(chan struct{})
+	defer close(release)
+	asked := make(chan struct{})
+	config.Authorizer = &localgateway.Authorizer{Handler: handlerFunc(func(context.Context, []byte) ([]byte, error) {
+		close(asked)
+		<-release
+		return nil, nil
+	})}
+	_, _, addr := serve(t, config, nil)
+	status := make(chan int)
+	go func() { status <- connect(t, "ws://"+addr+"/dev", nil) }()
+	<-asked
+	clock.Advance(29 * 1e9)
+	if got := <-status; got != 500 {
+		t.Errorf("got %d, want 500", got)
+	}
+}
+
+type handlerFunc func(context.Context, []byte) ([]byte, error)
+
+func (f handlerFunc) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	return f(ctx, payload)
+}
+
+func TestWithoutItsIdentitySourcesAnAuthorizerIsNotAsked(t *testing.T) {
+	a := &authorizer{answer: answer("Allow", "*", "ARN")}
+	_, _, addr := serve(t, withAuthorizer(a, "route.request.header.X-Token", "route.request.querystring.token"), nil)
+	header := func(v string) *websocket.DialOptions {
+		return &websocket.DialOptions{HTTPHeader: map[string][]string{"x-token": {v}}}
+	}
+	for _, tc := range []struct {
+		query   string
+		options *websocket.DialOptions
+		status  int
+	}{
+		{"", nil, 401},
+		{"?token=x", nil, 401},
+		{"", header("x"), 401},
+		{"?token=", header("x"), 401},
+		{"?Token=x", header("x"), 401},
+		{"?token=x", header(""), 401},
+		{"?token=x", header("x"), 101},
+	} {
+		if got := connect(t, "ws://"+addr+"/dev"+tc.query, tc.options); got != tc.status {
+			t.Errorf("%q with %v: %d, want %d", tc.query, tc.options, got, tc.status)
+		}
+		if asked := len(a.asked) > 0; asked != (tc.status == 101) {
+			t.Errorf("%q with %v: asked: %v", tc.query, tc.options, asked)
+		}
+	}
+}
+
+func TestTheContextIsInEveryLaterEvent(t *testing.T) {
+	a := &authorizer{answer: strings.TrimSuffix(answer("Allow", "*", "ARN"), "}") + `,"context":{"name":"Ann","age":30,"admin":true}}`}
+	f, _, addr := serve(t, withAuthorizer(a), nil)
+	c := dial(t, "ws://"+addr+"/dev")
+	write(t, c, "hi")
+	events := []event{f.next(t), f.next(t)}
+	_ = c.Close(websocket.StatusNormalClosure, "")
+	for _, e := range append(events, f.next(t)) {
+		var got struct {
+			RequestContext struct {
+				Authorizer struct {
+					PrincipalID, Name  string
+					Age                int
+					Admin              bool
+					IntegrationLatency *int
+				}
+			}
+		}
+		if err := json.Unmarshal(e.raw, &got); err != nil {
+			t.Fatal(err)
+		}
+		if a := got.RequestContext.Authorizer; a.PrincipalID != "ann" || a.Name != "Ann" || a.Age != 30 || !a.Admin || a.IntegrationLatency == nil {
+			t.Errorf("%s has %+v", e.Context.EventType, a)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package localgateway
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// Clock tells the time to a Gateway, and wakes it.
+type Clock interface {
+	Now() time.Time
+
+	// AfterFunc calls f once, on a goroutine of the clock's own choice, when d has passed. What it returns prevents the
+	// call, and tells whether it did.
+	AfterFunc(d time.Duration, f func()) (stop func() bool)
+}
+
+// systemClock is the time of this machine (and, in a bubble of testing/synctest, the bubble's).
+type systemClock struct{}
+
+func (systemClock) Now() time.Time { return time.Now() }
+
+func (systemClock) AfterFunc(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
+
+// ManualClock is a Clock that moves only when it is told to. Safe for concurrent use.
+type ManualClock struct {
+	mu     sync.Mutex
+	now    time.Time
+	alarms []*alarm
+}
+
+type alarm struct {
+	at time.Time
+	f  func()
+}
+
+var _ Clock = (*ManualClock)(nil)
+
+// NewManualClock returns a clock that stands at now.
+func NewManualClock(now time.Time) *ManualClock { return &ManualClock{now: now} }
+
+// Now is the time at which the clock stands.
+func (c *ManualClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// AfterFunc calls f from the Advance that moves the clock by d or more from now.
+func (c *ManualClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := &alarm{c.now.Add(d), f}
+	c.alarms = append(c.alarms, a)
+	return func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		i := slices.Index(c.alarms, a)
+		if i >= 0 {
+			c.alarms = slices.Delete(c.alarms, i, i+1)
+		}
+		return i >= 0
+	}
+}
+
+// Advance moves the clock by d, and calls what falls due on the way, each at its time and in order of time, those that
+// are set meanwhile included. It returns when these calls have returned.
+func (c *ManualClock) Advance(d time.Duration) {
+	c.mu.Lock()
+	end := c.now.Add(d)
+	c.mu.Unlock()
+	for {
+		f := c.next(end)
+		if f == nil {
+			return
+		}
+		f()
+	}
+}
+
+// next moves the clock to the earliest alarm that falls due by end and takes it; where there is none, to end.
+func (c *ManualClock) next(end time.Time) func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := -1
+	for i, a := range c.alarms {
+		if !a.at.After(end) && (first < 0 || a.at.Before(c.alarms[first].at)) {
+			first = i
+		}
+	}
+	if first < 0 {
+		c.now = end
+		return nil
+	}
+	a := c.alarms[first]
+	c.alarms = slices.Delete(c.alarms, first, first+1)
+	if a.at.After(c.now) {
+		c.now = a.at
+	}
+	return a.f
+}

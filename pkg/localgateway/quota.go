@@ -1,0 +1,87 @@
+package localgateway
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Quotas are the account's limits on how much may happen in a second, per Region
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html). The zero value of each is AWS's default.
+type Quotas struct {
+	// ConnectionsPerSecond is how many new connections the account may open in a second, and at once. Zero means 500.
+	// What is over gets 429 for its handshake.
+	ConnectionsPerSecond int
+
+	// RequestsPerSecond is how many messages from clients, calls of @connections and calls of HTTP routes the account may
+	// make in a second, all together. Zero means 10,000. A call that is over gets 429; a message that is over gets a frame
+	// that says "Too Many Requests" and is not handled.
+	RequestsPerSecond int
+
+	// RequestBurst is how many of these may come at once, after a quiet time. Zero means half of RequestsPerSecond, as it
+	// is in every Region: 5,000 of 10,000, and 1,250 of 2,500.
+	RequestBurst int
+}
+
+func (q Quotas) check() error {
+	if q.ConnectionsPerSecond < 0 || q.RequestsPerSecond < 0 || q.RequestBurst < 0 {
+		return fmt.Errorf("localgateway: Config.Quotas has a negative number: %+v", q)
+	}
+	return nil
+}
+
+// quotas are the buckets of an account. A nil one is without limits.
+type quotas struct {
+	connections *bucket
+	requests    *bucket
+}
+
+func newQuotas(q *Quotas, clock Clock) quotas {
+	if q == nil {
+		return quotas{}
+	}
+	connections, requests := 500, 10_000
+	if q.ConnectionsPerSecond > 0 {
+		connections = q.ConnectionsPerSecond
+	}
+	if q.RequestsPerSecond > 0 {
+		requests = q.RequestsPerSecond
+	}
+	burst := max(1, requests/2)
+	if q.RequestBurst > 0 {
+		burst = q.RequestBurst
+	}
+	return quotas{newBucket(clock, connections, connections), newBucket(clock, requests, burst)}
+}
+
+// bucket is a token bucket: it holds up to burst tokens and gains rate of them a second.
+type bucket struct {
+	clock       Clock
+	rate, burst float64
+
+	mu     sync.Mutex
+	tokens float64
+	filled time.Time
+}
+
+func newBucket(clock Clock, rate, burst int) *bucket {
+	return &bucket{clock: clock, rate: float64(rate), burst: float64(burst), tokens: float64(burst), filled: clock.Now()}
+}
+
+// take takes a token; false where there is none.
+func (b *bucket) take() bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := b.clock.Now(); now.After(b.filled) {
+		b.tokens = min(b.burst, b.tokens+b.rate*now.Sub(b.filled).Seconds())
+		b.filled = now
+	}
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}

@@ -1,0 +1,92 @@
+package localgateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+)
+
+// Credentials are those that calls of @connections must be signed with
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html). A call for any Region is taken.
+type Credentials struct {
+	AccessKeyID     string
+	SecretAccessKey string
+}
+
+// maxClockSkew is how far the time of a signature may be from now.
+const maxClockSkew = 5 * time.Minute
+
+// authorization is the header of a signed request; its groups are the access key, date, Region, service, signed headers.
+var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=([^/,\s]+)/(\d{8})/([^/,\s]+)/([^/,\s]+)/aws4_request, ?SignedHeaders=([^,\s]+), ?Signature=[0-9a-f]{64}$`)
+
+// signatureProblem is why a call is refused with 403.
+type signatureProblem struct {
+	name    string // the error type
+	message string
+}
+
+var (
+	missingToken   = signatureProblem{"MissingAuthenticationTokenException", "Missing Authentication Token"}
+	incompleteSign = signatureProblem{"IncompleteSignatureException", "The Authorization header is not that of a signed request"}
+	unknownKey     = signatureProblem{"UnrecognizedClientException", "The security token included in the request is invalid."}
+	expiredSign    = signatureProblem{"InvalidSignatureException", "The signature's time is too far from the time of the call"}
+	wrongSign      = signatureProblem{"InvalidSignatureException", "The signature is not the one that the secret access key gives for this request"}
+)
+
+// checkSignature signs the request as its caller must have done, and compares. It returns nil where that gives the same.
+func (g *Gateway) checkSignature(r *http.Request, body []byte) *signatureProblem {
+	if g.config.Credentials == nil {
+		return nil
+	}
+	got := r.Header.Get("Authorization")
+	if got == "" {
+		return &missingToken
+	}
+	m := authorization.FindStringSubmatch(got)
+	signedAt, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+	if m == nil || err != nil {
+		return &incompleteSign
+	}
+	accessKey, date, region, service, signedHeaders := m[1], m[2], m[3], m[4], m[5]
+	if accessKey != g.config.Credentials.AccessKeyID {
+		return &unknownKey
+	}
+	if skew := g.clock.Now().Sub(signedAt).Abs(); skew > maxClockSkew || date != signedAt.Format("20060102") {
+		return &expiredSign
+	}
+	if service != "execute-api" {
+		return &wrongSign
+	}
+	again := &http.Request{Method: r.Method, URL: r.URL, Host: r.Host, Header: http.Header{}}
+	for _, name := range strings.Split(signedHeaders, ";") {
+		if name == "content-length" {
+			again.ContentLength = r.ContentLength
+			continue
+		}
+		if values := r.Header.Values(name); len(values) > 0 { // not Host, which is a field of its own
+			again.Header[http.CanonicalHeaderKey(name)] = values
+		}
+	}
+	hash := sha256.Sum256(body)
+	credentials := aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: g.config.Credentials.SecretAccessKey}
+	copied := *r.URL // signing sorts the query
+	again.URL = &copied
+	err = v4.NewSigner().SignHTTP(context.Background(), credentials, again, hex.EncodeToString(hash[:]), service, region, signedAt)
+	if err != nil || subtle.ConstantTimeCompare(signatureOf(again.Header.Get("Authorization")), signatureOf(got)) != 1 {
+		return &wrongSign
+	}
+	return nil
+}
+
+func signatureOf(authorization string) []byte {
+	_, signature, _ := strings.Cut(authorization, "Signature=")
+	return []byte(signature)
+}
