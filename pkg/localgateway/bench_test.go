@@ -78,11 +78,11 @@ func bareEcho(b *testing.B) string {
 					return
 				}
 				for {
-					frame, err := ws.ReadFrame(conn)
-					if err != nil || frame.Header.OpCode == ws.OpClose {
+					header, payload, err := readFrame(conn)
+					if err != nil || header.OpCode == ws.OpClose {
 						return
 					}
-					if err := ws.WriteFrame(conn, ws.NewTextFrame(ws.UnmaskFrameInPlace(frame).Payload)); err != nil {
+					if err := ws.WriteFrame(conn, ws.NewTextFrame(payload)); err != nil {
 						return
 					}
 				}

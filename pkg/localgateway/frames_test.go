@@ -124,12 +124,8 @@ func TestFrames(t *testing.T) {
 				return
 			}
 			for {
-				header, err := ws.ReadHeader(conn)
+				header, payload, err := readFrame(conn)
 				if err != nil {
-					t.Fatal(err)
-				}
-				payload := make([]byte, header.Length) // what this server sends is trusted
-				if _, err := io.ReadFull(conn, payload); err != nil {
 					t.Fatal(err)
 				}
 				if header.OpCode == ws.OpClose {
@@ -144,6 +140,20 @@ func TestFrames(t *testing.T) {
 			}
 		})
 	}
+}
+
+// readFrame reads a frame of a peer that is trusted, and unmasks it.
+func readFrame(r io.Reader) (ws.Header, []byte, error) {
+	header, err := ws.ReadHeader(r)
+	if err != nil {
+		return header, nil, err
+	}
+	payload := make([]byte, header.Length)
+	_, err = io.ReadFull(r, payload)
+	if header.Masked {
+		ws.Cipher(payload, header.Mask, 0)
+	}
+	return header, payload, err
 }
 
 func TestAPingIsAnswered(t *testing.T) {

@@ -132,9 +132,14 @@ func call(t *testing.T, method, url, body string) (int, string, string) {
 func TestConfigIsChecked(t *testing.T) {
 	f := &function{}
 	for says, c := range map[string]localgateway.Config{
-		"Handler is nil":   {},
-		"Stage":            {Handler: f, Stage: "a/b"},
-		"not METHOD /path": {Handler: f, HTTPRoutes: []string{"/ping"}},
+		"Handler is nil":            {},
+		"Stage":                     {Handler: f, Stage: "a/b"},
+		"not METHOD /path":          {Handler: f, HTTPRoutes: []string{"/ping"}},
+		"$request.header":           {Handler: f, RouteSelectionExpression: "$request.header.x"},
+		"Authorizer.Handler is nil": {Handler: f, Authorizer: &localgateway.Authorizer{}},
+		"identity source":           {Handler: f, Authorizer: &localgateway.Authorizer{Handler: f, IdentitySources: []string{"$request.header.x"}}},
+		"negative":                  {Handler: f, Quotas: &localgateway.Quotas{RequestBurst: -1}},
+		"secret access key":         {Handler: f, Credentials: &localgateway.Credentials{AccessKeyID: "x"}},
 	} {
 		if _, err := localgateway.New(c); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want %q", err, says)

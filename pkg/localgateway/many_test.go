@@ -103,8 +103,8 @@ func open(addr string, delivered *sync.WaitGroup) {
 	}
 	delivered.Add(1)
 	go func() {
-		if frame, err := ws.ReadFrame(conn); err != nil || string(frame.Payload) != "hello, all" {
-			log.Fatalf("got %q, %v", frame.Payload, err)
+		if _, payload, err := readFrame(conn); err != nil || string(payload) != "hello, all" {
+			log.Fatalf("got %q, %v", payload, err)
 		}
 		delivered.Done()
 		_, _ = io.Copy(io.Discard, conn)
