@@ -12,6 +12,7 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"wschat/pkg/chat"
 	"wschat/pkg/config"
 	"wschat/pkg/dynamo"
 )
@@ -40,6 +41,9 @@ func newFunction(scope constructs.Construct, s settings, t tables) function {
 	environment := map[string]*string{
 		config.ConnectionsTable: t.connections.TableName(),
 		config.MessagesTable:    t.messages.TableName(),
+	}
+	if s.presenceLimit != chat.DefaultPresenceLimit {
+		environment[config.PresenceLimit] = jsii.String(strconv.Itoa(s.presenceLimit))
 	}
 	if len(s.allowedOrigins) > 0 {
 		environment[config.AllowedOrigins] = jsii.String(strings.Join(s.allowedOrigins, ","))

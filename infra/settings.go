@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"wschat/pkg/chat"
 	"wschat/pkg/config"
 )
 
@@ -19,6 +20,7 @@ type settings struct {
 	architecture         string   // arm64 or x86_64
 	memorySize           int      // megabytes
 	messageRetentionDays int      // after which messages expire; 0 for never
+	presenceLimit        int      // connections of a room, up to which comings and goings are announced
 	removalPolicy        string   // of the tables when the stack is deleted: retain or destroy
 	throttleRate         int      // messages a second from all clients together
 	throttleBurst        int      // messages at once
@@ -37,6 +39,7 @@ func readSettings(context func(name string) any) (settings, error) {
 		architecture:         r.oneOf("architecture", "arm64", "x86_64"),
 		memorySize:           r.number("memorySize", 512, 128, 10240),
 		messageRetentionDays: r.number("messageRetentionDays", 0, 0, config.MaxRetentionDays),
+		presenceLimit:        r.number("presenceLimit", chat.DefaultPresenceLimit, 0, config.MaxPresenceLimit),
 		removalPolicy:        r.oneOf("removalPolicy", "retain", "destroy"),
 		throttleRate:         r.number("throttleRate", 500, 1, 100_000),
 		throttleBurst:        r.number("throttleBurst", 200, 1, 100_000),

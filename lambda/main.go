@@ -54,9 +54,11 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 		Chat: chat.Service{
 			Log:     dynamo.NewLog(db, c.MessagesTable, c.MessageRetention),
 			Roster:  dynamo.NewRoster(db, c.ConnectionsTable),
-			Encode:  protocol.EncodeMessages,
+			Encoder: protocol.Encoder{},
 			Now:     time.Now,
 			Workers: workers,
+
+			PresenceLimit: c.PresenceLimit,
 		},
 		Poster:         stages.Poster,
 		AllowedOrigins: c.AllowedOrigins,

@@ -87,9 +87,11 @@ func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, clo
 		Chat: chat.Service{
 			Log:     log,
 			Roster:  roster,
-			Encode:  protocol.EncodeMessages,
+			Encoder: protocol.Encoder{},
 			Now:     time.Now,
 			Workers: workers,
+
+			PresenceLimit: chat.DefaultPresenceLimit,
 		},
 		Poster: stages.Poster,
 		Logger: o.logger,

@@ -186,8 +186,12 @@ func (s *socket) read() {
 				CreateAt int64  `json:"create_at"`
 				ID       string `json:"message_id"`
 			}
+			Presence json.RawMessage
 		}
-		if json.Unmarshal(b, &frame) != nil || len(frame.Messages) == 0 {
+		if json.Unmarshal(b, &frame) == nil && frame.Presence != nil {
+			continue
+		}
+		if len(frame.Messages) == 0 {
 			s.synced <- struct{}{}
 			continue
 		}

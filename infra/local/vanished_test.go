@@ -19,7 +19,7 @@ func TestVanishedMembersCostNobodyElse(t *testing.T) {
 	const members, vanished = 100, 30
 	conns := make([]*websocket.Conn, members)
 	for i := range conns {
-		c, _, err := websocket.Dial(t.Context(), fmt.Sprintf("ws://%s/dev?room_name=lobby&user_name=user%d", h.server.addr, i), nil)
+		c, _, err := websocket.Dial(t.Context(), "ws://"+h.server.addr+"/dev?room_name=lobby", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +41,7 @@ func TestVanishedMembersCostNobodyElse(t *testing.T) {
 		}
 	}
 	for _, room := range []string{"lobby", "attic"} {
-		left, err := h.server.backend.roster.Members(t.Context(), room)
+		left, err := h.server.backend.roster.Members(t.Context(), room, 0)
 		if err != nil || len(left) != members-vanished {
 			t.Errorf("%d members are left in the %s, %v; want %d", len(left), room, err, members-vanished)
 		}

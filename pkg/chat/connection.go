@@ -12,6 +12,7 @@ type Member struct {
 	ConnectionID string
 	User         string    // "" where the connection gave no name
 	ConnectedAt  time.Time // when the connection was made
+	JoinedAt     time.Time // when it joined the room
 	ExpiresAt    time.Time // when API Gateway must have closed the connection; the row is void from then on
 }
 
@@ -22,19 +23,20 @@ const ConnectionLife = 2*time.Hour + 10*time.Minute
 
 // Roster keeps who is in which room. One connection may be in many.
 type Roster interface {
-	// Join adds m, or replaces the same connection's membership of the same room.
-	Join(ctx context.Context, m Member) error
+	// Join adds m, or replaces the same connection's membership of the same room, which it returns then; otherwise the
+	// zero Member.
+	Join(ctx context.Context, m Member) (before Member, err error)
 
-	// Leave removes one membership. A membership that is not there is no error.
-	Leave(ctx context.Context, room, connectionID string) error
+	// Leave removes one membership and returns it. Where there is none, it returns the zero Member and no error.
+	Leave(ctx context.Context, room, connectionID string) (Member, error)
 
-	// Members returns every membership of a room, in no particular order.
-	// Every Join that had returned before Members was called is seen.
-	Members(ctx context.Context, room string) ([]Member, error)
+	// Members returns the memberships of a room, in no particular order: all of them where most is 0, otherwise at most
+	// so many. Every Join that had returned before Members was called is seen.
+	Members(ctx context.Context, room string, most int) ([]Member, error)
 
-	// Forget removes a connection from every room. It may miss a room that was joined within the last moments:
-	// the caller that knows of one calls Leave.
-	Forget(ctx context.Context, connectionID string) error
+	// Forget removes a connection from every room and returns what it removed, also where it fails on the way. It may
+	// miss a room that was joined within the last moments: the caller that knows of one calls Leave.
+	Forget(ctx context.Context, connectionID string) ([]Member, error)
 }
 
 // Poster sends frames to connections.

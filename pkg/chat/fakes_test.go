@@ -25,21 +25,30 @@ type world struct {
 
 var (
 	_ chat.Log    = (*world)(nil)
-	_ chat.Roster = (*world)(nil)
+	_ chat.Roster = roster{}
 	_ chat.Poster = (*world)(nil)
 )
 
 func (w *world) service() chat.Service {
-	return chat.Service{Log: w, Roster: w, Poster: w, Encode: w.encode, Now: time.Now, Workers: 4}
+	return chat.Service{Log: w, Roster: roster{w}, Poster: w, Encoder: w, Now: time.Now, Workers: 4}
 }
 
-// encode makes one frame of as many bytes as the contents have, and a few that name them.
-func (w *world) encode(p chat.Page) [][]byte {
+// Messages makes one frame of as many bytes as the contents have, and a few that name them.
+func (w *world) Messages(p chat.Page) [][]byte {
 	s := ""
 	for _, m := range p.Messages {
 		s += fmt.Sprintf("%d:%s ", m.Index, m.Content)
 	}
 	return [][]byte{[]byte(s)}
+}
+
+// Members makes one frame that lists the users.
+func (w *world) Members(a chat.Attendance) [][]byte {
+	return [][]byte{fmt.Appendf(nil, "%s %v%s", a.Room, a.Users, a.Ref)}
+}
+
+func (w *world) Presence(p chat.Presence) []byte {
+	return fmt.Appendf(nil, "%s %s %s%s", p.User, p.Event, p.Room, p.Ref)
 }
 
 func (w *world) call(format string, args ...any) {
@@ -89,33 +98,52 @@ func (w *world) Tail(context.Context, string) (int64, error) {
 
 func (w *world) Ping(context.Context) error { return w.appendErr }
 
-func (w *world) Join(_ context.Context, m chat.Member) error {
+func (w *world) Join(_ context.Context, m chat.Member) (before chat.Member, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.call("join")
+	left := w.remove(func(old chat.Member) bool { return old.Room == m.Room && old.ConnectionID == m.ConnectionID })
 	w.members = append(w.members, m)
-	return w.membersErr
+	return append(left, chat.Member{})[0], w.membersErr
 }
 
-func (w *world) Leave(_ context.Context, room, id string) error {
+func (w *world) Leave(_ context.Context, room, id string) (chat.Member, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.members = slices.DeleteFunc(w.members, func(m chat.Member) bool { return m.Room == room && m.ConnectionID == id })
-	return w.membersErr
+	left := w.remove(func(m chat.Member) bool { return m.Room == room && m.ConnectionID == id })
+	return append(left, chat.Member{})[0], w.membersErr
 }
 
-func (w *world) Forget(_ context.Context, id string) error {
+func (w *world) Forget(_ context.Context, id string) ([]chat.Member, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.members = slices.DeleteFunc(w.members, func(m chat.Member) bool { return m.ConnectionID == id })
-	return w.membersErr
+	return w.remove(func(m chat.Member) bool { return m.ConnectionID == id }), w.membersErr
 }
 
-func (w *world) Members(_ context.Context, room string) ([]chat.Member, error) {
+func (w *world) remove(which func(chat.Member) bool) (removed []chat.Member) {
+	w.members = slices.DeleteFunc(w.members, func(m chat.Member) bool {
+		if which(m) {
+			removed = append(removed, m)
+			return true
+		}
+		return false
+	})
+	return removed
+}
+
+// roster is the world as a chat.Roster, whose Members is not the Encoder's.
+type roster struct{ *world }
+
+func (r roster) Members(_ context.Context, room string, most int) ([]chat.Member, error) {
+	w := r.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.call("members")
-	return slices.DeleteFunc(slices.Clone(w.members), func(m chat.Member) bool { return m.Room != room }), w.membersErr
+	members := slices.DeleteFunc(slices.Clone(w.members), func(m chat.Member) bool { return m.Room != room })
+	if most > 0 && len(members) > most {
+		members = members[:most]
+	}
+	return members, w.membersErr
 }
 
 func (w *world) Post(ctx context.Context, id string, frame []byte) error {

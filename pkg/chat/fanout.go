@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,17 +33,8 @@ const (
 
 // recipients returns the members whose rows are not void, and the sender, each connection once.
 func (s Service) recipients(members []Member, sender string) []Member {
-	now := s.Now()
-	to := make([]Member, 0, len(members)+1)
-	senderIsMember := false
-	for _, m := range members {
-		if !m.ExpiresAt.After(now) {
-			continue // past its two hours; the store has not removed it yet
-		}
-		to = append(to, m)
-		senderIsMember = senderIsMember || m.ConnectionID == sender
-	}
-	if !senderIsMember {
+	to := s.present(members)
+	if !slices.ContainsFunc(to, func(m Member) bool { return m.ConnectionID == sender }) {
 		to = append(to, Member{ConnectionID: sender})
 	}
 	return to
@@ -50,24 +42,23 @@ func (s Service) recipients(members []Member, sender string) []Member {
 
 // fanOut posts one frame to each of a room's connections, Workers at a time, and removes the gone from the roster.
 // One connection's trouble costs no other its frame. It ends before ctx's deadline and counts what was left undone.
-func (s Service) fanOut(ctx context.Context, to []Member, frame []byte) Delivery {
+func (s Service) fanOut(ctx context.Context, to []Member, frame []byte) (d Delivery, removed []Member) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-deadlineReserve))
 		defer cancel()
 	}
-	var d Delivery
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {
 		gone, young := s.postAll(ctx, to, frame, &d)
-		s.prune(ctx, gone)
+		removed = append(removed, s.prune(ctx, gone)...)
 		d.Gone += len(gone)
 		if len(young) == 0 {
-			return d
+			return d, removed
 		}
 		if !sleep(ctx, pause) {
 			d.Failed += len(young)
 			d.Err = fmt.Errorf("connections still in their own $connect: %w", ctx.Err())
-			return d
+			return d, removed
 		}
 		to = young
 	}
@@ -102,14 +93,20 @@ func (s Service) postAll(ctx context.Context, to []Member, frame []byte, d *Deli
 	return gone, young
 }
 
-// prune removes connections from every room. What it cannot remove stays for the next fan-out, which meets it again.
-func (s Service) prune(ctx context.Context, gone []Member) {
+// prune removes connections from every room, and returns the memberships that it removed. What it cannot remove stays
+// for the next fan-out, which meets it again.
+func (s Service) prune(ctx context.Context, gone []Member) (removed []Member) {
+	found := make([][]Member, len(gone))
 	forEach(s.Workers, len(gone), func(i int) {
 		if gone[i].Room != "" { // the sender of a message to a room it is not in has none
-			_ = s.Roster.Leave(ctx, gone[i].Room, gone[i].ConnectionID)
+			if m, err := s.Roster.Leave(ctx, gone[i].Room, gone[i].ConnectionID); err == nil && m.ConnectionID != "" {
+				found[i] = append(found[i], m)
+			}
 		}
-		_ = s.Roster.Forget(ctx, gone[i].ConnectionID)
+		others, _ := s.Roster.Forget(ctx, gone[i].ConnectionID)
+		found[i] = append(found[i], others...)
 	})
+	return slices.Concat(found...)
 }
 
 // Reply posts frames to one connection, in order. That the connection is gone meanwhile is no error: nobody is left

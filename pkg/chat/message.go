@@ -48,4 +48,5 @@ type Page struct {
 	Messages []Message // oldest first
 	More     bool      // older messages remain (with Query.After: newer ones)
 	Expired  bool      // what was asked for begins before the oldest message that is kept
+	Ref      string    // of the request that this answers; "" where it had none
 }

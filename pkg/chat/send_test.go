@@ -97,7 +97,7 @@ func TestARowIsYoungWhenConnectReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
 		s := w.service()
-		slow := &slowRoster{world: w, joins: []time.Duration{5 * time.Second, 3 * time.Second, 10 * time.Millisecond}}
+		slow := &slowRoster{roster: roster{w}, joins: []time.Duration{5 * time.Second, 3 * time.Second, 10 * time.Millisecond}}
 		s.Roster = slow
 		if err := s.Connect(t.Context(), "c", "r", "ann"); err != nil {
 			t.Fatal(err)
@@ -110,14 +110,14 @@ func TestARowIsYoungWhenConnectReturns(t *testing.T) {
 
 // slowRoster takes its time over each Join.
 type slowRoster struct {
-	*world
+	roster
 	joins []time.Duration
 }
 
-func (r *slowRoster) Join(ctx context.Context, m chat.Member) error {
+func (r *slowRoster) Join(ctx context.Context, m chat.Member) (chat.Member, error) {
 	time.Sleep(r.joins[0])
 	r.joins = r.joins[1:]
-	return r.world.Join(ctx, m)
+	return r.roster.Join(ctx, m)
 }
 
 func TestAPanicInAPostIsThePanicOfTheCaller(t *testing.T) {
@@ -354,10 +354,15 @@ func TestTheLongestContentIsTaken(t *testing.T) {
 	}
 }
 
+// tooLarge makes frames that API Gateway does not take.
+type tooLarge struct{ *world }
+
+func (tooLarge) Messages(chat.Page) [][]byte { return [][]byte{make([]byte, chat.MaxFrameBytes+1)} }
+
 func TestAMessageThatNoFrameCanHoldIsRefused(t *testing.T) {
 	w := &world{}
 	s := w.service()
-	s.Encode = func(chat.Page) [][]byte { return [][]byte{make([]byte, chat.MaxFrameBytes+1)} }
+	s.Encoder = tooLarge{w}
 	_, err := s.Send(t.Context(), "ann", draft)
 	if chat.AsError(err).Code != chat.CodeTooLarge || len(w.calls) > 0 {
 		t.Errorf("got %v, calls %v", err, w.calls)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -17,15 +18,25 @@ type Service struct {
 	Roster Roster // required
 	Poster Poster // required
 
-	// Encode turns a page of messages into the frames that clients receive, each at most MaxFrameBytes where no single
-	// message is larger. Required.
-	Encode func(Page) [][]byte
+	// Encoder makes the frames that clients receive. Required.
+	Encoder Encoder
+
+	// PresenceLimit is how many connections a room may have for comings and goings to be announced in it; 0 announces
+	// none.
+	PresenceLimit int
 
 	// Now tells the time. Required.
 	Now func() time.Time
 
 	// Workers is how many posts of one fan-out are under way at once. Required, at least 1.
 	Workers int
+}
+
+// Encoder makes frames. Each is at most MaxFrameBytes, but for a message that is larger by itself.
+type Encoder interface {
+	Messages(Page) [][]byte
+	Members(Attendance) [][]byte
+	Presence(Presence) []byte
 }
 
 // Draft is a message that somebody wants to send.
@@ -61,13 +72,15 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 		return Sent{}, unavailable(unconfirmed(d), err)
 	}
 	sent := Sent{Message: stored, Repeat: repeat}
-	members, err := s.Roster.Members(ctx, d.Room)
+	members, err := s.Roster.Members(ctx, d.Room, 0)
 	if err != nil {
 		return sent, &Error{Code: CodeNotSent, Err: err,
 			Message: "The message is stored, but could not be sent to the room; its members will find it in history."}
 	}
-	frame := s.Encode(Page{Messages: []Message{stored}})[0]
-	sent.Delivery = s.fanOut(ctx, s.recipients(members, connectionID), frame)
+	frame := s.Encoder.Messages(Page{Messages: []Message{stored}})[0]
+	delivery, removed := s.fanOut(ctx, s.recipients(members, connectionID), frame)
+	sent.Delivery = delivery
+	s.announceLeave(ctx, removed...)
 	return sent, nil
 }
 
@@ -89,7 +102,8 @@ func (s Service) checkDraft(d Draft) error {
 	// Escaping can make an encoded message six times as long as its content, so the frame itself is measured, at the
 	// longest that it can ever be: nothing is stored that could not be sent.
 	longest := Message{Room: d.Room, Index: math.MaxInt64, User: d.User, Content: d.Content, ID: d.ID, CreateAt: math.MaxInt64}
-	if len(s.Encode(Page{Messages: []Message{longest}, More: true, Expired: true})[0]) > MaxFrameBytes {
+	page := Page{Messages: []Message{longest}, More: true, Expired: true, Ref: strings.Repeat(`"`, MaxNameBytes)}
+	if len(s.Encoder.Messages(page)[0]) > MaxFrameBytes {
 		return &Error{Code: CodeTooLarge, Message: "content is too large: encoded as JSON, the message must fit into 32 KB"}
 	}
 	return nil
@@ -101,6 +115,7 @@ type Query struct {
 	Limit  int    // at most so many messages, 1 to MaxHistory
 	After  *int64 // from the one after this index on, oldest first; not together with Before
 	Before *int64 // the last ones before this index
+	Ref    string // the client's own name for the request, which the answer repeats; "" for none
 }
 
 // History reads a part of a room's log and posts it to the connection that asked, in as many frames as it needs.
@@ -112,7 +127,8 @@ func (s Service) History(ctx context.Context, connectionID string, q Query) (Pag
 	if err != nil {
 		return Page{}, unavailable("The room's history could not be read. Ask again.", err)
 	}
-	return page, s.Reply(ctx, connectionID, s.Encode(page)...)
+	page.Ref = q.Ref
+	return page, s.Reply(ctx, connectionID, s.Encoder.Messages(page)...)
 }
 
 func checkQuery(q Query) error {
@@ -126,7 +142,7 @@ func checkQuery(q Query) error {
 	case q.Before != nil && *q.Before < 1:
 		return InvalidField("before", "must be a whole number, 1 or greater")
 	}
-	return checkRoom(q.Room)
+	return errors.Join(checkRoom(q.Room), checkOptionalName("ref", q.Ref))
 }
 
 func (s Service) page(ctx context.Context, q Query) (Page, error) {
@@ -188,40 +204,72 @@ func (s Service) Connect(ctx context.Context, connectionID, room, user string) e
 	// that began long ago where the function had a cold start. Where the store was slow the row is written again, so that
 	// it is young when the handshake is answered, and there again if a fan-out has taken the connection for gone meanwhile.
 	for {
-		now := s.Now()
-		err := s.Join(ctx, Member{Room: room, ConnectionID: connectionID, User: user, ConnectedAt: now})
-		if err != nil || s.Now().Sub(now) < handshakeGrace/2 {
+		m := Member{Room: room, ConnectionID: connectionID, User: user, ConnectedAt: s.Now()}
+		if _, err := s.join(ctx, &m); err != nil {
 			return err
+		}
+		if s.Now().Sub(m.ConnectedAt) < handshakeGrace/2 {
+			s.announceJoin(ctx, m, Member{})
+			return nil
 		}
 	}
 }
 
-// Join makes a connection a member of one more room. m.ExpiresAt is set here.
-func (s Service) Join(ctx context.Context, m Member) error {
-	if err := errors.Join(checkRoom(m.Room), checkOptionalName("user_name", m.User)); err != nil {
+// Join makes a connection a member of one more room, and confirms it where there is a ref. The room is told, if the user is
+// new there. m.JoinedAt and m.ExpiresAt are set here.
+func (s Service) Join(ctx context.Context, m Member, ref string) error {
+	if err := checkOptionalName("ref", ref); err != nil {
 		return err
 	}
-	m.ExpiresAt = m.ConnectedAt.Add(ConnectionLife)
-	if err := s.Roster.Join(ctx, m); err != nil {
-		return unavailable("The room could not be joined. Try again.", err)
+	before, err := s.join(ctx, &m)
+	if err != nil {
+		return err
 	}
-	return nil
+	err = s.confirm(ctx, m.ConnectionID, Presence{m.Room, m.User, Joined, ref})
+	s.announceJoin(ctx, m, before)
+	return err
 }
 
-// Leave ends a connection's membership of one room. Leaving a room that was not joined is no error.
-func (s Service) Leave(ctx context.Context, connectionID, room string) error {
-	if err := checkRoom(room); err != nil {
+// join writes the membership, and returns what it replaced.
+func (s Service) join(ctx context.Context, m *Member) (before Member, err error) {
+	if err := errors.Join(checkRoom(m.Room), checkOptionalName("user_name", m.User)); err != nil {
+		return Member{}, err
+	}
+	m.JoinedAt, m.ExpiresAt = s.Now(), m.ConnectedAt.Add(ConnectionLife)
+	if before, err = s.Roster.Join(ctx, *m); err != nil {
+		return Member{}, unavailable("The room could not be joined. Try again.", err)
+	}
+	return before, nil
+}
+
+// Leave ends a connection's membership of one room, and confirms it where there is a ref. The room is told, if the user
+// has no other connection there. Leaving a room that was not joined is no error.
+func (s Service) Leave(ctx context.Context, connectionID, room, ref string) error {
+	if err := errors.Join(checkRoom(room), checkOptionalName("ref", ref)); err != nil {
 		return err
 	}
-	if err := s.Roster.Leave(ctx, room, connectionID); err != nil {
+	left, err := s.Roster.Leave(ctx, room, connectionID)
+	if err != nil {
 		return unavailable("The room could not be left. Try again.", err)
 	}
-	return nil
+	err = s.confirm(ctx, connectionID, Presence{room, left.User, Left, ref})
+	s.announceLeave(ctx, left)
+	return err
+}
+
+// confirm answers a request that has a ref.
+func (s Service) confirm(ctx context.Context, connectionID string, p Presence) error {
+	if p.Ref == "" {
+		return nil
+	}
+	return s.Reply(ctx, connectionID, s.Encoder.Presence(p))
 }
 
 // Disconnect ends every membership of a connection that is closed.
 func (s Service) Disconnect(ctx context.Context, connectionID string) error {
-	if err := s.Roster.Forget(ctx, connectionID); err != nil {
+	left, err := s.Roster.Forget(ctx, connectionID)
+	s.announceLeave(ctx, left...)
+	if err != nil {
 		return unavailable("The connection's rooms could not be left; they are once they are posted to.", err)
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"wschat/pkg/chat"
 )
 
 // The function's own environment variables. Those of AWS (AWS_REGION, AWS_ENDPOINT_URL_DYNAMODB, …) are read by awsclient.
@@ -18,8 +20,13 @@ const (
 
 	AllowedOrigins = "ALLOWED_ORIGINS" // of web pages that may connect, with commas between them; where unset, all
 
+	PresenceLimit = "PRESENCE_LIMIT" // of a room's connections, up to which comings and goings are announced; where unset, chat.DefaultPresenceLimit
+
 	MessageRetentionDays = "MESSAGE_RETENTION_DAYS" // after how many whole days messages expire; where unset, never
 )
+
+// MaxPresenceLimit is a bound on what a user's coming may cost: a post to so many.
+const MaxPresenceLimit = 10_000
 
 // MaxRetentionDays is a hundred years: more is a mistake.
 const MaxRetentionDays = 36_500
@@ -31,6 +38,7 @@ type Config struct {
 	ConnectionsEndpoint string        // "" for https://DOMAIN/STAGE of the event at hand
 	MessageRetention    time.Duration // 0 for ever
 	AllowedOrigins      []string      // none for all
+	PresenceLimit       int           // connections of a room; 0 announces no coming and going
 }
 
 // FromEnv reads the configuration through getenv, which is os.Getenv outside tests. The error names every variable that
@@ -40,6 +48,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		ConnectionsTable:    getenv(ConnectionsTable),
 		MessagesTable:       getenv(MessagesTable),
 		ConnectionsEndpoint: getenv(ConnectionsEndpoint),
+		PresenceLimit:       chat.DefaultPresenceLimit,
 	}
 	if origins := getenv(AllowedOrigins); origins != "" {
 		c.AllowedOrigins = strings.Split(origins, ",")
@@ -56,6 +65,13 @@ func FromEnv(getenv func(string) string) (Config, error) {
 			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a URL such as https://ID.execute-api.REGION.amazonaws.com/STAGE",
 				ConnectionsEndpoint, e))
 		}
+	}
+	if limit := getenv(PresenceLimit); limit != "" {
+		n, err := strconv.Atoi(limit)
+		if err != nil || n < 0 || n > MaxPresenceLimit {
+			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a whole number of connections, 0 to %d", PresenceLimit, limit, MaxPresenceLimit))
+		}
+		c.PresenceLimit = n
 	}
 	if days := getenv(MessageRetentionDays); days != "" {
 		n, err := strconv.Atoi(days)

@@ -129,7 +129,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) service(retention time.Duration) chat.Service {
 	return chat.Service{
 		Log: dynamo.NewLog(w.client, w.rows, retention), Roster: dynamo.NewRoster(w.client, w.connections),
-		Poster: w.poster, Encode: protocol.EncodeMessages, Now: time.Now, Workers: 8,
+		Poster: w.poster, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 8,
 	}
 }
 
@@ -235,9 +235,9 @@ var useCases = []useCase{
 		return err
 	}, []string{"old"}},
 	{"join", func(ctx context.Context, s chat.Service, room string) error {
-		return s.Join(ctx, chat.Member{Room: room, ConnectionID: "d=", ConnectedAt: time.Now()})
+		return s.Join(ctx, chat.Member{Room: room, ConnectionID: "d=", ConnectedAt: time.Now()}, "")
 	}, []string{"old"}},
-	{"leave", func(ctx context.Context, s chat.Service, room string) error { return s.Leave(ctx, room, room) }, []string{"old"}},
+	{"leave", func(ctx context.Context, s chat.Service, room string) error { return s.Leave(ctx, room, room, "") }, []string{"old"}},
 	{"disconnect", func(ctx context.Context, s chat.Service, room string) error { return s.Disconnect(ctx, room) }, []string{"old"}},
 	{"ping", func(ctx context.Context, s chat.Service, _ string) error { return s.Ping(ctx) }, []string{"old"}},
 }
@@ -250,7 +250,7 @@ func (w *world) prepare(t *testing.T, room string, retention time.Duration) chat
 	if _, err := s.Send(t.Context(), room, chat.Draft{Room: room, User: "ann", Content: "old", ID: "old"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Join(t.Context(), chat.Member{Room: room, ConnectionID: room, ConnectedAt: time.Now().Add(-time.Hour)}); err != nil {
+	if err := s.Join(t.Context(), chat.Member{Room: room, ConnectionID: room, ConnectedAt: time.Now().Add(-time.Hour)}, ""); err != nil {
 		t.Fatal(err)
 	}
 	return w.service(retention) // another process

@@ -45,6 +45,20 @@ func NewLog(api LogAPI, table string, retention time.Duration) *Log {
 
 // Read returns messages of a room; see chat.Log.
 func (l *Log) Read(ctx context.Context, room string, span chat.Span) ([]chat.Message, error) {
+	found, err := l.read(ctx, room, span)
+	if err != nil || len(found) == 0 || !span.Newest || span.Before == 0 || found[len(found)-1].Index == span.Before-1 {
+		return found, err
+	}
+	// The message just before the bound is not there. Either the bound lies beyond the end of the log, or that message has
+	// expired out of turn and is gone, and what is before it counts as expired with it.
+	tail, err := l.Tail(ctx, room)
+	if err != nil || tail > found[len(found)-1].Index {
+		return nil, err
+	}
+	return found, nil
+}
+
+func (l *Log) read(ctx context.Context, room string, span chat.Span) ([]chat.Message, error) {
 	first, last := span.After+1, int64(math.MaxInt64)
 	if span.Before > 0 {
 		last = span.Before - 1

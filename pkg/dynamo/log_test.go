@@ -100,6 +100,7 @@ func TestExpiredRowsAreNotRead(t *testing.T) {
 		span chat.Span
 		want []int64
 	}{
+		{chat.Span{Limit: 10, Before: 100, Newest: true}, []int64{5, 6}},
 		{chat.Span{Limit: 10}, []int64{5, 6}},
 		{chat.Span{Limit: 5}, []int64{5, 6}}, // it looks on after a first page of which all has expired
 		{chat.Span{Limit: 10, After: 3}, []int64{5, 6}},
@@ -116,6 +117,10 @@ func TestExpiredRowsAreNotRead(t *testing.T) {
 		if err != nil || !slices.Equal(got, tc.want) {
 			t.Errorf("%+v: got %v, %v; want %v", tc.span, got, err, tc.want)
 		}
+	}
+	w.remove(t, "r", 4) // and the third, whose time is not over, is still there
+	if found, err := log.Read(t.Context(), "r", chat.Span{Limit: 10, Before: 5, Newest: true}); err != nil || len(found) > 0 {
+		t.Errorf("before a gap: got %v, %v", found, err)
 	}
 }
 
@@ -235,6 +240,8 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 		}
 	}
 	expiring := service(time.Hour)
+	announcing := service(0)
+	announcing.PresenceLimit = 100
 	for _, tc := range []struct {
 		name string
 		do   func() error
@@ -254,9 +261,14 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 		{"connect with a room", func() error { return s.Connect(t.Context(), "c=", "r", "ann") }, []string{"PutItem"}},
 		{"connect with none", func() error { return s.Connect(t.Context(), "c=", "", "ann") }, nil},
 		{"join", func() error {
-			return s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()})
+			return s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, "")
 		}, []string{"PutItem"}},
-		{"leave", func() error { return s.Leave(t.Context(), "c=", "r") }, []string{"DeleteItem"}},
+		{"join under a name that is there", func() error {
+			return announcing.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "d=", User: "ann", ConnectedAt: time.Now()}, "")
+		}, []string{"PutItem", "Query"}},
+		{"leave", func() error { return s.Leave(t.Context(), "c=", "r", "") }, []string{"DeleteItem"}},
+		{"leave under a name", func() error { return announcing.Leave(t.Context(), "d=", "r", "") }, []string{"DeleteItem", "Query"}},
+		{"members", func() error { _, err := s.Members(t.Context(), "c=", "r", ""); return err }, []string{"Query", "post"}},
 		{"disconnect with no room", func() error { return s.Disconnect(t.Context(), "c=") }, []string{"Query"}},
 		{"ping", func() error { return s.Ping(t.Context()) }, []string{"PutItem"}},
 	} {

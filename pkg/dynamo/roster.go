@@ -3,10 +3,12 @@ package dynamo
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"wschat/pkg/chat"
 )
@@ -33,50 +35,67 @@ var _ chat.Roster = (*Roster)(nil)
 func NewRoster(api RosterAPI, table string) *Roster { return &Roster{api: api, table: table} }
 
 // Join adds a membership; see chat.Roster.
-func (r *Roster) Join(ctx context.Context, m chat.Member) error {
+func (r *Roster) Join(ctx context.Context, m chat.Member) (before chat.Member, err error) {
 	row := item{
 		attrRoom:         text(m.Room),
 		attrConnectionID: text(m.ConnectionID),
 		attrConnectedAt:  number(m.ConnectedAt.UnixMilli()),
+		attrJoinedAt:     number(m.JoinedAt.UnixMilli()),
 		attrExpiresAt:    number(m.ExpiresAt.Unix()),
 	}
 	if m.User != "" {
 		row[attrUser] = text(m.User)
 	}
-	if _, err := r.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &r.table, Item: row}); err != nil {
-		return fmt.Errorf("put the membership of connection %s: %w", m.ConnectionID, err)
+	out, err := r.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &r.table, Item: row, ReturnValues: types.ReturnValueAllOld})
+	if err != nil {
+		return chat.Member{}, fmt.Errorf("put the membership of connection %s: %w", m.ConnectionID, err)
 	}
-	return nil
+	return memberOf(out.Attributes), nil
 }
 
 // Leave removes a membership; see chat.Roster.
-func (r *Roster) Leave(ctx context.Context, room, connectionID string) error {
-	_, err := r.api.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-		TableName: &r.table,
-		Key:       item{attrRoom: text(room), attrConnectionID: text(connectionID)},
+func (r *Roster) Leave(ctx context.Context, room, connectionID string) (chat.Member, error) {
+	out, err := r.api.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName:    &r.table,
+		Key:          item{attrRoom: text(room), attrConnectionID: text(connectionID)},
+		ReturnValues: types.ReturnValueAllOld,
 	})
 	if err != nil {
-		return fmt.Errorf("delete a membership of connection %s: %w", connectionID, err)
+		return chat.Member{}, fmt.Errorf("delete a membership of connection %s: %w", connectionID, err)
 	}
-	return nil
+	return memberOf(out.Attributes), nil
+}
+
+// memberOf reads a row; where there is none, it is the zero Member.
+func memberOf(row item) chat.Member {
+	if len(row) == 0 {
+		return chat.Member{}
+	}
+	return chat.Member{
+		Room:         textOf(row, attrRoom),
+		ConnectionID: textOf(row, attrConnectionID),
+		User:         textOf(row, attrUser),
+		ConnectedAt:  time.UnixMilli(numberOf(row, attrConnectedAt)),
+		JoinedAt:     time.UnixMilli(numberOf(row, attrJoinedAt)),
+		ExpiresAt:    time.Unix(numberOf(row, attrExpiresAt), 0),
+	}
 }
 
 // Members returns a room's memberships; see chat.Roster. The read is strongly consistent: a member that joined before a
 // message was stored must be found when the members are read after that.
-func (r *Roster) Members(ctx context.Context, room string) ([]chat.Member, error) {
+func (r *Roster) Members(ctx context.Context, room string, most int) ([]chat.Member, error) {
 	var members []chat.Member
-	err := r.query(ctx, &dynamodb.QueryInput{
+	in := &dynamodb.QueryInput{
 		ConsistentRead:            aws.Bool(true),
 		KeyConditionExpression:    aws.String(attrRoom + " = :room"),
 		ExpressionAttributeValues: item{":room": text(room)},
-	}, func(row item) {
-		members = append(members, chat.Member{
-			Room:         room,
-			ConnectionID: textOf(row, attrConnectionID),
-			User:         textOf(row, attrUser),
-			ConnectedAt:  time.UnixMilli(numberOf(row, attrConnectedAt)),
-			ExpiresAt:    time.Unix(numberOf(row, attrExpiresAt), 0),
-		})
+	}
+	if most > 0 {
+		in.Limit = aws.Int32(int32(min(most, math.MaxInt32)))
+	}
+	err := r.query(ctx, in, func(row item) bool {
+		members = append(members, memberOf(row))
+		return most == 0 || len(members) < most
 	})
 	if err != nil {
 		return nil, fmt.Errorf("query the members of a room: %w", err)
@@ -87,26 +106,33 @@ func (r *Roster) Members(ctx context.Context, room string) ([]chat.Member, error
 // Forget removes a connection from every room; see chat.Roster. A global secondary index is read, and those cannot be
 // read with strong consistency: what it misses is removed when a post to it answers that the connection is gone, or by
 // its TTL.
-func (r *Roster) Forget(ctx context.Context, connectionID string) error {
+func (r *Roster) Forget(ctx context.Context, connectionID string) (left []chat.Member, err error) {
 	var rooms []string
-	err := r.query(ctx, &dynamodb.QueryInput{
+	err = r.query(ctx, &dynamodb.QueryInput{
 		IndexName:                 aws.String(ByConnection),
 		KeyConditionExpression:    aws.String(attrConnectionID + " = :id"),
 		ExpressionAttributeValues: item{":id": text(connectionID)},
-	}, func(row item) { rooms = append(rooms, textOf(row, attrRoom)) })
+	}, func(row item) bool {
+		rooms = append(rooms, textOf(row, attrRoom))
+		return true
+	})
 	if err != nil {
-		return fmt.Errorf("query the rooms of connection %s: %w", connectionID, err)
+		return nil, fmt.Errorf("query the rooms of connection %s: %w", connectionID, err)
 	}
 	for _, room := range rooms {
-		if err := r.Leave(ctx, room, connectionID); err != nil {
-			return err
+		m, err := r.Leave(ctx, room, connectionID)
+		if err != nil {
+			return left, err
+		}
+		if m.ConnectionID != "" {
+			left = append(left, m)
 		}
 	}
-	return nil
+	return left, nil
 }
 
-// query calls use for every row of every page.
-func (r *Roster) query(ctx context.Context, in *dynamodb.QueryInput, use func(row item)) error {
+// query calls use for every row of every page, until it returns false.
+func (r *Roster) query(ctx context.Context, in *dynamodb.QueryInput, use func(row item) bool) error {
 	in.TableName = &r.table
 	for {
 		out, err := r.api.Query(ctx, in)
@@ -114,7 +140,9 @@ func (r *Roster) query(ctx context.Context, in *dynamodb.QueryInput, use func(ro
 			return err
 		}
 		for _, row := range out.Items {
-			use(row)
+			if !use(row) {
+				return nil
+			}
 		}
 		if len(out.LastEvaluatedKey) == 0 {
 			return nil

@@ -19,7 +19,7 @@ type Roster struct {
 var _ chat.Roster = (*Roster)(nil)
 
 // Join adds a membership; see chat.Roster.
-func (r *Roster) Join(_ context.Context, m chat.Member) error {
+func (r *Roster) Join(_ context.Context, m chat.Member) (before chat.Member, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.rooms == nil {
@@ -31,21 +31,22 @@ func (r *Roster) Join(_ context.Context, m chat.Member) error {
 	if r.conns[m.ConnectionID] == nil {
 		r.conns[m.ConnectionID] = map[string]bool{}
 	}
+	before = r.rooms[m.Room][m.ConnectionID]
 	r.rooms[m.Room][m.ConnectionID] = m
 	r.conns[m.ConnectionID][m.Room] = true
-	return nil
+	return before, nil
 }
 
 // Leave removes a membership; see chat.Roster.
-func (r *Roster) Leave(_ context.Context, room, connectionID string) error {
+func (r *Roster) Leave(_ context.Context, room, connectionID string) (chat.Member, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.leave(room, connectionID)
-	return nil
+	return r.leave(room, connectionID), nil
 }
 
 // leave keeps no empty map behind: rooms and connections come and go for as long as the process runs.
-func (r *Roster) leave(room, connectionID string) {
+func (r *Roster) leave(room, connectionID string) chat.Member {
+	m := r.rooms[room][connectionID]
 	delete(r.rooms[room], connectionID)
 	if len(r.rooms[room]) == 0 {
 		delete(r.rooms, room)
@@ -54,21 +55,26 @@ func (r *Roster) leave(room, connectionID string) {
 	if len(r.conns[connectionID]) == 0 {
 		delete(r.conns, connectionID)
 	}
+	return m
 }
 
 // Members returns a room's memberships; see chat.Roster.
-func (r *Roster) Members(_ context.Context, room string) ([]chat.Member, error) {
+func (r *Roster) Members(_ context.Context, room string, most int) ([]chat.Member, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Collect(maps.Values(r.rooms[room])), nil
+	members := slices.Collect(maps.Values(r.rooms[room]))
+	if most > 0 && len(members) > most {
+		members = members[:most]
+	}
+	return members, nil
 }
 
 // Forget removes a connection from every room; see chat.Roster.
-func (r *Roster) Forget(_ context.Context, connectionID string) error {
+func (r *Roster) Forget(_ context.Context, connectionID string) (left []chat.Member, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for room := range maps.Clone(r.conns[connectionID]) {
-		r.leave(room, connectionID)
+		left = append(left, r.leave(room, connectionID))
 	}
-	return nil
+	return left, nil
 }

@@ -17,6 +17,7 @@ const (
 	GetRecentMessages = "getRecentMessages"
 	JoinRoom          = "joinRoom"
 	LeaveRoom         = "leaveRoom"
+	GetMembers        = "getMembers"
 )
 
 // Frame is a client's frame: a JSON object whose fields have not been looked at yet. Field names are matched exactly,
@@ -89,17 +90,30 @@ func (f Frame) Query() (q chat.Query, err error) {
 	if q.After, err = f.optionalInt("after"); err != nil {
 		return q, err
 	}
-	q.Before, err = f.optionalInt("before")
+	if q.Before, err = f.optionalInt("before"); err != nil {
+		return q, err
+	}
+	q.Ref, err = f.optionalString("ref")
 	return q, err
 }
 
-// Membership reads a joinRoom or leaveRoom frame; the user name is "" where it is not given.
-func (f Frame) Membership() (room, user string, err error) {
-	if room, err = f.requiredString("room_name"); err != nil {
-		return "", "", err
+// Membership is what a joinRoom, leaveRoom or getMembers frame asks for.
+type Membership struct {
+	Room string
+	User string // "" where it is not given
+	Ref  string // the client's own name for the request; "" where it is not given
+}
+
+// Membership reads a joinRoom, leaveRoom or getMembers frame.
+func (f Frame) Membership() (m Membership, err error) {
+	if m.Room, err = f.requiredString("room_name"); err != nil {
+		return m, err
 	}
-	user, err = f.optionalString("user_name")
-	return room, user, err
+	if m.User, err = f.optionalString("user_name"); err != nil {
+		return m, err
+	}
+	m.Ref, err = f.optionalString("ref")
+	return m, err
 }
 
 func (f Frame) requiredString(name string) (string, error) {

@@ -17,40 +17,90 @@ type message struct {
 	ID       string `json:"message_id,omitempty"`
 }
 
-const (
-	messagesOpen  = `{"messages":[`
-	messagesClose = `]}`
-	// longestClose is how a history reply's last frame may end.
-	longestClose = `],"more":true,"expired":true}`
-)
+// Encoder makes the frames; it is the chat.Encoder of this protocol. HTML is not escaped: it would make frames longer, and
+// whoever shows them must escape for their own medium in any case.
+type Encoder struct{}
 
-// EncodeMessages makes {"messages":[…]} frames of a page, at least one, each at most chat.MaxFrameBytes unless a single
-// message is larger. "more" and "expired" stand in the last frame. HTML is not escaped: it would make messages longer,
-// and whoever shows them must escape for their own medium in any case.
-func EncodeMessages(page chat.Page) [][]byte {
-	var frames [][]byte
-	frame := []byte(messagesOpen)
-	for _, m := range page.Messages {
-		encoded := encode(message(m))
-		if len(frame) > len(messagesOpen) {
-			if len(frame)+len(",")+len(encoded)+len(longestClose) > chat.MaxFrameBytes {
-				frames = append(frames, append(frame, messagesClose...))
-				frame = []byte(messagesOpen)
-			} else {
-				frame = append(frame, ',')
-			}
-		}
-		frame = append(frame, encoded...)
-	}
-	frame = append(frame, ']')
+var _ chat.Encoder = Encoder{}
+
+// Messages makes {"messages":[…]} frames of a page, at least one, each at most chat.MaxFrameBytes unless a single
+// message is larger. "more", "expired" and "ref" stand in the last frame.
+func (Encoder) Messages(page chat.Page) [][]byte {
+	end := "]"
 	if page.More {
-		frame = append(frame, `,"more":true`...)
+		end += `,"more":true`
 	}
 	if page.Expired {
-		frame = append(frame, `,"expired":true`...)
+		end += `,"expired":true`
 	}
-	return append(frames, append(frame, '}'))
+	list := newList(`{"messages":[`, "]}", end+refField(page.Ref)+"}")
+	for _, m := range page.Messages {
+		list.add(encode(message(m)))
+	}
+	return list.frames()
 }
+
+// Members makes {"members":…} frames of who is in a room, at least one, each at most chat.MaxFrameBytes. "more" stands in
+// every frame but the last, "ref" in the last.
+func (Encoder) Members(a chat.Attendance) [][]byte {
+	list := newList(`{"members":{"room_name":`+string(encode(a.Room))+`,"users":[`, `]},"more":true}`, `]}`+refField(a.Ref)+`}`)
+	for _, u := range a.Users {
+		list.add(encode(user(u)))
+	}
+	return list.frames()
+}
+
+// user is chat.User on the wire.
+type user struct {
+	Name        string `json:"user_name"`
+	Connections int    `json:"connections"`
+}
+
+// Presence makes a {"presence":…} frame.
+func (Encoder) Presence(p chat.Presence) []byte {
+	return encode(struct {
+		Presence presence `json:"presence"`
+		Ref      string   `json:"ref,omitempty"`
+	}{presence{p.Room, p.User, p.Event}, p.Ref})
+}
+
+type presence struct {
+	Room  string             `json:"room_name"`
+	User  string             `json:"user_name"`
+	Event chat.PresenceEvent `json:"event"`
+}
+
+func refField(ref string) string {
+	if ref == "" {
+		return ""
+	}
+	return `,"ref":` + string(encode(ref))
+}
+
+// list distributes the elements of a JSON array over as many frames as it needs.
+type list struct {
+	open, next, end string // how a frame begins, how one ends that another follows, and how the last one ends
+	full            [][]byte
+	frame           []byte
+}
+
+func newList(open, next, end string) *list {
+	return &list{open: open, next: next, end: end, frame: []byte(open)}
+}
+
+func (l *list) add(element []byte) {
+	if len(l.frame) > len(l.open) {
+		if len(l.frame)+len(",")+len(element)+max(len(l.next), len(l.end)) > chat.MaxFrameBytes {
+			l.full = append(l.full, append(l.frame, l.next...))
+			l.frame = []byte(l.open)
+		} else {
+			l.frame = append(l.frame, ',')
+		}
+	}
+	l.frame = append(l.frame, element...)
+}
+
+func (l *list) frames() [][]byte { return append(l.full, append(l.frame, l.end...)) }
 
 // ErrorFrame is what a client is told of a refusal.
 type ErrorFrame struct {
@@ -59,11 +109,15 @@ type ErrorFrame struct {
 	Action    string    `json:"action,omitempty"`     // the refused frame's, where it had one
 	MessageID string    `json:"message_id,omitempty"` // the refused frame's, where it had one
 	RequestID string    `json:"request_id"`           // to find the log line by
+	Ref       string    `json:"-"`                    // the refused frame's, where it had one; beside the error, as in every answer
 }
 
 // EncodeError makes an {"error":…} frame.
 func EncodeError(e ErrorFrame) []byte {
-	return encode(map[string]ErrorFrame{"error": e})
+	return encode(struct {
+		Error ErrorFrame `json:"error"`
+		Ref   string     `json:"ref,omitempty"`
+	}{e, e.Ref})
 }
 
 // encode is json.Marshal without HTML escaping. What it is given always encodes.

@@ -29,8 +29,7 @@ func read(action, body string) (any, error) {
 	case protocol.GetRecentMessages:
 		return f.Query()
 	default:
-		room, user, err := f.Membership()
-		return [2]string{room, user}, err
+		return f.Membership()
 	}
 }
 
@@ -51,8 +50,10 @@ func TestAccepted(t *testing.T) {
 		{"getRecentMessages", `{"room_name":"r","limit":100,"after":0}`, chat.Query{Room: "r", Limit: 100, After: ref(0)}},
 		{"getRecentMessages", `{"room_name":"r","before":9007199254740993}`, chat.Query{Room: "r", Limit: 10, Before: ref(9007199254740993)}},
 		{"getRecentMessages", `{"room_name":"r","limit":null,"after":null}`, chat.Query{Room: "r", Limit: 10}},
-		{"joinRoom", `{"room_name":"r","user_name":"u"}`, [2]string{"r", "u"}},
-		{"leaveRoom", ` {"room_name":"r"} `, [2]string{"r", ""}},
+		{"joinRoom", `{"room_name":"r","user_name":"u"}`, protocol.Membership{Room: "r", User: "u"}},
+		{"getMembers", `{"room_name":"r","ref":"7"}`, protocol.Membership{Room: "r", Ref: "7"}},
+		{"getRecentMessages", `{"room_name":"r","ref":"7"}`, chat.Query{Room: "r", Limit: 10, Ref: "7"}},
+		{"leaveRoom", ` {"room_name":"r"} `, protocol.Membership{Room: "r"}},
 	} {
 		if got, err := read(tc.action, tc.body); err != nil || !reflect.DeepEqual(got, tc.want) {
 			t.Errorf("%s %s: got %+v, %v; want %+v", tc.action, tc.body, got, err, tc.want)
@@ -124,16 +125,17 @@ func decodeMessages(t testing.TB, frames [][]byte) (page chat.Page) {
 				ID       string `json:"message_id"`
 			} `json:"messages"`
 			More, Expired bool
+			Ref           string
 		}
 		d := json.NewDecoder(bytes.NewReader(frame))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&f); err != nil || f.Messages == nil {
 			t.Fatalf("frame %q: %v", frame, err)
 		}
-		if i < len(frames)-1 && (f.More || f.Expired || len(f.Messages) == 0) {
-			t.Errorf("a frame before the last is empty or says more or expired")
+		if i < len(frames)-1 && (f.More || f.Expired || f.Ref != "" || len(f.Messages) == 0) {
+			t.Errorf("a frame before the last is empty or says what the last one says")
 		}
-		page.More, page.Expired = f.More, f.Expired
+		page.More, page.Expired, page.Ref = f.More, f.Expired, f.Ref
 		for _, m := range f.Messages {
 			page.Messages = append(page.Messages, chat.Message(m))
 		}
@@ -154,7 +156,7 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 			Messages: []chat.Message{{Room: "r", Index: 1, User: "u", Content: "a", CreateAt: 5, ID: "m"},
 				{Room: "r", Index: 2, User: "u", Content: "b", CreateAt: 6}}},
 	} {
-		frames := protocol.EncodeMessages(page)
+		frames := protocol.Encoder{}.Messages(page)
 		if len(frames) != 1 || string(frames[0]) != want {
 			t.Errorf("got %s\nwant %s", frames, want)
 		}
@@ -164,7 +166,7 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 // Whatever a page holds, its frames say just that, and none is too large for API Gateway.
 func TestPagesSurviveTheirFrames(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		page := chat.Page{More: rapid.Bool().Draw(r, "more"), Expired: rapid.Bool().Draw(r, "expired")}
+		page := chat.Page{More: rapid.Bool().Draw(r, "more"), Expired: rapid.Bool().Draw(r, "expired"), Ref: rapid.SampledFrom([]string{"", "7", strings.Repeat(`"`, chat.MaxNameBytes)}).Draw(r, "ref")}
 		for i := range rapid.IntRange(0, 100).Draw(r, "messages") {
 			content := rapid.String().Draw(r, "content")
 			if rapid.Bool().Draw(r, "large") {
@@ -172,7 +174,7 @@ func TestPagesSurviveTheirFrames(t *testing.T) {
 			}
 			page.Messages = append(page.Messages, chat.Message{Room: "r", Index: int64(i + 1), User: "u", Content: content, ID: fmt.Sprint(i)})
 		}
-		frames := protocol.EncodeMessages(page)
+		frames := protocol.Encoder{}.Messages(page)
 		for _, frame := range frames {
 			if len(frame) > chat.MaxFrameBytes {
 				r.Fatalf("a frame of %d bytes", len(frame))

@@ -33,6 +33,7 @@ func webSocketRoutes() map[string]routeFunc {
 		protocol.GetRecentMessages: getRecentMessages,
 		protocol.JoinRoom:          joinRoom,
 		protocol.LeaveRoom:         leaveRoom,
+		protocol.GetMembers:        getMembers,
 	}
 }
 
@@ -155,23 +156,33 @@ func getRecentMessages(ctx context.Context, in *invocation) (string, error) {
 }
 
 func joinRoom(ctx context.Context, in *invocation) (string, error) {
-	room, user, err := in.frame.Membership()
+	m, err := in.frame.Membership()
 	if err != nil {
 		return "", err
 	}
-	in.note(room)
+	in.note(m.Room)
 	return "Joined the room.", in.chat.Join(ctx, chat.Member{
-		Room: room, ConnectionID: in.Context.ConnectionID, User: user, ConnectedAt: time.UnixMilli(in.Context.ConnectedAt),
-	})
+		Room: m.Room, ConnectionID: in.Context.ConnectionID, User: m.User, ConnectedAt: time.UnixMilli(in.Context.ConnectedAt),
+	}, m.Ref)
 }
 
 func leaveRoom(ctx context.Context, in *invocation) (string, error) {
-	room, _, err := in.frame.Membership()
+	m, err := in.frame.Membership()
 	if err != nil {
 		return "", err
 	}
-	in.note(room)
-	return "Left the room.", in.chat.Leave(ctx, in.Context.ConnectionID, room)
+	in.note(m.Room)
+	return "Left the room.", in.chat.Leave(ctx, in.Context.ConnectionID, m.Room, m.Ref)
+}
+
+func getMembers(ctx context.Context, in *invocation) (string, error) {
+	m, err := in.frame.Membership()
+	if err != nil {
+		return "", err
+	}
+	a, err := in.chat.Members(ctx, in.Context.ConnectionID, m.Room, m.Ref)
+	in.note(m.Room, slog.Int("users", len(a.Users)))
+	return "Sent the members.", err
 }
 
 func ping(ctx context.Context, in *invocation) (string, error) {

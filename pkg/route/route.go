@@ -155,6 +155,7 @@ func (in *invocation) refuse(ctx context.Context, e *chat.Error) error {
 		Action:    in.frame.Text("action"),
 		MessageID: in.frame.Text("message_id"),
 		RequestID: in.Context.RequestID,
+		Ref:       in.frame.Text("ref"),
 	}))
 }
 

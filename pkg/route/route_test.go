@@ -55,7 +55,7 @@ func newFixture(t testing.TB, change func(*chat.Service)) *fixture {
 	}
 	t.Cleanup(func() { _ = log.Close() })
 	f := &fixture{t: t, log: log, roster: &localstore.Roster{}, posts: &posts{frames: map[string][]string{}}, lines: &bytes.Buffer{}}
-	service := chat.Service{Log: log, Roster: f.roster, Encode: protocol.EncodeMessages, Now: time.Now, Workers: 4}
+	service := chat.Service{Log: log, Roster: f.roster, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 4}
 	if change != nil {
 		change(&service)
 	}
@@ -142,10 +142,10 @@ func TestResults(t *testing.T) {
 		{"joinRoom", "MESSAGE", `{"room_name":"#r"}`, nil, 400, "room_name must not begin with #"},
 		{"leaveRoom", "MESSAGE", `{"room_name":"r"}`, nil, 200, "Left the room."},
 		{"leaveRoom", "MESSAGE", `{"room_name":""}`, nil, 400, "room_name must not be empty"},
-		{"$default", "MESSAGE", `{}`, nil, 400, "the frame has no action; the actions are getRecentMessages, joinRoom, leaveRoom, sendMessage"},
-		{"$default", "MESSAGE", `{"action":"fly"}`, nil, 400, `there is no action "fly"; the actions are getRecentMessages, joinRoom, leaveRoom, sendMessage`},
-		{"$default", "MESSAGE", `{"action":7}`, nil, 400, `action must be a string; the actions are getRecentMessages, joinRoom, leaveRoom, sendMessage`},
-		{"$default", "MESSAGE", `hello`, nil, 400, "the body is not a JSON object; the actions are getRecentMessages, joinRoom, leaveRoom, sendMessage"},
+		{"$default", "MESSAGE", `{}`, nil, 400, "the frame has no action; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, sendMessage"},
+		{"$default", "MESSAGE", `{"action":"fly"}`, nil, 400, `there is no action "fly"; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, sendMessage`},
+		{"$default", "MESSAGE", `{"action":7}`, nil, 400, `action must be a string; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, sendMessage`},
+		{"$default", "MESSAGE", `hello`, nil, 400, "the body is not a JSON object; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, sendMessage"},
 		{"GET /ping", "", "", nil, 200, "PONG!"},
 		{"POST /ping", "", "", nil, 500, "Internal error. Quote the request_id when you report it."},
 	} {
@@ -262,7 +262,7 @@ func TestConnectedAt(t *testing.T) {
 		"join":    func() { f.message("joinRoom", `{"room_name":"join"}`) },
 	} {
 		join()
-		members, err := f.roster.Members(t.Context(), room)
+		members, err := f.roster.Members(t.Context(), room, 0)
 		if err != nil || len(members) != 1 {
 			t.Fatalf("members %v, %v", members, err)
 		}
@@ -287,7 +287,7 @@ func TestEventsOfNobodyKnown(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	if got, want := route.WebSocketKeys(), []string{"$connect", "$default", "$disconnect",
-		"getRecentMessages", "joinRoom", "leaveRoom", "sendMessage"}; !reflect.DeepEqual(got, want) {
+		"getMembers", "getRecentMessages", "joinRoom", "leaveRoom", "sendMessage"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -295,7 +295,7 @@ func TestKeys(t *testing.T) {
 // BenchmarkDispatch is the cost of an event that is decoded, dispatched and refused, without a store or a network.
 func BenchmarkDispatch(b *testing.B) {
 	h := route.New(route.Config{
-		Chat:   chat.Service{Encode: protocol.EncodeMessages, Now: time.Now, Workers: 1},
+		Chat:   chat.Service{Encoder: protocol.Encoder{}, Now: time.Now, Workers: 1},
 		Poster: func(string, string) chat.Poster { return nowhere{} },
 		Logger: slog.New(slog.DiscardHandler),
 	})

@@ -46,7 +46,7 @@ func BenchmarkFanOut(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("bare/members=%d", members), func(b *testing.B) {
 			client := &http.Client{Transport: &http.Transport{MaxIdleConns: workers, MaxIdleConnsPerHost: workers}}
-			frame := protocol.EncodeMessages(chat.Page{Messages: []chat.Message{{Room: "r", User: "ann", Content: "hello", CreateAt: 1795515136}}})[0]
+			frame := protocol.Encoder{}.Messages(chat.Page{Messages: []chat.Message{{Room: "r", User: "ann", Content: "hello", CreateAt: 1795515136}}})[0]
 			for b.Loop() {
 				bareLoop(b, client, sink.URL, frame, members)
 			}
@@ -58,14 +58,14 @@ func BenchmarkFanOut(b *testing.B) {
 func service(b *testing.B, endpoint string, members int) chat.Service {
 	roster := &localstore.Roster{}
 	for i := range members {
-		err := roster.Join(b.Context(), chat.Member{Room: "r", ConnectionID: fmt.Sprint(i), ExpiresAt: time.Now().Add(time.Hour)})
+		_, err := roster.Join(b.Context(), chat.Member{Room: "r", ConnectionID: fmt.Sprint(i), ExpiresAt: time.Now().Add(time.Hour)})
 		if err != nil {
 			b.Fatal(err)
 		}
 	}
 	stages := management.Stages{Options: management.Options{Endpoint: endpoint, Region: "local", Workers: workers,
 		Credentials: awsclient.Static(aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"})}}
-	return chat.Service{Log: &counter{}, Roster: roster, Poster: stages.Poster("", ""), Encode: protocol.EncodeMessages,
+	return chat.Service{Log: &counter{}, Roster: roster, Poster: stages.Poster("", ""), Encoder: protocol.Encoder{},
 		Now: time.Now, Workers: workers}
 }
 

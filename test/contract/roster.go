@@ -18,19 +18,19 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 	// Milliseconds are what is promised to be kept of a time.
 	now := time.UnixMilli(time.Now().UnixMilli())
 	member := func(room, id, user string) chat.Member {
-		return chat.Member{Room: room, ConnectionID: id, User: user, ConnectedAt: now, ExpiresAt: time.Unix(now.Unix()+3600, 0)}
+		return chat.Member{Room: room, ConnectionID: id, User: user, ConnectedAt: now, JoinedAt: now.Add(time.Second), ExpiresAt: time.Unix(now.Unix()+3600, 0)}
 	}
 	join := func(t *testing.T, ms ...chat.Member) {
 		t.Helper()
 		for _, m := range ms {
-			if err := roster.Join(t.Context(), m); err != nil {
+			if _, err := roster.Join(t.Context(), m); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	check := func(t *testing.T, room string, want ...string) {
 		t.Helper()
-		members, err := roster.Members(t.Context(), room)
+		members, err := roster.Members(t.Context(), room, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,31 +47,36 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 	t.Run("MembersComeBackAsTheyWere", func(t *testing.T) {
 		for _, m := range []chat.Member{member(room(t), "c1=", "ann"), member(room(t)+"2", "c1=", "")} {
 			join(t, m)
-			got, err := roster.Members(t.Context(), m.Room)
+			got, err := roster.Members(t.Context(), m.Room, 0)
 			if err != nil || len(got) != 1 {
 				t.Fatalf("got %v, %v", got, err)
 			}
-			g := got[0]
-			if !g.ConnectedAt.Equal(m.ConnectedAt) || !g.ExpiresAt.Equal(m.ExpiresAt) ||
-				g.Room != m.Room || g.ConnectionID != m.ConnectionID || g.User != m.User {
-				t.Errorf("got %+v, want %+v", g, m)
+			if !same(got[0], m) {
+				t.Errorf("got %+v, want %+v", got[0], m)
 			}
 		}
 	})
 	t.Run("LeaveEndsOneMembership", func(t *testing.T) {
 		a, b := room(t)+"a", room(t)+"b"
 		join(t, member(a, "x", "ann"), member(a, "y", "bob"), member(b, "x", "ann"))
-		for range 2 { // leaving again is no error
-			if err := roster.Leave(t.Context(), a, "x"); err != nil {
-				t.Fatal(err)
+		for _, want := range []chat.Member{member(a, "x", "ann"), {}} { // leaving again is no error
+			if left, err := roster.Leave(t.Context(), a, "x"); err != nil || !same(left, want) {
+				t.Fatalf("left %+v, %v; want %+v", left, err, want)
 			}
 			check(t, a, "y")
 			check(t, b, "x")
 		}
 	})
 	t.Run("JoiningAgainReplaces", func(t *testing.T) {
-		join(t, member(room(t), "x", "ann"), member(room(t), "x", "bob"))
-		got, err := roster.Members(t.Context(), room(t))
+		for _, tc := range []struct{ before, joins chat.Member }{
+			{chat.Member{}, member(room(t), "x", "ann")},
+			{member(room(t), "x", "ann"), member(room(t), "x", "bob")},
+		} {
+			if before, err := roster.Join(t.Context(), tc.joins); err != nil || !same(before, tc.before) {
+				t.Errorf("replaced %+v, %v; want %+v", before, err, tc.before)
+			}
+		}
+		got, err := roster.Members(t.Context(), room(t), 0)
 		if err != nil || len(got) != 1 || got[0].User != "bob" {
 			t.Errorf("got %v, %v", got, err)
 		}
@@ -81,9 +86,15 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 			join(t, member(fmt.Sprint(room(t), i), "gone", "ann"), member(fmt.Sprint(room(t), i), "stays", "bob"))
 		}
 		settle()
-		for range 2 {
-			if err := roster.Forget(t.Context(), "gone"); err != nil {
-				t.Fatal(err)
+		for _, want := range []int{30, 0} {
+			left, err := roster.Forget(t.Context(), "gone")
+			if err != nil || len(left) != want {
+				t.Fatalf("left %d rooms, %v; want %d", len(left), err, want)
+			}
+			for _, m := range left {
+				if !same(m, member(m.Room, "gone", "ann")) {
+					t.Errorf("left %+v", m)
+				}
 			}
 		}
 		for i := range 30 {
@@ -102,7 +113,7 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 			wg.Go(func() {
 				join(t, member(room(t), id, "u"))
 				if i%3 == 0 {
-					if err := roster.Leave(t.Context(), room(t), id); err != nil {
+					if _, err := roster.Leave(t.Context(), room(t), id); err != nil {
 						t.Error(err)
 					}
 				}
@@ -110,5 +121,16 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 		}
 		wg.Wait()
 		check(t, room(t), want...)
+		for most, n := range map[int]int{1: 1, 65: 65, 66: 66, 67: 66} {
+			if some, err := roster.Members(t.Context(), room(t), most); err != nil || len(some) != n {
+				t.Errorf("at most %d: got %d, %v", most, len(some), err)
+			}
+		}
 	})
+}
+
+// same tells whether two members are the same, to the millisecond.
+func same(a, b chat.Member) bool {
+	return a.Room == b.Room && a.ConnectionID == b.ConnectionID && a.User == b.User && a.ConnectedAt.Equal(b.ConnectedAt) &&
+		a.JoinedAt.Equal(b.JoinedAt) && a.ExpiresAt.Equal(b.ExpiresAt)
 }
