@@ -1,10 +1,12 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
@@ -45,9 +47,6 @@ func newFunction(scope constructs.Construct, s settings, t tables) function {
 	if s.presenceLimit != chat.DefaultPresenceLimit {
 		environment[config.PresenceLimit] = jsii.String(strconv.Itoa(s.presenceLimit))
 	}
-	if len(s.allowedOrigins) > 0 {
-		environment[config.AllowedOrigins] = jsii.String(strings.Join(s.allowedOrigins, ","))
-	}
 	if s.messageRetentionDays > 0 {
 		environment[config.MessageRetentionDays] = jsii.String(strconv.Itoa(s.messageRetentionDays))
 	}
@@ -68,13 +67,23 @@ func newFunction(scope constructs.Construct, s settings, t tables) function {
 	return function{Function: fn, role: role}
 }
 
-// postTo lets the function post to the connections of a stage, and tells it where.
+// postTo lets the function post to the connections of a stage, and tells it where, and its page where to connect.
 func (f function) postTo(ws webSocketAPI) {
 	f.AddEnvironment(jsii.String(config.ConnectionsEndpoint), ws.callbackURL, nil)
+	f.AddEnvironment(jsii.String(config.WebSocketURL), ws.url, nil)
 	f.role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Actions:   jsii.Strings("execute-api:ManageConnections"),
 		Resources: &[]*string{ws.connectionsArn},
 	}))
+}
+
+// letIn restricts the web pages that may connect to the given origins and the chat's own page; none given means no
+// restriction.
+func (f function) letIn(origins []string, ownPage awsapigatewayv2.HttpApi) {
+	if len(origins) > 0 {
+		all := strings.Join(append(slices.Clone(origins), *ownPage.ApiEndpoint()), ",")
+		f.AddEnvironment(jsii.String(config.AllowedOrigins), &all, nil)
+	}
 }
 
 // allow lets a role call just these actions on a table and on its indexes.

@@ -11,7 +11,7 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := settings{stage: "dev", lambdaRuntime: "provided.al2023", architecture: "arm64", memorySize: 512, removalPolicy: "retain",
+	want := settings{stage: "dev", lambdaRuntime: "provided.al2023", architecture: "arm64", memorySize: 512, presenceLimit: 100, removalPolicy: "retain",
 		throttleRate: 500, throttleBurst: 200}
 	if !reflect.DeepEqual(defaults, want) {
 		t.Errorf("the defaults are %+v", defaults)

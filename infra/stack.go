@@ -17,6 +17,7 @@ func newStack(scope constructs.Construct, s settings) awscdk.Stack {
 	ws := newWebSocketAPI(stack, s, fn.Function)
 	fn.postTo(ws)
 	http := newHTTPAPI(stack, s, fn.Function)
+	fn.letIn(s.allowedOrigins, http)
 	awscdk.NewCfnOutput(stack, jsii.String("WebSocketUrl"), &awscdk.CfnOutputProps{
 		Value: ws.url, Description: jsii.String("What WebSocket clients connect to"),
 	})

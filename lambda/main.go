@@ -62,6 +62,7 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 		},
 		Poster:         stages.Poster,
 		AllowedOrigins: c.AllowedOrigins,
+		WebSocketURL:   c.WebSocketURL,
 		Logger:         slog.New(slog.NewJSONHandler(os.Stderr, nil)),
 	}), nil
 }

@@ -93,8 +93,9 @@ func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, clo
 
 			PresenceLimit: chat.DefaultPresenceLimit,
 		},
-		Poster: stages.Poster,
-		Logger: o.logger,
+		Poster:       stages.Poster,
+		WebSocketURL: "/" + stage,
+		Logger:       o.logger,
 	})
 	return &backend{handler: lambda.NewHandler(handler), log: log, roster: roster, close: closeStore}
 }
@@ -108,6 +109,7 @@ func builtBinary(ctx context.Context, o options, endpoint string) (*backend, err
 			config.ConnectionsTable + "=" + connectionsTable,
 			config.MessagesTable + "=" + messagesTable,
 			config.ConnectionsEndpoint + "=" + endpoint,
+			config.WebSocketURL + "=/" + stage,
 			"AWS_REGION=" + region,
 			"AWS_ACCESS_KEY_ID=" + secret,
 			"AWS_SECRET_ACCESS_KEY=" + secret,

@@ -18,6 +18,8 @@ const (
 	MessagesTable       = "MESSAGES_TABLE"       // required: the name of the messages table
 	ConnectionsEndpoint = "CONNECTIONS_ENDPOINT" // the stage's callback URL; where unset, from each event
 
+	WebSocketURL = "WEBSOCKET_URL" // where the browser client connects: a wss:// URL, or a path on its own host
+
 	AllowedOrigins = "ALLOWED_ORIGINS" // of web pages that may connect, with commas between them; where unset, all
 
 	PresenceLimit = "PRESENCE_LIMIT" // of a room's connections, up to which comings and goings are announced; where unset, chat.DefaultPresenceLimit
@@ -36,6 +38,7 @@ type Config struct {
 	ConnectionsTable    string
 	MessagesTable       string
 	ConnectionsEndpoint string        // "" for https://DOMAIN/STAGE of the event at hand
+	WebSocketURL        string        // "" where nobody said
 	MessageRetention    time.Duration // 0 for ever
 	AllowedOrigins      []string      // none for all
 	PresenceLimit       int           // connections of a room; 0 announces no coming and going
@@ -48,6 +51,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		ConnectionsTable:    getenv(ConnectionsTable),
 		MessagesTable:       getenv(MessagesTable),
 		ConnectionsEndpoint: getenv(ConnectionsEndpoint),
+		WebSocketURL:        getenv(WebSocketURL),
 		PresenceLimit:       chat.DefaultPresenceLimit,
 	}
 	if origins := getenv(AllowedOrigins); origins != "" {
@@ -64,6 +68,11 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		if u, err := url.Parse(e); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a URL such as https://ID.execute-api.REGION.amazonaws.com/STAGE",
 				ConnectionsEndpoint, e))
+		}
+	}
+	if w := c.WebSocketURL; w != "" && !strings.HasPrefix(w, "/") {
+		if u, err := url.Parse(w); err != nil || u.Host == "" || (u.Scheme != "wss" && u.Scheme != "ws") {
+			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a URL such as wss://ID.execute-api.REGION.amazonaws.com/STAGE, or a path", WebSocketURL, w))
 		}
 	}
 	if limit := getenv(PresenceLimit); limit != "" {

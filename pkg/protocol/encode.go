@@ -24,7 +24,8 @@ type Encoder struct{}
 var _ chat.Encoder = Encoder{}
 
 // Messages makes {"messages":[…]} frames of a page, at least one, each at most chat.MaxFrameBytes unless a single
-// message is larger. "more", "expired" and "ref" stand in the last frame.
+// message is larger. "more" and "expired" stand in the last frame. Where there is a ref, it stands in every frame, and
+// "part" in every one but the last.
 func (Encoder) Messages(page chat.Page) [][]byte {
 	end := "]"
 	if page.More {
@@ -33,17 +34,22 @@ func (Encoder) Messages(page chat.Page) [][]byte {
 	if page.Expired {
 		end += `,"expired":true`
 	}
-	list := newList(`{"messages":[`, "]}", end+refField(page.Ref)+"}")
+	next := "]}"
+	if page.Ref != "" {
+		next = `],"part":true` + refField(page.Ref) + "}"
+	}
+	list := newList(`{"messages":[`, next, end+refField(page.Ref)+"}")
 	for _, m := range page.Messages {
 		list.add(encode(message(m)))
 	}
 	return list.frames()
 }
 
-// Members makes {"members":…} frames of who is in a room, at least one, each at most chat.MaxFrameBytes. "more" stands in
-// every frame but the last, "ref" in the last.
+// Members makes {"members":…} frames of who is in a room, at least one, each at most chat.MaxFrameBytes. "part" stands in
+// every frame but the last, a ref in every one.
 func (Encoder) Members(a chat.Attendance) [][]byte {
-	list := newList(`{"members":{"room_name":`+string(encode(a.Room))+`,"users":[`, `]},"more":true}`, `]}`+refField(a.Ref)+`}`)
+	ref := refField(a.Ref)
+	list := newList(`{"members":{"room_name":`+string(encode(a.Room))+`,"users":[`, `]},"part":true`+ref+`}`, `]}`+ref+`}`)
 	for _, u := range a.Users {
 		list.add(encode(user(u)))
 	}

@@ -124,16 +124,19 @@ func decodeMessages(t testing.TB, frames [][]byte) (page chat.Page) {
 				CreateAt int64  `json:"create_at"`
 				ID       string `json:"message_id"`
 			} `json:"messages"`
-			More, Expired bool
-			Ref           string
+			More, Expired, Part bool
+			Ref                 string
 		}
 		d := json.NewDecoder(bytes.NewReader(frame))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&f); err != nil || f.Messages == nil {
 			t.Fatalf("frame %q: %v", frame, err)
 		}
-		if i < len(frames)-1 && (f.More || f.Expired || f.Ref != "" || len(f.Messages) == 0) {
+		if i < len(frames)-1 && (f.More || f.Expired || len(f.Messages) == 0) {
 			t.Errorf("a frame before the last is empty or says what the last one says")
+		}
+		if last := i == len(frames)-1; f.Part != (!last && f.Ref != "") {
+			t.Errorf("frame %d of %d with the ref %q says part: %v", i, len(frames), f.Ref, f.Part)
 		}
 		page.More, page.Expired, page.Ref = f.More, f.Expired, f.Ref
 		for _, m := range f.Messages {
@@ -182,6 +185,43 @@ func TestPagesSurviveTheirFrames(t *testing.T) {
 		}
 		if got := decodeMessages(t, frames); !reflect.DeepEqual(got, page) {
 			r.Fatalf("got %+v, want %+v", got, page)
+		}
+	})
+}
+
+// However many there are in a room, the frames of its members say just that, and none is too large.
+func TestMembersSurviveTheirFrames(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		a := chat.Attendance{Room: rapid.String().Draw(r, "room"), Ref: rapid.SampledFrom([]string{"", "7"}).Draw(r, "ref")}
+		for i := range rapid.IntRange(0, 2000).Draw(r, "users") {
+			a.Users = append(a.Users, chat.User{Name: fmt.Sprint("user<", i, strings.Repeat(`"`, i%120)), Connections: i})
+		}
+		var got chat.Attendance
+		frames := protocol.Encoder{}.Members(a)
+		for i, frame := range frames {
+			var f struct {
+				Members struct {
+					Room  string `json:"room_name"`
+					Users []struct {
+						Name        string `json:"user_name"`
+						Connections int    `json:"connections"`
+					} `json:"users"`
+				} `json:"members"`
+				Part bool
+				Ref  string
+			}
+			d := json.NewDecoder(bytes.NewReader(frame))
+			d.DisallowUnknownFields()
+			if err := d.Decode(&f); err != nil || len(frame) > chat.MaxFrameBytes || f.Members.Users == nil || f.Part != (i < len(frames)-1) || f.Ref != a.Ref {
+				r.Fatalf("frame %d of %d: %v, %d bytes, part %v, ref %q", i, len(frames), err, len(frame), f.Part, f.Ref)
+			}
+			got.Room, got.Ref = f.Members.Room, f.Ref
+			for _, u := range f.Members.Users {
+				got.Users = append(got.Users, chat.User(u))
+			}
+		}
+		if !reflect.DeepEqual(got, a) {
+			r.Fatalf("got %d users of %d", len(got.Users), len(a.Users))
 		}
 	})
 }

@@ -9,7 +9,9 @@ type Event struct {
 	Query map[string][]string `json:"multiValueQueryStringParameters"`
 	// Headers has every value of each header of a handshake, its names spelt as the client spelt them.
 	Headers map[string][]string `json:"multiValueHeaders"`
-	Body    string              `json:"body"`
+	// Header has the headers of an HTTP request, their names in lower case and repeated values joined by commas.
+	Header map[string]string `json:"headers"`
+	Body   string            `json:"body"`
 }
 
 // Context is an event's requestContext.

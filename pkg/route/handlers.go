@@ -12,6 +12,7 @@ import (
 
 	"wschat/pkg/chat"
 	"wschat/pkg/protocol"
+	"wschat/pkg/webclient"
 )
 
 // Route keys that API Gateway itself defines, and those of the HTTP API.
@@ -20,7 +21,6 @@ const (
 	Disconnect = "$disconnect"
 	Default    = "$default"
 	GetPing    = "GET /ping"
-	GetRoot    = "GET /"
 )
 
 // webSocketRoutes is every route of the WebSocket API.
@@ -37,12 +37,13 @@ func webSocketRoutes() map[string]routeFunc {
 	}
 }
 
-// httpRoutes is every route of the HTTP API.
+// httpRoutes is every route of the HTTP API: the health check, and the files of the browser client.
 func httpRoutes() map[string]routeFunc {
-	return map[string]routeFunc{
-		GetPing: ping,
-		GetRoot: root,
+	routes := map[string]routeFunc{GetPing: ping}
+	for _, path := range webclient.Paths() {
+		routes["GET "+path] = page
 	}
+	return routes
 }
 
 // WebSocketKeys returns the route keys of the WebSocket API, sorted.
@@ -189,11 +190,15 @@ func ping(ctx context.Context, in *invocation) (string, error) {
 	return "PONG!", in.chat.Ping(ctx)
 }
 
-// root tells a person who opened the server's address how to talk to it.
-func root(context.Context, *invocation) (string, error) {
-	return "This is a chat server. Connect a WebSocket client to it, for example wscat, and send\n\n" +
-		`  {"action": "sendMessage", "room_name": "lobby", "user_name": "ann", "content": "Hello."}` + "\n\n" +
-		"The actions are " + strings.Join(Actions(), ", ") + ".\n", nil
+// page serves a file of the browser client.
+func page(_ context.Context, in *invocation) (string, error) {
+	_, path, _ := strings.Cut(in.Context.RouteKey, " ")
+	r, err := in.site.Serve(path, in.Header["if-none-match"])
+	if err != nil {
+		return "", err
+	}
+	in.file = &Response{StatusCode: r.Status, Headers: r.Headers, Body: r.Body}
+	return "", nil
 }
 
 // note adds the room and more to the invocation's log line.

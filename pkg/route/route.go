@@ -12,6 +12,7 @@ import (
 
 	"wschat/pkg/chat"
 	"wschat/pkg/protocol"
+	"wschat/pkg/webclient"
 )
 
 // Config is what a Handler needs.
@@ -26,6 +27,9 @@ type Config struct {
 	// and may.
 	AllowedOrigins []string
 
+	// WebSocketURL is where the browser client connects: a wss:// URL, or a path on its own host. "" where nobody said.
+	WebSocketURL string
+
 	// Logger gets one line for each invocation. Required.
 	Logger *slog.Logger
 }
@@ -34,6 +38,7 @@ type Config struct {
 type Handler struct {
 	config Config
 	routes map[string]routeFunc
+	site   *webclient.Site
 }
 
 // routeFunc carries out one route. It returns the result that callers of the handshake and the log see.
@@ -42,16 +47,18 @@ type routeFunc func(ctx context.Context, in *invocation) (result string, err err
 // invocation is one event on its way through a handler.
 type invocation struct {
 	Event
-	chat  chat.Service   // with the poster for this event
+	chat  chat.Service // with the poster for this event
+	site  *webclient.Site
 	allow []string       // Config.AllowedOrigins
 	frame protocol.Frame // of a MESSAGE event; nil where its body is no JSON object
+	file  *Response      // what the route answers in place of its result
 	log   []slog.Attr    // what the route adds to the log line
 	level slog.Level     // of the log line, where the route has one to say
 }
 
 // New returns a Handler, which lambda.Start and lambda.NewHandler take as it is.
 func New(c Config) *Handler {
-	return &Handler{config: c, routes: table()}
+	return &Handler{config: c, routes: table(), site: webclient.New(c.WebSocketURL)}
 }
 
 // Response is API Gateway's proxy response, for WebSocket routes and HTTP routes alike
@@ -79,13 +86,16 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 
 func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) {
 	start := time.Now()
-	in := &invocation{chat: h.config.Chat, allow: h.config.AllowedOrigins}
+	in := &invocation{chat: h.config.Chat, site: h.site, allow: h.config.AllowedOrigins}
 	if err := json.Unmarshal(payload, &in.Event); err != nil || in.Context.RouteKey == "" {
 		return Response{}, fmt.Errorf("the event has no requestContext.routeKey, so it is none of API Gateway's: %.200q", payload)
 	}
 	in.chat.Poster = h.config.Poster(in.Context.DomainName, in.Context.Stage)
 	result, err := h.dispatchInTime(ctx, in)
 	response := Response{StatusCode: 200, Headers: plainText(), Body: result}
+	if in.file != nil {
+		response = *in.file
+	}
 	level := in.level
 	attrs := append([]slog.Attr{
 		slog.String("request_id", in.Context.RequestID),

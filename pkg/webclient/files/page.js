@@ -1,0 +1,286 @@
+// The page: rooms at the side, one of them in the middle. What a room shows is in timeline.js, how it gets there in client.js.
+
+import { ChatClient } from "./client.js";
+import { $, bdi, element } from "./dom.js";
+import { Timeline } from "./timeline.js";
+import { count, nameProblem, refusal, shownName } from "./words.js";
+
+const STORE = "chat";
+const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline", closed: "" };
+
+/** What this browser remembers: the name, the rooms, and which one is shown. */
+const memory = {
+  read() {
+    try {
+      const { name, rooms, active } = JSON.parse(localStorage.getItem(STORE)) ?? {};
+      return { name, rooms: Array.isArray(rooms) ? rooms.filter((r) => typeof r === "string") : [], active };
+    } catch {
+      return { rooms: [] };
+    }
+  },
+  write(value) {
+    try {
+      localStorage.setItem(STORE, JSON.stringify(value));
+    } catch {
+      // a browser that remembers nothing still chats
+    }
+  },
+};
+
+/** Asks for a name and a room. */
+function welcome() {
+  const known = memory.read();
+  $("chat").hidden = true;
+  $("welcome").hidden = false;
+  $("enter-name").value = known.name ?? "";
+  $("enter-room").value = roomInAddress() || known.active || "lobby";
+  $("enter-name").focus();
+  $("enter").onsubmit = (event) => {
+    event.preventDefault();
+    const name = $("enter-name").value.trim();
+    const room = $("enter-room").value.trim();
+    const problem = nameProblem(name, "a name") || nameProblem(room, "a room");
+    $("enter-problem").textContent = problem;
+    if (problem) return;
+    new Page(name, [...new Set([...known.rooms, room])], room);
+  };
+}
+
+/** The room in the page's address, …/#lobby, so that a room can be passed on as a link. */
+function roomInAddress() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+}
+
+class Page {
+  #name;
+  #client;
+  #timelines = new Map(); // by room
+  #active = null;
+  #news = []; // to be read aloud
+  #newsTimer = null;
+  #bannerTimer = null;
+  #listeners = new AbortController();
+
+  constructor(name, rooms, active) {
+    this.#name = name;
+    this.#client = new ChatClient(document.querySelector("meta[name=websocket-url]").content, { user: name });
+    this.#client.addEventListener("state", () => this.#drawState());
+    $("welcome").hidden = true;
+    $("chat").hidden = false;
+    $("my-name").textContent = shownName(name);
+    this.#wire();
+    for (const room of rooms) this.#join(room);
+    this.#show(active);
+    this.#drawState();
+    $("draft").focus();
+  }
+
+  #join(name) {
+    if (this.#timelines.has(name)) return;
+    const room = this.#client.join(name);
+    const timeline = new Timeline(room, this.#name);
+    this.#timelines.set(name, timeline);
+    timeline.addEventListener("change", () => this.#drawUnread());
+    room.addEventListener("members", () => name === this.#active && this.#drawPeople());
+    room.addEventListener("message", (e) => {
+      if (name === this.#active && room.ready && e.detail.user_name !== this.#name) {
+        this.#announce(`${shownName(e.detail.user_name)}: ${e.detail.content.slice(0, 300)}`);
+      }
+    });
+    this.#drawRooms();
+  }
+
+  #show(name) {
+    const before = this.#timelines.get(this.#active);
+    if (before) {
+      before.draft = $("draft").value;
+      before.unmount();
+    }
+    this.#active = name;
+    const timeline = this.#timelines.get(name);
+    $("room-name").textContent = name;
+    $("draft").value = timeline.draft;
+    this.#fitDraft();
+    history.replaceState(null, "", `#${encodeURIComponent(name)}`);
+    timeline.mount($("scroller"));
+    this.#drawRooms();
+    this.#drawPeople();
+    this.#remember();
+  }
+
+  #leave() {
+    const name = this.#active;
+    this.#timelines.get(name).unmount();
+    this.#timelines.delete(name);
+    this.#client.leave(name);
+    this.#active = null;
+    this.#remember();
+    const next = this.#timelines.keys().next().value;
+    if (next !== undefined) this.#show(next);
+    else this.#end();
+  }
+
+  /** Goes back to the first page. */
+  #end() {
+    this.#listeners.abort();
+    this.#client.close();
+    clearTimeout(this.#bannerTimer);
+    history.replaceState(null, "", location.pathname);
+    document.title = "Chat";
+    welcome();
+  }
+
+  #remember() {
+    memory.write({ name: this.#name, rooms: [...this.#timelines.keys()], active: this.#active });
+  }
+
+  #wire() {
+    const signal = this.#listeners.signal;
+    const on = (target, type, f) => target.addEventListener(type, f, { signal });
+    const timeline = () => this.#timelines.get(this.#active);
+    on($("scroller"), "scroll", () => timeline()?.scrolled());
+    on(window, "resize", () => timeline()?.following && timeline().toEnd());
+    on(document, "visibilitychange", () => timeline()?.scrolled());
+    on($("to-end"), "click", () => (timeline().toEnd(), $("draft").focus()));
+    on($("leave"), "click", () => this.#leave());
+    on($("rename"), "click", () => this.#end());
+    on($("retry-now"), "click", () => this.#client.retryNow());
+    on($("show-people"), "click", () => this.#togglePeople());
+    on($("add-room"), "submit", (event) => {
+      event.preventDefault();
+      const name = $("add-room-name").value.trim();
+      const problem = nameProblem(name, "a room");
+      $("add-room-name").setCustomValidity(problem);
+      if (problem) return $("add-room-name").reportValidity();
+      $("add-room-name").value = "";
+      this.#join(name);
+      this.#show(name);
+      $("draft").focus();
+    });
+    on($("add-room-name"), "input", () => $("add-room-name").setCustomValidity(""));
+    on($("draft"), "input", () => this.#fitDraft());
+    on($("draft"), "keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+        event.preventDefault();
+        this.#send();
+      }
+    });
+    on($("composer"), "submit", (event) => {
+      event.preventDefault();
+      this.#send();
+    });
+    on(document, "keydown", (event) => event.key === "Escape" && $("draft").focus());
+    on(window, "hashchange", () => {
+      const name = roomInAddress();
+      if (!name || nameProblem(name, "a room") || name === this.#active) return;
+      this.#join(name);
+      this.#show(name);
+    });
+  }
+
+  #send() {
+    const content = $("draft").value;
+    if (content.trim() === "") return;
+    $("draft").value = "";
+    this.#fitDraft();
+    this.#client.join(this.#active).send(content).catch((error) => {
+      if (error.code !== "closed") this.#announce(`Not sent. ${refusal(error)}`);
+    });
+    this.#timelines.get(this.#active).toEnd();
+  }
+
+  /** Makes the field as high as what is written in it. */
+  #fitDraft() {
+    const draft = $("draft");
+    draft.style.height = "auto";
+    draft.style.height = `${draft.scrollHeight + 2}px`;
+  }
+
+  #drawState() {
+    const state = this.#client.state;
+    $("state").textContent = STATES[state];
+    $("state").dataset.state = state;
+    clearTimeout(this.#bannerTimer);
+    if (state === "online" || state === "closed") $("banner").hidden = true;
+    else this.#bannerTimer = setTimeout(() => this.#drawBanner(), 1000); // a short interruption is nobody's business
+  }
+
+  #drawBanner() {
+    $("banner-text").textContent = this.#client.state === "offline"
+      ? "There is no connection. What you write is sent as soon as it is back." : "Connecting…";
+    $("retry-now").hidden = this.#client.state !== "offline";
+    $("banner").hidden = false;
+    if (this.#client.state === "connecting") this.#bannerTimer = null;
+  }
+
+  #drawRooms() {
+    $("rooms").replaceChildren(...[...this.#timelines.keys()].map((name) => {
+      const button = element("button", { onclick: () => (this.#show(name), $("draft").focus()) }, bdi(name), element("span", { className: "badge", hidden: true }));
+      if (name === this.#active) button.setAttribute("aria-current", "true");
+      return element("li", { dataset: { room: name } }, button);
+    }));
+    this.#drawUnread();
+  }
+
+  #drawUnread() {
+    let total = 0;
+    for (const row of $("rooms").children) {
+      const { unread } = this.#timelines.get(row.dataset.room) ?? { unread: 0 };
+      const badge = row.querySelector(".badge");
+      total += unread;
+      badge.hidden = unread === 0;
+      badge.textContent = unread > 99 ? "99+" : unread;
+      badge.title = count(unread, "unread message", "unread messages");
+    }
+    document.title = total > 0 ? `(${total}) Chat` : "Chat";
+    const behind = this.#timelines.get(this.#active)?.behind ?? "";
+    $("to-end").hidden = behind === "";
+    $("to-end").textContent = behind;
+  }
+
+  #drawPeople() {
+    const members = this.#client.rooms.get(this.#active)?.members ?? new Map();
+    const names = [...members.keys()].filter((name) => name !== "").sort((a, b) => a.localeCompare(b));
+    $("show-people").textContent = count(names.length, "person", "people");
+    const nameless = members.get("") ?? 0;
+    const row = (name) => {
+      const notes = [name === this.#name && "you", members.get(name) > 1 && count(members.get(name), "device", "devices")].filter(Boolean);
+      return element("li", {}, bdi(shownName(name)), notes.length ? element("small", {}, ` (${notes.join(", ")})`) : "");
+    };
+    $("people").replaceChildren(
+      element("h3", {}, "Who is here"),
+      element("ul", {}, ...names.map(row)),
+      nameless ? element("p", {}, element("small", {}, `and ${count(nameless, "connection", "connections")} with no name`)) : "",
+    );
+  }
+
+  #togglePeople() {
+    const open = $("people").hidden;
+    $("people").hidden = !open;
+    $("show-people").setAttribute("aria-expanded", String(open));
+    const timeline = this.#timelines.get(this.#active);
+    if (timeline.following) timeline.toEnd();
+  }
+
+  /** Has a screen reader say something; of much at once, only how much it is. */
+  #announce(text) {
+    this.#news.push(text);
+    this.#newsTimer ??= setTimeout(() => {
+      $("announcer").textContent = this.#news.length > 3 ? count(this.#news.length, "new message", "new messages") : this.#news.join("\n");
+      this.#news = [];
+      this.#newsTimer = null;
+    }, 500);
+  }
+}
+
+const known = memory.read();
+const start = roomInAddress() || known.active || known.rooms[0];
+if (known.name && start && !nameProblem(known.name, "a name") && !nameProblem(start, "a room")) {
+  new Page(known.name, [...new Set([...known.rooms, start])], start);
+} else {
+  welcome();
+}

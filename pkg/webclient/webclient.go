@@ -1,0 +1,118 @@
+// Package webclient is the chat in a browser: a page, and client.js, a module that any other page can use. They are
+// embedded as they are, with no build step, and ask nobody but the chat itself.
+package webclient
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html"
+	"io/fs"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+)
+
+//go:embed files
+var files embed.FS
+
+// placeholder stands in the page for the WebSocket URL.
+const placeholder = "{{WEBSOCKET_URL}}"
+
+// contentTypes are those of the embedded files, by extension.
+func contentTypes() map[string]string {
+	return map[string]string{
+		".html": "text/html; charset=utf-8",
+		".js":   "text/javascript; charset=utf-8",
+		".css":  "text/css; charset=utf-8",
+	}
+}
+
+// Site serves the page for one deployment.
+type Site struct {
+	files map[string]file
+}
+
+type file struct {
+	body    string
+	headers map[string]string
+}
+
+// Response is an HTTP response.
+type Response struct {
+	Status  int
+	Headers map[string]string
+	Body    string
+}
+
+// New returns the site whose page connects to a WebSocket URL, as wss://HOST/STAGE; or to a path on the page's own host.
+func New(webSocketURL string) *Site {
+	s := &Site{files: map[string]file{}}
+	for _, p := range Paths() {
+		name := strings.TrimPrefix(p, "/")
+		if p == "/" {
+			name = "index.html"
+		}
+		raw, err := files.ReadFile("files/" + name)
+		if err != nil {
+			panic("webclient: " + err.Error()) // Paths lists what is embedded
+		}
+		body := strings.ReplaceAll(string(raw), placeholder, html.EscapeString(webSocketURL))
+		sum := sha256.Sum256([]byte(body))
+		s.files[p] = file{body: body, headers: map[string]string{
+			"Content-Type": contentTypes()[path.Ext(name)],
+			"ETag":         `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`,
+			// A browser keeps it and asks each time whether it is still good: the parts of a page must fit together.
+			"Cache-Control":           "no-cache",
+			"Content-Security-Policy": policy(webSocketURL),
+			"X-Content-Type-Options":  "nosniff",
+			"Referrer-Policy":         "no-referrer",
+		}}
+	}
+	return s
+}
+
+// policy lets the page load its own files, connect to the chat, and nothing else; and nobody put it into a frame.
+func policy(webSocketURL string) string {
+	connect := "'self'"
+	if u, err := url.Parse(webSocketURL); err == nil && u.Host != "" {
+		connect = u.Scheme + "://" + u.Host
+	}
+	return strings.Join([]string{
+		"default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src data:", "connect-src " + connect,
+		"base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'",
+	}, "; ")
+}
+
+// Paths are what Serve knows, sorted: / is the page.
+func Paths() []string {
+	paths := []string{"/"}
+	entries, err := fs.ReadDir(files, "files")
+	if err != nil {
+		panic("webclient: " + err.Error())
+	}
+	for _, e := range entries {
+		if e.Name() != "index.html" {
+			paths = append(paths, "/"+e.Name())
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// Serve answers a GET of one of Paths; ifNoneMatch is the request's header of that name, "" where it has none.
+func (s *Site) Serve(p, ifNoneMatch string) (Response, error) {
+	f, ok := s.files[p]
+	if !ok {
+		return Response{}, fmt.Errorf("there is no file %q", p)
+	}
+	for _, tag := range strings.Split(ifNoneMatch, ",") {
+		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
+		if tag == "*" || tag == f.headers["ETag"] {
+			return Response{Status: 304, Headers: f.headers}, nil
+		}
+	}
+	return Response{Status: 200, Headers: f.headers, Body: f.body}, nil
+}

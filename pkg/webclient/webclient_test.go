@@ -1,0 +1,81 @@
+package webclient_test
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"wschat/pkg/webclient"
+)
+
+func serve(t *testing.T, s *webclient.Site, path, etag string) webclient.Response {
+	t.Helper()
+	r, err := s.Serve(path, etag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestThePageKnowsWhereToConnect(t *testing.T) {
+	for url, want := range map[string][2]string{
+		"wss://x.example.com/dev": {`content="wss://x.example.com/dev"`, "connect-src wss://x.example.com;"},
+		"/dev":                    {`content="/dev"`, "connect-src 'self';"},
+		`/"><script>`:             {`content="/&#34;&gt;&lt;script&gt;"`, "connect-src 'self';"},
+	} {
+		r := serve(t, webclient.New(url), "/", "")
+		if r.Status != 200 || !strings.Contains(r.Body, want[0]) || strings.Contains(r.Body, "{{") {
+			t.Errorf("%s: %d %s", url, r.Status, r.Body)
+		}
+		if policy := r.Headers["Content-Security-Policy"]; !strings.Contains(policy, want[1]) || !strings.Contains(policy, "default-src 'none'") {
+			t.Errorf("%s: %s", url, policy)
+		}
+	}
+}
+
+func TestAFileIsSentOnce(t *testing.T) {
+	s := webclient.New("/dev")
+	for _, path := range webclient.Paths() {
+		first := serve(t, s, path, "")
+		if first.Status != 200 || first.Body == "" || first.Headers["Content-Type"] == "" {
+			t.Errorf("%s: %d, %d bytes, %v", path, first.Status, len(first.Body), first.Headers)
+		}
+		etag := first.Headers["ETag"]
+		for _, known := range []string{etag, "W/" + etag, `"other", ` + etag, "*"} {
+			if again := serve(t, s, path, known); again.Status != 304 || again.Body != "" || again.Headers["ETag"] != etag {
+				t.Errorf("%s with %s: %d", path, known, again.Status)
+			}
+		}
+		if other := serve(t, s, path, `"other"`); other.Status != 200 {
+			t.Errorf("%s with another tag: %d", path, other.Status)
+		}
+	}
+	if a, b := serve(t, s, "/", ""), serve(t, webclient.New("/prod"), "/", ""); a.Headers["ETag"] == b.Headers["ETag"] {
+		t.Error("two pages have one tag")
+	}
+	if _, err := s.Serve("/nothing", ""); err == nil {
+		t.Error("there is a file /nothing")
+	}
+}
+
+// The files name no other host, and import nothing that is not served.
+func TestNothingIsAskedOfAnybodyElse(t *testing.T) {
+	s := webclient.New("/dev")
+	imported := regexp.MustCompile(`(?m)^import .* from "\.(/[^"]+)";|(?:href|src)="([a-z.]+)"`)
+	for _, path := range webclient.Paths() {
+		body := serve(t, s, path, "").Body
+		if i := strings.Index(strings.ReplaceAll(body, "http://www.w3.org/2000/svg", ""), "http"); i >= 0 && strings.Contains(body[i:min(i+8, len(body))], "//") {
+			t.Errorf("%s names a URL: %.60s", path, body[i:])
+		}
+		for _, m := range imported.FindAllStringSubmatch(body, -1) {
+			want := m[1]
+			if want == "" {
+				want = "/" + m[2]
+			}
+			if !slices.Contains(webclient.Paths(), want) {
+				t.Errorf("%s needs %s, which is not served", path, want)
+			}
+		}
+	}
+}
