@@ -36,6 +36,8 @@ type options struct {
 
 	// wrap, where it is set, stands between the gateway and the handler: a test watches or disturbs invocations with it.
 	wrap func(localgateway.Handler) localgateway.Handler
+
+	clock localgateway.Clock // the gateway's; nil for this machine's
 }
 
 // server is the chat, running on this machine.
@@ -70,6 +72,7 @@ func start(ctx context.Context, o options) (*server, error) {
 		Routes:     route.WebSocketKeys(),
 		HTTPRoutes: route.HTTPKeys(),
 		Stage:      stage,
+		Clock:      o.clock,
 		Logger:     o.logger,
 	})
 	if err != nil {

@@ -32,6 +32,7 @@ import (
 
 	"wschat/test/dynamolocal"
 	"wschat/test/installed"
+	"wschat/test/wscat"
 )
 
 // patience is how long a conversation waits for what must come.
@@ -188,8 +189,9 @@ func connect(ts *testscript.TestScript, neg bool, got []string) {
 
 func (s stage) startWscat(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 1, 2)
-	p, err := startWscat(s.wscat, url(ts, got[1:]))
+	c, err := wscat.Start(s.wscat, url(ts, got[1:]))
 	ts.Check(err)
+	p := typist{c}
 	castOf(ts).people[got[0]] = p
 	ts.Defer(func() { _ = p.close() })
 }

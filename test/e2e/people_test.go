@@ -1,19 +1,16 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"os/exec"
 	"reflect"
-	"strings"
-	"sync"
-	"time"
 
 	"github.com/coder/websocket"
+
+	"wschat/test/wscat"
 )
 
 // client is a person at a WebSocket client library.
@@ -58,85 +55,14 @@ func (c client) next(ctx context.Context) (string, error) {
 
 func (c client) close() error { return c.conn.Close(websocket.StatusNormalClosure, "") }
 
-// wscat is a person at wscat: what they type, and what it prints.
-type wscat struct {
-	cmd    *exec.Cmd
-	in     io.WriteCloser
-	frames chan string
-	once   sync.Once
-}
+// typist is a person at wscat.
+type typist struct{ *wscat.Client }
 
-var _ person = (*wscat)(nil)
+var _ person = typist{}
 
-func startWscat(path, url string) (*wscat, error) {
-	// With -P it prints a line when it is connected: it sends a ping, whose answer it shows.
-	w := &wscat{cmd: exec.Command(path, "--slash", "-P", "-c", url), frames: make(chan string, 100)}
-	out, err := w.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if w.in, err = w.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	if err := w.cmd.Start(); err != nil {
-		return nil, err
-	}
-	ready := make(chan struct{})
-	go w.read(out, ready)
-	for range 100 { // what is typed before it is connected is lost
-		if err := w.send("/ping"); err != nil {
-			return nil, err
-		}
-		select {
-		case <-ready:
-			return w, nil
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-	return nil, fmt.Errorf("wscat does not connect to %s", url)
-}
-
-// read takes frames from what wscat prints: those of the chat begin with {, after wscat's own signs.
-func (w *wscat) read(out io.Reader, ready chan struct{}) {
-	defer close(w.frames)
-	var once sync.Once
-	lines := bufio.NewScanner(out)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), "pong") {
-			once.Do(func() { close(ready) })
-		}
-		if i := strings.Index(lines.Text(), "{"); i >= 0 {
-			w.frames <- lines.Text()[i:]
-		}
-	}
-}
-
-func (w *wscat) send(frame string) error {
-	_, err := io.WriteString(w.in, frame+"\n")
-	return err
-}
-
-func (w *wscat) next(ctx context.Context) (string, error) {
-	select {
-	case frame, ok := <-w.frames:
-		if !ok {
-			return "", io.EOF
-		}
-		return frame, nil
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-}
-
-// close ends wscat as Ctrl-D does.
-func (w *wscat) close() (err error) {
-	w.once.Do(func() {
-		_ = w.in.Close()
-		err = w.cmd.Wait()
-	})
-	return err
-}
+func (t typist) send(frame string) error                            { return t.Send(frame) }
+func (t typist) next(ctx context.Context) (frame string, err error) { return t.Next(ctx) }
+func (t typist) close() error                                       { return t.Close() }
 
 // match says how a frame differs from what was expected, or "".
 func match(want, got string) string {

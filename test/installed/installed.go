@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -29,14 +30,16 @@ func File(t testing.TB, name string) string {
 	return path
 }
 
-// Program returns the path of a program that is on PATH, such as "java".
-func Program(t testing.TB, program string) string {
+// Program returns the path of the first of these programs that is on PATH, such as "java".
+func Program(t testing.TB, programs ...string) string {
 	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		missing(t, program)
+	for _, program := range programs {
+		if path, err := exec.LookPath(program); err == nil {
+			return path
+		}
 	}
-	return path
+	missing(t, strings.Join(programs, " or "))
+	return ""
 }
 
 // Dir is the folder test of this checkout.

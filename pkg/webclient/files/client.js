@@ -262,7 +262,8 @@ export class ChatClient extends EventTarget {
  * Events, each with its detail: `message` (a message as in the chat's frames: room_name, index, user_name, content,
  * create_at, message_id), every one once and in order; `expired` ({from, to}: indexes that are no longer kept); `outbox`
  * (what is not stored yet has changed); `members` (the map of them has changed); `presence` ({user_name, event}: somebody
- * came or went); `refused` (a ChatError: the room cannot be joined).
+ * came or went); `ready` (what was in the room at first has been delivered); `refused` (a ChatError: the room cannot be
+ * joined).
  */
 export class Room extends EventTarget {
   /** The index of the last message that was delivered; null before the first. */
@@ -344,7 +345,10 @@ export class Room extends EventTarget {
   /** Sends on this connection from here on. */
   _use(connection) {
     this._connection = connection;
-    this.ready = true;
+    if (!this.ready) {
+      this.ready = true;
+      this.#emit("ready");
+    }
     this._pump();
     this.#readMembers().catch(() => {}); // they are read again with the next sync
   }

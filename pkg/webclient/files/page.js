@@ -143,7 +143,9 @@ class Page {
     const on = (target, type, f) => target.addEventListener(type, f, { signal });
     const timeline = () => this.#timelines.get(this.#active);
     on($("scroller"), "scroll", () => timeline()?.scrolled());
-    on(window, "resize", () => timeline()?.following && timeline().toEnd());
+    const sizes = new ResizeObserver(() => timeline()?.resized());
+    sizes.observe($("scroller"));
+    signal.addEventListener("abort", () => sizes.disconnect());
     on(document, "visibilitychange", () => timeline()?.scrolled());
     on($("to-end"), "click", () => (timeline().toEnd(), $("draft").focus()));
     on($("leave"), "click", () => this.#leave());
@@ -214,7 +216,6 @@ class Page {
       ? "There is no connection. What you write is sent as soon as it is back." : "Connecting…";
     $("retry-now").hidden = this.#client.state !== "offline";
     $("banner").hidden = false;
-    if (this.#client.state === "connecting") this.#bannerTimer = null;
   }
 
   #drawRooms() {
@@ -223,6 +224,7 @@ class Page {
       if (name === this.#active) button.setAttribute("aria-current", "true");
       return element("li", { dataset: { room: name } }, button);
     }));
+    $("rooms").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
     this.#drawUnread();
   }
 
@@ -262,8 +264,6 @@ class Page {
     const open = $("people").hidden;
     $("people").hidden = !open;
     $("show-people").setAttribute("aria-expanded", String(open));
-    const timeline = this.#timelines.get(this.#active);
-    if (timeline.following) timeline.toEnd();
   }
 
   /** Has a screen reader say something; of much at once, only how much it is. */

@@ -44,6 +44,7 @@ export class Timeline extends EventTarget {
       this.#note(bdi(shownName(e.detail.user_name)), e.detail.event === "joined" ? " came in" : " went away");
     });
     room.addEventListener("outbox", () => this.#drawOutbox());
+    room.addEventListener("ready", () => this.#showBeginning(false));
   }
 
   /** Shows the list. */
@@ -70,6 +71,11 @@ export class Timeline extends EventTarget {
     if (s.scrollTop < NEAR) this.#load("older");
     else if (!this.#attached && below < NEAR) this.#load("newer");
     this.#look();
+  }
+
+  /** Is called when the list has another size. */
+  resized() {
+    if (this.following) this.#scrollToEnd();
   }
 
   /** Goes to the end of the room. */

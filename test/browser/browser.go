@@ -1,0 +1,94 @@
+// Package browser opens web pages in a headless Chromium, for tests that use a page as people do. Whatever goes wrong
+// fails the test, and the failure says what the page showed and what it logged.
+package browser
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"wschat/test/installed"
+)
+
+// patience is how long one step on a page may take, on a slow machine that does much else.
+const patience = 30 * time.Second
+
+// Browser is a Chromium process.
+type Browser struct{ ctx context.Context }
+
+// Start runs Chromium with a new profile until the test ends.
+func Start(t testing.TB) *Browser {
+	t.Helper()
+	program := installed.Program(t, "chromium", "google-chrome")
+	options := append(chromedp.DefaultExecAllocatorOptions[:], // headless, and without network traffic of its own
+		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU) // containers often forbid the sandbox
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	// The cleanup waits until the process has ended and its profile is gone.
+	t.Cleanup(stop)
+	ctx, _ := chromedp.NewContext(allocator)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("%s does not start: %v", program, err)
+	}
+	return &Browser{ctx: ctx}
+}
+
+// Option says how Open opens a page.
+type Option func(*options)
+
+type options struct {
+	width, height int64
+	scheme        string
+	scripts       []string
+}
+
+// Viewport sets the size of the page in CSS pixels, which are pixels of a screenshot too. It is 1280 by 800 otherwise.
+func Viewport(width, height int) Option {
+	return func(o *options) { o.width, o.height = int64(width), int64(height) }
+}
+
+// Dark opens the page for somebody who prefers a dark colour scheme. It is a light one otherwise.
+func Dark() Option { return func(o *options) { o.scheme = "dark" } }
+
+// Before evaluates a script in each document that the page loads, before the document's own.
+func Before(script string) Option { return func(o *options) { o.scripts = append(o.scripts, script) } }
+
+// Open loads a page, with cookies and storage that no other page shares, and closes it when the test ends.
+func (b *Browser) Open(t testing.TB, url string, opts ...Option) *Page {
+	t.Helper()
+	o := options{width: 1280, height: 800, scheme: "light"}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	p := &Page{}
+	p.ctx, p.close = chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
+	t.Cleanup(p.Close)
+	// The page lives as long as the context of its first step, which therefore has no deadline.
+	if err := chromedp.Do(p.ctx, chromedp.EmulateViewport(o.width, o.height, chromedp.EmulateScale(1))); err != nil {
+		t.Fatalf("open a page: %v", err)
+	}
+	steps := []chromedp.Action[chromedp.Void]{
+		command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: o.scheme}}}),
+		// Every page believes that it has the focus, as if each person had a screen.
+		command(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
+	}
+	for _, script := range o.scripts {
+		steps = append(steps, command(page.AddScriptToEvaluateOnNewDocument,
+			page.AddScriptToEvaluateOnNewDocumentParams{Source: script}))
+	}
+	p.do(t, "open "+url, append(steps, chromedp.Navigate(url))...)
+	return p
+}
+
+// command makes a step out of a command of the DevTools protocol.
+func command[P, R any](cmd cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, target, cmd, params)
+		return chromedp.Void{}, err
+	}
+}

@@ -1,0 +1,117 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"wschat/test/installed"
+)
+
+// do takes steps, and fails the test where one fails.
+func (p *Page) do(t testing.TB, what string, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.fail(t, "%s: %v", what, err)
+	}
+}
+
+// eval evaluates JavaScript and returns the result, or that of the promise that it gives, as JSON.
+func (p *Page) eval(within time.Duration, js string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, within)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[[]byte](js, chromedp.EvalAwaitPromise, chromedp.EvalAsValue))
+}
+
+// fail fails the test and says what the page shows and what it logged.
+func (p *Page) fail(t testing.TB, format string, args ...any) {
+	t.Helper()
+	shows, _ := p.eval(2*time.Second, "document.body.innerText")
+	t.Fatalf("%s\nthe page shows %s\nand logged %q", fmt.Sprintf(format, args...), abbreviate(string(shows)), p.Console())
+}
+
+func abbreviate(s string) string {
+	const most = 2000
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}
+
+// Console is what the page has logged since it was opened: its errors and warnings, exceptions that nobody caught, and
+// what it was forbidden to do.
+func (p *Page) Console() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]string(nil), p.console...)
+}
+
+func (p *Page) listen(ev any) {
+	line := ""
+	switch e := ev.(type) {
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == "error" || e.Type == "warning" {
+			line = string(e.Type) + ":"
+			for _, arg := range e.Args {
+				line += " " + strings.TrimSpace(string(arg.Value)+" "+arg.Description)
+			}
+		}
+	case *runtime.EventExceptionThrown:
+		line = "exception: " + e.ExceptionDetails.Text
+		if e.ExceptionDetails.Exception != nil {
+			line += " " + e.ExceptionDetails.Exception.Description
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Level == "error" || e.Entry.Level == "warning" {
+			line = string(e.Entry.Level) + ": " + e.Entry.Text + " " + e.Entry.URL
+		}
+	}
+	if line != "" {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.console = append(p.console, line)
+	}
+}
+
+// Axe looks for what keeps people out, with axe-core (https://github.com/dequelabs/axe-core), and returns a line for each
+// element that breaks a rule. It is evaluated from outside, so that no policy of the page forbids it.
+func (p *Page) Axe(t testing.TB) (violations []string) {
+	t.Helper()
+	source, err := os.ReadFile(installed.File(t, "node_modules/axe-core/axe.min.js"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.eval(patience, string(source)+";0"); err != nil {
+		p.fail(t, "axe-core: %v", err)
+	}
+	var found []struct {
+		ID, Help string
+		Nodes    []struct {
+			Target         []any
+			FailureSummary string
+		}
+	}
+	raw, err := p.eval(patience, "axe.run().then((r) => r.violations)")
+	if err == nil {
+		err = json.Unmarshal(raw, &found)
+	}
+	if err != nil {
+		p.fail(t, "axe-core: %v", err)
+	}
+	for _, v := range found {
+		for _, node := range v.Nodes {
+			violations = append(violations, fmt.Sprintf("%s (%s) at %v: %s", v.ID, v.Help, node.Target, node.FailureSummary))
+		}
+	}
+	return violations
+}

@@ -1,0 +1,135 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// Page is a tab of a Browser. One goroutine at a time uses it.
+type Page struct {
+	ctx   context.Context
+	close context.CancelFunc
+
+	mu      sync.Mutex
+	console []string
+}
+
+// Close closes the page, if it is not closed yet, and forgets its cookies and storage.
+func (p *Page) Close() { p.close() }
+
+// Eval evaluates JavaScript, waits for the promise where that is the result, and decodes the result into out, as JSON,
+// unless out is nil.
+func (p *Page) Eval(t testing.TB, js string, out any) {
+	t.Helper()
+	value, err := p.eval(patience, js)
+	if err == nil && out != nil {
+		if len(value) == 0 {
+			err = fmt.Errorf("the result is undefined, or is not JSON")
+		} else {
+			err = json.Unmarshal(value, out)
+		}
+	}
+	if err != nil {
+		p.fail(t, "evaluate %s: %v", abbreviate(js), err)
+	}
+}
+
+// WaitFor waits until a JavaScript expression, or the promise that it gives, is true. An expression that throws is not.
+func (p *Page) WaitFor(t testing.TB, js string, within time.Duration) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		value, err := p.eval(max(time.Until(deadline), time.Second), "(async () => Boolean(await (\n"+js+"\n)))()")
+		if string(value) == "true" {
+			return
+		}
+		if time.Now().After(deadline) {
+			if err != nil {
+				js += "\nwhich ended in: " + err.Error()
+			}
+			p.fail(t, "not true within %v: %s", within, js)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// Type puts the focus on the element that a CSS selector finds, and presses the keys of a text.
+func (p *Page) Type(t testing.TB, selector, text string) {
+	t.Helper()
+	p.do(t, fmt.Sprintf("type into %s", selector), chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// Press presses a key where the focus is. Its name is that of KeyboardEvent.key, after "Shift+" where that is held: "Enter",
+// "Shift+Tab". The character that a key types belongs to the press, as on a keyboard: a page that prevents the one prevents
+// the other. (chromedp's own KeyEvent sends it apart.)
+func (p *Page) Press(t testing.TB, key string) {
+	t.Helper()
+	name, shift := strings.CutPrefix(key, "Shift+")
+	held := int64(0)
+	if shift {
+		held = 8 // of the DevTools protocol
+	}
+	for char, k := range kb.Keys {
+		if k.Key != name || char == '\n' {
+			continue
+		}
+		down := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Modifiers: held, Text: k.Text, UnmodifiedText: k.Unmodified,
+			Code: k.Code, Key: k.Key, WindowsVirtualKeyCode: k.Windows, NativeVirtualKeyCode: k.Native}
+		up := down
+		up.Type, up.Text, up.UnmodifiedText = input.DispatchKeyEventTypeKeyUp, "", ""
+		p.do(t, "press "+key, command(input.DispatchKeyEvent, down), command(input.DispatchKeyEvent, up))
+		return
+	}
+	t.Fatalf("no key is called %q", name)
+}
+
+// Click waits until the element that a CSS selector finds is visible, scrolls to it, and clicks the middle of it.
+func (p *Page) Click(t testing.TB, selector string) {
+	t.Helper()
+	p.do(t, "click "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Reload loads the page again, and waits until it has loaded.
+func (p *Page) Reload(t testing.TB) {
+	t.Helper()
+	p.do(t, "reload", chromedp.Reload())
+}
+
+// Screenshot writes what the viewport shows into a PNG file.
+func (p *Page) Screenshot(t testing.TB, path string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(path, png, 0o644)
+	}
+	if err != nil {
+		p.fail(t, "screenshot: %v", err)
+	}
+}
+
+// Offline cuts the page off the network, or connects it again.
+func (p *Page) Offline(t testing.TB, offline bool) {
+	t.Helper()
+	p.do(t, "offline",
+		command(network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+			MatchedNetworkConditions: []*network.Conditions{{Offline: offline, DownloadThroughput: -1, UploadThroughput: -1}}}),
+		command(network.OverrideNetworkState, network.OverrideNetworkStateParams{
+			Offline: offline, DownloadThroughput: -1, UploadThroughput: -1}))
+}

@@ -1,0 +1,94 @@
+// Package wscat types into the real wscat (https://github.com/websockets/wscat) and reads what it prints.
+package wscat
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Client is a wscat process: what is typed into it, and what it prints.
+type Client struct {
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	frames chan string
+	once   sync.Once
+}
+
+// Start starts wscat, the program at path, and returns when it is connected to the URL.
+func Start(path, url string) (*Client, error) {
+	// With -P it prints a line when it is connected: it sends a ping, whose answer it shows.
+	w := &Client{cmd: exec.Command(path, "--slash", "-P", "-c", url), frames: make(chan string, 100)}
+	out, err := w.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if w.in, err = w.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := w.cmd.Start(); err != nil {
+		return nil, err
+	}
+	ready := make(chan struct{})
+	go w.read(out, ready)
+	for range 100 { // what is typed before it is connected is lost
+		if err := w.Send("/ping"); err != nil {
+			return nil, err
+		}
+		select {
+		case <-ready:
+			return w, nil
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return nil, fmt.Errorf("wscat does not connect to %s", url)
+}
+
+// read takes frames from what wscat prints: those of the chat begin with {, after wscat's own signs.
+func (w *Client) read(out io.Reader, ready chan struct{}) {
+	defer close(w.frames)
+	var once sync.Once
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), "pong") {
+			once.Do(func() { close(ready) })
+		}
+		if i := strings.Index(lines.Text(), "{"); i >= 0 {
+			w.frames <- lines.Text()[i:]
+		}
+	}
+}
+
+// Send types a line.
+func (w *Client) Send(frame string) error {
+	_, err := io.WriteString(w.in, frame+"\n")
+	return err
+}
+
+// Next returns the next frame of the chat that wscat prints; io.EOF where it has ended.
+func (w *Client) Next(ctx context.Context) (string, error) {
+	select {
+	case frame, ok := <-w.frames:
+		if !ok {
+			return "", io.EOF
+		}
+		return frame, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// Close ends wscat as Ctrl-D does.
+func (w *Client) Close() (err error) {
+	w.once.Do(func() {
+		_ = w.in.Close()
+		err = w.cmd.Wait()
+	})
+	return err
+}
