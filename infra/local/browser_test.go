@@ -323,9 +323,8 @@ func TestASecondConnectionTakesOver(t *testing.T) {
 	}, 100)`, nil)
 	pass(t, clock, factor, 130*time.Minute, b.server.gateway.WaitForInvocations)
 	ann.Eval(t, `{ for (let i = 0; i < 10000; i++) clearInterval(i) }`, nil)
-	last := tailOf(t, b, "lobby")
 	ann.WaitFor(t, `document.querySelectorAll("#outbox li").length === 0`, 10*time.Second)
-	last = tailOf(t, b, "lobby")
+	last := tailOf(t, b, "lobby")
 	if last < 50 {
 		t.Errorf("only %d messages were written", last)
 	}
