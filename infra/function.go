@@ -44,6 +44,16 @@ func newFunction(scope constructs.Construct, s settings, t tables) function {
 		config.ConnectionsTable: t.connections.TableName(),
 		config.MessagesTable:    t.messages.TableName(),
 	}
+	environment[config.MaxRooms] = jsii.String(strconv.Itoa(s.maxRooms))
+	environment[config.ActionsPerSecond] = jsii.String(strconv.Itoa(s.actionsPerSecond))
+	for name, value := range map[string]string{
+		config.AuthIssuer: s.authIssuer, config.AuthAudience: s.authAudience, config.AuthJWKSURL: s.authJwksURL,
+		config.AuthNameClaim: s.authNameClaim, config.AuthRoomsClaim: s.authRoomsClaim,
+	} {
+		if value != "" {
+			environment[name] = jsii.String(value)
+		}
+	}
 	if s.presenceLimit != chat.DefaultPresenceLimit {
 		environment[config.PresenceLimit] = jsii.String(strconv.Itoa(s.presenceLimit))
 	}
@@ -73,7 +83,7 @@ func (f function) postTo(ws webSocketAPI) {
 	f.AddEnvironment(jsii.String(config.WebSocketURL), ws.url, nil)
 	f.role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Actions:   jsii.Strings("execute-api:ManageConnections"),
-		Resources: &[]*string{ws.connectionsArn},
+		Resources: &ws.connectionsArns,
 	}))
 }
 

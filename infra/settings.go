@@ -21,6 +21,13 @@ type settings struct {
 	memorySize           int      // megabytes
 	messageRetentionDays int      // after which messages expire; 0 for never
 	presenceLimit        int      // connections of a room, up to which comings and goings are announced
+	maxRooms             int      // that one connection may be in
+	actionsPerSecond     int      // that one connection may ask one process for
+	authIssuer           string   // an OpenID Connect provider; "" lets everybody in
+	authAudience         string   // what its tokens must be meant for
+	authJwksURL          string   // of its keys, where discovery does not serve
+	authNameClaim        string   // the claim with the display name
+	authRoomsClaim       string   // the claim with the rooms that a token allows; "" for every room
 	removalPolicy        string   // of the tables when the stack is deleted: retain or destroy
 	throttleRate         int      // messages a second from all clients together
 	throttleBurst        int      // messages at once
@@ -40,6 +47,13 @@ func readSettings(context func(name string) any) (settings, error) {
 		memorySize:           r.number("memorySize", 512, 128, 10240),
 		messageRetentionDays: r.number("messageRetentionDays", 0, 0, config.MaxRetentionDays),
 		presenceLimit:        r.number("presenceLimit", chat.DefaultPresenceLimit, 0, config.MaxPresenceLimit),
+		maxRooms:             r.number("maxRooms", 100, 1, config.MaxMaxRooms),
+		actionsPerSecond:     r.number("actionsPerSecond", 100, 1, config.MaxActionsPerSecond),
+		authIssuer:           r.provider("authIssuer"),
+		authAudience:         r.text("authAudience", "", `^[!-~]{1,256}$`, "must be 1 to 256 characters without blanks"),
+		authJwksURL:          r.provider("authJwksUrl"),
+		authNameClaim:        r.text("authNameClaim", "", claimPattern, claimRule),
+		authRoomsClaim:       r.text("authRoomsClaim", "", claimPattern, claimRule),
 		removalPolicy:        r.oneOf("removalPolicy", "retain", "destroy"),
 		throttleRate:         r.number("throttleRate", 500, 1, 100_000),
 		throttleBurst:        r.number("throttleBurst", 200, 1, 100_000),
@@ -51,6 +65,12 @@ func readSettings(context func(name string) any) (settings, error) {
 	if (s.domainName == "") != (s.certificateArn == "") {
 		r.wrong = append(r.wrong, "domainName and certificateArn need each other: give both, or neither")
 	}
+	if (s.authIssuer == "") != (s.authAudience == "") {
+		r.wrong = append(r.wrong, "authIssuer and authAudience need each other: give both, or neither")
+	}
+	if s.authIssuer == "" && s.authJwksURL+s.authNameClaim+s.authRoomsClaim != "" {
+		r.wrong = append(r.wrong, "authJwksUrl, authNameClaim and authRoomsClaim say how tokens are read: give authIssuer too")
+	}
 	if len(r.wrong) > 0 {
 		return settings{}, fmt.Errorf("context: %s", strings.Join(r.wrong, "; "))
 	}
@@ -58,6 +78,9 @@ func readSettings(context func(name string) any) (settings, error) {
 }
 
 const (
+	claimPattern = `^[!-~]{1,256}$`
+	claimRule    = "must be the name of a claim, 1 to 256 characters without blanks"
+
 	stagePattern       = `^[A-Za-z0-9-]{1,64}$` // of a stage and of a stack, which has its name
 	domainPattern      = `^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$`
 	certificatePattern = `^arn:[a-z-]+:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+$`
@@ -97,6 +120,18 @@ func (r *reader) text(name, otherwise, pattern, rule string) string {
 	}
 	if !regexp.MustCompile(pattern).MatchString(value) {
 		r.refuse(name, value, rule)
+	}
+	return value
+}
+
+// provider takes a URL of an OpenID Connect provider.
+func (r *reader) provider(name string) string {
+	value, ok := r.value(name)
+	if !ok {
+		return ""
+	}
+	if err := config.CheckProviderURL(value); err != nil {
+		r.refuse(name, value, err.Error())
 	}
 	return value
 }

@@ -189,6 +189,7 @@ func actionsOf(api reflect.Type) (actions []string) {
 		// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html).
 		"TransactWriteItems": {"dynamodb:PutItem", "dynamodb:UpdateItem"},
 		"PostToConnection":   {"execute-api:ManageConnections"},
+		"DeleteConnection":   {"execute-api:ManageConnections"},
 	}
 	for i := range api.NumMethod() {
 		names, ok := translate[api.Method(i).Name]

@@ -5,20 +5,22 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2authorizers"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsapigatewayv2integrations"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscertificatemanager"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"wschat/pkg/auth"
 	"wschat/pkg/route"
 )
 
 // webSocketAPI is what others need to know of it.
 type webSocketAPI struct {
-	url            *string // for clients
-	callbackURL    *string // for posts: the stage's own, which is right with a custom domain and without
-	connectionsArn *string // what may be posted to
+	url             *string   // for clients
+	callbackURL     *string   // for posts: the stage's own, which is right with a custom domain and without
+	connectionsArns []*string // what may be posted to, and what may be closed
 }
 
 func newWebSocketAPI(scope constructs.Construct, s settings, fn awslambda.IFunction) webSocketAPI {
@@ -28,9 +30,14 @@ func newWebSocketAPI(scope constructs.Construct, s settings, fn awslambda.IFunct
 	})
 	for _, key := range route.WebSocketKeys() {
 		// An integration for each route: each then has its own permission to invoke the function.
-		api.AddRoute(jsii.String(key), &awsapigatewayv2.WebSocketRouteOptions{
+		options := &awsapigatewayv2.WebSocketRouteOptions{
 			Integration: awsapigatewayv2integrations.NewWebSocketLambdaIntegration(jsii.String("Integration-"+key), fn, nil),
-		})
+		}
+		if key == route.Connect && s.authIssuer != "" {
+			options.Authorizer = awsapigatewayv2authorizers.NewWebSocketLambdaAuthorizer(jsii.String("Authorizer"), fn,
+				&awsapigatewayv2authorizers.WebSocketLambdaAuthorizerProps{IdentitySource: jsii.Strings(auth.IdentitySource)})
+		}
+		api.AddRoute(jsii.String(key), options)
 	}
 	stage := awsapigatewayv2.NewWebSocketStage(scope, jsii.String("WebSocketStage"), &awsapigatewayv2.WebSocketStageProps{
 		WebSocketApi:      api,
@@ -41,13 +48,15 @@ func newWebSocketAPI(scope constructs.Construct, s settings, fn awslambda.IFunct
 	})
 	stage.Node().AddDependency(newAccountLogging(scope))
 	stack := awscdk.Stack_Of(scope)
-	ws := webSocketAPI{
-		url:         stage.Url(),
-		callbackURL: stage.CallbackUrl(),
-		connectionsArn: stack.FormatArn(&awscdk.ArnComponents{
+	connections := func(method string) *string {
+		return stack.FormatArn(&awscdk.ArnComponents{
 			Service: jsii.String("execute-api"), Resource: api.ApiId(),
-			ResourceName: jsii.String(fmt.Sprintf("%s/POST/@connections/*", s.stage)),
-		}),
+			ResourceName: jsii.String(fmt.Sprintf("%s/%s/@connections/*", s.stage, method)),
+		})
+	}
+	ws := webSocketAPI{url: stage.Url(), callbackURL: stage.CallbackUrl(), connectionsArns: []*string{connections("POST")}}
+	if s.authIssuer != "" { // connections are closed when their token is over
+		ws.connectionsArns = append(ws.connectionsArns, connections("DELETE"))
 	}
 	if s.domainName != "" {
 		ws.url = newDomain(scope, s, api, stage)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 
+	"wschat/pkg/auth"
 	"wschat/pkg/awsclient"
 	"wschat/pkg/chat"
 	"wschat/pkg/config"
@@ -50,6 +51,11 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 		Credentials: env.Credentials,
 		Workers:     workers,
 	}}
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	authorizer, err := newAuthorizer(c, logger)
+	if err != nil {
+		return nil, err
+	}
 	return route.New(route.Config{
 		Chat: chat.Service{
 			Log:     dynamo.NewLog(db, c.MessagesTable, c.MessageRetention),
@@ -59,10 +65,29 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 			Workers: workers,
 
 			PresenceLimit: c.PresenceLimit,
+			MaxRooms:      c.MaxRooms,
 		},
-		Poster:         stages.Poster,
-		AllowedOrigins: c.AllowedOrigins,
-		WebSocketURL:   c.WebSocketURL,
-		Logger:         slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Poster:           stages.Poster,
+		AllowedOrigins:   c.AllowedOrigins,
+		Auth:             authorizer != nil,
+		Authorizer:       authorizer,
+		ActionsPerSecond: c.ActionsPerSecond,
+		WebSocketURL:     c.WebSocketURL,
+		Logger:           logger,
 	}), nil
+}
+
+// newAuthorizer returns the authorizer of $connect, nil where everybody is let in.
+func newAuthorizer(c config.Config, logger *slog.Logger) (route.Authorizer, error) {
+	if c.AuthIssuer == "" {
+		return nil, nil
+	}
+	return auth.New(auth.Config{
+		Issuer:     c.AuthIssuer,
+		Audience:   c.AuthAudience,
+		JWKSURL:    c.AuthJWKSURL,
+		NameClaim:  c.AuthNameClaim,
+		RoomsClaim: c.AuthRoomsClaim,
+		Logger:     logger,
+	})
 }

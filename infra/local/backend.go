@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"wschat/pkg/auth"
 	"wschat/pkg/awsclient"
 	"wschat/pkg/chat"
 	"wschat/pkg/config"
@@ -40,9 +42,12 @@ const (
 // backend is what stands behind the gateway: the handler, with its stores.
 type backend struct {
 	handler localgateway.Handler
-	log     chat.Log    // nil where a built binary has its own
-	roster  chat.Roster // nil where a built binary has its own
-	close   func() error
+
+	authorizer *localgateway.Authorizer // nil where everybody is let in
+
+	log    chat.Log    // nil where a built binary has its own
+	roster chat.Roster // nil where a built binary has its own
+	close  func() error
 }
 
 // newBackend opens what the options ask for. The handlers post to the endpoint's @connections.
@@ -58,13 +63,13 @@ func newBackend(ctx context.Context, o options, endpoint string) (*backend, erro
 			return nil, err
 		}
 		db := dynamo.NewClient(env)
-		return inProcess(o, endpoint, dynamo.NewLog(db, messagesTable, 0), dynamo.NewRoster(db, connectionsTable), nothing), nil
+		return inProcess(o, endpoint, dynamo.NewLog(db, messagesTable, 0), dynamo.NewRoster(db, connectionsTable), nothing)
 	default:
 		messages, err := localstore.OpenLog(o.data)
 		if err != nil {
 			return nil, err
 		}
-		return inProcess(o, endpoint, messages, &localstore.Roster{}, messages.Close), nil
+		return inProcess(o, endpoint, messages, &localstore.Roster{}, messages.Close)
 	}
 }
 
@@ -76,7 +81,15 @@ func credentials() aws.CredentialsProvider {
 }
 
 // inProcess is the handler that Lambda would run, in this process.
-func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, closeStore func() error) *backend {
+func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, closeStore func() error) (*backend, error) {
+	b := &backend{log: log, roster: roster, close: closeStore}
+	if o.auth.on() {
+		a, err := o.auth.authorizer(o.logger)
+		if err != nil {
+			return nil, errors.Join(err, closeStore())
+		}
+		b.authorizer = askedFirst(a)
+	}
 	stages := &management.Stages{Options: management.Options{
 		Endpoint:    endpoint,
 		Region:      region,
@@ -93,11 +106,19 @@ func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, clo
 
 			PresenceLimit: chat.DefaultPresenceLimit,
 		},
-		Poster:       stages.Poster,
-		WebSocketURL: "/" + stage,
-		Logger:       o.logger,
+		Poster:         stages.Poster,
+		AllowedOrigins: o.allowedOrigins,
+		Auth:           o.auth.on(),
+		WebSocketURL:   "/" + stage,
+		Logger:         o.logger,
 	})
-	return &backend{handler: lambda.NewHandler(handler), log: log, roster: roster, close: closeStore}
+	b.handler = lambda.NewHandler(handler)
+	return b, nil
+}
+
+// askedFirst is the authorizer as the stack configures it.
+func askedFirst(h localgateway.Handler) *localgateway.Authorizer {
+	return &localgateway.Authorizer{Handler: h, IdentitySources: []string{auth.IdentitySource}}
 }
 
 // builtBinary is the built Lambda function, run as Lambda runs it.
@@ -105,7 +126,7 @@ func builtBinary(ctx context.Context, o options, endpoint string) (*backend, err
 	pool, err := localruntime.New(localruntime.Config{
 		Bootstrap: o.bootstrap,
 		Output:    o.output,
-		Env: []string{
+		Env: append([]string{
 			config.ConnectionsTable + "=" + connectionsTable,
 			config.MessagesTable + "=" + messagesTable,
 			config.ConnectionsEndpoint + "=" + endpoint,
@@ -114,7 +135,8 @@ func builtBinary(ctx context.Context, o options, endpoint string) (*backend, err
 			"AWS_ACCESS_KEY_ID=" + secret,
 			"AWS_SECRET_ACCESS_KEY=" + secret,
 			"AWS_ENDPOINT_URL_DYNAMODB=" + o.dynamodb,
-		},
+			config.AllowedOrigins + "=" + strings.Join(o.allowedOrigins, ","),
+		}, o.auth.environment()...),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("-bootstrap: %w", err)
@@ -122,7 +144,11 @@ func builtBinary(ctx context.Context, o options, endpoint string) (*backend, err
 	if _, err := tables(ctx, o.dynamodb); err != nil {
 		return nil, err
 	}
-	return &backend{handler: pool, close: func() error { pool.Close(); return nil }}, nil
+	b := &backend{handler: pool, close: func() error { pool.Close(); return nil }}
+	if o.auth.on() {
+		b.authorizer = askedFirst(pool)
+	}
+	return b, nil
 }
 
 // tables creates the two tables where they are not there yet, and returns how to reach them.

@@ -11,7 +11,10 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+
+	"wschat/pkg/auth"
 )
 
 func main() {
@@ -37,6 +40,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(stdout, "The chat is at http://%s/ and takes WebSocket clients at ws://%[1]s/%s\n", s.addr, stage)
+	for _, user := range o.demoUsers {
+		token, err := s.issuer.Token(user, demoTokenLife, nil)
+		if err != nil {
+			return errors.Join(err, s.stop())
+		}
+		fmt.Fprintf(stdout, "%s: http://%s/#token=%s\n", user, s.addr, token)
+	}
 	select {
 	case <-ctx.Done():
 	case err := <-s.served:
@@ -53,6 +63,13 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.StringVar(&o.data, "data", ".local/chat.db", "the `FILE` that keeps the messages")
 	flags.StringVar(&o.dynamodb, "dynamodb", "", "the `URL` of a DynamoDB endpoint that keeps the state, in place of the file")
 	flags.StringVar(&o.bootstrap, "bootstrap", "", "a built Lambda function, the `FILE` to invoke in place of the handlers in this process")
+	flags.StringVar(&o.auth.issuer, "auth-issuer", "", "the `URL` of an OpenID Connect provider: only who has a token of it is let in")
+	flags.StringVar(&o.auth.audience, "auth-audience", "", "the `AUDIENCE` that tokens must be meant for")
+	flags.StringVar(&o.auth.jwksURL, "auth-jwks-url", "", "the `URL` of the provider's keys, where its discovery document does not say it")
+	flags.StringVar(&o.auth.nameClaim, "auth-name-claim", "", "the `CLAIM` with the display name (default \""+auth.DefaultNameClaim+"\")")
+	flags.StringVar(&o.auth.roomsClaim, "auth-rooms-claim", "", "the `CLAIM` with the rooms that a token allows; without it, a token allows every room")
+	demo := flags.String("demo-users", "", "the `NAMES`, with commas between them, to whom a demonstration provider gives tokens, which are printed")
+	origins := flags.String("allowed-origins", "", "the `ORIGINS` of web pages that may connect, with commas between them; all by default")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprintln(stderr, "Usage: go run ./infra/local [flags]")
@@ -64,5 +81,11 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q (-h lists the flags)", flags.Arg(0))
 	}
-	return o, nil
+	if *origins != "" {
+		o.allowedOrigins = strings.Split(*origins, ",")
+	}
+	if *demo != "" {
+		o.demoUsers = strings.Split(*demo, ",")
+	}
+	return o, o.auth.check(len(o.demoUsers) > 0)
 }

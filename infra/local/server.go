@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"wschat/infra/local/demoissuer"
 	"wschat/pkg/localgateway"
 	"wschat/pkg/route"
 )
@@ -31,8 +32,13 @@ type options struct {
 	data      string // the file that keeps the messages, where dynamodb is empty
 	dynamodb  string // the URL of a DynamoDB endpoint that keeps messages and members
 	bootstrap string // a built Lambda function to invoke; where empty, the handlers run in this process
-	logger    *slog.Logger
-	output    io.Writer // of the bootstrap's processes
+	auth      signIn
+	demoUsers []string // to whom the demonstration provider gives tokens; none for no such provider
+
+	allowedOrigins []string // of web pages that may connect; none for all
+
+	logger *slog.Logger
+	output io.Writer // of the bootstrap's processes
 
 	// wrap, where it is set, stands between the gateway and the handler: a test watches or disturbs invocations with it.
 	wrap func(localgateway.Handler) localgateway.Handler
@@ -45,6 +51,7 @@ type server struct {
 	addr    string // HOST:PORT as it came to be
 	backend *backend
 	gateway *localgateway.Gateway
+	issuer  *demoissuer.Issuer // nil without demoUsers
 	http    *http.Server
 	served  chan error // what http.Serve returned
 }
@@ -59,6 +66,12 @@ func start(ctx context.Context, o options) (*server, error) {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	s := &server{addr: listener.Addr().String(), served: make(chan error, 1)}
+	if len(o.demoUsers) > 0 {
+		if s.issuer, o.auth, err = o.auth.newDemo(s.addr); err != nil {
+			_ = listener.Close()
+			return nil, err
+		}
+	}
 	if s.backend, err = newBackend(ctx, o, "http://"+s.addr+"/"+stage); err != nil {
 		_ = listener.Close()
 		return nil, err
@@ -69,6 +82,7 @@ func start(ctx context.Context, o options) (*server, error) {
 	}
 	s.gateway, err = localgateway.New(localgateway.Config{
 		Handler:    handler,
+		Authorizer: s.backend.authorizer,
 		Routes:     route.WebSocketKeys(),
 		HTTPRoutes: route.HTTPKeys(),
 		Stage:      stage,
@@ -79,7 +93,12 @@ func start(ctx context.Context, o options) (*server, error) {
 		_ = listener.Close()
 		return nil, errors.Join(err, s.backend.close())
 	}
-	s.http = &http.Server{Handler: s.gateway, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
+	mux := http.NewServeMux()
+	mux.Handle("/", s.gateway)
+	if s.issuer != nil {
+		mux.Handle(demoPath+"/", s.issuer)
+	}
+	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
 	go func() { s.served <- s.http.Serve(listener) }()
 	return s, nil
 }

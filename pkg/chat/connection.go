@@ -37,6 +37,10 @@ type Roster interface {
 	// Forget removes a connection from every room and returns what it removed, also where it fails on the way. It may
 	// miss a room that was joined within the last moments: the caller that knows of one calls Leave.
 	Forget(ctx context.Context, connectionID string) ([]Member, error)
+
+	// Rooms counts the rooms that a connection is in, up to most. It may miss those that were joined or left within the last
+	// moments.
+	Rooms(ctx context.Context, connectionID string, most int) (int, error)
 }
 
 // Poster sends frames to connections.
@@ -45,6 +49,9 @@ type Poster interface {
 	// It returns an error that wraps ErrGone where the connection is closed, never existed, or is still in its own
 	// $connect: API Gateway does not tell these apart.
 	Post(ctx context.Context, connectionID string, frame []byte) error
+
+	// Close closes a connection. That it is closed already is no error.
+	Close(ctx context.Context, connectionID string) error
 }
 
 // ErrGone says that a connection cannot be posted to and, unless it is very young, never can be again.

@@ -13,6 +13,10 @@ const (
 	CodeInvalidField  Code = "invalid_field"  // a field has the wrong type or value; a retry cannot help
 	CodeTooLarge      Code = "too_large"      // content or encoded message over the limit; a retry cannot help
 	CodeForbidden     Code = "forbidden"      // not allowed to this client; a retry cannot help
+	CodeTokenExpired  Code = "token_expired"  // the client's token is over, and the connection is closed; come back with a new one
+	CodeNameIgnored   Code = "name_ignored"   // no refusal: the action was carried out under the token's name, not the frame's
+	CodeTooManyRooms  Code = "too_many_rooms" // the connection is in as many rooms as one may be; leave one first
+	CodeRateLimited   Code = "rate_limited"   // this connection asks too much at once; retry after a pause
 	CodeRoomBusy      Code = "room_busy"      // too many senders at once, nothing stored; retry after a pause
 	CodeNotSent       Code = "not_sent"       // stored, but the members could not be read; they find it in history
 	CodeUnavailable   Code = "unavailable"    // a store did not answer in time; retry with the same message_id

@@ -131,6 +131,17 @@ func (w *world) remove(which func(chat.Member) bool) (removed []chat.Member) {
 	return removed
 }
 
+func (w *world) Rooms(_ context.Context, id string, most int) (n int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range w.members {
+		if m.ConnectionID == id && n < most {
+			n++
+		}
+	}
+	return n, w.membersErr
+}
+
 // roster is the world as a chat.Roster, whose Members is not the Encoder's.
 type roster struct{ *world }
 
@@ -144,6 +155,13 @@ func (r roster) Members(_ context.Context, room string, most int) ([]chat.Member
 		members = members[:most]
 	}
 	return members, w.membersErr
+}
+
+func (w *world) Close(_ context.Context, id string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.call("close %s", id)
+	return nil
 }
 
 func (w *world) Post(ctx context.Context, id string, frame []byte) error {

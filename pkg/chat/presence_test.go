@@ -67,7 +67,7 @@ func TestAUserComesOnceAndGoesOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("the other is closed", "bob left r")
-	if err := s.Connect(t.Context(), "c1", "r", "cat"); err != nil {
+	if err := s.Connect(t.Context(), "c1", "r", "cat", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	expect("cat connects", "cat joined r")
@@ -153,7 +153,7 @@ func TestAnAnnouncementIsACourtesy(t *testing.T) {
 		t.Errorf("left are %v, want %v", got, want)
 	}
 	w.membersErr = fmt.Errorf("broken")
-	if err := s.Connect(t.Context(), "b", "", "bob"); err != nil {
+	if err := s.Connect(t.Context(), "b", "", "bob", time.Time{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -179,7 +179,7 @@ func TestComingsAndGoingsAreNeverMissed(t *testing.T) {
 			return w.seen("watcher")
 		}
 		for range rapid.IntRange(1, 5).Draw(r, "rounds") {
-			came := all(func(id string) error { return s.Connect(context.Background(), id, "r", "ann") })
+			came := all(func(id string) error { return s.Connect(context.Background(), id, "r", "ann", time.Time{}) })
 			if len(came) == 0 || slices.Contains(came, "ann left r") {
 				r.Fatalf("%d came, and the room was told %q", connections, came)
 			}

@@ -21,6 +21,9 @@ type Service struct {
 	// Encoder makes the frames that clients receive. Required.
 	Encoder Encoder
 
+	// MaxRooms is how many rooms one connection may be in; 0 means any number.
+	MaxRooms int
+
 	// PresenceLimit is how many connections a room may have for comings and goings to be announced in it; 0 announces
 	// none.
 	PresenceLimit int
@@ -195,8 +198,9 @@ func pageOf(found []Message, span Span) Page {
 	return page
 }
 
-// Connect makes a new connection a member of a room. An empty room is none: the connection may join one later.
-func (s Service) Connect(ctx context.Context, connectionID, room, user string) error {
+// Connect makes a new connection a member of a room. An empty room is none: the connection may join one later. The
+// membership ends at the given time at the latest; the zero time is no bound.
+func (s Service) Connect(ctx context.Context, connectionID, room, user string, until time.Time) error {
 	if room == "" {
 		return checkOptionalName("user_name", user)
 	}
@@ -204,7 +208,7 @@ func (s Service) Connect(ctx context.Context, connectionID, room, user string) e
 	// that began long ago where the function had a cold start. Where the store was slow the row is written again, so that
 	// it is young when the handshake is answered, and there again if a fan-out has taken the connection for gone meanwhile.
 	for {
-		m := Member{Room: room, ConnectionID: connectionID, User: user, ConnectedAt: s.Now()}
+		m := Member{Room: room, ConnectionID: connectionID, User: user, ConnectedAt: s.Now(), ExpiresAt: until}
 		if _, err := s.join(ctx, &m); err != nil {
 			return err
 		}
@@ -216,9 +220,13 @@ func (s Service) Connect(ctx context.Context, connectionID, room, user string) e
 }
 
 // Join makes a connection a member of one more room, and confirms it where there is a ref. The room is told, if the user is
-// new there. m.JoinedAt and m.ExpiresAt are set here.
+// new there. m.JoinedAt and m.ExpiresAt are set here; where the latter is set already, the membership ends then at the
+// latest.
 func (s Service) Join(ctx context.Context, m Member, ref string) error {
 	if err := checkOptionalName("ref", ref); err != nil {
+		return err
+	}
+	if err := s.checkRooms(ctx, m.ConnectionID); err != nil {
 		return err
 	}
 	before, err := s.join(ctx, &m)
@@ -235,11 +243,36 @@ func (s Service) join(ctx context.Context, m *Member) (before Member, err error)
 	if err := errors.Join(checkRoom(m.Room), checkOptionalName("user_name", m.User)); err != nil {
 		return Member{}, err
 	}
-	m.JoinedAt, m.ExpiresAt = s.Now(), m.ConnectedAt.Add(ConnectionLife)
+	m.JoinedAt = s.Now()
+	if end := m.ConnectedAt.Add(ConnectionLife); m.ExpiresAt.IsZero() || end.Before(m.ExpiresAt) {
+		m.ExpiresAt = end
+	}
 	if before, err = s.Roster.Join(ctx, *m); err != nil {
 		return Member{}, unavailable("The room could not be joined. Try again.", err)
 	}
 	return before, nil
+}
+
+// checkRooms refuses one more room to a connection that is in as many as it may be. Joining again counts as one more: nobody
+// who is at the limit needs that. It is a bound against abuse, not a promise: rooms that are joined at the same moment may
+// exceed it.
+func (s Service) checkRooms(ctx context.Context, connectionID string) error {
+	if s.MaxRooms == 0 {
+		return nil
+	}
+	n, err := s.Roster.Rooms(ctx, connectionID, s.MaxRooms)
+	if err != nil {
+		return unavailable("The room could not be joined. Try again.", err)
+	}
+	if n >= s.MaxRooms {
+		return &Error{Code: CodeTooManyRooms, Message: fmt.Sprintf("one connection may be in at most %d rooms; leave one first", s.MaxRooms)}
+	}
+	return nil
+}
+
+// Close closes a connection.
+func (s Service) Close(ctx context.Context, connectionID string) error {
+	return s.Poster.Close(ctx, connectionID)
 }
 
 // Leave ends a connection's membership of one room, and confirms it where there is a ref. The room is told, if the user

@@ -3,7 +3,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -22,9 +24,38 @@ const (
 
 	AllowedOrigins = "ALLOWED_ORIGINS" // of web pages that may connect, with commas between them; where unset, all
 
+	AuthIssuer     = "AUTH_ISSUER"      // an OpenID Connect provider, as its tokens name it; where set, only who has a token is let in
+	AuthAudience   = "AUTH_AUDIENCE"    // what tokens must be meant for; required with AUTH_ISSUER
+	AuthJWKSURL    = "AUTH_JWKS_URL"    // of the provider's keys, where discovery does not serve
+	AuthNameClaim  = "AUTH_NAME_CLAIM"  // the claim with the display name; where unset, auth.DefaultNameClaim
+	AuthRoomsClaim = "AUTH_ROOMS_CLAIM" // the claim with the rooms that a token allows; where unset, every room
+
+	MaxRooms         = "MAX_ROOMS"          // that one connection may be in; where unset, any number
+	ActionsPerSecond = "ACTIONS_PER_SECOND" // that one connection may ask for; where unset, any number
+
 	PresenceLimit = "PRESENCE_LIMIT" // of a room's connections, up to which comings and goings are announced; where unset, chat.DefaultPresenceLimit
 
 	MessageRetentionDays = "MESSAGE_RETENTION_DAYS" // after how many whole days messages expire; where unset, never
+)
+
+// CheckProviderURL refuses what cannot be a provider's URL. Keys that come over plain HTTP could be anybody's; on this
+// machine nobody stands between.
+func CheckProviderURL(value string) error {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("must be a URL such as https://example.auth0.com/")
+	}
+	local := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
+	if u.Scheme != "https" && (u.Scheme != "http" || !local) {
+		return errors.New("must begin with https://")
+	}
+	return nil
+}
+
+// Bounds that nobody needs to exceed.
+const (
+	MaxMaxRooms         = 10_000
+	MaxActionsPerSecond = 10_000
 )
 
 // MaxPresenceLimit is a bound on what a user's coming may cost: a post to so many.
@@ -42,6 +73,14 @@ type Config struct {
 	MessageRetention    time.Duration // 0 for ever
 	AllowedOrigins      []string      // none for all
 	PresenceLimit       int           // connections of a room; 0 announces no coming and going
+	MaxRooms            int           // of a connection; 0 for any number
+	ActionsPerSecond    int           // of a connection; 0 for any number
+
+	AuthIssuer     string // "" lets everybody in
+	AuthAudience   string
+	AuthJWKSURL    string
+	AuthNameClaim  string
+	AuthRoomsClaim string
 }
 
 // FromEnv reads the configuration through getenv, which is os.Getenv outside tests. The error names every variable that
@@ -53,6 +92,11 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		ConnectionsEndpoint: getenv(ConnectionsEndpoint),
 		WebSocketURL:        getenv(WebSocketURL),
 		PresenceLimit:       chat.DefaultPresenceLimit,
+		AuthIssuer:          getenv(AuthIssuer),
+		AuthAudience:        getenv(AuthAudience),
+		AuthJWKSURL:         getenv(AuthJWKSURL),
+		AuthNameClaim:       getenv(AuthNameClaim),
+		AuthRoomsClaim:      getenv(AuthRoomsClaim),
 	}
 	if origins := getenv(AllowedOrigins); origins != "" {
 		c.AllowedOrigins = strings.Split(origins, ",")
@@ -75,12 +119,33 @@ func FromEnv(getenv func(string) string) (Config, error) {
 			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a URL such as wss://ID.execute-api.REGION.amazonaws.com/STAGE, or a path", WebSocketURL, w))
 		}
 	}
-	if limit := getenv(PresenceLimit); limit != "" {
-		n, err := strconv.Atoi(limit)
-		if err != nil || n < 0 || n > MaxPresenceLimit {
-			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a whole number of connections, 0 to %d", PresenceLimit, limit, MaxPresenceLimit))
+	for _, number := range []struct {
+		name        string
+		least, most int
+		into        *int
+	}{
+		{PresenceLimit, 0, MaxPresenceLimit, &c.PresenceLimit},
+		{MaxRooms, 1, MaxMaxRooms, &c.MaxRooms},
+		{ActionsPerSecond, 1, MaxActionsPerSecond, &c.ActionsPerSecond},
+	} {
+		if value := getenv(number.name); value != "" {
+			n, err := strconv.Atoi(value)
+			if err != nil || n < number.least || n > number.most {
+				wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a whole number from %d to %d", number.name, value, number.least, number.most))
+			}
+			*number.into = n
 		}
-		c.PresenceLimit = n
+	}
+	if (c.AuthIssuer == "") != (c.AuthAudience == "") {
+		wrong = append(wrong, AuthIssuer+" and "+AuthAudience+" need each other: set both, or neither")
+	}
+	if c.AuthIssuer == "" && c.AuthJWKSURL+c.AuthNameClaim+c.AuthRoomsClaim != "" {
+		wrong = append(wrong, AuthJWKSURL+", "+AuthNameClaim+" and "+AuthRoomsClaim+" say how tokens are read, and there are none without "+AuthIssuer)
+	}
+	for name, value := range map[string]string{AuthIssuer: c.AuthIssuer, AuthJWKSURL: c.AuthJWKSURL} {
+		if err := CheckProviderURL(value); value != "" && err != nil {
+			wrong = append(wrong, fmt.Sprintf("%s is %q: it %v", name, value, err))
+		}
 	}
 	if days := getenv(MessageRetentionDays); days != "" {
 		n, err := strconv.Atoi(days)

@@ -107,6 +107,8 @@ func (p *nowhere) Post(context.Context, string, []byte) error {
 	return nil
 }
 
+func (p *nowhere) Close(context.Context, string) error { return nil }
+
 // world is a chat on DynamoDB Local behind a network on which things go wrong.
 type world struct {
 	network           *network

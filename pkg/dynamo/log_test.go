@@ -258,14 +258,19 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 		{"history of a room never used", history(chat.Query{Room: "unused", Limit: 10}), []string{"Query", "Query", "post"}},
 		{"the first message of a process, with a retention", sendOne(expiring, ""), []string{"Query", "GetItem", "TransactWriteItems", "Query", "post"}},
 		{"a message, with a retention", sendOne(expiring, ""), []string{"TransactWriteItems", "Query", "post"}},
-		{"connect with a room", func() error { return s.Connect(t.Context(), "c=", "r", "ann") }, []string{"PutItem"}},
-		{"connect with none", func() error { return s.Connect(t.Context(), "c=", "", "ann") }, nil},
+		{"connect with a room", func() error { return s.Connect(t.Context(), "c=", "r", "ann", time.Time{}) }, []string{"PutItem"}},
+		{"connect with none", func() error { return s.Connect(t.Context(), "c=", "", "ann", time.Time{}) }, nil},
 		{"join", func() error {
 			return s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, "")
 		}, []string{"PutItem"}},
 		{"join under a name", func() error {
 			return announcing.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "d=", User: "ann", ConnectedAt: time.Now()}, "")
 		}, []string{"PutItem", "Query", "post"}}, // c= is told
+		{"join with a bound on the rooms", func() error {
+			bounded := service(0)
+			bounded.MaxRooms = 100
+			return bounded.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, "")
+		}, []string{"Query", "PutItem"}},
 		{"leave", func() error { return s.Leave(t.Context(), "c=", "r", "") }, []string{"DeleteItem"}},
 		{"leave under a name", func() error { return announcing.Leave(t.Context(), "d=", "r", "") }, []string{"DeleteItem", "Query"}},
 		{"members", func() error { _, err := s.Members(t.Context(), "c=", "r", ""); return err }, []string{"Query", "post"}},
@@ -291,6 +296,8 @@ func (p *orderedPoster) Post(context.Context, string, []byte) error {
 	p.network.requests = append(p.network.requests, "post")
 	return nil
 }
+
+func (p *orderedPoster) Close(context.Context, string) error { return nil }
 
 // The rows that TTL removes are those that carry the attribute; nothing else of a room does.
 func TestWhatExpires(t *testing.T) {

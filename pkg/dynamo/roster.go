@@ -103,6 +103,23 @@ func (r *Roster) Members(ctx context.Context, room string, most int) ([]chat.Mem
 	return members, nil
 }
 
+// Rooms counts a connection's rooms; see chat.Roster. It reads the index, whose rows are small: about half a read unit.
+func (r *Roster) Rooms(ctx context.Context, connectionID string, most int) (n int, err error) {
+	err = r.query(ctx, &dynamodb.QueryInput{
+		IndexName:                 aws.String(ByConnection),
+		KeyConditionExpression:    aws.String(attrConnectionID + " = :id"),
+		ExpressionAttributeValues: item{":id": text(connectionID)},
+		Limit:                     aws.Int32(int32(min(most, math.MaxInt32))),
+	}, func(item) bool {
+		n++
+		return n < most
+	})
+	if err != nil {
+		return 0, fmt.Errorf("query the rooms of connection %s: %w", connectionID, err)
+	}
+	return n, nil
+}
+
 // Forget removes a connection from every room; see chat.Roster. A global secondary index is read, and those cannot be
 // read with strong consistency: what it misses is removed when a post to it answers that the connection is gone, or by
 // its TTL.

@@ -58,6 +58,13 @@ func (r *Roster) leave(room, connectionID string) chat.Member {
 	return m
 }
 
+// Rooms counts a connection's rooms; see chat.Roster.
+func (r *Roster) Rooms(_ context.Context, connectionID string, most int) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return min(len(r.conns[connectionID]), most), nil
+}
+
 // Members returns a room's memberships; see chat.Roster.
 func (r *Roster) Members(_ context.Context, room string, most int) ([]chat.Member, error) {
 	r.mu.Lock()

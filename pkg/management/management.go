@@ -20,6 +20,8 @@ import (
 type API interface {
 	PostToConnection(context.Context, *apigatewaymanagementapi.PostToConnectionInput,
 		...func(*apigatewaymanagementapi.Options)) (*apigatewaymanagementapi.PostToConnectionOutput, error)
+	DeleteConnection(context.Context, *apigatewaymanagementapi.DeleteConnectionInput,
+		...func(*apigatewaymanagementapi.Options)) (*apigatewaymanagementapi.DeleteConnectionOutput, error)
 }
 
 var _ API = (*apigatewaymanagementapi.Client)(nil)
@@ -79,6 +81,17 @@ func (p Poster) Post(ctx context.Context, connectionID string, frame []byte) err
 		return fmt.Errorf("post to connection %s: %w", connectionID, chat.ErrGone)
 	}
 	return fmt.Errorf("post %d bytes to connection %s: %w", len(frame), connectionID, err)
+}
+
+// Close closes a connection; see chat.Poster.
+func (p Poster) Close(ctx context.Context, connectionID string) error {
+	ctx, cancel := context.WithTimeout(ctx, postTimeout)
+	defer cancel()
+	_, err := p.api.DeleteConnection(ctx, &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: &connectionID})
+	if _, gone := errors.AsType[*types.GoneException](err); gone || err == nil {
+		return nil
+	}
+	return fmt.Errorf("close connection %s: %w", connectionID, err)
 }
 
 // Stages hands out a Poster for each stage, so that one process keeps its connections from event to event.

@@ -50,6 +50,24 @@ func TestPostSendsTheFrame(t *testing.T) {
 	}
 }
 
+func TestCloseDeletesTheConnection(t *testing.T) {
+	for _, status := range []int{http.StatusNoContent, http.StatusGone, http.StatusForbidden} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != "DELETE" || r.URL.Path != "/dev/@connections/BFaT_fALIAMCKug=" {
+				t.Errorf("got %s %s", r.Method, r.URL.Path)
+			}
+			if status == http.StatusGone {
+				w.Header().Set("x-amzn-ErrorType", "GoneException")
+			}
+			w.WriteHeader(status)
+		}))
+		if err := poster(srv.URL+"/dev").Close(t.Context(), "BFaT_fALIAMCKug="); (err != nil) != (status == http.StatusForbidden) {
+			t.Errorf("%d: %v", status, err)
+		}
+		srv.Close()
+	}
+}
+
 // answers replies with one status after the other, the last for good, and counts.
 func answers(count *atomic.Int32, statuses ...string) http.HandlerFunc {
 	names := map[string]int{"OK": 200, "GoneException": 410, "LimitExceededException": 429, "ForbiddenException": 403,

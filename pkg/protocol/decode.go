@@ -45,6 +45,21 @@ func invalidJSON(sentence string) error {
 	return &chat.Error{Code: chat.CodeInvalidJSON, Message: sentence}
 }
 
+// Room is the room that a frame names, whatever its action; "" where it names none, or not with a string.
+func (f Frame) Room() string {
+	s, _ := f.optionalString("room_name")
+	return s
+}
+
+// SetUser puts a name in the place of the frame's own user_name, and tells whether that was another.
+func (f Frame) SetUser(name string) (other bool) {
+	if given, err := f.optionalString("user_name"); f["user_name"] != nil && (err != nil || given != name) {
+		other = true
+	}
+	f["user_name"] = encode(name)
+	return other
+}
+
 // Text returns a field for an error frame to quote, or "" where it is no string or too long to be quoted.
 func (f Frame) Text(name string) string {
 	s, err := f.optionalString(name)

@@ -23,4 +23,6 @@ type Context struct {
 	ConnectedAt  int64  `json:"connectedAt"`  // milliseconds since the epoch
 	DomainName   string `json:"domainName"`
 	Stage        string `json:"stage"`
+	// Authorizer is what the authorizer of $connect said of the client; absent without one.
+	Authorizer map[string]any `json:"authorizer"`
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"wschat/pkg/auth"
 	"wschat/pkg/chat"
 	"wschat/pkg/protocol"
 	"wschat/pkg/webclient"
@@ -75,7 +76,16 @@ func connect(ctx context.Context, in *invocation) (string, error) {
 		query[name] = values[0]
 	}
 	in.note(query["room_name"])
-	return "Connect successful.", in.chat.Connect(ctx, in.Context.ConnectionID, query["room_name"], query["user_name"])
+	if in.access.on {
+		query["user_name"] = in.access.grant.User
+	}
+	if err := in.access.checkRoom(query["room_name"]); err != nil {
+		return "", err
+	}
+	if in.offersChat() {
+		in.headers = map[string]string{"Sec-WebSocket-Protocol": auth.Subprotocol}
+	}
+	return "Connect successful.", in.chat.Connect(ctx, in.Context.ConnectionID, query["room_name"], query["user_name"], in.access.until())
 }
 
 // refusedOrigin returns the origin of the page that opens the connection, where such pages may not. Browsers always send
@@ -164,6 +174,7 @@ func joinRoom(ctx context.Context, in *invocation) (string, error) {
 	in.note(m.Room)
 	return "Joined the room.", in.chat.Join(ctx, chat.Member{
 		Room: m.Room, ConnectionID: in.Context.ConnectionID, User: m.User, ConnectedAt: time.UnixMilli(in.Context.ConnectedAt),
+		ExpiresAt: in.access.until(),
 	}, m.Ref)
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
 	"time"
 
@@ -27,6 +28,15 @@ type Config struct {
 	// and may.
 	AllowedOrigins []string
 
+	// Auth says that only who has a grant, which an authorizer gave, may do anything.
+	Auth bool
+
+	// Authorizer answers the authorizer's events, where this function is that too. Optional.
+	Authorizer Authorizer
+
+	// ActionsPerSecond is how many actions one connection may ask this process for; 0 means any number.
+	ActionsPerSecond int
+
 	// WebSocketURL is where the browser client connects: a wss:// URL, or a path on its own host. "" where nobody said.
 	WebSocketURL string
 
@@ -34,11 +44,17 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Authorizer is a Lambda authorizer.
+type Authorizer interface {
+	Invoke(ctx context.Context, payload []byte) ([]byte, error)
+}
+
 // Handler serves every event of the WebSocket API and of the HTTP API.
 type Handler struct {
 	config Config
 	routes map[string]routeFunc
 	site   *webclient.Site
+	pacer  *pacer
 }
 
 // routeFunc carries out one route. It returns the result that callers of the handshake and the log see.
@@ -47,18 +63,26 @@ type routeFunc func(ctx context.Context, in *invocation) (result string, err err
 // invocation is one event on its way through a handler.
 type invocation struct {
 	Event
-	chat  chat.Service // with the poster for this event
-	site  *webclient.Site
-	allow []string       // Config.AllowedOrigins
-	frame protocol.Frame // of a MESSAGE event; nil where its body is no JSON object
-	file  *Response      // what the route answers in place of its result
-	log   []slog.Attr    // what the route adds to the log line
-	level slog.Level     // of the log line, where the route has one to say
+	chat        chat.Service // with the poster for this event
+	site        *webclient.Site
+	allow       []string          // Config.AllowedOrigins
+	access      access            // what the client may do
+	frame       protocol.Frame    // of a MESSAGE event; nil where its body is no JSON object
+	nameIgnored bool              // the frame gave another name than the token's
+	file        *Response         // what the route answers in place of its result
+	headers     map[string]string // that the route adds to its answer
+	log         []slog.Attr       // what the route adds to the log line
+	level       slog.Level        // of the log line, where the route has one to say
 }
 
 // New returns a Handler, which lambda.Start and lambda.NewHandler take as it is.
 func New(c Config) *Handler {
-	return &Handler{config: c, routes: table(), site: webclient.New(c.WebSocketURL)}
+	return &Handler{
+		config: c,
+		routes: table(),
+		site:   webclient.New(c.WebSocketURL, c.Auth),
+		pacer:  &pacer{rate: c.ActionsPerSecond, now: time.Now, buckets: map[string]bucket{}},
+	}
 }
 
 // Response is API Gateway's proxy response, for WebSocket routes and HTTP routes alike
@@ -77,6 +101,9 @@ type Response struct {
 // frame, because API Gateway shows no client the response to a message. The error is not nil only for an event that is
 // none of API Gateway's.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	if isAuthorizerEvent(payload) {
+		return h.authorize(ctx, payload)
+	}
 	response, err := h.handle(ctx, payload)
 	if err != nil {
 		return nil, err
@@ -96,6 +123,7 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 	if in.file != nil {
 		response = *in.file
 	}
+	maps.Copy(response.Headers, in.headers)
 	level := in.level
 	attrs := append([]slog.Attr{
 		slog.String("request_id", in.Context.RequestID),
@@ -116,6 +144,13 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 			if err := in.refuse(ctx, refusal); err != nil {
 				attrs = append(attrs, slog.String("reply_error", err.Error()))
 			}
+		}
+		if refusal.Code == chat.CodeTokenExpired {
+			in.closeExpired(ctx)
+		}
+	} else if in.nameIgnored {
+		if err := in.tellName(ctx); err != nil {
+			attrs = append(attrs, slog.String("reply_error", err.Error()))
 		}
 	}
 	attrs = append(attrs, slog.Int("status", response.StatusCode),
@@ -146,9 +181,16 @@ func (h *Handler) dispatch(ctx context.Context, in *invocation) (result string, 
 		}
 	}()
 	if in.Context.EventType == "MESSAGE" {
-		if in.frame, err = protocol.Decode(in.Body); err != nil {
+		in.frame, err = protocol.Decode(in.Body)
+		if !h.pacer.take(in.Context.ConnectionID) {
+			return "", &chat.Error{Code: chat.CodeRateLimited, Message: "this connection asks for too much at once; try again in a second"}
+		}
+		if err != nil {
 			return "", namingActions(err)
 		}
+	}
+	if err := h.admit(in); err != nil {
+		return "", err
 	}
 	f, ok := h.routes[in.Context.RouteKey]
 	if !ok {
@@ -174,6 +216,10 @@ func status(code chat.Code) int {
 	switch code {
 	case chat.CodeForbidden:
 		return 403
+	case chat.CodeTokenExpired:
+		return 401
+	case chat.CodeTooManyRooms, chat.CodeRateLimited:
+		return 429
 	case chat.CodeInvalidJSON, chat.CodeUnknownAction, chat.CodeMissingField, chat.CodeInvalidField, chat.CodeTooLarge:
 		return 400
 	case chat.CodeRoomBusy, chat.CodeNotSent, chat.CodeUnavailable:

@@ -37,6 +37,13 @@ func (p *posts) Post(_ context.Context, id string, frame []byte) error {
 	return p.err
 }
 
+func (p *posts) Close(_ context.Context, id string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frames[id] = append(p.frames[id], "closed")
+	return nil
+}
+
 // fixture is a Handler on a real store, with what it posted and logged.
 type fixture struct {
 	t       testing.TB
@@ -316,3 +323,4 @@ func BenchmarkDispatch(b *testing.B) {
 type nowhere struct{}
 
 func (nowhere) Post(context.Context, string, []byte) error { return nil }
+func (nowhere) Close(context.Context, string) error        { return nil }

@@ -18,8 +18,11 @@ import (
 //go:embed files
 var files embed.FS
 
-// placeholder stands in the page for the WebSocket URL.
-const placeholder = "{{WEBSOCKET_URL}}"
+// What stands in the page for the WebSocket URL, and for whether one must sign in.
+const (
+	urlPlaceholder  = "{{WEBSOCKET_URL}}"
+	authPlaceholder = "{{AUTH}}"
+)
 
 // contentTypes are those of the embedded files, by extension.
 func contentTypes() map[string]string {
@@ -48,7 +51,12 @@ type Response struct {
 }
 
 // New returns the site whose page connects to a WebSocket URL, as wss://HOST/STAGE; or to a path on the page's own host.
-func New(webSocketURL string) *Site {
+// With auth, it asks for a token in place of a name.
+func New(webSocketURL string, auth bool) *Site {
+	asks := "off"
+	if auth {
+		asks = "on"
+	}
 	s := &Site{files: map[string]file{}}
 	for _, p := range Paths() {
 		name := strings.TrimPrefix(p, "/")
@@ -59,7 +67,7 @@ func New(webSocketURL string) *Site {
 		if err != nil {
 			panic("webclient: " + err.Error()) // Paths lists what is embedded
 		}
-		body := strings.ReplaceAll(string(raw), placeholder, html.EscapeString(webSocketURL))
+		body := strings.NewReplacer(urlPlaceholder, html.EscapeString(webSocketURL), authPlaceholder, asks).Replace(string(raw))
 		sum := sha256.Sum256([]byte(body))
 		s.files[p] = file{body: body, headers: map[string]string{
 			"Content-Type": contentTypes()[path.Ext(name)],

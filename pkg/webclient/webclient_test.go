@@ -24,7 +24,7 @@ func TestThePageKnowsWhereToConnect(t *testing.T) {
 		"/dev":                    {`content="/dev"`, "connect-src 'self';"},
 		`/"><script>`:             {`content="/&#34;&gt;&lt;script&gt;"`, "connect-src 'self';"},
 	} {
-		r := serve(t, webclient.New(url), "/", "")
+		r := serve(t, webclient.New(url, false), "/", "")
 		if r.Status != 200 || !strings.Contains(r.Body, want[0]) || strings.Contains(r.Body, "{{") {
 			t.Errorf("%s: %d %s", url, r.Status, r.Body)
 		}
@@ -35,7 +35,7 @@ func TestThePageKnowsWhereToConnect(t *testing.T) {
 }
 
 func TestAFileIsSentOnce(t *testing.T) {
-	s := webclient.New("/dev")
+	s := webclient.New("/dev", false)
 	for _, path := range webclient.Paths() {
 		first := serve(t, s, path, "")
 		if first.Status != 200 || first.Body == "" || first.Headers["Content-Type"] == "" {
@@ -51,7 +51,7 @@ func TestAFileIsSentOnce(t *testing.T) {
 			t.Errorf("%s with another tag: %d", path, other.Status)
 		}
 	}
-	if a, b := serve(t, s, "/", ""), serve(t, webclient.New("/prod"), "/", ""); a.Headers["ETag"] == b.Headers["ETag"] {
+	if a, b := serve(t, s, "/", ""), serve(t, webclient.New("/prod", false), "/", ""); a.Headers["ETag"] == b.Headers["ETag"] {
 		t.Error("two pages have one tag")
 	}
 	if _, err := s.Serve("/nothing", ""); err == nil {
@@ -61,7 +61,7 @@ func TestAFileIsSentOnce(t *testing.T) {
 
 // The files name no other host, and import nothing that is not served.
 func TestNothingIsAskedOfAnybodyElse(t *testing.T) {
-	s := webclient.New("/dev")
+	s := webclient.New("/dev", false)
 	imported := regexp.MustCompile(`(?m)^import .* from "\.(/[^"]+)";|(?:href|src)="([a-z.]+)"`)
 	for _, path := range webclient.Paths() {
 		body := serve(t, s, path, "").Body

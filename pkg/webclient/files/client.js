@@ -30,7 +30,7 @@ const PAGE = 100;
 const MOST_AHEAD = 1000;
 
 /** Errors after which the same may be tried again. The others say that it is refused. */
-const PASSING = new Set(["room_busy", "not_sent", "unavailable", "internal"]);
+const PASSING = new Set(["room_busy", "not_sent", "unavailable", "internal", "rate_limited"]);
 
 /** What the chat refused, or what could not be done: `code` as in the chat's error frames, and a sentence. */
 export class ChatError extends Error {
@@ -44,7 +44,8 @@ export class ChatError extends Error {
 /**
  * A person's connection to the chat, kept up for as long as it is wanted.
  *
- * Events: `state`, whose detail is the new state.
+ * Events: `state`, whose detail is the new state; `user`, when the name is known, which a token may say; `signedout`, whose
+ * detail is a ChatError, when the token's time is over and there is no new one.
  */
 export class ChatClient extends EventTarget {
   /** "connecting" at first, "online" when every room is up to date, "offline" while it waits to connect again, "closed". */
@@ -65,14 +66,16 @@ export class ChatClient extends EventTarget {
 
   /**
    * @param {string} url of the WebSocket API's stage, wss://…/dev; or a path, on the page's own host
-   * @param {{user: string, timing?: object, WebSocket?: function}} options
+   * @param {{user?: string, token?: string | (() => string | Promise<string>), timing?: object, WebSocket?: function}} options
+   *   `user` is the name, where the chat is open to everybody; `token` is of an OpenID Connect provider, where one must
+   *   sign in: a function is asked for one before each connection
    */
   constructor(url, options) {
     super();
     this.#url = absolute(url);
     this.#options = options;
     this.#timing = { ...TIMING, ...options.timing };
-    this.user = options.user;
+    this.user = options.user ?? "";
     this.#watchThePage();
     queueMicrotask(() => this.#connect());
   }
@@ -137,7 +140,8 @@ export class ChatClient extends EventTarget {
 
   /** Opens a connection and enters every room on it. */
   async #open() {
-    const connection = new Connection(this.#url, this.#options, this.#timing);
+    const token = await (typeof this.#options.token === "function" ? this.#options.token() : this.#options.token);
+    const connection = new Connection(this.#url, token, this.#options, this.#timing);
     connection.onFrame = (frame) => this.#dispatch(frame, connection);
     await connection.opened;
     try {
@@ -216,6 +220,7 @@ export class ChatClient extends EventTarget {
     if (connection === this.#connection) this.#keepFromIdling();
     for (const message of frame.messages ?? []) this.#rooms.get(message.room_name)?._accept(message);
     if (frame.presence && !frame.ref) this.#rooms.get(frame.presence.room_name)?._presence(frame.presence);
+    if (frame.error?.code === "token_expired") this.#tokenExpired(frame.error, connection);
     if (frame.error?.message_id) {
       for (const room of this.#rooms.values()) room._sendFailed(frame.error);
     }
@@ -224,6 +229,23 @@ export class ChatClient extends EventTarget {
       connection.giveUp(new ChatError("unavailable", frame.message));
       for (const room of this.#rooms.values()) room._sendAgain();
     }
+  }
+
+  /** The next connection brings a new token; where there is none, this is the end. */
+  #tokenExpired(error, connection) {
+    if (typeof this.#options.token === "function") {
+      connection.end();
+      return;
+    }
+    this.close();
+    this.dispatchEvent(new CustomEvent("signedout", { detail: new ChatError(error.code, error.message) }));
+  }
+
+  /** The chat says under which name one is there. */
+  _named(name) {
+    if (name === this.user) return;
+    this.user = name;
+    this.dispatchEvent(new CustomEvent("user", { detail: name }));
   }
 
   /** After a silence, asks for news of every room: that keeps the connection, and heals what was missed. */
@@ -337,7 +359,8 @@ export class Room extends EventTarget {
 
   /** Becomes a member on a connection and then fetches what was missed: in this order, nothing falls between the two. */
   async _enter(connection) {
-    await connection.ask("joinRoom", { room_name: this.name, user_name: this.#client.user });
+    const { presence } = await connection.ask("joinRoom", { room_name: this.name, user_name: this.#client.user || undefined });
+    this.#client._named(presence.user_name);
     while (this.#syncing) await this.#syncing.catch(() => {}); // it began before this connection was a member
     await this.#sync(connection);
   }
@@ -518,9 +541,10 @@ class Connection {
   #questions = new Map(); // by ref: {resolve, reject, timer, frames}
   #refs = 0;
 
-  constructor(url, options, timing) {
+  constructor(url, token, options, timing) {
     this.#timing = timing;
-    const socket = (this.#socket = new (options.WebSocket ?? WebSocket)(url));
+    // A browser can set no header, and a URL is logged in many places: the token travels as a subprotocol.
+    const socket = (this.#socket = new (options.WebSocket ?? WebSocket)(url, token ? ["chat", token] : []));
     socket.onclose = () => this.#lost();
     this.opened = new Promise((resolve, reject) => {
       const timer = setTimeout(() => this.end(), timing.answer);
@@ -591,6 +615,7 @@ class Connection {
     }
     question.resolve({
       messages: question.frames.flatMap((f) => f.messages ?? []),
+      presence: frame.presence,
       users: question.frames.flatMap((f) => f.members?.users ?? []),
       more: frame.more ?? false,
       expired: frame.expired ?? false,

@@ -27,21 +27,46 @@ const memory = {
   },
 };
 
-/** Asks for a name and a room. */
-function welcome() {
+/** Whether one must sign in to this chat. */
+const SIGN_IN = document.querySelector("meta[name=auth]").content === "on";
+
+/** The token, where one must sign in; kept until the browser's tab is closed. */
+const token = {
+  read: () => sessionStorage.getItem("token") ?? "",
+  write: (value) => sessionStorage.setItem("token", value),
+  forget: () => sessionStorage.removeItem("token"),
+};
+
+/** Takes a token out of the page's address, …/#token=…, where whoever signs people in may put it: no server is sent that part. */
+function takeToken() {
+  const found = /^#token=(.*)$/.exec(location.hash);
+  if (!found) return;
+  token.write(found[1]);
+  history.replaceState(null, "", location.pathname);
+}
+
+/** Asks for a name, or a token, and a room. */
+function welcome(problem = "") {
   const known = memory.read();
   $("chat").hidden = true;
   $("welcome").hidden = false;
   $("enter-name").value = known.name ?? "";
   $("enter-room").value = roomInAddress() || known.active || "lobby";
-  $("enter-name").focus();
+  $("enter-token").value = "";
+  $("enter-problem").textContent = problem;
+  $("ask-name").hidden = SIGN_IN;
+  $("ask-token").hidden = !SIGN_IN;
+  if (SIGN_IN) $("enter-intro").textContent = "This chat is for those who have signed in. Your name is in your token.";
+  $(SIGN_IN ? "enter-token" : "enter-name").focus();
   $("enter").onsubmit = (event) => {
     event.preventDefault();
-    const name = $("enter-name").value.trim();
+    const name = SIGN_IN ? "" : $("enter-name").value.trim();
     const room = $("enter-room").value.trim();
-    const problem = nameProblem(name, "a name") || nameProblem(room, "a room");
+    const given = $("enter-token").value.trim();
+    const problem = (SIGN_IN ? (given ? "" : "Please give a token.") : nameProblem(name, "a name")) || nameProblem(room, "a room");
     $("enter-problem").textContent = problem;
     if (problem) return;
+    if (SIGN_IN) token.write(given);
     new Page(name, [...new Set([...known.rooms, room])], room);
   };
 }
@@ -67,11 +92,15 @@ class Page {
 
   constructor(name, rooms, active) {
     this.#name = name;
-    this.#client = new ChatClient(document.querySelector("meta[name=websocket-url]").content, { user: name });
+    const url = document.querySelector("meta[name=websocket-url]").content;
+    this.#client = new ChatClient(url, SIGN_IN ? { token: token.read() } : { user: name });
     this.#client.addEventListener("state", () => this.#drawState());
+    this.#client.addEventListener("user", (e) => this.#named(e.detail));
+    this.#client.addEventListener("signedout", () => this.#end("Your sign-in has ended. Please sign in again."));
     $("welcome").hidden = true;
     $("chat").hidden = false;
-    $("my-name").textContent = shownName(name);
+    $("my-name").textContent = SIGN_IN ? "…" : shownName(name);
+    $("rename").textContent = SIGN_IN ? "Sign out" : "Change";
     this.#wire();
     for (const room of rooms) this.#join(room);
     this.#show(active);
@@ -82,7 +111,7 @@ class Page {
   #join(name) {
     if (this.#timelines.has(name)) return;
     const room = this.#client.join(name);
-    const timeline = new Timeline(room, this.#name);
+    const timeline = new Timeline(room, () => this.#name);
     this.#timelines.set(name, timeline);
     timeline.addEventListener("change", () => this.#drawUnread());
     room.addEventListener("members", () => name === this.#active && this.#drawPeople());
@@ -124,14 +153,22 @@ class Page {
     else this.#end();
   }
 
+  /** Is told the name that the token says. */
+  #named(name) {
+    this.#name = name;
+    $("my-name").textContent = shownName(name);
+    this.#drawPeople();
+  }
+
   /** Goes back to the first page. */
-  #end() {
+  #end(problem) {
+    token.forget();
     this.#listeners.abort();
     this.#client.close();
     clearTimeout(this.#bannerTimer);
     history.replaceState(null, "", location.pathname);
     document.title = "Chat";
-    welcome();
+    welcome(problem);
   }
 
   #remember() {
@@ -212,8 +249,9 @@ class Page {
   }
 
   #drawBanner() {
-    $("banner-text").textContent = this.#client.state === "offline"
-      ? "There is no connection. What you write is sent as soon as it is back." : "Connecting…";
+    const offline = SIGN_IN && this.#name === ""
+      ? "The chat cannot be reached, or does not accept your token." : "There is no connection. What you write is sent as soon as it is back.";
+    $("banner-text").textContent = this.#client.state === "offline" ? offline : "Connecting…";
     $("retry-now").hidden = this.#client.state !== "offline";
     $("banner").hidden = false;
   }
@@ -277,9 +315,13 @@ class Page {
   }
 }
 
+takeToken();
 const known = memory.read();
-const start = roomInAddress() || known.active || known.rooms[0];
-if (known.name && start && !nameProblem(known.name, "a name") && !nameProblem(start, "a room")) {
+const start = roomInAddress() || known.active || known.rooms[0] || (SIGN_IN ? "lobby" : undefined);
+if (SIGN_IN) {
+  if (token.read() && !nameProblem(start, "a room")) new Page("", [...new Set([...known.rooms, start])], start);
+  else welcome();
+} else if (known.name && start && !nameProblem(known.name, "a name") && !nameProblem(start, "a room")) {
   new Page(known.name, [...new Set([...known.rooms, start])], start);
 } else {
   welcome();

@@ -33,6 +33,7 @@ export class Timeline extends EventTarget {
   #list = element("ol", { id: "messages" });
   #outbox = element("ol", { id: "outbox", "aria-label": "Not sent yet" });
 
+  /** `me` tells the name of the person who looks at it. */
   constructor(room, me) {
     super();
     this.#room = room;
@@ -98,7 +99,7 @@ export class Timeline extends EventTarget {
   }
 
   #add(message) {
-    const mine = message.user_name === this.#me;
+    const mine = message.user_name === this.#me();
     if (this.#room.ready && !mine) this.unread++;
     if (this.#attached && !this.following && this.#items.length >= MOST + PAGE) this.#attached = false;
     if (this.#attached && message.index > this.#lastIndex()) {
@@ -227,7 +228,7 @@ export class Timeline extends EventTarget {
     const newDay = !previous || dayOf(previous.create_at) !== dayOf(message.create_at);
     if (newDay) nodes.push(element("li", { className: "day" }, dayInWords(message.create_at)));
     const first = newDay || previous.user_name !== message.user_name || message.create_at - previous.create_at > GROUP;
-    const mine = message.user_name === this.#me;
+    const mine = message.user_name === this.#me();
     const when = new Date(message.create_at * 1000);
     const node = element("li", { className: `message${mine ? " mine" : ""}${first ? " first" : ""}`, dataset: { index: message.index } });
     if (first) {

@@ -4,7 +4,9 @@ const REFUSALS = {
   too_large: "This message is too long. Send it in two parts.",
   invalid_field: "The chat does not take this.",
   missing_field: "The chat does not take this.",
-  forbidden: "You may not do this here.",
+  forbidden: "You are not allowed in this room.",
+  token_expired: "Your sign-in has ended.",
+  too_many_rooms: "You are in as many rooms as one may be. Leave one first.",
   closed: "The room was left before this was sent.",
 };
 

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"wschat/infra/local/demoissuer"
+	"wschat/pkg/auth"
+	"wschat/pkg/config"
+)
+
+const (
+	// demoPath is where the demonstration provider is served, and demoAudience what its tokens are meant for.
+	demoPath     = "/demo-issuer"
+	demoAudience = "chat"
+
+	// demoTokenLife is how long its tokens are good.
+	demoTokenLife = 12 * time.Hour
+)
+
+// signIn says who vouches for people; its zero value lets everybody in.
+type signIn struct {
+	issuer, audience, jwksURL, nameClaim, roomsClaim string
+}
+
+func (s signIn) check(demo bool) error {
+	switch {
+	case demo && s.issuer+s.audience+s.jwksURL != "":
+		return errors.New("-demo-users brings its own provider: leave -auth-issuer, -auth-audience and -auth-jwks-url out")
+	case (s.issuer == "") != (s.audience == ""):
+		return errors.New("-auth-issuer and -auth-audience need each other: give both, or neither")
+	case s.issuer == "" && !demo && s.jwksURL+s.nameClaim+s.roomsClaim != "":
+		return errors.New("-auth-jwks-url, -auth-name-claim and -auth-rooms-claim say how tokens are read: give -auth-issuer too")
+	}
+	for flag, value := range map[string]string{"-auth-issuer": s.issuer, "-auth-jwks-url": s.jwksURL} {
+		if err := config.CheckProviderURL(value); value != "" && err != nil {
+			return fmt.Errorf("%s %q %w", flag, value, err)
+		}
+	}
+	return nil
+}
+
+// on tells whether people must sign in.
+func (s signIn) on() bool { return s.issuer != "" }
+
+// environment is the same for a built binary.
+func (s signIn) environment() (env []string) {
+	for name, value := range map[string]string{
+		config.AuthIssuer: s.issuer, config.AuthAudience: s.audience, config.AuthJWKSURL: s.jwksURL,
+		config.AuthNameClaim: s.nameClaim, config.AuthRoomsClaim: s.roomsClaim,
+	} {
+		if value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// authorizer is the authorizer that Lambda would run, in this process.
+func (s signIn) authorizer(logger *slog.Logger) (*auth.Authorizer, error) {
+	return auth.New(auth.Config{Issuer: s.issuer, Audience: s.audience, JWKSURL: s.jwksURL, NameClaim: s.nameClaim,
+		RoomsClaim: s.roomsClaim, Logger: logger})
+}
+
+// newDemo makes the demonstration provider for a server at addr, HOST:PORT, and how to trust it.
+func (s signIn) newDemo(addr string) (*demoissuer.Issuer, signIn, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, s, fmt.Errorf("the address %s: %w", addr, err)
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	s.issuer, s.audience = "http://"+net.JoinHostPort(host, port)+demoPath, demoAudience
+	issuer, err := demoissuer.New(s.issuer, s.audience)
+	return issuer, s, err
+}

@@ -1,0 +1,199 @@
+// Package auth is the chat's door: the Lambda authorizer of $connect, which lets in whom an OpenID Connect provider vouches
+// for, and the grant that says who came in and what they may do, on its way to the handlers.
+//
+// The token travels as a subprotocol of the handshake, after the word chat: a browser can set no header, and a URL is
+// logged in many places.
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Subprotocol is offered by clients before their token, and granted by $connect.
+const Subprotocol = "chat"
+
+// IdentitySource is what a handshake must have for the authorizer to be asked at all.
+const IdentitySource = "route.request.header.Sec-WebSocket-Protocol"
+
+// DefaultNameClaim is the claim with the display name, where none is configured
+// (https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims).
+const DefaultNameClaim = "name"
+
+// Config is what an Authorizer needs.
+type Config struct {
+	Issuer     string // the provider, as tokens and its discovery document name it. Required
+	Audience   string // what tokens must be meant for. Required
+	JWKSURL    string // of the provider's keys; "" where discovery finds it
+	NameClaim  string // the claim with the display name; "" for DefaultNameClaim
+	RoomsClaim string // the claim with the rooms that a token allows; "" where every token allows every room
+
+	Now    func() time.Time // nil means time.Now
+	Client *http.Client     // for the provider; nil means one that follows no redirect and waits for fetchTimeout
+	Logger *slog.Logger     // gets one line for each handshake, without a token and without a name. Required
+}
+
+// Authorizer is a Lambda authorizer of type REQUEST, for $connect
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html). It is a
+// lambda.Handler, safe for concurrent use.
+type Authorizer struct {
+	config   Config
+	verifier *verifier
+}
+
+// New returns an Authorizer. It asks the provider nothing before the first token comes.
+func New(c Config) (*Authorizer, error) {
+	if c.Issuer == "" || c.Audience == "" {
+		return nil, errors.New("auth: an issuer and an audience are needed")
+	}
+	if c.NameClaim == "" {
+		c.NameClaim = DefaultNameClaim
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Client == nil {
+		c.Client = &http.Client{Timeout: fetchTimeout, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}}
+	}
+	return &Authorizer{config: c, verifier: newVerifier(c)}, nil
+}
+
+// request is what is read of the authorizer's event.
+type request struct {
+	MethodARN string              `json:"methodArn"`
+	Headers   map[string][]string `json:"multiValueHeaders"`
+	Context   struct {
+		RequestID    string `json:"requestId"`
+		ConnectionID string `json:"connectionId"`
+	} `json:"requestContext"`
+}
+
+// result is an authorizer's answer
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html).
+type result struct {
+	PrincipalID string            `json:"principalId"`
+	Policy      policy            `json:"policyDocument"`
+	Context     map[string]string `json:"context,omitempty"`
+}
+
+type policy struct {
+	Version   string      `json:"Version"`
+	Statement []statement `json:"Statement"`
+}
+
+type statement struct {
+	Action   string `json:"Action"`
+	Effect   string `json:"Effect"`
+	Resource string `json:"Resource"`
+}
+
+// maxContextBytes is how large the grant may be: API Gateway takes 8 KB for the whole answer.
+const maxContextBytes = 6 << 10
+
+// Invoke answers one event: whoever has a good token is let in with a grant, everybody else is refused, which the client
+// sees as 403. An error, which is 500, means that it could not be told: the provider does not answer, and nobody is let in.
+func (a *Authorizer) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	began := time.Now()
+	var r request
+	if err := json.Unmarshal(payload, &r); err != nil || r.MethodARN == "" {
+		return nil, errors.New("the event has no methodArn, so it is no authorizer's")
+	}
+	grant, subject, err := a.admit(ctx, r.Headers)
+	attrs := []slog.Attr{
+		slog.String("request_id", r.Context.RequestID),
+		slog.String("connection_id", r.Context.ConnectionID),
+		slog.Float64("ms", float64(time.Since(began).Microseconds())/1000),
+	}
+	refused, isRefusal := errors.AsType[*Refusal](err)
+	switch {
+	case err == nil:
+		a.config.Logger.LogAttrs(ctx, slog.LevelInfo, "authorized", attrs...)
+		return json.Marshal(result{PrincipalID: subject, Policy: decide("Allow", r.MethodARN), Context: grant.context()})
+	case isRefusal:
+		a.config.Logger.LogAttrs(ctx, slog.LevelInfo, "not authorized", append(attrs,
+			slog.String("reason", string(refused.Reason)), slog.String("error", refused.Detail))...)
+		return json.Marshal(result{PrincipalID: "nobody", Policy: decide("Deny", r.MethodARN)})
+	default:
+		a.config.Logger.LogAttrs(ctx, slog.LevelError, "not authorized", append(attrs,
+			slog.String("reason", string(ReasonProvider)), slog.String("error", err.Error()))...)
+		return nil, fmt.Errorf("the provider's keys are not to be had: %w", err)
+	}
+}
+
+// decide is a policy for this one method: a pattern such as STAGE/*/* would not cover $connect.
+func decide(effect, methodARN string) policy {
+	return policy{Version: "2012-10-17", Statement: []statement{{Action: "execute-api:Invoke", Effect: effect, Resource: methodARN}}}
+}
+
+// admit finds the token in a handshake and makes a grant of it.
+func (a *Authorizer) admit(ctx context.Context, headers map[string][]string) (Grant, string, error) {
+	token, err := tokenOf(headers)
+	if err != nil {
+		return Grant{}, "", err
+	}
+	claims, err := a.verifier.verify(ctx, token)
+	if err != nil {
+		return Grant{}, "", err
+	}
+	grant, err := a.grant(claims)
+	return grant, claims.subject, err
+}
+
+// Offered returns the subprotocols that a handshake offers, given every value of each of its headers.
+func Offered(headers map[string][]string) (protocols []string) {
+	for name, values := range headers {
+		if strings.EqualFold(name, "Sec-WebSocket-Protocol") {
+			for _, value := range values {
+				for _, protocol := range strings.Split(value, ",") {
+					protocols = append(protocols, strings.TrimSpace(protocol))
+				}
+			}
+		}
+	}
+	return protocols
+}
+
+// tokenOf takes the token out of the subprotocols that a client offers: exactly chat and the token.
+func tokenOf(headers map[string][]string) (string, error) {
+	offered := Offered(headers)
+	switch {
+	case len(offered) == 0 || len(offered) == 1 && offered[0] == Subprotocol:
+		return "", refuse(ReasonNoToken, "no subprotocol has a token")
+	case len(offered) != 2 || offered[0] != Subprotocol:
+		return "", refuse(ReasonMalformed, "%d subprotocols are offered; they must be chat and a token", len(offered))
+	case len(offered[1]) > maxTokenBytes:
+		return "", refuse(ReasonMalformed, "the token has %d bytes, more than %d", len(offered[1]), maxTokenBytes)
+	}
+	return offered[1], nil
+}
+
+// grant reads the configured claims.
+func (a *Authorizer) grant(c claims) (Grant, error) {
+	g := Grant{AllRooms: a.config.RoomsClaim == "", Expires: c.expires}
+	if err := json.Unmarshal(c.all[a.config.NameClaim], &g.User); err != nil || !isName(g.User) {
+		return g, refuse(ReasonClaims, "the claim %s is not a name: a string of 1 to %d bytes without control characters", a.config.NameClaim, maxNameBytes)
+	}
+	if !g.AllRooms {
+		if raw, ok := c.all[a.config.RoomsClaim]; ok { // a token without the claim allows no room
+			if err := json.Unmarshal(raw, &g.Rooms); err != nil || string(raw) == "null" {
+				return g, refuse(ReasonClaims, "the claim %s is not a list of strings", a.config.RoomsClaim)
+			}
+		}
+	}
+	size := 0
+	for name, value := range g.context() {
+		size += len(name) + len(value)
+	}
+	if size > maxContextBytes {
+		return g, refuse(ReasonClaims, "the rooms and the name have %d bytes, more than %d; patterns such as team-* are shorter", size, maxContextBytes)
+	}
+	return g, nil
+}

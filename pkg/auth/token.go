@@ -1,0 +1,188 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	// maxTokenBytes is how long a token may be: API Gateway takes 10,240 bytes of headers altogether
+	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html).
+	maxTokenBytes = 8 << 10
+
+	// skew is how far the clocks of the provider and of this machine may differ.
+	skew = 30 * time.Second
+)
+
+// algorithms are the signatures that are accepted: asymmetric ones, so that no secret is shared, and "none" is not one.
+func algorithms() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512,
+		jose.ES256, jose.ES384, jose.ES512, jose.EdDSA}
+}
+
+// tokenTypes are the values of a token's "typ" that are accepted, in lower case; it may also have none. Others are tokens
+// for another purpose, such as a logout.
+func tokenTypes() []string { return []string{"jwt", "at+jwt", "application/at+jwt"} }
+
+// claims are what a token says.
+type claims struct {
+	subject string
+	expires time.Time // with the skew that is allowed
+	all     map[string]json.RawMessage
+}
+
+// verifier checks tokens of one provider for one audience.
+type verifier struct {
+	issuer string
+	config oidc.Config
+	keys   *keySet
+	now    func() time.Time
+}
+
+func newVerifier(c Config) *verifier {
+	names := make([]string, 0, len(algorithms()))
+	for _, a := range algorithms() {
+		names = append(names, string(a))
+	}
+	return &verifier{
+		issuer: c.Issuer,
+		config: oidc.Config{
+			ClientID:             c.Audience,
+			SupportedSigningAlgs: names,
+			Now:                  func() time.Time { return c.Now().Add(-skew) },
+		},
+		keys: &keySet{issuer: c.Issuer, url: c.JWKSURL, client: c.Client, now: c.Now},
+		now:  c.Now,
+	}
+}
+
+// check is the keys for one token. It keeps what they say, of which the library passes on no more than the text.
+type check struct {
+	keys *keySet
+	err  error
+}
+
+func (c *check) VerifySignature(ctx context.Context, token string) (payload []byte, err error) {
+	payload, c.err = c.keys.VerifySignature(ctx, token)
+	return payload, c.err
+}
+
+// verify returns what a token says, a *Refusal where it is not to be believed, or another error where that cannot be told.
+func (v *verifier) verify(ctx context.Context, token string) (claims, error) {
+	header, payload, err := split(token)
+	if err != nil {
+		return claims{}, err
+	}
+	if err := checkHeader(header); err != nil {
+		return claims{}, err
+	}
+	all, err := object(payload)
+	if err != nil {
+		return claims{}, refuse(ReasonMalformed, "its claims: %v", err)
+	}
+	signature := &check{keys: v.keys}
+	verified, err := oidc.NewVerifier(v.issuer, signature, &v.config).Verify(ctx, token)
+	switch {
+	case signature.err != nil:
+		return claims{}, signature.err
+	case err != nil:
+		return claims{}, refusal(err)
+	}
+	// The library allows a token to come five minutes before its time.
+	if notBefore, ok := all["nbf"]; ok {
+		var seconds float64
+		if json.Unmarshal(notBefore, &seconds) != nil || time.Unix(int64(seconds), 0).After(v.now().Add(skew)) {
+			return claims{}, refuse(ReasonNotYet, "its time has not come")
+		}
+	}
+	if verified.Subject == "" {
+		return claims{}, refuse(ReasonClaims, "it has no subject")
+	}
+	return claims{subject: verified.Subject, expires: verified.Expiry.Add(skew), all: all}, nil
+}
+
+// refusal words what the library says, of which only expiry has a type.
+func refusal(err error) error {
+	if _, ok := errors.AsType[*oidc.TokenExpiredError](err); ok {
+		return refuse(ReasonExpired, "its time is over")
+	}
+	for text, reason := range map[string]Reason{
+		"issued by a different provider": ReasonIssuer,
+		"expected audience":              ReasonAudience,
+		"before the nbf":                 ReasonNotYet,
+		"unsupported algorithm":          ReasonSignature,
+	} {
+		if strings.Contains(err.Error(), text) {
+			return refuse(reason, "it was refused for its %s", reason)
+		}
+	}
+	return refuse(ReasonMalformed, "it is no token of the accepted form")
+}
+
+// split takes a compact JWS apart (RFC 7515, section 3.1).
+func split(token string) (header, payload []byte, err error) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return nil, nil, refuse(ReasonMalformed, "it has %d parts, not 3", len(parts))
+	}
+	header, errHeader := base64.RawURLEncoding.DecodeString(parts[0])
+	payload, errPayload := base64.RawURLEncoding.DecodeString(parts[1])
+	if errHeader != nil || errPayload != nil {
+		return nil, nil, refuse(ReasonMalformed, "it is not base64url")
+	}
+	return header, payload, nil
+}
+
+// checkHeader looks at the parts of the header that the library does not. Keys, and places to find keys, that a header may
+// bring along (jwk, jku, x5c, x5u) are never looked at.
+func checkHeader(raw []byte) error {
+	header, err := object(raw)
+	if err != nil {
+		return refuse(ReasonMalformed, "its header: %v", err)
+	}
+	if rawType, ok := header["typ"]; ok {
+		var typ string
+		if json.Unmarshal(rawType, &typ) != nil || !slices.Contains(tokenTypes(), strings.ToLower(typ)) {
+			return refuse(ReasonMalformed, "its type is not one of %v", tokenTypes())
+		}
+	}
+	return nil
+}
+
+// object decodes a JSON object, and refuses a name that is there twice: of two values, two readers may believe different
+// ones.
+func object(raw []byte) (map[string]json.RawMessage, error) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return nil, errors.New("no JSON object")
+	}
+	fields := map[string]json.RawMessage{}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil, errors.New("no JSON object")
+		}
+		key, _ := name.(string) // of an object it is always one
+		if _, twice := fields[key]; twice {
+			return nil, errors.New("a name is there twice")
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, errors.New("no JSON object")
+		}
+		fields[key] = value
+	}
+	if _, err := d.Token(); err != nil || d.More() {
+		return nil, errors.New("no JSON object")
+	}
+	return fields, nil
+}

@@ -1,0 +1,102 @@
+package route
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"wschat/pkg/auth"
+	"wschat/pkg/chat"
+	"wschat/pkg/protocol"
+)
+
+// access is what the client of an event may do. Without authentication it is everything, under any name.
+type access struct {
+	on    bool
+	grant auth.Grant
+}
+
+// admit reads the event's grant and refuses what it does not cover: this is the one place where every action of every client
+// passes. $disconnect and the HTTP routes need no grant.
+func (h *Handler) admit(in *invocation) error {
+	if !h.config.Auth || (in.Context.EventType != "CONNECT" && in.Context.EventType != "MESSAGE") {
+		return nil
+	}
+	grant, err := auth.FromContext(in.Context.Authorizer)
+	if err != nil {
+		return &chat.Error{Code: chat.CodeForbidden, Message: "this chat is for those who have signed in", Err: err}
+	}
+	in.access = access{on: true, grant: grant}
+	if !grant.Expires.After(h.config.Chat.Now()) {
+		return &chat.Error{Code: chat.CodeTokenExpired, Message: "the token's time is over; connect again with a new one"}
+	}
+	if in.Context.EventType == "MESSAGE" && in.frame != nil {
+		if err := in.access.checkRoom(in.frame.Room()); err != nil {
+			return err
+		}
+		in.nameIgnored = in.frame.SetUser(grant.User)
+	}
+	return nil
+}
+
+// checkRoom refuses a room that the token does not allow. An empty name is no room, and is refused where one is needed.
+func (a access) checkRoom(room string) error {
+	if a.on && room != "" && !a.grant.Allows(room) {
+		return &chat.Error{Code: chat.CodeForbidden, Message: "your token does not allow the room " + quote(room)}
+	}
+	return nil
+}
+
+// until is when the client's memberships end at the latest; zero where there is no bound.
+func (a access) until() time.Time {
+	if !a.on {
+		return time.Time{}
+	}
+	return a.grant.Expires
+}
+
+// tellName tells a client that gave another name than its token's under which one the action was carried out.
+func (in *invocation) tellName(ctx context.Context) error {
+	// Without the ref and the message id, by which the client would take it for the action's answer.
+	return in.chat.Reply(ctx, in.Context.ConnectionID, protocol.EncodeError(protocol.ErrorFrame{
+		Code:      chat.CodeNameIgnored,
+		Message:   "user_name is ignored: the action was carried out under your token's name, " + quote(in.access.grant.User),
+		Action:    in.frame.Text("action"),
+		RequestID: in.Context.RequestID,
+	}))
+}
+
+// authorize lets the authorizer answer an event of its own.
+func (h *Handler) authorize(ctx context.Context, payload []byte) ([]byte, error) {
+	if h.config.Authorizer == nil {
+		return nil, fmt.Errorf("an authorizer's event came, but AUTH_ISSUER is not set")
+	}
+	return h.config.Authorizer.Invoke(ctx, payload)
+}
+
+// isAuthorizerEvent tells an authorizer's event from those of routes, which have no type.
+func isAuthorizerEvent(payload []byte) bool {
+	var e struct {
+		Type string `json:"type"`
+	}
+	return json.Unmarshal(payload, &e) == nil && e.Type == "REQUEST"
+}
+
+// closeExpired closes a connection whose token is over.
+func (in *invocation) closeExpired(ctx context.Context) {
+	if err := in.chat.Close(ctx, in.Context.ConnectionID); err != nil {
+		in.log = append(in.log, slog.String("close_error", err.Error()))
+	}
+}
+
+// offersChat tells whether a client offers the subprotocol that its token travels behind, which then must be granted.
+func (in *invocation) offersChat() bool {
+	for _, protocol := range auth.Offered(in.Headers) {
+		if protocol == auth.Subprotocol {
+			return true
+		}
+	}
+	return false
+}
