@@ -11,7 +11,7 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := settings{stage: "dev", lambdaRuntime: "provided.al2023", architecture: "arm64", memorySize: 512, presenceLimit: 100, removalPolicy: "retain",
+	want := settings{stage: "dev", lambdaRuntime: "provided.al2023", architecture: "arm64", memorySize: 512, presenceLimit: 100, maxRooms: 100, actionsPerSecond: 100, removalPolicy: "retain",
 		throttleRate: 500, throttleBurst: 200}
 	if !reflect.DeepEqual(defaults, want) {
 		t.Errorf("the defaults are %+v", defaults)
@@ -37,6 +37,15 @@ func TestSettings(t *testing.T) {
 		{map[string]any{"throttleRate": "0"}, `throttleRate is "0"`},
 		{map[string]any{"throttleBurst": "many"}, `throttleBurst is "many"`},
 		{map[string]any{"domainName": "chat.example.com", "certificateArn": certificate}, ""},
+		{map[string]any{"authIssuer": "https://example.auth0.com/", "authAudience": "chat"}, ""},
+		{map[string]any{"authIssuer": "https://example.auth0.com/"}, "authIssuer and authAudience need each other"},
+		{map[string]any{"authAudience": "chat"}, "authIssuer and authAudience need each other"},
+		{map[string]any{"authRoomsClaim": "rooms"}, "give authIssuer too"},
+		{map[string]any{"authIssuer": "http://example.com", "authAudience": "chat"}, `authIssuer is "http://example.com": it must begin with https://`},
+		{map[string]any{"authIssuer": "example.com", "authAudience": "chat"}, `authIssuer is "example.com": it must be a URL`},
+		{map[string]any{"authIssuer": "https://example.com", "authAudience": "chat", "authJwksUrl": "ftp://example.com/keys"}, `authJwksUrl is`},
+		{map[string]any{"presenceLimit": "-1"}, `presenceLimit is "-1"`},
+		{map[string]any{"maxRooms": "0"}, `maxRooms is "0"`},
 		{map[string]any{"domainName": "chat.example.com"}, "domainName and certificateArn need each other"},
 		{map[string]any{"certificateArn": certificate}, "domainName and certificateArn need each other"},
 		{map[string]any{"domainName": "https://x", "certificateArn": certificate}, `domainName is "https://x": it must be a domain name`},

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
 	"github.com/aws/jsii-runtime-go"
 
+	"wschat/pkg/auth"
 	"wschat/pkg/config"
 	"wschat/pkg/dynamo"
 	"wschat/pkg/management"
@@ -35,6 +36,10 @@ func configurations() map[string]map[string]any {
 			"certificateArn":       "arn:aws:acm:eu-north-1:123456789012:certificate/0a1b2c3d-0000-1111-2222-333344445555",
 			"messageRetentionDays": "30", "removalPolicy": "destroy", "memorySize": "1024", "throttleRate": "1000", "throttleBurst": "500",
 			"allowedOrigins": "https://example.com,http://localhost:3000",
+		},
+		"auth": {
+			"authIssuer": "https://chat.example.com/", "authAudience": "chat", "authRoomsClaim": "rooms", "authNameClaim": "nickname",
+			"maxRooms": "10", "actionsPerSecond": "20", "presenceLimit": "0",
 		},
 	}
 }
@@ -256,6 +261,47 @@ func TestTheFunctionIsConfigured(t *testing.T) {
 				t.Errorf("the callback URL is %s, which must be the stage's own", endpoint)
 			}
 		})
+	}
+}
+
+// Only with an issuer is there an authorizer, on $connect alone, which the function answers with what the context says.
+func TestTheAuthorizer(t *testing.T) {
+	for name, with := range map[string]bool{"defaults": false, "auth": true} {
+		tmpl := template(t, configurations()[name])
+		for _, r := range resources(tmpl, "AWS::ApiGatewayV2::Route") {
+			p := r["Properties"].(map[string]any)
+			if got, want := p["AuthorizationType"], with && p["RouteKey"] == "$connect"; (got == "CUSTOM") != want {
+				t.Errorf("%s: %v is authorized by %v", name, p["RouteKey"], got)
+			}
+		}
+		authorizers := resources(tmpl, "AWS::ApiGatewayV2::Authorizer")
+		if (len(authorizers) == 1) != with {
+			t.Fatalf("%s: there are %d authorizers", name, len(authorizers))
+		}
+		env := only(t, tmpl, "AWS::Lambda::Function")["Environment"].(map[string]any)["Variables"].(map[string]any)
+		connections, _ := json.Marshal(resources(tmpl, "AWS::IAM::Policy"))
+		if closes := strings.Contains(string(connections), "/DELETE/@connections/*"); closes != with {
+			t.Errorf("%s: the function may close connections: %v", name, closes)
+		}
+		if !with {
+			if env[config.AuthIssuer] != nil || env[config.MaxRooms] != "100" || env[config.ActionsPerSecond] != "100" {
+				t.Errorf("the environment is %v", env)
+			}
+			continue
+		}
+		for _, a := range authorizers {
+			p := a["Properties"].(map[string]any)
+			if p["AuthorizerType"] != "REQUEST" || !reflect.DeepEqual(p["IdentitySource"], []any{auth.IdentitySource}) ||
+				!strings.Contains(fmt.Sprint(p["AuthorizerUri"]), "Function") {
+				t.Errorf("the authorizer is %v", p)
+			}
+		}
+		for name, want := range map[string]string{config.AuthIssuer: "https://chat.example.com/", config.AuthAudience: "chat", config.AuthRoomsClaim: "rooms",
+			config.AuthNameClaim: "nickname", config.MaxRooms: "10", config.ActionsPerSecond: "20", config.PresenceLimit: "0"} {
+			if env[name] != want {
+				t.Errorf("%s is %v, want %s", name, env[name], want)
+			}
+		}
 	}
 }
 

@@ -239,7 +239,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		for _, action := range []string{protocol.SendMessage, protocol.GetRecentMessages, protocol.JoinRoom} {
+		for _, action := range []string{protocol.SendMessage, protocol.GetRecentMessages, protocol.JoinRoom, protocol.GetMembers} {
 			got, err := read(action, body)
 			if err != nil {
 				if chat.AsError(err).Code == chat.CodeInternal {
@@ -256,6 +256,18 @@ func FuzzDecode(f *testing.F) {
 				if len(frame.Text(name)) > chat.MaxNameBytes {
 					t.Errorf("Text(%q) is too long", name)
 				}
+			}
+			// Access is decided on the room that the action will use, and the name is what it was set to, whatever was there.
+			room := frame.Room()
+			frame.SetUser("ann")
+			if m, err := frame.Membership(); err == nil && (m.Room != room || m.User != "ann") {
+				t.Errorf("access is decided on %q, and the action uses %+v", room, m)
+			}
+			if d, err := frame.Draft(); err == nil && (d.Room != room || d.User != "ann") {
+				t.Errorf("access is decided on %q, and the action uses %+v", room, d)
+			}
+			if q, err := frame.Query(); err == nil && q.Room != room {
+				t.Errorf("access is decided on %q, and the action uses %+v", room, q)
 			}
 		}
 	})
