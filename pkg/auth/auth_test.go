@@ -213,9 +213,7 @@ func FuzzToken(f *testing.F) {
 			}
 			return
 		}
-		// The last character of a signature has bits that mean nothing, so that other spellings of the token are the same token.
-		last := len(good) - 1
-		if token := strings.TrimPrefix(offered, "chat, "); len(token) != len(good) || token[:last] != good[:last] {
+		if strings.ReplaceAll(offered, " ", "") != "chat,"+good {
 			t.Errorf("%q is let in", offered)
 		}
 	})

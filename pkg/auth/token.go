@@ -134,12 +134,14 @@ func split(token string) (header, payload []byte, err error) {
 	if len(parts) != 3 {
 		return nil, nil, refuse(ReasonMalformed, "it has %d parts, not 3", len(parts))
 	}
-	header, errHeader := base64.RawURLEncoding.DecodeString(parts[0])
-	payload, errPayload := base64.RawURLEncoding.DecodeString(parts[1])
-	if errHeader != nil || errPayload != nil {
-		return nil, nil, refuse(ReasonMalformed, "it is not base64url")
+	// Strict: the last letter of each part may have bits that mean nothing, and a token is to have one spelling only.
+	var decoded [3][]byte
+	for i, part := range parts {
+		if decoded[i], err = base64.RawURLEncoding.Strict().DecodeString(part); err != nil {
+			return nil, nil, refuse(ReasonMalformed, "it is not base64url")
+		}
 	}
-	return header, payload, nil
+	return decoded[0], decoded[1], nil
 }
 
 // checkHeader looks at the parts of the header that the library does not. Keys, and places to find keys, that a header may
