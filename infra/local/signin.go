@@ -24,6 +24,8 @@ const (
 // signIn says who vouches for people; its zero value lets everybody in.
 type signIn struct {
 	issuer, audience, jwksURL, nameClaim, roomsClaim string
+
+	now func() time.Time // of the authorizer in this process; nil for this machine's clock
 }
 
 func (s signIn) check(demo bool) error {
@@ -62,7 +64,7 @@ func (s signIn) environment() (env []string) {
 // authorizer is the authorizer that Lambda would run, in this process.
 func (s signIn) authorizer(logger *slog.Logger) (*auth.Authorizer, error) {
 	return auth.New(auth.Config{Issuer: s.issuer, Audience: s.audience, JWKSURL: s.jwksURL, NameClaim: s.nameClaim,
-		RoomsClaim: s.roomsClaim, Logger: logger})
+		RoomsClaim: s.roomsClaim, Now: s.now, Logger: logger})
 }
 
 // newDemo makes the demonstration provider for a server at addr, HOST:PORT, and how to trust it.

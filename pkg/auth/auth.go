@@ -95,8 +95,8 @@ type statement struct {
 	Resource string `json:"Resource"`
 }
 
-// maxContextBytes is how large the grant may be: API Gateway takes 8 KB for the whole answer.
-const maxContextBytes = 6 << 10
+// maxResultBytes is how large an answer may be: API Gateway takes 8 KB.
+const maxResultBytes = 7_500
 
 // Invoke answers one event: whoever has a good token is let in with a grant, everybody else is refused, which the client
 // sees as 403. An error, which is 500, means that it could not be told: the provider does not answer, and nobody is let in.
@@ -106,7 +106,7 @@ func (a *Authorizer) Invoke(ctx context.Context, payload []byte) ([]byte, error)
 	if err := json.Unmarshal(payload, &r); err != nil || r.MethodARN == "" {
 		return nil, errors.New("the event has no methodArn, so it is no authorizer's")
 	}
-	grant, subject, err := a.admit(ctx, r.Headers)
+	answer, err := a.admit(ctx, r)
 	attrs := []slog.Attr{
 		slog.String("request_id", r.Context.RequestID),
 		slog.String("connection_id", r.Context.ConnectionID),
@@ -116,7 +116,7 @@ func (a *Authorizer) Invoke(ctx context.Context, payload []byte) ([]byte, error)
 	switch {
 	case err == nil:
 		a.config.Logger.LogAttrs(ctx, slog.LevelInfo, "authorized", attrs...)
-		return json.Marshal(result{PrincipalID: subject, Policy: decide("Allow", r.MethodARN), Context: grant.context()})
+		return answer, nil
 	case isRefusal:
 		a.config.Logger.LogAttrs(ctx, slog.LevelInfo, "not authorized", append(attrs,
 			slog.String("reason", string(refused.Reason)), slog.String("error", refused.Detail))...)
@@ -133,18 +133,25 @@ func decide(effect, methodARN string) policy {
 	return policy{Version: "2012-10-17", Statement: []statement{{Action: "execute-api:Invoke", Effect: effect, Resource: methodARN}}}
 }
 
-// admit finds the token in a handshake and makes a grant of it.
-func (a *Authorizer) admit(ctx context.Context, headers map[string][]string) (Grant, string, error) {
-	token, err := tokenOf(headers)
+// admit finds the token in a handshake, and answers with the grant that it is worth.
+func (a *Authorizer) admit(ctx context.Context, r request) ([]byte, error) {
+	token, err := tokenOf(r.Headers)
 	if err != nil {
-		return Grant{}, "", err
+		return nil, err
 	}
 	claims, err := a.verifier.verify(ctx, token)
 	if err != nil {
-		return Grant{}, "", err
+		return nil, err
 	}
 	grant, err := a.grant(claims)
-	return grant, claims.subject, err
+	if err != nil {
+		return nil, err
+	}
+	answer, err := json.Marshal(result{PrincipalID: claims.subject, Policy: decide("Allow", r.MethodARN), Context: grant.context()})
+	if err == nil && len(answer) > maxResultBytes {
+		return nil, refuse(ReasonClaims, "its subject, name and rooms make %d bytes, more than %d; patterns such as team-* are shorter", len(answer), maxResultBytes)
+	}
+	return answer, err
 }
 
 // Offered returns the subprotocols that a handshake offers, given every value of each of its headers.
@@ -177,23 +184,18 @@ func tokenOf(headers map[string][]string) (string, error) {
 
 // grant reads the configured claims.
 func (a *Authorizer) grant(c claims) (Grant, error) {
-	g := Grant{AllRooms: a.config.RoomsClaim == "", Expires: c.expires}
+	g := Grant{Expires: c.expires}
 	if err := json.Unmarshal(c.all[a.config.NameClaim], &g.User); err != nil || !isName(g.User) {
-		return g, refuse(ReasonClaims, "the claim %s is not a name: a string of 1 to %d bytes without control characters", a.config.NameClaim, maxNameBytes)
+		return g, refuse(ReasonClaims, "the claim %s is not a name: a string of 1 to %d bytes without characters that cannot be seen", a.config.NameClaim, maxNameBytes)
 	}
-	if !g.AllRooms {
-		if raw, ok := c.all[a.config.RoomsClaim]; ok { // a token without the claim allows no room
-			if err := json.Unmarshal(raw, &g.Rooms); err != nil || string(raw) == "null" {
-				return g, refuse(ReasonClaims, "the claim %s is not a list of strings", a.config.RoomsClaim)
-			}
+	if a.config.RoomsClaim == "" {
+		g.Rooms = []string{"*"}
+		return g, nil
+	}
+	if raw, ok := c.all[a.config.RoomsClaim]; ok { // a token without the claim allows no room
+		if err := json.Unmarshal(raw, &g.Rooms); err != nil || string(raw) == "null" {
+			return g, refuse(ReasonClaims, "the claim %s is not a list of strings", a.config.RoomsClaim)
 		}
-	}
-	size := 0
-	for name, value := range g.context() {
-		size += len(name) + len(value)
-	}
-	if size > maxContextBytes {
-		return g, refuse(ReasonClaims, "the rooms and the name have %d bytes, more than %d; patterns such as team-* are shorter", size, maxContextBytes)
 	}
 	return g, nil
 }

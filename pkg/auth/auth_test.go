@@ -1,12 +1,19 @@
 package auth_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -60,24 +67,24 @@ func TestRoomPatterns(t *testing.T) {
 			}
 		}
 	}
-	if !(auth.Grant{AllRooms: true}).Allows("lobby") {
-		t.Error("a token for all rooms does not allow one")
-	}
 }
 
 func TestAContextThatIsNoGrantIsRefused(t *testing.T) {
 	for _, context := range []map[string]any{
 		nil,
 		{},
-		{"user": "ann"},
-		{"expires": "1"},
-		{"user": "", "expires": "1"},
-		{"user": "ann", "expires": "soon"},
-		{"user": "ann", "expires": 1.0},
-		{"user": 7, "expires": "1"},
-		{"user": "ann", "expires": "1", "rooms": "lobby"},
-		{"user": "ann", "expires": "1", "rooms": []any{"lobby"}},
-		{"user": "ann", "expires": "1", "rooms": nil},
+		{"user": `"ann"`},
+		{"user": `"ann"`, "expires": "1"},
+		{"user": `"ann"`, "rooms": `["*"]`},
+		{"expires": "1", "rooms": `["*"]`},
+		{"user": `""`, "expires": "1", "rooms": `["*"]`},
+		{"user": "ann", "expires": "1", "rooms": `["*"]`},
+		{"user": 7, "expires": "1", "rooms": `["*"]`},
+		{"user": `"ann"`, "expires": "soon", "rooms": `["*"]`},
+		{"user": `"ann"`, "expires": 1.0, "rooms": `["*"]`},
+		{"user": `"ann"`, "expires": "1", "rooms": "lobby"},
+		{"user": `"ann"`, "expires": "1", "rooms": []any{"lobby"}},
+		{"user": `"ann"`, "expires": "1", "rooms": nil},
 	} {
 		if g, err := auth.FromContext(context); err == nil {
 			t.Errorf("%v gives %+v", context, g)
@@ -104,6 +111,10 @@ func FuzzRoomPatterns(f *testing.F) {
 
 // newDoor is an authorizer that trusts a demonstration provider.
 func newDoor(t testing.TB) (*auth.Authorizer, *demoissuer.Issuer) {
+	return newDoorWith(t, auth.Config{Logger: slog.New(slog.DiscardHandler)})
+}
+
+func newDoorWith(t testing.TB, c auth.Config) (*auth.Authorizer, *demoissuer.Issuer) {
 	var issuer *demoissuer.Issuer
 	srv := httptest.NewUnstartedServer(nil)
 	srv.Start()
@@ -113,15 +124,16 @@ func newDoor(t testing.TB) (*auth.Authorizer, *demoissuer.Issuer) {
 		t.Fatal(err)
 	}
 	srv.Config.Handler = issuer
-	a, err := auth.New(auth.Config{Issuer: srv.URL, Audience: "chat", RoomsClaim: "rooms", Logger: slog.New(slog.DiscardHandler)})
+	c.Issuer, c.Audience, c.RoomsClaim = srv.URL, "chat", "rooms"
+	a, err := auth.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a, issuer
 }
 
-// ask asks the authorizer about a handshake that offers these subprotocols, and returns its decision and the grant.
-func ask(t testing.TB, a *auth.Authorizer, offered string) (effect string, context map[string]any) {
+// event is the authorizer's event of a handshake that offers these subprotocols.
+func event(t testing.TB, offered string) []byte {
 	payload, err := json.Marshal(map[string]any{
 		"type": "REQUEST", "methodArn": "arn:aws:execute-api:eu-north-1:123456789012:abc/dev/$connect",
 		"multiValueHeaders": map[string][]string{"Sec-WebSocket-Protocol": {offered}},
@@ -130,7 +142,12 @@ func ask(t testing.TB, a *auth.Authorizer, offered string) (effect string, conte
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := a.Invoke(t.Context(), payload)
+	return payload
+}
+
+// ask asks the authorizer about a handshake, and returns its decision and the grant.
+func ask(t testing.TB, a *auth.Authorizer, offered string) (effect string, context map[string]any) {
+	answer, err := a.Invoke(t.Context(), event(t, offered))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,25 +168,154 @@ func ask(t testing.TB, a *auth.Authorizer, offered string) (effect string, conte
 	return s[0].Effect, got.Context
 }
 
+// What is granted arrives, whatever letters it has, as ASCII: nobody says what API Gateway makes of others.
 func TestAGrantSurvivesItsWay(t *testing.T) {
 	a, issuer := newDoor(t)
-	for _, rooms := range []any{[]string{"lobby", "team-*"}, []string{}, nil} {
-		token, err := issuer.Token("ann", time.Hour, map[string]any{"rooms": rooms})
+	for user, rooms := range map[string][]string{
+		"ann": {"lobby", "team-*"}, "bob": {}, "سلمى \"O'Hara\"": {"caf\u00e9", "\U0001f600*", "a\\b<c>&"},
+	} {
+		token, err := issuer.Token(user, time.Hour, map[string]any{"rooms": rooms})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rooms == nil {
-			continue // a claim that is null is none: the next test has it
-		}
 		effect, context := ask(t, a, "chat, "+token)
+		for name, value := range context {
+			if strings.ContainsFunc(value.(string), func(r rune) bool { return r < ' ' || r > '~' }) {
+				t.Errorf("%s is %q", name, value)
+			}
+		}
 		g, err := auth.FromContext(context)
 		if err != nil || effect != "Allow" {
 			t.Fatal(effect, err)
 		}
-		if g.User != "ann" || g.AllRooms || !reflect.DeepEqual(g.Rooms, rooms) || time.Until(g.Expires) < 59*time.Minute || time.Until(g.Expires) > 61*time.Minute {
+		if g.User != user || !reflect.DeepEqual(g.Rooms, rooms) || time.Until(g.Expires) < 59*time.Minute || time.Until(g.Expires) > 61*time.Minute {
 			t.Errorf("got %+v", g)
 		}
 	}
+}
+
+// Logs and metrics tell refusals apart.
+func TestReasons(t *testing.T) {
+	var log bytes.Buffer
+	clock := time.Now()
+	a, issuer := newDoorWith(t, auth.Config{Logger: slog.New(slog.NewJSONHandler(&log, nil)), Now: func() time.Time { return clock }})
+	good, err := issuer.Token("ann", time.Hour, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask(t, a, "chat, "+good)
+	_, claims, _ := strings.Cut(good, ".")
+	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + claims
+	symmetric := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256"}`)) + "." + claims
+	made := func(more map[string]any) string {
+		token, err := issuer.Token("ann", time.Hour, more)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "chat, " + token
+	}
+	for _, tc := range []struct {
+		offered string
+		reason  auth.Reason
+	}{
+		{"chat", auth.ReasonNoToken},
+		{"chat, a, b", auth.ReasonMalformed},
+		{"chat, a", auth.ReasonMalformed},
+		{"chat, " + none, auth.ReasonSignature},
+		{"chat, " + symmetric, auth.ReasonSignature},
+		{"chat, " + good[:len(good)-20] + strings.Repeat("A", 20), auth.ReasonSignature},
+		{made(map[string]any{"iss": "https://example.com"}), auth.ReasonIssuer},
+		{made(map[string]any{"aud": "other"}), auth.ReasonAudience},
+		{made(map[string]any{"exp": clock.Add(-time.Hour).Unix()}), auth.ReasonExpired},
+		{made(map[string]any{"nbf": clock.Add(2 * time.Minute).Unix()}), auth.ReasonNotYet},
+		{made(map[string]any{"nbf": clock.Add(time.Hour).Unix()}), auth.ReasonNotYet},
+		{made(map[string]any{"Exp": clock.Add(time.Hour).Unix()}), auth.ReasonMalformed},
+		{made(map[string]any{"name": "a\u200bb"}), auth.ReasonClaims},
+		{made(map[string]any{"rooms": slices.Repeat([]string{"r"}, 1300)}), auth.ReasonClaims},
+	} {
+		log.Reset()
+		if effect, _ := ask(t, a, tc.offered); effect != "Deny" || !strings.Contains(log.String(), `"reason":"`+string(tc.reason)+`"`) {
+			t.Errorf("%.60s: %s, %s; want %s", tc.offered, effect, log.String(), tc.reason)
+		}
+	}
+}
+
+// A provider that hangs holds each client up once, and does not make the others wait one after the other; keys that are old
+// serve where it does not answer, for a day.
+func TestKeysOfAProviderThatHangs(t *testing.T) {
+	var clock atomic.Int64 // how far the authorizer's clock is ahead
+	hang := make(chan struct{})
+	var hangs atomic.Bool
+	a, issuer := newDoorWith(t, auth.Config{Logger: slog.New(slog.DiscardHandler), Client: &http.Client{Transport: hanging{&hangs, hang}},
+		Now: func() time.Time { return time.Now().Add(time.Duration(clock.Load())) }})
+	token, err := issuer.Token("ann", 100*time.Hour, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if effect, _ := ask(t, a, "chat, "+token); effect != "Allow" {
+		t.Fatal(effect)
+	}
+	hangs.Store(true)
+	clock.Store(int64(2 * time.Hour))
+	old := make(chan string)
+	go func() {
+		effect, _ := ask(t, a, "chat, "+token)
+		old <- effect
+	}()
+	select {
+	case effect := <-old:
+		t.Errorf("an old key was used before the provider was asked: %s", effect)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(hang) // the requests fail
+	if effect := <-old; effect != "Allow" {
+		t.Errorf("with keys of two hours ago and no provider: %s", effect)
+	}
+	clock.Store(int64(25 * time.Hour))
+	if answer, err := a.Invoke(t.Context(), event(t, "chat, "+token)); err == nil {
+		t.Errorf("with keys of yesterday and no provider: %s", answer)
+	}
+}
+
+// hanging is a network on which a provider hangs, until the requests fail.
+type hanging struct {
+	hangs *atomic.Bool
+	until chan struct{}
+}
+
+func (h hanging) RoundTrip(r *http.Request) (*http.Response, error) {
+	if h.hangs.Load() {
+		<-h.until
+		return nil, errors.New("the provider does not answer")
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// A key of a kind that is not known here is nobody's harm.
+func TestUnknownKindsOfKeysAreLeftOut(t *testing.T) {
+	a, issuer := newDoorWith(t, auth.Config{Logger: slog.New(slog.DiscardHandler), Client: &http.Client{Transport: addingKeys{}}})
+	token, err := issuer.Token("ann", time.Hour, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if effect, _ := ask(t, a, "chat, "+token); effect != "Allow" {
+		t.Error(effect)
+	}
+}
+
+// addingKeys adds keys of unknown kinds to the provider's.
+type addingKeys struct{}
+
+func (addingKeys) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || !strings.HasSuffix(r.URL.Path, "/keys") {
+		return answer, err
+	}
+	b, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	more := strings.Replace(string(b), `"keys":[`, `"keys":[{"kty":"AKP","kid":"pq","alg":"ML-DSA-44","pub":"AA"},{"kty":"OKP","crv":"X25519","x":"AA"},7,`, 1)
+	answer.Body, answer.ContentLength = io.NopCloser(strings.NewReader(more)), int64(len(more))
+	return answer, err
 }
 
 func TestWhatIsNoAuthorizersEventIsAnError(t *testing.T) {

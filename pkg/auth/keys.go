@@ -3,24 +3,27 @@ package auth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+
+	"wschat/pkg/config"
 )
 
 const (
-	fetchTimeout = 5 * time.Second // for one answer of the provider
-	fetchPause   = 5 * time.Second // between two fetches, whatever comes: tokens with key ids made up cost the provider nothing
-	freshFor     = time.Hour       // keys are fetched again after, so that one that was withdrawn is forgotten
-	goodFor      = 24 * time.Hour  // keys are used, where the provider does not answer any more
-	maxDocument  = 1 << 20         // bytes of an answer
+	fetchTimeout = 5 * time.Second  // for one answer of the provider
+	failurePause = 5 * time.Second  // after a fetch that failed
+	unknownPause = 30 * time.Second // after one that succeeded, until a key id that is not among the keys is worth another: tokens with key ids made up cost the provider little
+	freshFor     = time.Hour        // keys are fetched again after, so that one that was withdrawn is forgotten
+	goodFor      = 24 * time.Hour   // keys are used, where the provider does not answer any more
+	maxDocument  = 1 << 20          // bytes of an answer
 )
 
 // keySet is the provider's keys, fetched when a token needs them. Safe for concurrent use.
@@ -33,8 +36,9 @@ type keySet struct {
 	mu        sync.Mutex
 	keys      []jose.JSONWebKey
 	fetchedAt time.Time     // when the keys came
-	triedAt   time.Time     // when a fetch last began
+	triedAt   time.Time     // when a fetch last ended
 	failure   error         // of that fetch
+	found     string        // what discovery found; "" to look again
 	fetching  chan struct{} // closed when the fetch that is under way ends; nil where none is
 }
 
@@ -54,59 +58,76 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 		return nil, refuse(ReasonSignature, "its signature is none of the accepted kinds")
 	}
 	header := jws.Signatures[0].Protected
-	keys, err := s.current(ctx, header.KeyID)
+	keys, err := s.current(ctx, header.KeyID, false)
 	if err != nil {
 		return nil, err
 	}
-	for _, key := range keys {
-		if key.Algorithm != "" && key.Algorithm != header.Algorithm || key.Use != "" && key.Use != "sig" {
-			continue
+	if payload, ok := verifyWith(keys, jws, header.Algorithm); ok {
+		return payload, nil
+	}
+	if header.KeyID == "" { // there is no id by which to see that the keys have changed
+		if keys, err = s.current(ctx, "", true); err != nil {
+			return nil, err
 		}
-		if payload, err := jws.Verify(key.Key); err == nil {
+		if payload, ok := verifyWith(keys, jws, header.Algorithm); ok {
 			return payload, nil
 		}
 	}
 	return nil, refuse(ReasonSignature, "none of the provider's keys has signed it")
 }
 
+func verifyWith(keys []jose.JSONWebKey, jws *jose.JSONWebSignature, algorithm string) (payload []byte, ok bool) {
+	for _, key := range keys {
+		if key.Algorithm != "" && key.Algorithm != algorithm || key.Use != "" && key.Use != "sig" {
+			continue
+		}
+		if payload, err := jws.Verify(key.Key); err == nil {
+			return payload, true
+		}
+	}
+	return nil, false
+}
+
 // current returns the keys with an id, all keys where the token names none. It fetches them where there are none, where they
-// are old, and where the id is not among them: then the provider may have changed its keys.
-func (s *keySet) current(ctx context.Context, id string) ([]jose.JSONWebKey, error) {
-	for {
-		s.mu.Lock()
-		age := s.now().Sub(s.fetchedAt)
-		have := !s.fetchedAt.IsZero() && age < goodFor
-		found := s.withID(id)
-		if have && age < freshFor && len(found) > 0 {
-			s.mu.Unlock()
-			return found, nil
-		}
-		if s.fetching == nil && s.now().Sub(s.triedAt) < fetchPause {
-			failure := s.failure
-			s.mu.Unlock()
-			switch {
-			case have && len(found) > 0:
-				return found, nil
-			case failure != nil:
-				return nil, &providerError{failure}
-			default:
-				return nil, nil // the keys are new, and the id is not among them
-			}
-		}
-		if s.fetching == nil {
-			s.fetching, s.triedAt = make(chan struct{}), s.now()
-			go s.fetch(s.fetching)
-		}
-		done := s.fetching
+// are old, and where they do not serve: the id is not among them, or the caller has found that none fits. Then the provider
+// may have changed its keys. It waits for one fetch at most; old keys are used where that fails.
+func (s *keySet) current(ctx context.Context, id string, noneFits bool) ([]jose.JSONWebKey, error) {
+	s.mu.Lock()
+	now := s.now()
+	fresh := !s.fetchedAt.IsZero() && now.Sub(s.fetchedAt) < freshFor
+	if found := s.withID(id); fresh && len(found) > 0 && !noneFits {
 		s.mu.Unlock()
-		if have && len(found) > 0 { // old, but good: nobody waits for newer ones
-			return found, nil
-		}
+		return found, nil
+	}
+	pause := failurePause
+	if fresh {
+		pause = unknownPause
+	}
+	if s.fetching == nil && (s.triedAt.IsZero() || now.Sub(s.triedAt) >= pause) {
+		s.fetching = make(chan struct{})
+		go s.fetch(s.fetching)
+	}
+	done := s.fetching
+	s.mu.Unlock()
+	if done != nil {
 		select {
 		case <-done:
 		case <-ctx.Done():
 			return nil, &providerError{ctx.Err()}
 		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	good := !s.fetchedAt.IsZero() && s.now().Sub(s.fetchedAt) < goodFor
+	switch found := s.withID(id); {
+	case good && len(found) > 0:
+		return found, nil
+	case s.failure != nil:
+		return nil, &providerError{s.failure}
+	case !good:
+		return nil, &providerError{errors.New("there are no keys yet")}
+	default:
+		return nil, nil // the keys are new, and the id is not among them
 	}
 }
 
@@ -124,18 +145,25 @@ func (s *keySet) withID(id string) (found []jose.JSONWebKey) {
 func (s *keySet) fetch(done chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*fetchTimeout)
 	defer cancel()
-	keys, err := s.download(ctx)
+	s.mu.Lock()
+	address := s.found
+	s.mu.Unlock()
+	keys, address, err := s.download(ctx, address)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.failure = err; err == nil {
+	s.found, s.triedAt, s.failure = address, s.now(), err
+	if err == nil {
 		s.keys, s.fetchedAt = keys, s.now()
 	}
 	s.fetching = nil
 	close(done)
 }
 
-func (s *keySet) download(ctx context.Context) ([]jose.JSONWebKey, error) {
-	address := s.url
+// download reads the keys, and says where they are, unless that may have changed.
+func (s *keySet) download(ctx context.Context, address string) (keys []jose.JSONWebKey, from string, err error) {
+	if address == "" {
+		address = s.url
+	}
 	if address == "" {
 		var document struct {
 			Issuer  string `json:"issuer"`
@@ -143,28 +171,35 @@ func (s *keySet) download(ctx context.Context) ([]jose.JSONWebKey, error) {
 		}
 		// https://openid.net/specs/openid-connect-discovery-1_0.html
 		if err := s.get(ctx, strings.TrimSuffix(s.issuer, "/")+"/.well-known/openid-configuration", &document); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		if document.Issuer != s.issuer {
-			return nil, fmt.Errorf("the discovery document is of the issuer %q, not %q", document.Issuer, s.issuer)
+			return nil, "", fmt.Errorf("the discovery document is of the issuer %q, not %q", document.Issuer, s.issuer)
 		}
 		address = document.JWKSURI
 	}
-	var set jose.JSONWebKeySet
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
 	if err := s.get(ctx, address, &set); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if len(set.Keys) == 0 {
-		return nil, fmt.Errorf("%s has no keys", address)
+	for _, raw := range set.Keys {
+		var key jose.JSONWebKey
+		if json.Unmarshal(raw, &key) == nil { // of a kind that is not known here, it is nobody's harm (RFC 7517, section 5)
+			keys = append(keys, key)
+		}
 	}
-	return set.Keys, nil
+	if len(keys) == 0 {
+		return nil, "", fmt.Errorf("%s has no keys of a known kind", address)
+	}
+	return keys, address, nil
 }
 
 // get reads a JSON document.
 func (s *keySet) get(ctx context.Context, address string, into any) error {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return fmt.Errorf("%q is no URL of a provider", address)
+	if err := config.CheckProviderURL(address); err != nil {
+		return fmt.Errorf("the provider's URL %q %w", address, err)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {

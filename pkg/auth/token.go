@@ -89,6 +89,13 @@ func (v *verifier) verify(ctx context.Context, token string) (claims, error) {
 	if err != nil {
 		return claims{}, refuse(ReasonMalformed, "its claims: %v", err)
 	}
+	for name := range all { // the library reads names in any case
+		for _, own := range []string{"iss", "sub", "aud", "exp", "nbf", "iat"} {
+			if name != own && strings.EqualFold(name, own) {
+				return claims{}, refuse(ReasonMalformed, "it has a claim that is %s in other letters", own)
+			}
+		}
+	}
 	signature := &check{keys: v.keys}
 	verified, err := oidc.NewVerifier(v.issuer, signature, &v.config).Verify(ctx, token)
 	switch {
@@ -119,7 +126,7 @@ func refusal(err error) error {
 		"issued by a different provider": ReasonIssuer,
 		"expected audience":              ReasonAudience,
 		"before the nbf":                 ReasonNotYet,
-		"unsupported algorithm":          ReasonSignature,
+		"signature algorithm":            ReasonSignature,
 	} {
 		if strings.Contains(err.Error(), text) {
 			return refuse(reason, "it was refused for its %s", reason)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"wschat/pkg/auth"
@@ -19,20 +20,22 @@ type access struct {
 }
 
 // admit reads the event's grant and refuses what it does not cover: this is the one place where every action of every client
-// passes. $disconnect and the HTTP routes need no grant.
+// passes. Only $disconnect and the HTTP routes, whose keys have a blank, need no grant.
 func (h *Handler) admit(in *invocation) error {
-	if !h.config.Auth || (in.Context.EventType != "CONNECT" && in.Context.EventType != "MESSAGE") {
+	if !h.config.Auth || in.Context.RouteKey == Disconnect || strings.Contains(in.Context.RouteKey, " ") {
 		return nil
 	}
 	grant, err := auth.FromContext(in.Context.Authorizer)
 	if err != nil {
+		in.close = true // it came before there was an authorizer
 		return &chat.Error{Code: chat.CodeForbidden, Message: "this chat is for those who have signed in", Err: err}
 	}
 	in.access = access{on: true, grant: grant}
 	if !grant.Expires.After(h.config.Chat.Now()) {
+		in.close = true
 		return &chat.Error{Code: chat.CodeTokenExpired, Message: "the token's time is over; connect again with a new one"}
 	}
-	if in.Context.EventType == "MESSAGE" && in.frame != nil {
+	if in.frame != nil {
 		if err := in.access.checkRoom(in.frame.Room()); err != nil {
 			return err
 		}
@@ -68,8 +71,13 @@ func (in *invocation) tellName(ctx context.Context) error {
 	}))
 }
 
-// authorize lets the authorizer answer an event of its own.
+// authorize lets the authorizer answer an event of its own, and leaves the log time to say how that ended.
 func (h *Handler) authorize(ctx context.Context, payload []byte) ([]byte, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-lastWords))
+		defer cancel()
+	}
 	if h.config.Authorizer == nil {
 		return nil, fmt.Errorf("an authorizer's event came, but AUTH_ISSUER is not set")
 	}
@@ -84,8 +92,8 @@ func isAuthorizerEvent(payload []byte) bool {
 	return json.Unmarshal(payload, &e) == nil && e.Type == "REQUEST"
 }
 
-// closeExpired closes a connection whose token is over.
-func (in *invocation) closeExpired(ctx context.Context) {
+// closeConnection closes a connection that may not go on.
+func (in *invocation) closeConnection(ctx context.Context) {
 	if err := in.chat.Close(ctx, in.Context.ConnectionID); err != nil {
 		in.log = append(in.log, slog.String("close_error", err.Error()))
 	}

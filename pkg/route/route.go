@@ -69,6 +69,7 @@ type invocation struct {
 	access      access            // what the client may do
 	frame       protocol.Frame    // of a MESSAGE event; nil where its body is no JSON object
 	nameIgnored bool              // the frame gave another name than the token's
+	close       bool              // the connection may not go on
 	file        *Response         // what the route answers in place of its result
 	headers     map[string]string // that the route adds to its answer
 	log         []slog.Attr       // what the route adds to the log line
@@ -115,7 +116,7 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 	start := time.Now()
 	in := &invocation{chat: h.config.Chat, site: h.site, allow: h.config.AllowedOrigins}
 	if err := json.Unmarshal(payload, &in.Event); err != nil || in.Context.RouteKey == "" {
-		return Response{}, fmt.Errorf("the event has no requestContext.routeKey, so it is none of API Gateway's: %.200q", payload)
+		return Response{}, fmt.Errorf("the event has no requestContext.routeKey, so it is none of API Gateway's: %d bytes", len(payload))
 	}
 	in.chat.Poster = h.config.Poster(in.Context.DomainName, in.Context.Stage)
 	result, err := h.dispatchInTime(ctx, in)
@@ -145,8 +146,8 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 				attrs = append(attrs, slog.String("reply_error", err.Error()))
 			}
 		}
-		if refusal.Code == chat.CodeTokenExpired {
-			in.closeExpired(ctx)
+		if in.close && in.Context.EventType == "MESSAGE" {
+			in.closeConnection(ctx)
 		}
 	} else if in.nameIgnored {
 		if err := in.tellName(ctx); err != nil {
@@ -180,17 +181,19 @@ func (h *Handler) dispatch(ctx context.Context, in *invocation) (result string, 
 			in.log = append(in.log, slog.String("stack", string(debug.Stack())))
 		}
 	}()
-	if in.Context.EventType == "MESSAGE" {
-		in.frame, err = protocol.Decode(in.Body)
-		if !h.pacer.take(in.Context.ConnectionID) {
-			return "", &chat.Error{Code: chat.CodeRateLimited, Message: "this connection asks for too much at once; try again in a second"}
-		}
-		if err != nil {
-			return "", namingActions(err)
-		}
+	isMessage := in.Context.EventType == "MESSAGE"
+	var malformed error
+	if isMessage {
+		in.frame, malformed = protocol.Decode(in.Body)
 	}
 	if err := h.admit(in); err != nil {
 		return "", err
+	}
+	if isMessage && !h.pacer.take(in.Context.ConnectionID) {
+		return "", &chat.Error{Code: chat.CodeRateLimited, Message: "this connection asks for too much at once; try again in a second"}
+	}
+	if malformed != nil {
+		return "", namingActions(malformed)
 	}
 	f, ok := h.routes[in.Context.RouteKey]
 	if !ok {

@@ -1,12 +1,15 @@
 package webclient_test
 
 import (
+	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"wschat/pkg/webclient"
+	"wschat/test/installed"
 )
 
 func serve(t *testing.T, s *webclient.Site, path, etag string) webclient.Response {
@@ -77,5 +80,16 @@ func TestNothingIsAskedOfAnybodyElse(t *testing.T) {
 				t.Errorf("%s needs %s, which is not served", path, want)
 			}
 		}
+	}
+}
+
+// client.js has tests in its own language, which Node.js runs.
+func TestTheClientModule(t *testing.T) {
+	if _, err := os.ReadFile("client_test.mjs"); err != nil { // so that go test knows that it depends on it
+		t.Fatal(err)
+	}
+	out, err := exec.Command(installed.Program(t, "node"), "--test", "client_test.mjs").CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }

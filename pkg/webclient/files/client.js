@@ -20,7 +20,11 @@ const TIMING = {
   gap: 100, // in which messages that overtook one another may still arrive, before a gap is fetched
   firstPause: 500, // before it connects again or sends again; doubled each time, with jitter
   longestPause: 30_000,
+  stable: 5_000, // after which a connection counts as one that works, and the next pause is short again
 };
+
+/** One frame may have so many bytes; API Gateway ends a connection that sends a larger one. */
+const FRAME_BYTES = 32 * 1024;
 
 /** How many messages a room shows at first, and how many it fetches at once. */
 const FIRST_MESSAGES = 50;
@@ -59,6 +63,7 @@ export class ChatClient extends EventTarget {
   #timing;
   #rooms = new Map();
   #connection = null;
+  #opening = new Set(); // connections that are not up to date yet
   #attempts = 0;
   #lastFrame = 0; // when it came
   #timers = new Timers();
@@ -101,7 +106,14 @@ export class ChatClient extends EventTarget {
     const room = this.#rooms.get(name);
     this.#rooms.delete(name);
     room?._end();
-    this.#connection?.ask("leaveRoom", { room_name: name }).catch(() => {});
+    for (const connection of [this.#connection, ...this.#opening]) {
+      if (connection?.rooms.has(room)) this.#leaveOn(connection, name);
+    }
+  }
+
+  /** Stops being a member on a connection. Who joins the room again waits for it: the chat handles both at once. */
+  #leaveOn(connection, name) {
+    connection.leaving.set(name, connection.ask("leaveRoom", { room_name: name }).catch(() => {}));
   }
 
   /** Ends the connection and everything else. What is not sent yet is rejected. */
@@ -110,9 +122,9 @@ export class ChatClient extends EventTarget {
     this.#timers.clear();
     this.#setState("closed");
     for (const room of this.#rooms.values()) room._end();
-    const connection = this.#connection;
+    const connections = [this.#connection, ...this.#opening];
     this.#connection = null;
-    connection?.end();
+    for (const connection of connections) connection?.end();
   }
 
   /** Does not wait for the next attempt to connect. */
@@ -129,7 +141,8 @@ export class ChatClient extends EventTarget {
     try {
       await this.#take(await this.#open());
     } catch {
-      if (this.state !== "closed") this.#wait();
+      if (this.#connection) this.#setState("online"); // another one took over meanwhile
+      else if (this.state !== "closed") this.#wait();
     }
   }
 
@@ -143,12 +156,17 @@ export class ChatClient extends EventTarget {
     const token = await (typeof this.#options.token === "function" ? this.#options.token() : this.#options.token);
     const connection = new Connection(this.#url, token, this.#options, this.#timing);
     connection.onFrame = (frame) => this.#dispatch(frame, connection);
-    await connection.opened;
+    this.#opening.add(connection);
     try {
-      await Promise.all([...this.#rooms.values()].map((room) => this.#enter(room, connection)));
+      if (this.state === "closed") throw new ChatError("closed", "The client was closed.");
+      await connection.opened;
+      // A room that cannot be entered now is entered later: the others do not wait for it.
+      await Promise.all([...this.#rooms.values()].map((room) => this.#enter(room, connection, 2)));
     } catch (error) {
       connection.end();
       throw error;
+    } finally {
+      this.#opening.delete(connection);
     }
     return connection;
   }
@@ -161,18 +179,23 @@ export class ChatClient extends EventTarget {
     }
     const before = this.#connection;
     this.#connection = connection;
-    this.#attempts = 0;
+    this.#timers.stop("connect");
+    this.#timers.start("stable", this.#timing.stable, () => (this.#attempts = 0));
     connection.onClose = () => {
       if (this.#connection !== connection) return;
       this.#connection = null;
-      this.#timers.stop("sync", "swap");
+      this.#timers.stop("sync", "swap", "stable");
+      this.#attempts = Math.min(this.#attempts, 2); // the chat is there, but what cuts us off may do so again
       for (const room of this.#rooms.values()) room._interrupt();
       this.#wait();
     };
     before?.end();
     for (const room of this.#rooms.values()) {
       if (connection.rooms.has(room)) room._use(connection);
-      else this.#enterLate(room, connection); // it was joined while this connection was being opened
+      else if (!connection.refused.has(room)) {
+        room._interrupt(); // what it was on is gone
+        this.#enterLate(room, connection);
+      }
     }
     this.#keepFromIdling();
     this.#timers.start("swap", this.#timing.swap * (0.95 + Math.random() / 20), () => this.#swap());
@@ -184,7 +207,7 @@ export class ChatClient extends EventTarget {
     try {
       await this.#take(await this.#open());
     } catch {
-      this.#timers.start("swap", this.#timing.swap / 100, () => this.#swap());
+      if (this.#connection) this.#timers.start("swap", this.#timing.swap / 100, () => this.#swap());
     }
   }
 
@@ -198,18 +221,24 @@ export class ChatClient extends EventTarget {
     if (this.#connection === connection && connection.rooms.has(room)) room._use(connection);
   }
 
-  async #enter(room, connection) {
-    for (let attempt = 0; ; attempt++) {
+  /** Enters a room on a connection, with so many attempts; what is refused is refused once. */
+  async #enter(room, connection, attempts = Infinity) {
+    for (let attempt = 1; ; attempt++) {
       try {
+        await connection.leaving.get(room.name);
+        if (this.#rooms.get(room.name) !== room) return; // it was left
         await room._enter(connection);
         connection.rooms.add(room);
+        if (!this.#rooms.has(room.name)) this.#leaveOn(connection, room.name);
         return;
       } catch (error) {
         if (connection.closed) throw error;
         if (!PASSING.has(error.code)) {
+          connection.refused.add(room);
           room._refuse(error); // the other rooms go on
           return;
         }
+        if (attempt >= attempts) return;
         await sleep(pause(attempt, this.#timing));
       }
     }
@@ -227,7 +256,7 @@ export class ChatClient extends EventTarget {
     if (frame.connectionId && frame.message) {
       // API Gateway itself says that something failed, but not what: whatever is under way is tried again.
       connection.giveUp(new ChatError("unavailable", frame.message));
-      for (const room of this.#rooms.values()) room._sendAgain();
+      for (const room of this.#rooms.values()) room._sendLater();
     }
   }
 
@@ -321,6 +350,7 @@ export class Room extends EventTarget {
    * @returns {Promise<number>} its index, when it is stored; rejected with a ChatError where it is refused
    */
   send(content) {
+    if (this.#ended) return Promise.reject(new ChatError("closed", "The room was left."));
     const entry = { id: newID(), content, state: "waiting", error: null, attempts: 0 };
     this.outbox.push(entry);
     return this.#promise(entry);
@@ -367,7 +397,10 @@ export class Room extends EventTarget {
 
   /** Sends on this connection from here on. */
   _use(connection) {
+    if (this.#ended) return;
+    if (this._connection !== connection) this._sendAgain(); // what was under way may have gone down with the one before
     this._connection = connection;
+    this.#deliver(); // a gap that was seen before is fetched now
     if (!this.ready) {
       this.ready = true;
       this.#emit("ready");
@@ -377,12 +410,18 @@ export class Room extends EventTarget {
   }
 
   _refuse(error) {
+    this._interrupt();
+    for (const entry of this.outbox) if (entry.state === "waiting") this.#fail(entry, error);
     this.#emit("refused", error);
   }
 
   _refresh() {
-    if (!this._connection) return;
-    this.#sync(this._connection).catch(() => {});
+    const connection = this._connection;
+    if (!connection) return;
+    this.#sync(connection).catch(() => {
+      if (this._connection !== connection) return;
+      this.#timers.startOnce("gap", pause(this.#failures, this.#timing), () => this._refresh());
+    });
     this.#readMembers().catch(() => {});
   }
 
@@ -395,6 +434,8 @@ export class Room extends EventTarget {
 
   _end() {
     this.#ended = true;
+    this._connection = null;
+    this.#ahead.clear();
     this.#timers.clear();
     for (const entry of this.outbox) entry.reject(new ChatError("closed", "The room was left before this was sent."));
     this.outbox = [];
@@ -453,6 +494,7 @@ export class Room extends EventTarget {
       const page = await connection.ask("getRecentMessages", {
         room_name: this.name, ...(first ? { limit: FIRST_MESSAGES } : { after: this.last, limit: PAGE }),
       });
+      if (this.#ended) return;
       if (first) this.last = (page.messages[0]?.index ?? 1) - 1;
       else if (page.expired) this.#skipTo((page.messages[0]?.index ?? Math.min(...this.#ahead.keys())) - 1);
       for (const message of page.messages) this._accept(message);
@@ -485,10 +527,13 @@ export class Room extends EventTarget {
     entry.state = "sending";
     this.#emit("outbox");
     const connection = this._connection;
-    connection.send("sendMessage", {
-      room_name: this.name, user_name: this.#client.user, content: entry.content, message_id: entry.id,
-    });
-    this.#timers.start("answer", this.#timing.answer, () => connection.end());
+    const fields = { room_name: this.name, user_name: this.#client.user, content: entry.content, message_id: entry.id };
+    if (new TextEncoder().encode(JSON.stringify({ action: "sendMessage", ...fields })).length > FRAME_BYTES) {
+      this._sendFailed({ message_id: entry.id, code: "too_large", message: "The message does not fit into a frame." });
+      return;
+    }
+    connection.send("sendMessage", fields);
+    this.#timers.start("answer", this.#timing.answer, () => (connection.closed ? this._sendAgain() : connection.end()));
   }
 
   /** A message of one's own that comes back is stored. */
@@ -496,7 +541,7 @@ export class Room extends EventTarget {
     const entry = message.message_id && this.outbox.find((e) => e.id === message.message_id);
     if (!entry) return;
     this.outbox = this.outbox.filter((e) => e !== entry);
-    if (entry.state === "sending") this.#timers.stop("answer");
+    if (entry.state === "sending") this.#timers.stop("answer", "again");
     this.#emit("outbox");
     entry.resolve(message.index);
     this._pump();
@@ -505,16 +550,28 @@ export class Room extends EventTarget {
   _sendFailed({ message_id, code, message }) {
     const entry = this.outbox.find((e) => e.id === message_id && e.state === "sending");
     if (!entry) return;
-    this.#timers.stop("answer");
     if (PASSING.has(code)) {
-      this.#timers.start("again", pause(entry.attempts++, this.#timing), () => this._sendAgain());
+      this._sendLater();
       return;
     }
-    entry.state = "failed";
-    entry.error = new ChatError(code, message);
-    this.#emit("outbox");
-    entry.reject(entry.error);
+    this.#timers.stop("answer");
+    this.#fail(entry, new ChatError(code, message));
     this._pump();
+  }
+
+  #fail(entry, error) {
+    entry.state = "failed";
+    entry.error = error;
+    this.#emit("outbox");
+    entry.reject(error);
+  }
+
+  /** Sends what is under way again after a pause, longer each time. */
+  _sendLater() {
+    const entry = this.outbox.find((e) => e.state === "sending");
+    if (!entry) return;
+    this.#timers.stop("answer");
+    this.#timers.start("again", pause(entry.attempts++, this.#timing), () => this._sendAgain());
   }
 
   _sendAgain() {
@@ -534,6 +591,8 @@ class Connection {
   opened;
   closed = false;
   rooms = new Set(); // that have been entered
+  refused = new Set(); // rooms that may not be entered
+  leaving = new Map(); // what is settled when a room is left, by name
   onFrame = () => {};
   onClose = () => {};
   #socket;

@@ -203,7 +203,7 @@ class Page {
     on($("add-room-name"), "input", () => $("add-room-name").setCustomValidity(""));
     on($("draft"), "input", () => this.#fitDraft());
     on($("draft"), "keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) { // 229: it ends a composition, in Safari
         event.preventDefault();
         this.#send();
       }
@@ -244,6 +244,8 @@ class Page {
     $("state").textContent = STATES[state];
     $("state").dataset.state = state;
     clearTimeout(this.#bannerTimer);
+    if (state !== "offline" && document.activeElement === $("retry-now")) $("draft").focus(); // it is about to be hidden
+    if (state === "online") this.#timelines.get(this.#active)?.scrolled(); // what could not be fetched is fetched
     if (state === "online" || state === "closed") $("banner").hidden = true;
     else this.#bannerTimer = setTimeout(() => this.#drawBanner(), 1000); // a short interruption is nobody's business
   }

@@ -5,6 +5,7 @@ import { element, bdi } from "./dom.js";
 import { count, dayInWords, dayOf, refusal, shownName, timeOf } from "./words.js";
 
 const MOST = 300; // items in the window
+const NOTES = 50; // of them at most are no messages
 const PAGE = 100; // messages that are fetched at once
 const NEAR = 800; // pixels from an end of the window, at which more is fetched
 const AT_END = 40; // pixels from the end, within which the list follows what is new
@@ -25,6 +26,7 @@ export class Timeline extends EventTarget {
   #items = []; // {message} or {event}, each with its nodes, oldest first
   #attached = true; // the end of the window is the end of the room
   #loading = false;
+  #jumps = 0; // to the end, by which what is being fetched is out of date
   #room;
   #me;
   #scroller = null; // where it is shown; null where it is not
@@ -45,7 +47,10 @@ export class Timeline extends EventTarget {
       this.#note(bdi(shownName(e.detail.user_name)), e.detail.event === "joined" ? " came in" : " went away");
     });
     room.addEventListener("outbox", () => this.#drawOutbox());
-    room.addEventListener("ready", () => this.#showBeginning(false));
+    room.addEventListener("ready", () => {
+      this.#showBeginning(false);
+      this.scrolled(); // what there is may not fill the list
+    });
   }
 
   /** Shows the list. */
@@ -81,6 +86,7 @@ export class Timeline extends EventTarget {
 
   /** Goes to the end of the room. */
   async toEnd() {
+    this.#jumps++;
     if (!this.#attached) {
       try {
         const { messages } = await this.#room.history({ limit: PAGE });
@@ -93,7 +99,7 @@ export class Timeline extends EventTarget {
         return; // offline: there is nothing newer to be had
       }
     }
-    this.following = true;
+    this.following = this.#attached;
     this.#scrollToEnd();
     this.#look();
   }
@@ -117,6 +123,11 @@ export class Timeline extends EventTarget {
   #note(...text) {
     if (!this.#attached) return;
     this.#push({ event: text });
+    const notes = this.#items.filter((i) => i.event);
+    if (notes.length > NOTES) {
+      this.#remove(notes[0]);
+      this.#items.splice(this.#items.indexOf(notes[0]), 1);
+    }
     if (this.following) this.#scrollToEnd();
   }
 
@@ -138,17 +149,18 @@ export class Timeline extends EventTarget {
   async #load(which) {
     if (this.#loading || (which === "older" && this.#firstIndex() <= 1) || !this.#begin.hidden && which === "older") return;
     this.#loading = true;
+    const jumps = this.#jumps;
     try {
       const page = await this.#room.history(which === "older"
         ? { before: this.#firstIndex(), limit: PAGE }
         : { after: this.#lastIndex(), limit: PAGE });
-      this.#holdStill(() => (which === "older" ? this.#prepend(page) : this.#append(page)));
+      if (jumps === this.#jumps) this.#holdStill(() => (which === "older" ? this.#prepend(page) : this.#append(page)));
     } catch {
-      // offline: the next scroll tries again
+      return; // offline: the next scroll, or the next connection, tries again
     } finally {
       this.#loading = false;
     }
-    if (this.#scroller && which === "newer") this.scrolled();
+    this.scrolled(); // it may not be enough
   }
 
   #prepend(page) {
@@ -242,13 +254,15 @@ export class Timeline extends EventTarget {
   }
 
   #drawOutbox() {
+    const focused = document.activeElement?.closest?.("#outbox [data-id]")?.dataset.id;
     this.#outbox.replaceChildren(...this.#room.outbox.map((entry) => this.#outboxNode(entry)));
+    if (focused) (this.#outbox.querySelector(`[data-id="${focused}"] button`) ?? document.getElementById("draft")).focus();
     if (this.following) this.#scrollToEnd();
   }
 
   #outboxNode(entry) {
     const says = { waiting: "Waiting to be sent", sending: "Sending…", failed: `Not sent. ${entry.error ? refusal(entry.error) : ""}` }[entry.state];
-    const node = element("li", { className: `message mine ${entry.state}` }, bubble(entry.content), element("div", { className: "sent" }, says));
+    const node = element("li", { className: `message mine ${entry.state}`, dataset: { id: entry.id } }, bubble(entry.content), element("div", { className: "sent" }, says));
     if (entry.state === "failed") {
       node.append(element("div", {},
         element("button", { className: "link", onclick: () => this.#room.retry(entry.id).catch(() => {}) }, "Try again"), " ",
