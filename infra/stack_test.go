@@ -283,6 +283,10 @@ func TestTheAuthorizer(t *testing.T) {
 		if closes := strings.Contains(string(connections), "/DELETE/@connections/*"); closes != with {
 			t.Errorf("%s: the function may close connections: %v", name, closes)
 		}
+		permissions, _ := json.Marshal(resources(tmpl, "AWS::Lambda::Permission"))
+		if may := strings.Contains(string(permissions), "/authorizers/"); may != with {
+			t.Errorf("%s: API Gateway may call the function as an authorizer: %v", name, may)
+		}
 		if !with {
 			if env[config.AuthIssuer] != nil || env[config.MaxRooms] != "100" || env[config.ActionsPerSecond] != "100" {
 				t.Errorf("the environment is %v", env)

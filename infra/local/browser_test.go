@@ -120,7 +120,7 @@ func (p person) contents(t *testing.T) (lines []string) {
 	return lines
 }
 
-func TestTwoBrowsersAndWscatTalk(t *testing.T) {
+func TestBrowserTwoBrowsersAndWscatTalk(t *testing.T) {
 	path := installed.Node(t, "wscat")
 	b := startBrowsers(t, nil)
 	ann := b.enter(t, "ann", "lobby")
@@ -188,7 +188,8 @@ func (p person) fast(t *testing.T, n int) {
 }
 
 // Sockets are cut with no close, at random, 20 times while 500 messages are written: every page shows every message once.
-func TestSocketsAreCut(t *testing.T) {
+func TestBrowserSocketsAreCut(t *testing.T) {
+	t.Parallel() // it mostly waits
 	b := startBrowsers(t, nil)
 	people := []person{b.enter(t, "ann", "lobby"), b.enter(t, "bob", "lobby")}
 	const messages, cuts = 500, 20
@@ -225,7 +226,7 @@ func TestSocketsAreCut(t *testing.T) {
 }
 
 // The server goes away and comes back: the pages go on where they were, and what was written meanwhile is sent.
-func TestTheServerIsRestarted(t *testing.T) {
+func TestBrowserTheServerIsRestarted(t *testing.T) {
 	b := startBrowsers(t, nil)
 	ann, bob := b.enter(t, "ann", "lobby"), b.enter(t, "bob", "lobby")
 	ann.say(t, "before")
@@ -268,7 +269,8 @@ func pass(t *testing.T, clock *localgateway.ManualClock, factor int, during time
 }
 
 // Nobody writes for twenty-five minutes: the page asks for news before API Gateway cuts it, and is never offline.
-func TestAQuietPageIsNotCut(t *testing.T) {
+func TestBrowserAQuietPageIsNotCut(t *testing.T) {
+	t.Parallel() // it mostly waits
 	clock := localgateway.NewManualClock(time.Now())
 	b := startBrowsers(t, clock)
 	const factor = 60
@@ -304,7 +306,8 @@ func (p person) neverOffline(t *testing.T) {
 
 // More than two hours with messages all the time: a second connection takes over before API Gateway cuts the first, no message is
 // lost, and nobody notices.
-func TestASecondConnectionTakesOver(t *testing.T) {
+func TestBrowserASecondConnectionTakesOver(t *testing.T) {
+	t.Parallel() // it mostly waits
 	clock := localgateway.NewManualClock(time.Now())
 	b := startBrowsers(t, clock)
 	const factor = 300

@@ -33,7 +33,7 @@ func hostileTexts() []string {
 	}
 }
 
-func TestWhatPeopleWriteIsText(t *testing.T) {
+func TestBrowserWhatPeopleWriteIsText(t *testing.T) {
 	b := startBrowsers(t, nil)
 	names := []string{"\u202eeve", "<b>eve</b>", "\u200b\u200b", strings.Repeat("W", 128)}
 	for i, text := range hostileTexts() {
@@ -71,7 +71,7 @@ func TestWhatPeopleWriteIsText(t *testing.T) {
 
 // A room of 10,000 messages: how long it takes to see the last ones, how smoothly the list scrolls back through thousands of
 // them, and what the page then holds. The times are printed with -v; what must be small is checked.
-func TestALongHistory(t *testing.T) {
+func TestBrowserALongHistory(t *testing.T) {
 	b := startBrowsers(t, nil)
 	const messages, back = 10_000, 1_000
 	for i := range messages {
@@ -125,7 +125,7 @@ func TestALongHistory(t *testing.T) {
 }
 
 // Rooms, unread counts, and a list that stays where somebody reads.
-func TestRoomsAndReading(t *testing.T) {
+func TestBrowserRoomsAndReading(t *testing.T) {
 	b := startBrowsers(t, nil)
 	ann, bob := b.enter(t, "ann", "lobby"), b.enter(t, "bob", "lobby")
 	ann.Type(t, "#add-room-name", "attic")
@@ -163,7 +163,7 @@ func TestRoomsAndReading(t *testing.T) {
 }
 
 // With the keyboard alone: enter, write a line of two, go to another room, see who is there, and come back.
-func TestTheKeyboardIsEnough(t *testing.T) {
+func TestBrowserTheKeyboardIsEnough(t *testing.T) {
 	b := startBrowsers(t, nil)
 	p := b.enter(t, "ann", "lobby")
 	p.WaitFor(t, `document.activeElement.id === "draft"`, 5*time.Second)
@@ -197,7 +197,7 @@ func TestTheKeyboardIsEnough(t *testing.T) {
 }
 
 // What the chat refuses is said in plain words, beside what was refused, and can be tried again or deleted.
-func TestRefusalsInPlainWords(t *testing.T) {
+func TestBrowserRefusalsInPlainWords(t *testing.T) {
 	b := startBrowsers(t, nil)
 	p := b.enter(t, "ann", "lobby")
 	p.Eval(t, `{ document.querySelector("#draft").value = "x".repeat(20000); document.querySelector("#composer").requestSubmit() }`, nil)
@@ -215,7 +215,7 @@ func TestRefusalsInPlainWords(t *testing.T) {
 
 // Every look of the page, in both themes and both sizes: no rule of axe-core is broken, and a picture of each is kept in
 // test/out for people to look at.
-func TestLooksAndAccessibility(t *testing.T) {
+func TestBrowserLooksAndAccessibility(t *testing.T) {
 	b := startBrowsers(t, nil)
 	dir := filepath.Join(installed.Dir(), "out", "screenshots")
 	talk := []struct{ user, text string }{

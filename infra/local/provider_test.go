@@ -111,11 +111,19 @@ func (k signingKey) public() map[string]string {
 	}
 }
 
+// after is a time that a claim names, counted from when the token is made; it becomes seconds since the epoch.
+type after time.Duration
+
 // claims are those of a good token, with some replaced; a nil value leaves a claim out.
 func (p *provider) claims(more map[string]any) map[string]any {
 	c := map[string]any{"iss": p.URL, "aud": "chat", "sub": "u1", "name": "ann", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}
 	maps.Copy(c, more)
 	maps.DeleteFunc(c, func(_ string, v any) bool { return v == nil })
+	for name, value := range c {
+		if d, ok := value.(after); ok {
+			c[name] = time.Now().Add(time.Duration(d)).Unix()
+		}
+	}
 	return c
 }
 

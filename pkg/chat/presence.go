@@ -42,7 +42,7 @@ type Attendance struct {
 const DefaultPresenceLimit = 100
 
 // presenceBudget is how long an announcement may take: it must not hold up the handshake that it is made in.
-const presenceBudget = 2 * time.Second
+const presenceBudget = time.Second
 
 // Members reads who is in a room and posts it to the connection that asked, in as many frames as it needs.
 func (s Service) Members(ctx context.Context, connectionID, room, ref string) (Attendance, error) {

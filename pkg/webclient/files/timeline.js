@@ -214,9 +214,10 @@ export class Timeline extends EventTarget {
     const s = this.#scroller;
     const top = s?.getBoundingClientRect().top;
     const item = s && this.#items.find((i) => i.nodes.at(-1).getBoundingClientRect().bottom > top);
-    const before = item?.nodes.at(-1).getBoundingClientRect().top;
+    // Its lower edge: an item that gets another one before it may lose its heading, and what is below it is to stand still.
+    const before = item?.nodes.at(-1).getBoundingClientRect().bottom;
     change();
-    if (item?.nodes.at(-1).isConnected) s.scrollTop += item.nodes.at(-1).getBoundingClientRect().top - before;
+    if (item?.nodes.at(-1).isConnected) s.scrollTop += item.nodes.at(-1).getBoundingClientRect().bottom - before;
   }
 
   #scrollToEnd() {

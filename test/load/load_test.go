@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"wschat/test/installed"
+)
+
+// The verdict is what the members got, message by message.
+func TestTheVerdict(t *testing.T) {
+	frame := func(indexes ...int) string {
+		var messages []string
+		for _, i := range indexes {
+			messages = append(messages, fmt.Sprintf(`{"index":%d,"message_id":"m%d"}`, i, i))
+		}
+		return `{"messages":[` + strings.Join(messages, ",") + `]}`
+	}
+	for _, tc := range []struct {
+		name   string
+		frames []string
+		good   bool
+		is     func(report) bool
+	}{
+		{"one frame each", []string{frame(1), frame(2), frame(3)}, true, func(r report) bool { return r.frames == 3 }},
+		{"all in one frame", []string{frame(1, 2, 3)}, true, func(r report) bool { return r.frames == 1 && r.delivered == 3 }},
+		{"one missing", []string{frame(1), frame(3)}, false, func(r report) bool { return r.missing == 1 }},
+		{"one again", []string{frame(1), frame(2), frame(2), frame(3)}, false, func(r report) bool { return r.repeated == 1 }},
+		{"one overtaken", []string{frame(1), frame(3), frame(2)}, false, func(r report) bool { return r.overtaken == 1 }},
+		{"nothing", nil, false, func(r report) bool { return r.missing == 3 }},
+		{"one refused", []string{frame(1), frame(2), `{"error":{"code":"room_busy","message_id":"m3"}}`}, false, func(r report) bool {
+			return r.missing == 0 && r.refused["room_busy"] == 1
+		}},
+		{"a failure at API Gateway", []string{frame(1, 2, 3), `{"message":"Internal server error","connectionId":"c"}`}, false, func(r report) bool {
+			return r.gatewaySaid == 1
+		}},
+	} {
+		r := &room{sentAt: map[string]time.Time{"m1": {}, "m2": {}, "m3": {}}}
+		m := &member{room: r, got: map[int64]string{}}
+		r.add(m)
+		for _, f := range tc.frames {
+			m.take([]byte(f), time.Now())
+		}
+		if got := collect([]*room{r}, 3); got.good() != tc.good || !tc.is(got) {
+			t.Errorf("%s: %v, %+v", tc.name, got.good(), got)
+		}
+	}
+}
+
+// The chat on this machine, under a load that it carries.
+func TestALightLoad(t *testing.T) {
+	root := filepath.Dir(installed.Dir())
+	program := filepath.Join(t.TempDir(), "local")
+	build := exec.Command("go", "build", "-o", program, "./infra/local")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	server := exec.Command(program, "-addr", "127.0.0.1:0", "-data", filepath.Join(t.TempDir(), "chat.db"))
+	server.Stderr = nil
+	out, err := server.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = server.Process.Signal(os.Interrupt)
+		_ = server.Wait()
+	}()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := strings.TrimSpace(line[strings.Index(line, "ws://"):])
+	r, err := run(context.Background(), options{url: url, connections: 20, rooms: 4, rate: 50, duration: 2 * time.Second,
+		patience: 20 * time.Second, connecting: 8, size: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.sent != 100 || r.stored != 100 || r.delivered != 500 || r.missing+r.repeated > 0 || len(r.broken)+len(r.refused) > 0 {
+		t.Errorf("got %v", r)
+	}
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// room is a room with its members, and what was sent to it.
+type room struct {
+	name string
+
+	mu      sync.Mutex
+	members []*member
+	sentAt  map[string]time.Time // by message id; what was refused is taken out
+	refused map[string]int       // by code
+}
+
+func (r *room) add(m *member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.members = append(r.members, m)
+}
+
+func (r *room) note(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sentAt[id] = time.Now()
+}
+
+// refuse notes that a message was refused.
+func (r *room) refuse(code, id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refused == nil {
+		r.refused = map[string]int{}
+	}
+	r.refused[code]++
+	delete(r.sentAt, id)
+}
+
+func (r *room) sent() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.sentAt)
+}
+
+// complete tells whether every member has every message.
+func (r *room) complete() bool {
+	want := r.sent()
+	for _, m := range r.members {
+		if m.count() < want {
+			return false
+		}
+	}
+	return true
+}
+
+// member is one connection, and what it got.
+type member struct {
+	room *room
+	conn net.Conn
+
+	mu         sync.Mutex
+	got        map[int64]string // message ids, by index
+	frames     int              // with messages
+	repeated   int              // messages that it had
+	overtaken  int              // messages that came after one with a greater index
+	greatest   int64
+	latencies  []time.Duration // from the send to here
+	last       time.Time
+	problem    error
+	writing    sync.Mutex
+	notMessage int // frames that API Gateway itself sent
+}
+
+func newMember(r *room, conn net.Conn, early *bufio.Reader) *member {
+	m := &member{room: r, conn: conn, got: map[int64]string{}}
+	var stream io.Reader = conn
+	if early != nil { // what came with the answer to the handshake
+		stream = early
+	}
+	go m.read(stream)
+	return m
+}
+
+func (m *member) send(frame string) {
+	m.writing.Lock()
+	defer m.writing.Unlock()
+	if err := ws.WriteFrame(m.conn, ws.MaskFrame(ws.NewTextFrame([]byte(frame)))); err != nil {
+		m.fail(err)
+	}
+}
+
+func (m *member) fail(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.problem == nil {
+		m.problem = err
+	}
+}
+
+func (m *member) read(stream io.Reader) {
+	for {
+		header, err := ws.ReadHeader(stream)
+		if err != nil {
+			m.fail(err)
+			return
+		}
+		payload := make([]byte, header.Length) // what the chat sends is at most 32 KB
+		if _, err := io.ReadFull(stream, payload); err != nil {
+			m.fail(err)
+			return
+		}
+		switch header.OpCode {
+		case ws.OpText:
+			m.take(payload, time.Now())
+		case ws.OpClose:
+			m.fail(io.EOF)
+			return
+		}
+	}
+}
+
+// take notes what is in a frame.
+func (m *member) take(payload []byte, at time.Time) {
+	var frame struct {
+		Messages []struct {
+			Index int64  `json:"index"`
+			ID    string `json:"message_id"`
+		}
+		Error *struct {
+			Code string
+			ID   string `json:"message_id"`
+		}
+		ConnectionID string `json:"connectionId"`
+	}
+	if err := json.Unmarshal(payload, &frame); err != nil {
+		m.fail(err)
+		return
+	}
+	if frame.Error != nil {
+		m.room.refuse(frame.Error.Code, frame.Error.ID)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if frame.ConnectionID != "" {
+		m.notMessage++
+	}
+	if len(frame.Messages) == 0 {
+		return
+	}
+	m.frames++
+	m.last = at
+	for _, message := range frame.Messages {
+		if _, again := m.got[message.Index]; again {
+			m.repeated++
+			continue
+		}
+		if message.Index < m.greatest {
+			m.overtaken++
+		}
+		m.greatest = max(m.greatest, message.Index)
+		m.got[message.Index] = message.ID
+		m.room.mu.Lock()
+		sent, ok := m.room.sentAt[message.ID]
+		m.room.mu.Unlock()
+		if ok {
+			m.latencies = append(m.latencies, at.Sub(sent))
+		}
+	}
+}
+
+func (m *member) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.got)
+}
+
+func (m *member) lastAt() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.last
+}
