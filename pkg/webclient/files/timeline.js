@@ -33,6 +33,7 @@ export class Timeline extends EventTarget {
   #scrollTop = 0;
   #begin = element("p", { className: "beginning", id: "beginning", hidden: true });
   #list = element("ol", { id: "messages" });
+  #waiting = new Map(); // what is shown of the outbox, by id
   #outbox = element("ol", { id: "outbox", "aria-label": "Not sent yet" });
 
   /** `me` tells the name of the person who looks at it. */
@@ -254,16 +255,36 @@ export class Timeline extends EventTarget {
     return nodes;
   }
 
+  /** Draws what has changed of what is not stored yet, which may be much after a while offline. */
   #drawOutbox() {
-    const focused = document.activeElement?.closest?.("#outbox [data-id]")?.dataset.id;
-    this.#outbox.replaceChildren(...this.#room.outbox.map((entry) => this.#outboxNode(entry)));
-    if (focused) (this.#outbox.querySelector(`[data-id="${focused}"] button`) ?? document.getElementById("draft")).focus();
+    const gone = new Set(this.#waiting.keys());
+    for (const entry of this.#room.outbox) {
+      gone.delete(entry.id);
+      const shown = this.#waiting.get(entry.id);
+      if (shown?.state === entry.state) continue;
+      const node = this.#outboxNode(entry);
+      this.#waiting.set(entry.id, { state: entry.state, node });
+      if (shown) this.#replace(shown.node, node);
+      else this.#outbox.append(node);
+    }
+    for (const id of gone) {
+      this.#replace(this.#waiting.get(id).node, null);
+      this.#waiting.delete(id);
+    }
     if (this.following) this.#scrollToEnd();
+  }
+
+  /** Puts a node in the place of another, which may have the focus. */
+  #replace(old, node) {
+    const focused = old.contains(document.activeElement);
+    if (node) old.replaceWith(node);
+    else old.remove();
+    if (focused) (node?.querySelector("button") ?? document.getElementById("draft")).focus();
   }
 
   #outboxNode(entry) {
     const says = { waiting: "Waiting to be sent", sending: "Sending…", failed: `Not sent. ${entry.error ? refusal(entry.error) : ""}` }[entry.state];
-    const node = element("li", { className: `message mine ${entry.state}`, dataset: { id: entry.id } }, bubble(entry.content), element("div", { className: "sent" }, says));
+    const node = element("li", { className: `message mine ${entry.state}` }, bubble(entry.content), element("div", { className: "sent" }, says));
     if (entry.state === "failed") {
       node.append(element("div", {},
         element("button", { className: "link", onclick: () => this.#room.retry(entry.id).catch(() => {}) }, "Try again"), " ",
