@@ -64,7 +64,8 @@ func (c *ManualClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
 }
 
 // Advance moves the clock by d, and calls what falls due on the way, each at its time and in order of time, those that
-// are set meanwhile included. It returns when these calls have returned.
+// are set meanwhile included. It returns when these calls have returned. The clock never goes back: an Advance beside or inside
+// another ends where the further of the two does, and a negative d moves nothing.
 func (c *ManualClock) Advance(d time.Duration) {
 	c.mu.Lock()
 	end := c.now.Add(d)
@@ -89,13 +90,18 @@ func (c *ManualClock) next(end time.Time) func() {
 		}
 	}
 	if first < 0 {
-		c.now = end
+		c.moveTo(end)
 		return nil
 	}
 	a := c.alarms[first]
 	c.alarms = slices.Delete(c.alarms, first, first+1)
-	if a.at.After(c.now) {
-		c.now = a.at
-	}
+	c.moveTo(a.at)
 	return a.f
+}
+
+// moveTo never moves back. The caller holds mu.
+func (c *ManualClock) moveTo(t time.Time) {
+	if t.After(c.now) {
+		c.now = t
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -127,6 +129,60 @@ func TestTheIntegrationTimeoutIsOnTheClock(t *testing.T) {
 	if got := <-status; got != 504 {
 		t.Errorf("a $connect that hangs: %d, want 504", got)
 	}
+}
+
+// slowToSet is a clock on which an alarm takes a while to be set.
+type slowToSet struct {
+	*localgateway.ManualClock
+	set atomic.Int32
+}
+
+func (c *slowToSet) AfterFunc(d time.Duration, f func()) func() bool {
+	time.Sleep(20 * time.Millisecond)
+	defer c.set.Add(1)
+	return c.ManualClock.AfterFunc(d, f)
+}
+
+// A test that moves the clock when it sees the handler at work must find the timeout's alarm set.
+func TestTheIntegrationTimeoutIsSetBeforeTheHandlerRuns(t *testing.T) {
+	config, manual := withClock()
+	clock := &slowToSet{ManualClock: manual}
+	config.Clock = clock
+	_, _, addr := serve(t, config, func(_ context.Context, e event) (any, error) {
+		if e.Context.EventType == "CONNECT" && clock.set.Load() == 0 {
+			t.Error("the handler runs, and nothing is set to end it")
+		}
+		return nil, nil
+	})
+	dial(t, "ws://"+addr+"/dev")
+}
+
+func TestAManualClockNeverGoesBack(t *testing.T) {
+	clock := localgateway.NewManualClock(time.Unix(0, 0))
+	clock.AfterFunc(time.Second, func() { clock.Advance(time.Hour) })
+	clock.Advance(2 * time.Second)
+	if got, want := clock.Now(), time.Unix(3601, 0); !got.Equal(want) {
+		t.Errorf("an Advance inside another: %v, want %v", got, want)
+	}
+	clock.Advance(-time.Hour)
+	if got, want := clock.Now(), time.Unix(3601, 0); !got.Equal(want) {
+		t.Errorf("a negative Advance: %v, want %v", got, want)
+	}
+	var many sync.WaitGroup
+	for range 8 {
+		many.Go(func() {
+			last := clock.Now()
+			for range 1000 {
+				clock.Advance(time.Millisecond)
+				if now := clock.Now(); now.Before(last) {
+					t.Errorf("it went back from %v to %v", last, now)
+				} else {
+					last = now
+				}
+			}
+		})
+	}
+	many.Wait()
 }
 
 func TestAManualClockCallsInOrder(t *testing.T) {

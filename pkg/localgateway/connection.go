@@ -61,10 +61,10 @@ type connection struct {
 	queue        net.Buffers
 	queued       int  // bytes in queue and in the write under way
 	writing      bool // a goroutine is writing the queue
-	closing      bool // a close frame is queued or written; nothing follows it
+	closing      bool // a close frame is queued or written, or never will be; nothing follows it
 	code         int  // what closing was begun with
 	reason       string
-	closeWritten chan struct{} // closed when the close frame is written, or cannot be
+	closeWritten chan struct{} // closed when the close frame is written, or never will be
 	gone         bool          // the socket is closed
 	unwatch      func() bool   // stops the timer of watch; nil before it
 }
@@ -149,6 +149,13 @@ func (c *connection) isOpen() bool {
 	return !c.closing && !c.gone
 }
 
+// isGone tells whether the socket is closed.
+func (c *connection) isGone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.gone
+}
+
 // start is called when the handshake is written; what was queued meanwhile follows.
 func (c *connection) start(conn net.Conn) {
 	c.mu.Lock()
@@ -200,6 +207,15 @@ func (c *connection) write() {
 	c.writing = false
 	if c.closing {
 		_ = c.conn.SetReadDeadline(time.Now().Add(closeTimeout))
+		c.noMoreWrites()
+	}
+}
+
+// noMoreWrites lets go of who waits for the close frame. The caller holds mu.
+func (c *connection) noMoreWrites() {
+	select {
+	case <-c.closeWritten:
+	default:
 		close(c.closeWritten)
 	}
 }
@@ -211,12 +227,19 @@ func (c *connection) closeWrite() {
 	}
 }
 
-// abandon closes the socket at once.
+// abandon closes the socket at once. Where no close was begun, the connection ends without one.
 func (c *connection) abandon() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !c.closing {
+		c.closing, c.code, c.reason = true, closeAbnormal, reasonAbnormal
+	}
 	c.gone = true
-	c.queue, c.queued = nil, 0
+	c.queue = nil
+	if !c.writing { // else the writer does so when it ends
+		c.queued = 0
+		c.noMoreWrites()
+	}
 	if c.unwatch != nil {
 		c.unwatch()
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -198,10 +199,13 @@ func (g *Gateway) forwardedHeaders(r *http.Request) map[string][]string {
 	}
 	delete(headers, "Connection")
 	delete(headers, "Upgrade")
-	_, port, _ := net.SplitHostPort(r.Host)
+	_, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		port = "80"
+	}
 	headers["Host"] = []string{r.Host}
 	headers["X-Amzn-Trace-Id"] = []string{newTraceID(g.clock.Now())}
-	headers["X-Forwarded-For"] = []string{sourceIP(r)}
+	headers["X-Forwarded-For"] = []string{strings.Join(append(slices.Clone(r.Header.Values("X-Forwarded-For")), sourceIP(r)), ", ")}
 	headers["X-Forwarded-Port"] = []string{port}
 	headers["X-Forwarded-Proto"] = []string{"http"}
 	return headers
@@ -218,7 +222,9 @@ func sourceIP(r *http.Request) string {
 func lastValues(multi map[string][]string) map[string]string {
 	last := make(map[string]string, len(multi))
 	for name, values := range multi {
-		last[name] = values[len(values)-1]
+		if len(values) > 0 {
+			last[name] = values[len(values)-1]
+		}
 	}
 	return last
 }

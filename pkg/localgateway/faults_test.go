@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -84,8 +85,8 @@ func (h hijackHook) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(h.ResponseWriter).Hijack()
 }
 
-func TestASocketDroppedDuringItsHandshake(t *testing.T) {
-	f := &function{events: make(chan event, 10)}
+// serveWithHook serves a gateway, and calls the hook when it takes a socket over from the server.
+func serveWithHook(t *testing.T, f *function, hook func(gw *localgateway.Gateway)) (*localgateway.Gateway, string) {
 	config := allRoutes
 	config.Handler = f
 	gw, err := localgateway.New(config)
@@ -93,20 +94,64 @@ func TestASocketDroppedDuringItsHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		gw.ServeHTTP(hijackHook{w, func() {
-			if !gw.Drop(f.next(t).Context.ConnectionID) {
-				t.Error("the connection is not known yet")
-			}
-		}}, r)
+		gw.ServeHTTP(hijackHook{w, func() { hook(gw) }}, r)
 	}))
-	defer srv.Close()
-	conn, _ := handshake(t, srv.Listener.Addr().String(), "/dev")
+	t.Cleanup(srv.Close)
+	return gw, srv.Listener.Addr().String()
+}
+
+func TestASocketDroppedDuringItsHandshake(t *testing.T) {
+	f := &function{events: make(chan event, 10)}
+	_, addr := serveWithHook(t, f, func(gw *localgateway.Gateway) {
+		if !gw.Drop(f.next(t).Context.ConnectionID) {
+			t.Error("the connection is not known yet")
+		}
+	})
+	conn, _ := handshake(t, addr, "/dev")
 	_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 	if n, err := conn.Read(make([]byte, 1)); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the socket is still open: %d, %v", n, err)
 	}
 	if e := f.next(t); e.Context.EventType != "DISCONNECT" || e.Context.DisconnectStatusCode != 1006 {
 		t.Errorf("got %+v", e.Context)
+	}
+}
+
+// A client may send its messages and its farewell with its handshake. What comes behind a drop is lost with it.
+const impatient = upgrade + "\x81\x82\x00\x00\x00\x00hi\x81\x82\x00\x00\x00\x00ho" + "\x88\x82\x00\x00\x00\x00\x03\xe8"
+
+func TestNothingIsHandledAfterADrop(t *testing.T) {
+	f, gw, addr := serve(t, allRoutes, nil)
+	setFaults(t, gw, 3, localgateway.Fault{Effect: localgateway.DropSocket, Rate: 0.5}) // a seed that strikes the first message, not the second
+	_, _ = io.WriteString(tcp(t, addr), impatient)
+	f.next(t) // $connect
+	expectOnlyDisconnect(t, f, gw)
+}
+
+func TestNothingIsHandledAfterADropDuringTheHandshake(t *testing.T) {
+	f := &function{events: make(chan event, 10)}
+	dropped := make(chan bool, 1)
+	gw, addr := serveWithHook(t, f, func(gw *localgateway.Gateway) { dropped <- gw.Drop(f.next(t).Context.ConnectionID) })
+	_, _ = io.WriteString(tcp(t, addr), impatient)
+	if !<-dropped {
+		t.Fatal("the connection is not known yet")
+	}
+	expectOnlyDisconnect(t, f, gw)
+}
+
+// expectOnlyDisconnect fails unless the only event that is left is a $disconnect with 1006.
+func expectOnlyDisconnect(t *testing.T, f *function, gw *localgateway.Gateway) {
+	t.Helper()
+	if e := f.next(t); e.Context.EventType != "DISCONNECT" || e.Context.DisconnectStatusCode != 1006 {
+		t.Errorf("after the drop came %+v", e.Context)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := gw.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if len(f.events) != 0 {
+		t.Errorf("then came %s", f.next(t).raw)
 	}
 }
 

@@ -102,17 +102,17 @@ func (g *Gateway) takeMessages(c *connection, stream io.Reader) ending {
 	}
 }
 
-// takeMessage begins to handle a message, unless the account's quota is used up.
+// takeMessage begins to handle a message, unless the account's quota is used up, or the socket was dropped and what was on
+// its way here is lost.
 func (g *Gateway) takeMessage(c *connection, message []byte) {
 	if _, ok := g.faults.Load().strikes(DropSocket, c, ""); ok {
 		c.abandon()
-		return
 	}
-	if !g.quotas.requests.take() {
+	switch {
+	case c.isGone():
+	case !g.quotas.requests.take():
 		c.tell(tooMany.message, newID())
-		return
-	}
-	if g.begin() {
+	case g.begin():
 		go g.handleMessage(c, message)
 	}
 }

@@ -56,9 +56,10 @@ type Config struct {
 	// looked at.
 	Credentials *Credentials
 
-	// Clock is what the idle timeout of 10 minutes, the connection duration of 2 hours, the integration timeout and the quotas
-	// are measured with. The deadline that the handler sees, and waiting for a socket, are measured with this machine's
-	// clock all the same. Nil means that one for everything.
+	// Clock is what the idle timeout of 10 minutes, the connection duration of 2 hours, the integration timeout, the quotas and
+	// the DelayPost of faults are measured with, and what the times in events are taken from. The deadline that the handler
+	// sees, the age of a signature, and waiting for a socket are measured with this machine's clock all the same, which
+	// those at the other end have too. Nil means that one for everything.
 	Clock Clock
 
 	// Logger is told of handlers and authorizers that fail. Optional.
@@ -97,6 +98,14 @@ func New(c Config) (*Gateway, error) {
 	}
 	if strings.ContainsAny(c.Stage, "/@?#% ") {
 		return nil, fmt.Errorf("localgateway: Config.Stage %q cannot be the first part of a path", c.Stage)
+	}
+	for _, key := range c.Routes {
+		if key == "" || strings.HasPrefix(key, "$") && key != routeConnect && key != routeDisconnect && key != routeDefault {
+			return nil, fmt.Errorf("localgateway: Config.Routes has %q; a route key is not empty, and only %s, %s and %s begin with $", key, routeConnect, routeDisconnect, routeDefault)
+		}
+	}
+	if c.IntegrationTimeout < 0 {
+		return nil, fmt.Errorf("localgateway: Config.IntegrationTimeout is %v", c.IntegrationTimeout)
 	}
 	if c.IntegrationTimeout == 0 {
 		c.IntegrationTimeout = 29 * time.Second
@@ -141,8 +150,8 @@ func New(c Config) (*Gateway, error) {
 		g.routes[key] = true
 	}
 	for _, key := range c.HTTPRoutes {
-		if method, path, ok := strings.Cut(key, " "); !ok || method == "" || !strings.HasPrefix(path, "/") {
-			return nil, fmt.Errorf("localgateway: Config.HTTPRoutes has %q, which is not METHOD /path", key)
+		if method, path, ok := strings.Cut(key, " "); !ok || method == "" || method == "ANY" || !strings.HasPrefix(path, "/") || strings.Contains(path, "{") {
+			return nil, fmt.Errorf("localgateway: Config.HTTPRoutes has %q, which is not METHOD /path with one method and a fixed path", key)
 		}
 		g.httpRoutes[key] = true
 	}

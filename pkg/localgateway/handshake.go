@@ -1,7 +1,6 @@
 package localgateway
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -44,12 +43,18 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 		closeWritten: make(chan struct{}),
 	}
 	c.touch()
+	connected := false
+	defer func() { // where connect panics as well
+		if !connected {
+			g.faults.Load().forget(c)
+			g.work.Done()
+		}
+	}()
 	stream, ok := g.connect(c, w, r)
 	if !ok {
-		g.faults.Load().forget(c)
-		g.work.Done()
 		return
 	}
+	connected = true
 	go func() { // not this goroutine, which holds the request's memory for as long as it runs
 		defer g.work.Done()
 		code, reason := closeAbnormal, reasonAbnormal
@@ -82,21 +87,18 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 	if g.routes[routeConnect] {
 		answer, err := g.invoke(c, routeConnect, g.connectEvent(c, r))
 		switch {
-		case errors.Is(err, context.DeadlineExceeded):
+		case errors.Is(err, errTimedOut):
 			refuse(timedOut)
 			return nil, false
 		case err != nil:
 			refuse(badIntegration)
 			return nil, false
 		case answer.StatusCode < 200 || answer.StatusCode > 299:
+			answer.Cookies = nil
 			answer.write(w)
 			return nil, false
 		}
-		for name, value := range answer.Headers {
-			if strings.EqualFold(name, "Sec-WebSocket-Protocol") {
-				protocol = value
-			}
-		}
+		protocol = answer.header().Get("Sec-WebSocket-Protocol")
 	}
 	// From here on posts are taken, and wait for the handshake to be written: the client that sees it is connected.
 	if !g.add(c) {
@@ -127,6 +129,8 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 // checkHandshake says what a request lacks to be a WebSocket handshake, or "".
 func checkHandshake(r *http.Request) string {
 	switch {
+	case r.ProtoMajor != 1 || r.ProtoMinor == 0:
+		return "The handshake must be one of HTTP/1.1."
 	case r.Method != http.MethodGet || !isUpgrade(r) || !hasToken(r.Header.Get("Connection"), "upgrade"):
 		return "This is a WebSocket API: connect to it with a WebSocket client."
 	case r.Header.Get("Sec-WebSocket-Version") != "13":

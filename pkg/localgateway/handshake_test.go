@@ -1,14 +1,23 @@
 package localgateway_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
+
+	"wschat/pkg/localgateway"
 )
 
 func TestHandshake(t *testing.T) {
@@ -63,6 +72,7 @@ func TestASubprotocolIsGrantedByConnectOnly(t *testing.T) {
 	for _, tc := range []struct{ answer, want string }{
 		{`{"statusCode":200}`, ""},
 		{`{"statusCode":200,"headers":{"sec-websocket-protocol":"chat"}}`, "chat"},
+		{`{"statusCode":200,"multiValueHeaders":{"Sec-WebSocket-Protocol":["chat"]}}`, "chat"},
 	} {
 		_, _, addr := serve(t, allRoutes, func(context.Context, event) (any, error) { return json.RawMessage(tc.answer), nil })
 		c, _, err := websocket.Dial(t.Context(), "ws://"+addr+"/dev", &websocket.DialOptions{Subprotocols: []string{"chat", "token"}})
@@ -73,6 +83,70 @@ func TestASubprotocolIsGrantedByConnectOnly(t *testing.T) {
 			t.Errorf("%s: got subprotocol %q, want %q", tc.answer, got, tc.want)
 		}
 		_ = c.CloseNow()
+	}
+}
+
+func TestARefusalHasTheHeadersOfConnect(t *testing.T) {
+	_, _, addr := serve(t, allRoutes, func(context.Context, event) (any, error) {
+		return json.RawMessage(`{"statusCode":401,"headers":{"X-One":"1","X-Both":"single"},"multiValueHeaders":{"X-Two":["1","2"],"X-Both":["1","2"]},"cookies":["a=b"],"body":"who?"}`), nil
+	})
+	_, answer, err := websocket.Dial(t.Context(), "ws://"+addr+"/dev", nil)
+	if err == nil {
+		t.Fatal("the handshake was granted")
+	}
+	got := fmt.Sprint(answer.Header.Values("X-One"), answer.Header.Values("X-Two"), answer.Header.Values("X-Both"), answer.Header.Values("Set-Cookie"))
+	if want := "[1] [1 2] [1 2] []"; got != want {
+		t.Errorf("got %s, want %s: cookies are a field of HTTP APIs", got, want)
+	}
+}
+
+// What cannot become a WebSocket is refused before $connect, which would have no $disconnect.
+func TestAHandshakeOfAnotherHTTPVersion(t *testing.T) {
+	f, gw, addr := serve(t, allRoutes, nil)
+	conn := tcp(t, addr)
+	_, _ = io.WriteString(conn, strings.Replace(upgrade, "HTTP/1.1", "HTTP/1.0", 1))
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || answer.StatusCode != 426 {
+		t.Errorf("got %v, %v; want 426", answer, err)
+	}
+	r := httptest.NewRequest("GET", "/dev", nil)
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
+	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	if gw.ServeHTTP(w, r); w.Code != 426 {
+		t.Errorf("HTTP/2 got %d, want 426", w.Code)
+	}
+	if len(f.events) != 0 {
+		t.Errorf("$connect was invoked: %s", f.next(t).raw)
+	}
+}
+
+// brokenLogger panics. It stands for whatever of the caller's own may panic during a handshake.
+type brokenLogger struct{ slog.Handler }
+
+func (brokenLogger) Handle(context.Context, slog.Record) error { panic("broken") }
+
+func TestShutdownEndsAfterAPanic(t *testing.T) {
+	config := allRoutes
+	config.Handler = handlerFunc(func(context.Context, []byte) ([]byte, error) { return nil, errors.New("broken") })
+	config.Logger = slog.New(brokenLogger{slog.NewTextHandler(io.Discard, nil)})
+	gw, err := localgateway.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewUnstartedServer(gw)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // net/http writes the panic there
+	srv.Start()
+	defer srv.Close()
+	if _, _, err := websocket.Dial(t.Context(), "ws://"+srv.Listener.Addr().String()+"/dev", nil); err == nil {
+		t.Error("the handshake was granted")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if err := gw.Shutdown(ctx); err != nil {
+		t.Error(err)
 	}
 }
 

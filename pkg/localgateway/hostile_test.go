@@ -87,12 +87,15 @@ var hostile = []struct {
 		worst()
 		for !stopped(stop) {
 			conn := tcp(t, addr)
-			_, _ = io.WriteString(conn, "GET /dev HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+			_, _ = io.WriteString(conn, upgrade)
 			_ = conn.Close()
 			time.Sleep(time.Millisecond)
 		}
 	}},
 }
+
+// upgrade is a handshake, byte by byte.
+const upgrade = "GET /dev HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 func tcp(t *testing.T, addr string) net.Conn {
 	conn, err := net.Dial("tcp", addr)

@@ -7,20 +7,34 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 )
 
-// response is a Lambda proxy integration's answer.
+// response is a Lambda proxy integration's answer, to a WebSocket route or to an HTTP route.
 type response struct {
-	StatusCode      int               `json:"statusCode"`
-	Headers         map[string]string `json:"headers"`
-	Cookies         []string          `json:"cookies"` // of HTTP routes
-	Body            string            `json:"body"`
-	IsBase64Encoded bool              `json:"isBase64Encoded"`
+	StatusCode        int                 `json:"statusCode"`
+	Headers           map[string]string   `json:"headers"`
+	MultiValueHeaders map[string][]string `json:"multiValueHeaders"` // of WebSocket routes
+	Cookies           []string            `json:"cookies"`           // of HTTP routes
+	Body              string              `json:"body"`
+	IsBase64Encoded   bool                `json:"isBase64Encoded"`
 }
 
-// invoke calls the handler for a route, for at most the integration timeout. The error is context.DeadlineExceeded where
-// that passed; any other means that the handler failed or answered no proxy response. c is nil for an HTTP route.
+// header is what the answer to the handshake has. Where a name is in both, the one with many values holds.
+func (r response) header() http.Header {
+	h := http.Header{}
+	for name, value := range r.Headers {
+		h.Set(name, value)
+	}
+	for name, values := range r.MultiValueHeaders {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
+	return h
+}
+
+// invoke calls the handler for a route, for at most the integration timeout. The error is errTimedOut where that has
+// passed; any other means that the handler failed or answered no proxy response. c is nil for an HTTP route.
 func (g *Gateway) invoke(c *connection, routeKey string, e any) (r response, err error) {
 	handler := g.config.Handler
 	if _, ok := g.faults.Load().strikes(FailHandler, c, routeKey); ok {
@@ -30,7 +44,7 @@ func (g *Gateway) invoke(c *connection, routeKey string, e any) (r response, err
 	}
 	payload, err := g.call(handler, e)
 	if err == nil {
-		if err = json.Unmarshal(payload, &r); err != nil || r.StatusCode < 100 || r.StatusCode > 599 {
+		if err = unmarshal(payload, &r); err != nil || r.StatusCode < 200 || r.StatusCode > 599 {
 			err = fmt.Errorf("the handler's response is no proxy response with a statusCode: %.200q", payload)
 		}
 	}
@@ -40,7 +54,10 @@ func (g *Gateway) invoke(c *connection, routeKey string, e any) (r response, err
 	return r, err
 }
 
-// call calls a function with an event, for at most the integration timeout.
+// errTimedOut is not context.DeadlineExceeded, with which a handler may itself say that something else was too late.
+var errTimedOut = errors.New("the integration timeout has passed")
+
+// call calls a function with an event, for at most the integration timeout; errTimedOut where that has passed.
 //
 // The invocation is the gateway's own, not the client's: it goes on where the client leaves. A function that ignores its
 // context also goes on after the timeout, as on AWS when API Gateway has given up on it.
@@ -53,32 +70,44 @@ func (g *Gateway) call(handler Handler, e any) ([]byte, error) {
 		err     error
 	}
 	done := make(chan result, 1)
-	go func() {
-		payload, err := invokeSafely(ctx, handler, mustJSON(e))
-		done <- result{payload, err}
-	}()
 	expired := make(chan struct{})
-	stop := g.clock.AfterFunc(g.config.IntegrationTimeout, func() { close(expired) })
+	stop := g.clock.AfterFunc(g.config.IntegrationTimeout, func() { close(expired) }) // before the handler can be seen to run
 	defer stop()
+	go func() {
+		// What stands here is sent where the handler ends this goroutine, as t.FailNow does.
+		r := result{err: errors.New("the handler called runtime.Goexit")}
+		defer func() {
+			if p := recover(); p != nil { // an error, as in the Lambda runtime
+				r = result{err: fmt.Errorf("the handler panicked: %v", p)}
+			}
+			done <- r
+		}()
+		payload, err := handler.Invoke(ctx, mustJSON(e))
+		r = result{payload, err}
+	}()
 	select {
 	case r := <-done:
 		if r.err != nil && ctx.Err() != nil { // it met the deadline that it was given
-			return nil, ctx.Err()
+			return nil, errTimedOut
 		}
 		return r.payload, r.err
 	case <-expired:
-		return nil, context.DeadlineExceeded
+		return nil, errTimedOut
 	}
 }
 
-// invokeSafely makes an error of a panic, as the Lambda runtime does.
-func invokeSafely(ctx context.Context, handler Handler, payload []byte) (answer []byte, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the handler panicked: %v", p)
-		}
-	}()
-	return handler.Invoke(ctx, payload)
+// unmarshal is json.Unmarshal into a struct, but a name of the object counts only where it is the field's to the letter, as
+// AWS reads answers.
+func unmarshal(payload []byte, into any) error {
+	var got, fields map[string]json.RawMessage
+	if err := json.Unmarshal(payload, &got); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(mustJSON(into), &fields); err != nil {
+		return err
+	}
+	maps.DeleteFunc(got, func(name string, _ json.RawMessage) bool { return fields[name] == nil })
+	return json.Unmarshal(mustJSON(got), into)
 }
 
 func (g *Gateway) logFailure(what string, err error) {
@@ -112,7 +141,7 @@ func (g *Gateway) handleMessage(c *connection, body []byte) {
 	}
 	_, err := g.invoke(c, route, e)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, errTimedOut):
 		c.tell("Endpoint request timed out", e.Context.RequestID)
 	case err != nil:
 		c.tell("Internal server error", e.Context.RequestID)
@@ -144,11 +173,12 @@ func (g *Gateway) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 	answer, err := g.invoke(nil, r.Method+" "+r.URL.Path, g.httpEvent(r))
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, errTimedOut):
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"message": "Service Unavailable"})
 	case err != nil:
 		writeJSON(w, http.StatusInternalServerError, map[string]string{"message": "Internal Server Error"})
 	default:
+		answer.MultiValueHeaders = nil
 		answer.write(w)
 	}
 }
@@ -164,9 +194,7 @@ func (r response) write(w http.ResponseWriter) {
 		}
 		body = decoded
 	}
-	for name, value := range r.Headers {
-		w.Header().Set(name, value)
-	}
+	maps.Copy(w.Header(), r.header())
 	for _, cookie := range r.Cookies {
 		w.Header().Add("Set-Cookie", cookie)
 	}

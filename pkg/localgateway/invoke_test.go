@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -39,7 +41,7 @@ func TestRouteSelection(t *testing.T) {
 }
 
 func TestWhatAClientIsToldOfFailures(t *testing.T) {
-	config := localgateway.Config{Routes: []string{"fail", "panic", "hang", "garbage", "refuse"}, IntegrationTimeout: 50 * time.Millisecond}
+	config := localgateway.Config{Routes: []string{"fail", "panic", "hang", "garbage", "refuse", "upstream", "exit", "100", "letters"}, IntegrationTimeout: 50 * time.Millisecond}
 	f, _, addr := serve(t, config, func(ctx context.Context, e event) (any, error) {
 		switch e.Context.RouteKey {
 		case "fail":
@@ -51,6 +53,15 @@ func TestWhatAClientIsToldOfFailures(t *testing.T) {
 			return nil, ctx.Err()
 		case "garbage":
 			return "no proxy response", nil
+		case "upstream": // what the handler itself asked for was too late; the handler was not
+			return nil, fmt.Errorf("the database: %w", context.DeadlineExceeded)
+		case "exit":
+			runtime.Goexit() // as t.FailNow does
+			return nil, nil
+		case "100":
+			return map[string]any{"statusCode": 100}, nil
+		case "letters":
+			return map[string]any{"StatusCode": 200}, nil
 		default:
 			return map[string]any{"statusCode": 400, "body": "refused"}, nil
 		}
@@ -61,6 +72,10 @@ func TestWhatAClientIsToldOfFailures(t *testing.T) {
 		{"fail", "Internal server error"},
 		{"panic", "Internal server error"},
 		{"garbage", "Internal server error"},
+		{"upstream", "Internal server error"},
+		{"exit", "Internal server error"},
+		{"100", "Internal server error"},
+		{"letters", "Internal server error"},
 		{"hang", "Endpoint request timed out"},
 	} {
 		write(t, c, `{"action":"`+tc.action+`"}`)
@@ -108,6 +123,35 @@ func TestMessagesOfOneConnectionAreNotSerialised(t *testing.T) {
 	}
 }
 
+func TestForwardedHeaders(t *testing.T) {
+	f, _, addr := serve(t, allRoutes, nil)
+	for _, tc := range []struct{ host, came, forwarded, port string }{
+		{addr, "", "127.0.0.1", addr[strings.LastIndex(addr, ":")+1:]},
+		{"chat.example", "203.0.113.7", "203.0.113.7, 127.0.0.1", "80"},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+addr+"/ping", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = tc.host
+		if tc.came != "" {
+			r.Header.Set("X-Forwarded-For", tc.came)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = answer.Body.Close()
+		var e struct{ Headers map[string]string }
+		if err := json.Unmarshal(f.next(t).raw, &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Headers["x-forwarded-for"] != tc.forwarded || e.Headers["x-forwarded-port"] != tc.port {
+			t.Errorf("%s: got %v", tc.host, e.Headers)
+		}
+	}
+}
+
 func TestHTTPRoutes(t *testing.T) {
 	var answer any
 	f, _, addr := serve(t, allRoutes, func(context.Context, event) (any, error) {
@@ -116,7 +160,16 @@ func TestHTTPRoutes(t *testing.T) {
 		}
 		return answer, nil
 	})
-	answer = map[string]any{"statusCode": 201, "headers": map[string]string{"X-A": "b"}, "body": "aGk=", "isBase64Encoded": true}
+	answer = map[string]any{"statusCode": 201, "headers": map[string]string{"X-A": "b"}, "multiValueHeaders": map[string][]string{"X-A": {"c"}}, "body": "aGk=", "isBase64Encoded": true}
+	pong, err := http.Get("http://" + addr + "/ping")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = pong.Body.Close()
+	if got := pong.Header.Get("X-A"); got != "b" {
+		t.Errorf("X-A is %q: many values are a field of REST and WebSocket APIs", got)
+	}
+	f.next(t)
 	if status, _, body := call(t, "GET", "http://"+addr+"/ping?x=1&x=2", ""); status != 201 || body != "hi" {
 		t.Errorf("got %d %s", status, body)
 	}

@@ -69,25 +69,28 @@ func (p policy) allows(methodARN string) (bool, error) {
 	return allowed && !denied, nil
 }
 
-// matchARN tells whether a policy's resource covers an ARN: segment by segment between the colons, because a wildcard does not
-// reach into the next one
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html). Within the last one it
-// does reach across slashes, so that API/STAGE/* covers API/STAGE/$connect, and API/STAGE/*/* does not.
+// matchARN tells whether a policy's resource covers an ARN: segment by segment between the colons, but a * that ends a segment
+// may reach on into those that follow
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html). It does reach across
+// slashes, so that API/STAGE/* covers API/STAGE/$connect, and API/STAGE/*/* does not.
 func matchARN(pattern, arn string) bool {
-	if pattern == "*" {
-		return true
+	return matchSegments(strings.Split(pattern, ":"), strings.Split(arn, ":"))
+}
+
+func matchSegments(patterns, values []string) bool {
+	if len(patterns) == 0 {
+		return len(values) == 0
 	}
-	const segments = 6 // arn, partition, service, region, account, resource
-	patterns, values := strings.SplitN(pattern, ":", segments), strings.SplitN(arn, ":", segments)
-	if len(patterns) != len(values) {
-		return false
+	most := min(1, len(values))
+	if strings.HasSuffix(patterns[0], "*") {
+		most = len(values)
 	}
-	for i := range patterns {
-		if !wildcard(patterns[i], values[i]) {
-			return false
+	for n := 1; n <= most; n++ {
+		if wildcard(patterns[0], strings.Join(values[:n], ":")) && matchSegments(patterns[1:], values[n:]) {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // wildcard matches a whole string with a pattern in which * stands for any number of characters and ? for one.

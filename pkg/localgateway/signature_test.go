@@ -66,6 +66,22 @@ func TestTheSDKsSignatureIsTaken(t *testing.T) {
 	}
 }
 
+// Callers sign with the time of their machine, whatever clock the gateway's timeouts are on.
+func TestSignaturesAreNotOnTheManualClock(t *testing.T) {
+	config, clock := withClock()
+	config.Credentials = &localgateway.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret"}
+	f, gw, addr := serve(t, config, nil)
+	dial(t, "ws://"+addr+"/dev")
+	id := f.next(t).Context.ConnectionID
+	gw.WaitForInvocations()
+	clock.Advance(6 * time.Minute)
+	client := apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
+		BaseEndpoint: aws.String("http://" + addr + "/dev"), Region: "eu-central-1", Credentials: keys("AKID", "secret"), RetryMaxAttempts: 1})
+	if _, err := client.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte("hi")}); err != nil {
+		t.Error(err)
+	}
+}
+
 // What is signed by hand, and changed after it was signed.
 func TestASignatureCoversTheWholeCall(t *testing.T) {
 	_, addr, id := withCredentials(t)
