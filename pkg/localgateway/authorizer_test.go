@@ -92,6 +92,8 @@ func TestWhatAnAuthorizerAnswers(t *testing.T) {
 		{"null", `null`, nil, 500},
 		{"no principal", `{"policyDocument":{"Statement":[` + allow + `]}}`, nil, 500},
 		{"no policy", `{"principalId":"ann"}`, nil, 500},
+		{"an effect in other letters", policy(`[{"effect":"Allow","Action":"*","Resource":"*"}]`), nil, 500},
+		{"null for an action", policy(`[{"Effect":"Allow","Action":null,"Resource":"*"}]`), nil, 500},
 		{"a principal in other letters", strings.Replace(answer("Allow", "*", "ARN"), "principalId", "principalID", 1), nil, 500},
 		{"a policy in other letters", strings.Replace(answer("Allow", "*", "ARN"), "policyDocument", "PolicyDocument", 1), nil, 500},
 		{"out of time by its own clock", "", context.DeadlineExceeded, 500},

@@ -131,10 +131,20 @@ func TestTheIntegrationTimeoutIsOnTheClock(t *testing.T) {
 	}
 }
 
-// slowToSet is a clock on which an alarm takes a while to be set.
+// slowToSet is a clock on which an alarm takes a while to be set, and that counts them.
 type slowToSet struct {
 	*localgateway.ManualClock
 	set atomic.Int32
+}
+
+// waitForAlarms returns when so many alarms have been set.
+func (c *slowToSet) waitForAlarms(t *testing.T, n int32) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); c.set.Load() < n; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d alarms are set, want %d", c.set.Load(), n)
+		}
+	}
 }
 
 func (c *slowToSet) AfterFunc(d time.Duration, f func()) func() bool {
@@ -155,6 +165,19 @@ func TestTheIntegrationTimeoutIsSetBeforeTheHandlerRuns(t *testing.T) {
 		return nil, nil
 	})
 	dial(t, "ws://"+addr+"/dev")
+}
+
+func TestTheIdleTimeoutIsSetBeforeTheClientIsConnected(t *testing.T) {
+	config, manual := withClock()
+	clock := &slowToSet{ManualClock: manual}
+	config.Clock, config.Routes = clock, []string{"$disconnect"} // so that no invocation sets another
+	f, _, addr := serve(t, config, nil)
+	c := dial(t, "ws://"+addr+"/dev")
+	if clock.set.Load() != 1 {
+		t.Fatal("the client is connected, and nothing is set to cut it")
+	}
+	clock.Advance(10 * time.Minute)
+	expectCut(t, f, c)
 }
 
 func TestAManualClockNeverGoesBack(t *testing.T) {

@@ -149,13 +149,6 @@ func (c *connection) isOpen() bool {
 	return !c.closing && !c.gone
 }
 
-// isGone tells whether the socket is closed.
-func (c *connection) isGone() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.gone
-}
-
 // start is called when the handshake is written; what was queued meanwhile follows.
 func (c *connection) start(conn net.Conn) {
 	c.mu.Lock()

@@ -76,7 +76,8 @@ func (f Fault) check() error {
 
 // SetFaults replaces the faults that take place from now on; none given means none. The seed makes a run repeatable: it decides
 // for each fault, each connection in the order of their handshakes, and each occasion of that connection by its number, and
-// so does not depend on how connections run beside each other.
+// so does not depend on how connections run beside each other. Posts to one connection that come at once, and calls of
+// HTTP routes, are numbered as they come.
 func (g *Gateway) SetFaults(seed uint64, faults ...Fault) error {
 	for _, f := range faults {
 		if err := f.check(); err != nil {

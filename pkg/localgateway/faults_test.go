@@ -3,6 +3,7 @@ package localgateway_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -156,7 +157,9 @@ func expectOnlyDisconnect(t *testing.T, f *function, gw *localgateway.Gateway) {
 }
 
 func TestFaultyPosts(t *testing.T) {
-	config, clock := withClock()
+	config, manual := withClock()
+	clock := &slowToSet{ManualClock: manual}
+	config.Clock = clock
 	f, gw, addr := serve(t, config, nil)
 	c := dial(t, "ws://"+addr+"/dev")
 	id := f.next(t).Context.ConnectionID
@@ -171,25 +174,21 @@ func TestFaultyPosts(t *testing.T) {
 		}
 	}
 	setFaults(t, gw, 1, localgateway.Fault{Effect: localgateway.DelayPost, Delay: time.Minute})
+	before := clock.set.Load()
 	status := make(chan int)
 	go func() {
 		got, _, _ := call(t, "POST", post, "delayed")
 		status <- got
 	}()
+	clock.waitForAlarms(t, before+1)
 	select {
 	case <-status:
 		t.Error("the post was not delayed")
 	case <-time.After(20 * time.Millisecond):
 	}
-	for waiting := true; waiting; { // the post may not have come to its wait yet
-		clock.Advance(time.Minute)
-		select {
-		case got := <-status:
-			if waiting = false; got != 200 {
-				t.Errorf("a delayed post: %d", got)
-			}
-		case <-time.After(10 * time.Millisecond):
-		}
+	clock.Advance(time.Minute)
+	if got := <-status; got != 200 {
+		t.Errorf("a delayed post: %d", got)
 	}
 	if got := read(t, c); got != "delayed" {
 		t.Errorf("got %q: a post that failed was delivered", got)
@@ -201,7 +200,9 @@ func TestFaultyPosts(t *testing.T) {
 }
 
 func TestAHandlerThatFailsOrHangs(t *testing.T) {
-	config, clock := withClock()
+	config, manual := withClock()
+	clock := &slowToSet{ManualClock: manual}
+	config.Clock = clock
 	f, gw, addr := serve(t, config, nil)
 	c := dial(t, "ws://"+addr+"/dev")
 	f.next(t)
@@ -218,18 +219,12 @@ func TestAHandlerThatFailsOrHangs(t *testing.T) {
 		t.Errorf("got %s", e.raw)
 	}
 	setFaults(t, gw, 1, localgateway.Fault{Effect: localgateway.HangHandler, RouteKey: "echo"})
+	before := clock.set.Load()
 	write(t, c, `{"action":"echo"}`)
-	told := make(chan string)
-	go func() { told <- read(t, c) }()
-	for waiting := true; waiting; {
-		clock.Advance(29 * time.Second)
-		select {
-		case got := <-told:
-			if waiting = false; !strings.Contains(got, "Endpoint request timed out") {
-				t.Errorf("got %s", got)
-			}
-		case <-time.After(10 * time.Millisecond):
-		}
+	clock.waitForAlarms(t, before+1)
+	clock.Advance(29 * time.Second)
+	if got := read(t, c); !strings.Contains(got, "Endpoint request timed out") {
+		t.Errorf("got %s", got)
 	}
 	if len(f.events) != 0 {
 		t.Errorf("what hangs reached the handler: %s", f.next(t).raw)
@@ -296,6 +291,53 @@ func TestFaultsAreRepeatable(t *testing.T) {
 	}
 	if n := strings.Count(first, "x"); n < connections*posts/10 || n > connections*posts*3/10 {
 		t.Errorf("a rate of 0.2 struck %d of %d", n, connections*posts)
+	}
+}
+
+// The messages of one client are struck in their order, however their invocations run beside each other.
+func TestFaultsOfInvocationsAreRepeatable(t *testing.T) {
+	const messages = 100
+	run := func() string {
+		f, gw, addr := serve(t, allRoutes, nil)
+		setFaults(t, gw, 7, localgateway.Fault{Effect: localgateway.FailHandler, RouteKey: "echo", Rate: 0.5})
+		c := dial(t, "ws://"+addr+"/dev")
+		f.next(t)
+		for i := range messages {
+			write(t, c, fmt.Sprintf(`{"action":"echo","number":%d}`, i))
+		}
+		write(t, c, "the last")
+		struck := []byte(strings.Repeat("x", messages))
+		note := func(e event) {
+			var body struct{ Number int }
+			if json.Unmarshal([]byte(e.Body), &body) == nil {
+				struck[body.Number] = '.'
+			}
+		}
+		for {
+			e := f.next(t)
+			note(e)
+			if e.Body == "the last" { // all before it are under way
+				break
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := gw.Shutdown(ctx); err != nil {
+			t.Fatal(err)
+		}
+		for len(f.events) > 0 {
+			note(f.next(t))
+		}
+		return string(struck)
+	}
+	first := run()
+	if n := strings.Count(first, "x"); n < messages/4 || n > messages*3/4 {
+		t.Errorf("a rate of 0.5 struck %d of %d", n, messages)
+	}
+	for range 3 {
+		if again := run(); again != first {
+			t.Fatalf("the same seed gave\n%s\nand then\n%s", first, again)
+		}
 	}
 }
 

@@ -102,18 +102,19 @@ func (g *Gateway) takeMessages(c *connection, stream io.Reader) ending {
 	}
 }
 
-// takeMessage begins to handle a message, unless the account's quota is used up, or the socket was dropped and what was on
-// its way here is lost.
+// takeMessage begins to handle a message, unless the account's quota is used up, or the connection is closed by now and what
+// was on its way here is lost. Which fault strikes is decided here, in the order of the client's messages.
 func (g *Gateway) takeMessage(c *connection, message []byte) {
 	if _, ok := g.faults.Load().strikes(DropSocket, c, ""); ok {
 		c.abandon()
 	}
 	switch {
-	case c.isGone():
+	case !c.isOpen():
 	case !g.quotas.requests.take():
 		c.tell(tooMany.message, newID())
 	case g.begin():
-		go g.handleMessage(c, message)
+		route := g.selectRoute(message)
+		go g.handleMessage(c, g.handler(c, route), route, message)
 	}
 }
 
@@ -151,7 +152,9 @@ func parseClose(payload []byte) ending {
 		return ending{code: closeNoStatus, reason: reasonNoStatus}
 	}
 	code, reason := ws.ParseCloseFrameData(payload)
-	if err := ws.CheckCloseFrameData(code, reason); err != nil {
+	// 1012 to 1014 were registered after RFC 6455 (https://www.iana.org/assignments/websocket/websocket.xhtml).
+	registeredLater := code >= 1012 && code <= 1014
+	if err := ws.CheckCloseFrameData(code, reason); err != nil && !registeredLater {
 		return ending{code: closeProtocolError, reason: err.Error(), broken: true}
 	}
 	return ending{code: int(code), reason: reason}

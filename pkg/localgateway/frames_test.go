@@ -27,6 +27,9 @@ func TestClosesReachDisconnect(t *testing.T) {
 		{"with a code and a reason", func(c net.Conn) {
 			_ = ws.WriteFrame(c, ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(4000, "bored"))))
 		}, 4000, "bored"},
+		{"with a code that was registered later", func(c net.Conn) {
+			_ = ws.WriteFrame(c, ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(1012, "restart"))))
+		}, 1012, "restart"},
 		{"with no code", func(c net.Conn) { _ = ws.WriteFrame(c, ws.MaskFrame(ws.NewCloseFrame(nil))) },
 			1005, "Client-side close frame status not set"},
 		{"with no close frame", func(c net.Conn) { _ = c.Close() }, 1006, "Connection Closed Abnormally"},
@@ -154,6 +157,53 @@ func readFrame(r io.Reader) (ws.Header, []byte, error) {
 		ws.Cipher(payload, header.Mask, 0)
 	}
 	return header, payload, err
+}
+
+// A client that is in the middle of something long still finds out why it is closed.
+func TestTheCloseFrameReachesAClientThatIsStillSending(t *testing.T) {
+	f, _, addr := serve(t, allRoutes, nil)
+	conn, _ := handshake(t, addr, "/dev")
+	f.next(t)
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	large := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame(make([]byte, 400<<10))))
+	if _, err := conn.Write(large); err != nil {
+		t.Errorf("what is sent after the limit is broken: %v", err)
+	}
+	time.Sleep(50 * time.Millisecond)
+	header, payload, err := readFrame(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := ws.ParseCloseFrameData(payload); header.OpCode != ws.OpClose || code != 1009 {
+		t.Errorf("got %+v %d", header, code)
+	}
+	if _, err := conn.Write(large); err != nil {
+		t.Errorf("what is sent after the close frame is refused: %v", err)
+	}
+	began := time.Now()
+	if _, err := conn.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("then came %v, want the end of the stream", err)
+	}
+	if took := time.Since(began); took > 500*time.Millisecond {
+		t.Errorf("the stream ended %v later", took)
+	}
+}
+
+func TestNothingIsHandledAfterADelete(t *testing.T) {
+	f, gw, addr := serve(t, allRoutes, nil)
+	conn, _ := handshake(t, addr, "/dev")
+	if status, _, _ := call(t, "DELETE", "http://"+addr+"/dev/@connections/"+f.next(t).Context.ConnectionID, ""); status != 204 {
+		t.Fatalf("the delete: %d", status)
+	}
+	_ = ws.WriteFrame(conn, ws.MaskFrame(ws.NewTextFrame([]byte("late"))))
+	_ = ws.WriteFrame(conn, ws.MaskFrame(ws.NewCloseFrame(nil)))
+	if e := f.next(t); e.Context.EventType != "DISCONNECT" {
+		t.Errorf("got %+v", e.Context)
+	}
+	gw.WaitForInvocations()
+	if len(f.events) > 0 {
+		t.Errorf("got %s", f.next(t).raw)
+	}
 }
 
 func TestAPingIsAnswered(t *testing.T) {

@@ -169,6 +169,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.serveRoute(w, r)
 	case r.URL.Path == stage || r.URL.Path == stage+"/":
 		g.serveHandshake(w, r)
+	case strings.Contains(r.URL.Path, "/@connections/"): // of another stage, or with none
+		refuse(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
 	case isUpgrade(r): // another stage
 		writeJSON(w, http.StatusForbidden, map[string]string{"message": "Forbidden"})
 	default:

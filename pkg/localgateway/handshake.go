@@ -22,6 +22,9 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusRequestURITooLong, map[string]string{"message": "Request URI too long"})
 		return
 	}
+	if len(r.Header.Values("Connection")) > 1 { // one list over several lines, of which the upgrade would look at the first
+		r.Header.Set("Connection", strings.Join(r.Header.Values("Connection"), ", "))
+	}
 	if problem := checkHandshake(r); problem != "" {
 		w.Header().Set("Sec-WebSocket-Version", "13")
 		w.Header().Set("Upgrade", "websocket")
@@ -64,7 +67,7 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 		g.remove(c)
 		c.abandon()
 		if _, lost := g.faults.Load().strikes(LoseDisconnect, c, routeDisconnect); !lost && g.routes[routeDisconnect] {
-			_, _ = g.invoke(c, routeDisconnect, g.disconnectEvent(c, code, reason))
+			_, _ = g.invoke(g.handler(c, routeDisconnect), routeDisconnect, g.disconnectEvent(c, code, reason))
 		}
 		g.faults.Load().forget(c)
 	}()
@@ -85,7 +88,7 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 	}
 	protocol := ""
 	if g.routes[routeConnect] {
-		answer, err := g.invoke(c, routeConnect, g.connectEvent(c, r))
+		answer, err := g.invoke(g.handler(c, routeConnect), routeConnect, g.connectEvent(c, r))
 		switch {
 		case errors.Is(err, errTimedOut):
 			refuse(timedOut)
@@ -105,6 +108,7 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"message": "Service Unavailable"})
 		return nil, true
 	}
+	c.watch() // before the client can be seen to be connected
 	upgrader := ws.HTTPUpgrader{Timeout: 10 * time.Second}
 	if protocol != "" {
 		upgrader.Header = http.Header{"Sec-WebSocket-Protocol": {protocol}}
@@ -122,7 +126,6 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 		stream = io.MultiReader(strings.NewReader(string(early)), conn)
 	}
 	c.start(conn)
-	c.watch()
 	return stream, true
 }
 

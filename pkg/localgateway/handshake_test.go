@@ -66,6 +66,16 @@ func TestHandshake(t *testing.T) {
 	if status, _, _ := call(t, "GET", "http://"+addr+"/elsewhere", ""); status != 404 {
 		t.Errorf("an unknown path: %d", status)
 	}
+	for _, path := range []string{"/prod/@connections/AAAAAAAAAAAAAAA=", "/@connections/AAAAAAAAAAAAAAA="} {
+		if status, name, _ := call(t, "POST", "http://"+addr+path, ""); status != 403 || name != "ForbiddenException" {
+			t.Errorf("@connections of another stage, %s: %d %s", path, status, name)
+		}
+	}
+	conn := tcp(t, addr)
+	_, _ = io.WriteString(conn, strings.Replace(upgrade, "Connection: ", "Connection: keep-alive\r\nConnection: ", 1))
+	if answer, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || answer.StatusCode != 101 {
+		t.Errorf("a Connection header of two lines: %v, %v", answer, err)
+	}
 }
 
 func TestASubprotocolIsGrantedByConnectOnly(t *testing.T) {
@@ -88,11 +98,14 @@ func TestASubprotocolIsGrantedByConnectOnly(t *testing.T) {
 
 func TestARefusalHasTheHeadersOfConnect(t *testing.T) {
 	_, _, addr := serve(t, allRoutes, func(context.Context, event) (any, error) {
-		return json.RawMessage(`{"statusCode":401,"headers":{"X-One":"1","X-Both":"single"},"multiValueHeaders":{"X-Two":["1","2"],"X-Both":["1","2"]},"cookies":["a=b"],"body":"who?"}`), nil
+		return json.RawMessage(`{"statusCode":401,"headers":{"X-One":"1","X-Both":"single","content-length":"1","Transfer-Encoding":"gzip"},"multiValueHeaders":{"X-Two":["1","2"],"X-Both":["1","2"]},"cookies":["a=b"],"body":"who?"}`), nil
 	})
 	_, answer, err := websocket.Dial(t.Context(), "ws://"+addr+"/dev", nil)
 	if err == nil {
 		t.Fatal("the handshake was granted")
+	}
+	if body, err := io.ReadAll(answer.Body); err != nil || string(body) != "who?" {
+		t.Errorf("got %q, %v", body, err)
 	}
 	got := fmt.Sprint(answer.Header.Values("X-One"), answer.Header.Values("X-Two"), answer.Header.Values("X-Both"), answer.Header.Values("Set-Cookie"))
 	if want := "[1] [1 2] [1 2] []"; got != want {

@@ -34,14 +34,8 @@ func (r response) header() http.Header {
 }
 
 // invoke calls the handler for a route, for at most the integration timeout. The error is errTimedOut where that has
-// passed; any other means that the handler failed or answered no proxy response. c is nil for an HTTP route.
-func (g *Gateway) invoke(c *connection, routeKey string, e any) (r response, err error) {
-	handler := g.config.Handler
-	if _, ok := g.faults.Load().strikes(FailHandler, c, routeKey); ok {
-		handler = deadHandler{}
-	} else if _, ok := g.faults.Load().strikes(HangHandler, c, routeKey); ok {
-		handler = hangingHandler{}
-	}
+// passed; any other means that the handler failed or answered no proxy response.
+func (g *Gateway) invoke(handler Handler, routeKey string, e any) (r response, err error) {
 	payload, err := g.call(handler, e)
 	if err == nil {
 		if err = unmarshal(payload, &r); err != nil || r.StatusCode < 200 || r.StatusCode > 599 {
@@ -52,6 +46,18 @@ func (g *Gateway) invoke(c *connection, routeKey string, e any) (r response, err
 		g.logFailure("the invocation of "+routeKey+" failed", err)
 	}
 	return r, err
+}
+
+// handler returns what an invocation is to call: the handler, or what a fault puts in its place. c is nil for an HTTP route.
+func (g *Gateway) handler(c *connection, routeKey string) Handler {
+	faults := g.faults.Load()
+	if _, ok := faults.strikes(FailHandler, c, routeKey); ok {
+		return deadHandler{}
+	}
+	if _, ok := faults.strikes(HangHandler, c, routeKey); ok {
+		return hangingHandler{}
+	}
+	return g.config.Handler
 }
 
 // errTimedOut is not context.DeadlineExceeded, with which a handler may itself say that something else was too late.
@@ -131,15 +137,14 @@ func (hangingHandler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 
 // handleMessage invokes the route of one message, which its caller has begun. The handler's response reaches no client,
 // because no route has a route response; its failure does, as API Gateway words it.
-func (g *Gateway) handleMessage(c *connection, body []byte) {
+func (g *Gateway) handleMessage(c *connection, handler Handler, route string, body []byte) {
 	defer g.work.Done()
-	route := g.selectRoute(body)
 	e := g.messageEvent(c, route, string(body))
 	if route == "" {
 		c.tell("Forbidden", e.Context.RequestID)
 		return
 	}
-	_, err := g.invoke(c, route, e)
+	_, err := g.invoke(handler, route, e)
 	switch {
 	case errors.Is(err, errTimedOut):
 		c.tell("Endpoint request timed out", e.Context.RequestID)
@@ -171,7 +176,7 @@ func (g *Gateway) serveRoute(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusTooManyRequests, map[string]string{"message": "Too Many Requests"})
 		return
 	}
-	answer, err := g.invoke(nil, r.Method+" "+r.URL.Path, g.httpEvent(r))
+	answer, err := g.invoke(g.handler(nil, r.Method+" "+r.URL.Path), r.Method+" "+r.URL.Path, g.httpEvent(r))
 	switch {
 	case errors.Is(err, errTimedOut):
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"message": "Service Unavailable"})
@@ -195,6 +200,9 @@ func (r response) write(w http.ResponseWriter) {
 		body = decoded
 	}
 	maps.Copy(w.Header(), r.header())
+	for _, name := range [...]string{"Connection", "Content-Length", "Transfer-Encoding"} { // the server's own to say
+		w.Header().Del(name)
+	}
 	for _, cookie := range r.Cookies {
 		w.Header().Add("Set-Cookie", cookie)
 	}

@@ -25,10 +25,23 @@ type statement struct {
 	NotAction, NotResource, Condition json.RawMessage
 }
 
+func (p *policy) UnmarshalJSON(b []byte) error {
+	type plain policy
+	return unmarshal(b, (*plain)(p))
+}
+
+func (s *statement) UnmarshalJSON(b []byte) error {
+	type plain statement
+	return unmarshal(b, (*plain)(s))
+}
+
 // oneOrMore is a JSON array, or its only element alone, as IAM takes both.
 type oneOrMore[T any] []T
 
 func (o *oneOrMore[T]) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return nil
+	}
 	if strings.HasPrefix(string(b), "[") {
 		return json.Unmarshal(b, (*[]T)(o))
 	}
