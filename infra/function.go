@@ -36,7 +36,7 @@ func newFunction(scope constructs.Construct, s settings, t tables) function {
 		Description: jsii.String("The chat's function: its own log, the two tables, and posts to connections"),
 	})
 	logs.GrantWrite(role)
-	// Just what dynamo.RosterAPI and dynamo.LogAPI name; a transaction's update needs its own permission.
+	// Just what dynamo.RosterAPI, dynamo.LogAPI and dynamo.LeasesAPI name; a transaction needs the permissions of its writes.
 	allow(role, t.connections, []string{"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}, []string{"dynamodb:Query"})
 	allow(role, t.messages, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"}, nil)
 

@@ -60,6 +60,7 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 		Chat: chat.Service{
 			Log:     dynamo.NewLog(db, c.MessagesTable, c.MessageRetention),
 			Roster:  dynamo.NewRoster(db, c.ConnectionsTable),
+			Leases:  dynamo.NewLeases(db, c.MessagesTable),
 			Encoder: protocol.Encoder{},
 			Now:     time.Now,
 			Workers: workers,

@@ -63,13 +63,13 @@ func newBackend(ctx context.Context, o options, endpoint string) (*backend, erro
 			return nil, err
 		}
 		db := dynamo.NewClient(env)
-		return inProcess(o, endpoint, dynamo.NewLog(db, messagesTable, 0), dynamo.NewRoster(db, connectionsTable), nothing)
+		return inProcess(o, endpoint, dynamo.NewLog(db, messagesTable, 0), dynamo.NewRoster(db, connectionsTable), dynamo.NewLeases(db, messagesTable), nothing)
 	default:
 		messages, err := localstore.OpenLog(o.data)
 		if err != nil {
 			return nil, err
 		}
-		return inProcess(o, endpoint, messages, &localstore.Roster{}, messages.Close)
+		return inProcess(o, endpoint, messages, &localstore.Roster{}, &localstore.Leases{}, messages.Close)
 	}
 }
 
@@ -81,7 +81,7 @@ func credentials() aws.CredentialsProvider {
 }
 
 // inProcess is the handler that Lambda would run, in this process.
-func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, closeStore func() error) (*backend, error) {
+func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, leases chat.Leases, closeStore func() error) (*backend, error) {
 	b := &backend{log: log, roster: roster, close: closeStore}
 	if o.auth.on() {
 		a, err := o.auth.authorizer(o.logger)
@@ -100,6 +100,7 @@ func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, clo
 		Chat: chat.Service{
 			Log:     log,
 			Roster:  roster,
+			Leases:  leases,
 			Encoder: protocol.Encoder{},
 			Now:     time.Now,
 			Workers: workers,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"wschat/pkg/chat"
+	"wschat/pkg/localstore"
 )
 
 // world is a Log, a Roster and a Poster in memory that writes down what was called, in order.
@@ -18,28 +19,32 @@ type world struct {
 	expired int64 // messages up to this index are no longer kept
 	members []chat.Member
 	posts   map[string][]string // by connection id
+	leases  localstore.Leases
 
-	appendErr, membersErr, readErr, tailErr error
-	post                                    func(ctx context.Context, id string) error
+	appendErr, membersErr, readErr, tailErr, acquireErr error
+	post                                                func(ctx context.Context, id string) error
+	beforeRelease                                       func() // of a lease
 }
 
 var (
 	_ chat.Log    = (*world)(nil)
 	_ chat.Roster = roster{}
+	_ chat.Leases = leases{}
 	_ chat.Poster = (*world)(nil)
 )
 
 func (w *world) service() chat.Service {
-	return chat.Service{Log: w, Roster: roster{w}, Poster: w, Encoder: w, Now: time.Now, Workers: 4}
+	return chat.Service{Log: w, Roster: roster{w}, Leases: leases{w}, Poster: w, Encoder: w, Now: time.Now, Workers: 4}
 }
 
 // Messages makes one frame of as many bytes as the contents have, and a few that name them.
-func (w *world) Messages(p chat.Page) [][]byte {
-	s := ""
+func (w *world) Messages(p chat.Page) []chat.Frame {
+	s, last := "", int64(0)
 	for _, m := range p.Messages {
 		s += fmt.Sprintf("%d:%s ", m.Index, m.Content)
+		last = m.Index
 	}
-	return [][]byte{[]byte(s)}
+	return []chat.Frame{{Text: []byte(s), Last: last}}
 }
 
 // Members makes one frame that lists the users.
@@ -140,6 +145,36 @@ func (w *world) Rooms(_ context.Context, id string, most int) (n int, err error)
 		}
 	}
 	return n, w.membersErr
+}
+
+// leases is the world as chat.Leases.
+type leases struct{ *world }
+
+func (l leases) Acquire(ctx context.Context, room, owner string, start int64) (int64, bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.call("acquire")
+	if l.acquireErr != nil {
+		return 0, false, l.acquireErr
+	}
+	return l.world.leases.Acquire(ctx, room, owner, start)
+}
+
+func (l leases) Renew(ctx context.Context, room, owner string, sent int64) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.call("renew")
+	return l.world.leases.Renew(ctx, room, owner, sent)
+}
+
+func (l leases) Release(ctx context.Context, room, owner string, sent int64) error {
+	if l.beforeRelease != nil {
+		l.beforeRelease()
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.call("release")
+	return l.world.leases.Release(ctx, room, owner, sent)
 }
 
 // roster is the world as a chat.Roster, whose Members is not the Encoder's.

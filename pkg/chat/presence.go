@@ -124,7 +124,14 @@ func (s Service) announce(ctx context.Context, p Presence, butTo string, silence
 	if slices.ContainsFunc(to, func(m Member) bool { return m.User == p.User && silencedBy(m) }) {
 		return
 	}
-	var d Delivery
-	gone, _ := s.postAll(ctx, to, s.Encoder.Presence(p), &d)
+	errs := make([]error, len(to))
+	frame, at := s.Encoder.Presence(p), s.Now()
+	forEach(s.Workers, len(to), func(i int) { errs[i] = s.Poster.Post(ctx, to[i].ConnectionID, frame) })
+	var gone []Member
+	for i, m := range to {
+		if errors.Is(errs[i], ErrGone) && at.Sub(m.ConnectedAt) >= handshakeGrace {
+			gone = append(gone, m)
+		}
+	}
 	s.prune(ctx, gone)
 }

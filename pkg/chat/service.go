@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,6 +17,7 @@ import (
 type Service struct {
 	Log    Log    // required
 	Roster Roster // required
+	Leases Leases // required
 	Poster Poster // required
 
 	// Encoder makes the frames that clients receive. Required.
@@ -31,15 +33,21 @@ type Service struct {
 	// Now tells the time. Required.
 	Now func() time.Time
 
-	// Workers is how many posts of one fan-out are under way at once. Required, at least 1.
+	// Workers is how many posts of one broadcast are under way at once. Required, at least 1.
 	Workers int
 }
 
 // Encoder makes frames. Each is at most MaxFrameBytes, but for a message that is larger by itself.
 type Encoder interface {
-	Messages(Page) [][]byte
+	Messages(Page) []Frame
 	Members(Attendance) [][]byte
 	Presence(Presence) []byte
+}
+
+// Frame is a frame of messages.
+type Frame struct {
+	Text []byte
+	Last int64 // the index of the last message in it; 0 for none
 }
 
 // Draft is a message that somebody wants to send.
@@ -54,16 +62,17 @@ type Draft struct {
 type Sent struct {
 	Message  Message  // as it is stored
 	Repeat   bool     // it had been stored before
-	Delivery Delivery // of the frame to the members and the sender
+	Delivery Delivery // of this message and of others, where this sender was the room's broadcaster, and of the reply
 }
 
-// Send stores a message and then sends it to every member of its room, and to the sender even where it is no member.
+// Send stores a message and sees that it is sent to every member of its room, and to the sender even where it is no member.
 //
 // The members are read after the message is stored: whoever joined before is among them, whoever joins later finds the
-// message in history.
+// message in history. Who sends it is either this sender, as the room's broadcaster, or the broadcaster that there is
+// already: it looks for more before it stops, and finds this message, which was stored before it was seen that there is one.
 //
-// A draft whose ID was stored before stores nothing, and sends the stored message once more, also to the members: a sender
-// repeats what was not acknowledged, and then it may be that nobody was sent it. Members drop what they have.
+// A draft whose ID was stored before stores nothing, and is answered with the stored message. A sender repeats what was
+// not acknowledged, and then it may be that nobody was sent it: like every sender, this one sends to the room what was not.
 func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, error) {
 	if err := s.checkDraft(d); err != nil {
 		return Sent{}, err
@@ -75,16 +84,34 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 		return Sent{}, unavailable(unconfirmed(d), err)
 	}
 	sent := Sent{Message: stored, Repeat: repeat}
-	members, err := s.Roster.Members(ctx, d.Room, 0)
+	b := newBroadcast(s, stored.Room)
+	members, isBroadcaster, err := b.begin(ctx, stored.Index)
 	if err != nil {
-		return sent, &Error{Code: CodeNotSent, Err: err,
-			Message: "The message is stored, but could not be sent to the room; its members will find it in history."}
+		return sent, notSent(err)
 	}
-	frame := s.Encoder.Messages(Page{Messages: []Message{stored}})[0]
-	delivery, removed := s.fanOut(ctx, s.recipients(members, connectionID), frame)
-	sent.Delivery = delivery
-	s.announceLeave(ctx, removed...)
+	var replied chan error
+	if repeat || !slices.ContainsFunc(members, func(m Member) bool { return m.ConnectionID == connectionID }) {
+		replied = make(chan error, 1)
+		go func() { // the broadcast does not wait for it
+			replied <- s.Reply(ctx, connectionID, s.Encoder.Messages(Page{Messages: []Message{stored}})[0].Text)
+		}()
+	}
+	if isBroadcaster {
+		err = b.run(ctx, stored, members)
+		sent.Delivery = b.delivery
+	}
+	if replied != nil {
+		sent.Delivery.countReply(<-replied)
+	}
+	if err != nil {
+		return sent, notSent(err)
+	}
 	return sent, nil
+}
+
+func notSent(err error) error {
+	return &Error{Code: CodeNotSent, Err: err,
+		Message: "The message is stored, but could not be sent to the room; its members will find it in history."}
 }
 
 // unconfirmed tells the sender of a draft of which it is not known whether it was stored what to do.
@@ -106,7 +133,7 @@ func (s Service) checkDraft(d Draft) error {
 	// longest that it can ever be: nothing is stored that could not be sent.
 	longest := Message{Room: d.Room, Index: math.MaxInt64, User: d.User, Content: d.Content, ID: d.ID, CreateAt: math.MaxInt64}
 	page := Page{Messages: []Message{longest}, More: true, Expired: true, Ref: strings.Repeat(`"`, MaxNameBytes)}
-	if len(s.Encoder.Messages(page)[0]) > MaxFrameBytes {
+	if len(s.Encoder.Messages(page)[0].Text) > MaxFrameBytes {
 		return &Error{Code: CodeTooLarge, Message: "content is too large: encoded as JSON, the message must fit into 32 KB"}
 	}
 	return nil
@@ -131,7 +158,11 @@ func (s Service) History(ctx context.Context, connectionID string, q Query) (Pag
 		return Page{}, unavailable("The room's history could not be read. Ask again.", err)
 	}
 	page.Ref = q.Ref
-	return page, s.Reply(ctx, connectionID, s.Encoder.Messages(page)...)
+	var frames [][]byte
+	for _, f := range s.Encoder.Messages(page) {
+		frames = append(frames, f.Text)
+	}
+	return page, s.Reply(ctx, connectionID, frames...)
 }
 
 func checkQuery(q Query) error {

@@ -1,8 +1,13 @@
 package dynamo_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"wschat/pkg/dynamo"
 	"wschat/test/contract"
@@ -15,6 +20,25 @@ func TestContract(t *testing.T) {
 	t.Run("Log", func(t *testing.T) { contract.Log(t, dynamo.NewLog(client, messages, 0)) })
 	t.Run("LogWithRetention", func(t *testing.T) { contract.Log(t, dynamo.NewLog(client, messages, 24*time.Hour)) })
 	t.Run("Roster", func(t *testing.T) { contract.Roster(t, dynamo.NewRoster(client, connections), nil) })
+	t.Run("Leases", func(t *testing.T) { contract.Leases(t, dynamo.NewLeases(client, messages)) })
+	t.Run("LeasesEnd", func(t *testing.T) {
+		contract.LeasesEnd(t, dynamo.NewLeases(client, messages), func() { endLeases(t, client, messages) })
+	})
+}
+
+// endLeases makes the rows of all leases as old as if their time had passed.
+func endLeases(t *testing.T, client *dynamodb.Client, table string) {
+	t.Helper()
+	out, err := client.Scan(t.Context(), &dynamodb.ScanInput{TableName: &table, FilterExpression: aws.String("attribute_exists(lease_until)")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range out.Items {
+		row["lease_until"] = &types.AttributeValueMemberN{Value: fmt.Sprint(time.Now().UnixMilli())}
+		if _, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &table, Item: row}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // Dynalite is another make of DynamoDB: what holds on both is no accident of one.
@@ -23,4 +47,5 @@ func TestContractOnDynalite(t *testing.T) {
 	connections, messages := dynamolocal.TablesWithoutTTL(t, client)
 	t.Run("Log", func(t *testing.T) { contract.LogWithoutIDs(t, dynamo.NewLog(client, messages, 0)) })
 	t.Run("Roster", func(t *testing.T) { contract.Roster(t, dynamo.NewRoster(client, connections), nil) })
+	t.Run("Leases", func(t *testing.T) { contract.Leases(t, dynamo.NewLeases(client, messages)) })
 }

@@ -107,6 +107,12 @@ func (p *nowhere) Post(context.Context, string, []byte) error {
 	return nil
 }
 
+func (p *nowhere) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.posts
+}
+
 func (p *nowhere) Close(context.Context, string) error { return nil }
 
 // world is a chat on DynamoDB Local behind a network on which things go wrong.
@@ -117,8 +123,10 @@ type world struct {
 	poster            *nowhere
 }
 
-func newWorld(t *testing.T) *world {
-	url := dynamolocal.Start(t)
+func newWorld(t *testing.T) *world { return newWorldOn(t, dynamolocal.Start(t)) }
+
+// newWorldOn is a world with tables and a network of its own on a DynamoDB that others use too.
+func newWorldOn(t *testing.T, url string) *world {
 	w := &world{network: &network{}, poster: &nowhere{}}
 	w.connections, w.rows = dynamolocal.Tables(t, dynamolocal.Client(url))
 	w.client = dynamo.NewClient(dynamolocal.Env(url), func(o *dynamodb.Options) {
@@ -131,7 +139,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) service(retention time.Duration) chat.Service {
 	return chat.Service{
 		Log: dynamo.NewLog(w.client, w.rows, retention), Roster: dynamo.NewRoster(w.client, w.connections),
-		Poster: w.poster, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 8,
+		Leases: dynamo.NewLeases(w.client, w.rows), Poster: w.poster, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 8,
 	}
 }
 
@@ -260,77 +268,87 @@ func (w *world) prepare(t *testing.T, room string, retention time.Duration) chat
 
 // One fault at one call: the call is repeated, and nobody notices.
 func TestOneFaultAtEachCall(t *testing.T) {
-	w := newWorld(t)
+	url := dynamolocal.Start(t)
 	for _, retention := range []time.Duration{0, 24 * time.Hour} {
 		for _, u := range useCases {
-			room := fmt.Sprint(u.name, retention)
-			s := w.prepare(t, room, retention)
-			w.network.begin(nil)
-			if err := u.do(t.Context(), s, room); err != nil {
-				t.Fatal(err)
-			}
-			calls := w.network.count()
-			for call := range calls {
-				for _, f := range allFaults {
-					room := fmt.Sprint(u.name, retention, call, f)
-					s := w.prepare(t, room, retention)
-					w.network.begin(func(n int, _ string) fault {
-						if n == call {
-							return f
+			t.Run(fmt.Sprint(u.name, retention), func(t *testing.T) {
+				t.Parallel()
+				w := newWorldOn(t, url)
+				for call := range w.callsOf(t, u, retention) {
+					for _, f := range allFaults {
+						room := fmt.Sprint(u.name, retention, call, f)
+						s := w.prepare(t, room, retention)
+						w.network.begin(func(n int, _ string) fault {
+							if n == call {
+								return f
+							}
+							return none
+						})
+						err := u.do(t.Context(), s, room)
+						if seen := w.network.count(); seen < call+2 {
+							t.Errorf("call %d %s: there were %d requests, so nothing was repeated", call, f, seen)
 						}
-						return none
-					})
-					err := u.do(t.Context(), s, room)
-					if seen := w.network.count(); seen < calls+1 {
-						t.Errorf("%s, call %d %s: there were %d requests, so nothing was repeated", u.name, call, f, seen)
+						w.network.begin(nil)
+						if err != nil {
+							t.Errorf("call %d %s: %v", call, f, err)
+						}
+						checkLog(t, s.Log, room, u.after...)
 					}
-					w.network.begin(nil)
-					if err != nil {
-						t.Errorf("%s, call %d %s: %v", u.name, call, f, err)
-					}
-					checkLog(t, s.Log, room, u.after...)
 				}
-			}
+			})
 		}
 	}
 }
 
-// Faults that do not end, from one call on: the use case ends with one clear error, in time, and the promises hold.
+// callsOf counts the calls of a use case.
+func (w *world) callsOf(t *testing.T, u useCase, retention time.Duration) int {
+	t.Helper()
+	s := w.prepare(t, "counted", retention)
+	w.network.begin(nil)
+	if err := u.do(t.Context(), s, "counted"); err != nil {
+		t.Fatal(err)
+	}
+	return w.network.count()
+}
+
+// Faults that do not end, from one call on: the use case ends with one clear error, in time, and the promises hold. A message
+// that was sent to its room when they began is sent, whatever happens to the lease.
 func TestLastingFaultsFromEachCallOn(t *testing.T) {
-	w := newWorld(t)
+	url := dynamolocal.Start(t)
 	for _, u := range useCases {
-		room := "count " + u.name
-		s := w.prepare(t, room, 0)
-		w.network.begin(nil)
-		if err := u.do(t.Context(), s, room); err != nil {
-			t.Fatal(err)
-		}
-		for call := range w.network.count() {
-			for _, f := range allFaults {
-				room := fmt.Sprint(u.name, call, f)
-				s := w.prepare(t, room, 0)
-				w.network.begin(func(n int, _ string) fault {
-					if n >= call {
-						return f
+		t.Run(u.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorldOn(t, url)
+			for call := range w.callsOf(t, u, 0) {
+				for _, f := range allFaults {
+					room := fmt.Sprint(u.name, call, f)
+					s := w.prepare(t, room, 0)
+					w.network.begin(func(n int, _ string) fault {
+						if n >= call {
+							return f
+						}
+						return none
+					})
+					posts := w.poster.count()
+					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+					err := u.do(ctx, s, room)
+					inTime := ctx.Err() == nil
+					cancel()
+					w.network.begin(nil)
+					e, ok := errors.AsType[*chat.Error](err)
+					clear := ok && (e.Code == chat.CodeUnavailable || e.Code == chat.CodeNotSent)
+					wasSent := err == nil && w.poster.count() > posts
+					if !clear && !wasSent || !inTime {
+						t.Errorf("%s from call %d on: %v; in time: %v", f, call, err, inTime)
 					}
-					return none
-				})
-				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-				err := u.do(ctx, s, room)
-				inTime := ctx.Err() == nil
-				cancel()
-				w.network.begin(nil)
-				e, ok := errors.AsType[*chat.Error](err)
-				if !ok || e.Code != chat.CodeUnavailable && e.Code != chat.CodeNotSent || !inTime {
-					t.Errorf("%s, %s from call %d on: %v; in time: %v", u.name, f, call, err, inTime)
+					found, err := s.Log.Read(t.Context(), room, chat.Span{Limit: 10})
+					if err != nil || len(found) < 1 || len(found) > len(u.after) {
+						t.Fatalf("%s from call %d on: the log is %v, %v", f, call, found, err)
+					}
+					checkLog(t, s.Log, room, u.after[:len(found)]...)
 				}
-				found, err := s.Log.Read(t.Context(), room, chat.Span{Limit: 10})
-				if err != nil || len(found) < 1 || len(found) > len(u.after) {
-					t.Fatalf("%s, %s from call %d on: the log is %v, %v", u.name, f, call, found, err)
-				}
-				checkLog(t, s.Log, room, u.after[:len(found)]...)
 			}
-		}
+		})
 	}
 }
 

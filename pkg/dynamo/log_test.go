@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -196,7 +197,7 @@ func TestTwelveThousandMembers(t *testing.T) {
 	s := w.service(0)
 	w.network.begin(nil)
 	sent, err := s.Send(t.Context(), "a sender that is no member", chat.Draft{Room: "r", User: "ann", Content: "hi"})
-	if err != nil || sent.Delivery != (chat.Delivery{Delivered: members + 1}) {
+	if err != nil || sent.Delivery.Delivered != members+1 || sent.Delivery.Gone+sent.Delivery.Failed > 0 {
 		t.Errorf("got %+v, %v", sent.Delivery, err)
 	}
 	if w.poster.posts != members+1 {
@@ -242,22 +243,33 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 	expiring := service(time.Hour)
 	announcing := service(0)
 	announcing.PresenceLimit = 100
+	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Join(t.Context(), chat.Member{Room: "taken", ConnectionID: "c=", ConnectedAt: time.Now()}, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := s.Leases.Acquire(t.Context(), "taken", "another", 0); !ok {
+		t.Fatal(err)
+	}
+	// The lease beside the members, the post, a look for more, the lease given back, and the last look.
+	sending := []string{"UpdateItem", "Query", "post", "Query", "UpdateItem", "Query"}
 	for _, tc := range []struct {
 		name string
 		do   func() error
 		want []string
 	}{
-		{"the first message of a process", sendOne(s, ""), []string{"Query", "PutItem", "Query", "post"}},
-		{"a message", sendOne(s, ""), []string{"PutItem", "Query", "post"}},
-		{"a message with an id", sendOne(s, "m1"), []string{"TransactWriteItems", "Query", "post"}},
-		{"the same again", sendOne(s, "m1"), []string{"TransactWriteItems", "GetItem", "Query", "post"}},
-		{"a message to a room that another process has sent to", sendOne(service(0), ""), []string{"Query", "PutItem", "Query", "post"}},
-		{"a message after another process's", sendOne(s, ""), []string{"PutItem", "Query", "PutItem", "Query", "post"}},
+		{"the first message of a process", sendOne(s, ""), slices.Concat([]string{"Query", "PutItem"}, sending)},
+		{"a message", sendOne(s, ""), slices.Concat([]string{"PutItem"}, sending)},
+		{"a message with an id", sendOne(s, "m1"), slices.Concat([]string{"TransactWriteItems"}, sending)},
+		{"the same again", sendOne(s, "m1"), []string{"TransactWriteItems", "GetItem", "UpdateItem", "Query", "post", "Query", "UpdateItem", "Query"}},
+		{"a message to a room that another process has sent to", sendOne(service(0), ""), slices.Concat([]string{"Query", "PutItem"}, sending)},
+		{"a message after another process's", sendOne(s, ""), slices.Concat([]string{"PutItem", "Query", "PutItem"}, sending)},
 		{"history", history(chat.Query{Room: "r", Limit: 10}), []string{"Query", "post"}},
 		{"history after an index", history(chat.Query{Room: "r", Limit: 10, After: &zero}), []string{"Query", "post"}},
 		{"history of a room never used", history(chat.Query{Room: "unused", Limit: 10}), []string{"Query", "Query", "post"}},
-		{"the first message of a process, with a retention", sendOne(expiring, ""), []string{"Query", "GetItem", "TransactWriteItems", "Query", "post"}},
-		{"a message, with a retention", sendOne(expiring, ""), []string{"TransactWriteItems", "Query", "post"}},
+		{"the first message of a process, with a retention", sendOne(expiring, ""), slices.Concat([]string{"Query", "GetItem", "TransactWriteItems"}, sending)},
+		{"a message, with a retention", sendOne(expiring, ""), slices.Concat([]string{"TransactWriteItems"}, sending)},
 		{"connect with a room", func() error { return s.Connect(t.Context(), "c=", "r", "ann", time.Time{}) }, []string{"PutItem"}},
 		{"connect with none", func() error { return s.Connect(t.Context(), "c=", "", "ann", time.Time{}) }, nil},
 		{"join", func() error {
@@ -274,17 +286,38 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 		{"leave", func() error { return s.Leave(t.Context(), "c=", "r", "") }, []string{"DeleteItem"}},
 		{"leave under a name", func() error { return announcing.Leave(t.Context(), "d=", "r", "") }, []string{"DeleteItem", "Query"}},
 		{"members", func() error { _, err := s.Members(t.Context(), "c=", "r", ""); return err }, []string{"Query", "post"}},
-		{"disconnect with no room", func() error { return s.Disconnect(t.Context(), "c=") }, []string{"Query"}},
+		{"disconnect with no room", func() error { return s.Disconnect(t.Context(), "nobody=") }, []string{"Query"}},
 		{"ping", func() error { return s.Ping(t.Context()) }, []string{"PutItem"}},
+		{"a message to a room that another sends to", func() error {
+			_, err := s.Send(t.Context(), "c=", chat.Draft{Room: "taken", User: "ann", Content: "hi"})
+			return err
+		}, []string{"Query", "PutItem", "UpdateItem", "Query"}},
 	} {
 		w.network.begin(nil)
 		if err := tc.do(); err != nil {
 			t.Errorf("%s: %v", tc.name, err)
 		}
-		if !slices.Equal(w.network.requests, tc.want) {
-			t.Errorf("%s: %v, want %v", tc.name, w.network.requests, tc.want)
+		if got := inOrder(w.network.requests); !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
 		}
 	}
+}
+
+// inOrder puts what is beside each other in one order: the read of the members, which is beside the first call for the lease,
+// after it; and a reply, which is beside what follows, before that.
+func inOrder(requests []string) []string {
+	lease := slices.Index(requests, "UpdateItem")
+	if lease < 0 {
+		return requests
+	}
+	if requests[lease-1] == "Query" {
+		requests[lease-1], requests[lease] = requests[lease], requests[lease-1]
+		lease--
+	}
+	if post := slices.Index(requests, "post"); post > lease+2 {
+		requests = slices.Insert(slices.Delete(requests, post, post+1), lease+2, "post")
+	}
+	return requests
 }
 
 // orderedPoster notes posts among the requests to DynamoDB.
@@ -311,11 +344,12 @@ func TestWhatExpires(t *testing.T) {
 		index := row["index"].(*types.AttributeValueMemberN).Value
 		room := row["room_name"].(*types.AttributeValueMemberS).Value
 		_, expires := row["expires_at"]
-		if own := room == "r" && index == "0"; expires == own {
+		own := room == "r" && index == "0" || strings.HasPrefix(room, "#lease")
+		if expires == own {
 			t.Errorf("the row %q %s expires: %v", room, index, expires)
 		}
 	}
-	if len(out.Items) != 3 {
-		t.Errorf("there are %d rows, want the message, its marker and the room's own", len(out.Items))
+	if len(out.Items) != 4 {
+		t.Errorf("there are %d rows, want the message, its marker, the room's own and its lease", len(out.Items))
 	}
 }

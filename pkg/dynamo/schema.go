@@ -36,6 +36,9 @@ const (
 	attrPutID        = "put_id"       // what Append recognises its own row by
 	attrLastIndex    = "last_index"   // of a room's own row: the index of its last message
 	attrStoredAt     = "stored_at"    // of a marker row: the index of the message that has the id
+	attrOwner        = "lease_owner"  // of a lease: who has it; not there where nobody has
+	attrLeaseUntil   = "lease_until"  // of a lease: milliseconds since the epoch
+	attrSent         = "sent"         // of a lease: the index up to which everything has been sent
 )
 
 // ByConnection is the name of the connections table's index.
@@ -53,7 +56,7 @@ func ConnectionsTable() Table {
 }
 
 // MessagesTable is the table of messages: a row for each message of each room, the room's own row at index 0, and
-// marker rows, whose room names begin with #.
+// markers of message ids and leases, whose room names begin with #.
 func MessagesTable() Table {
 	return Table{
 		PartitionKey: Key{attrRoom, types.ScalarAttributeTypeS},

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"wschat/pkg/chat"
 	"wschat/pkg/localstore"
@@ -24,6 +26,14 @@ func open(t *testing.T, path string) *localstore.Log {
 func TestLog(t *testing.T) { contract.Log(t, open(t, filepath.Join(t.TempDir(), "chat.db"))) }
 
 func TestRoster(t *testing.T) { contract.Roster(t, &localstore.Roster{}, nil) }
+
+func TestLeases(t *testing.T) { contract.Leases(t, &localstore.Leases{}) }
+
+func TestLeasesEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		contract.LeasesEnd(t, &localstore.Leases{}, func() { time.Sleep(chat.LeaseTime) })
+	})
+}
 
 func TestMessagesOutliveTheProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "folder", "chat.db")

@@ -2,13 +2,21 @@
 package management
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi/types"
 
@@ -16,20 +24,15 @@ import (
 	"wschat/pkg/chat"
 )
 
-// API is what this package calls of *apigatewaymanagementapi.Client.
-type API interface {
-	PostToConnection(context.Context, *apigatewaymanagementapi.PostToConnectionInput,
-		...func(*apigatewaymanagementapi.Options)) (*apigatewaymanagementapi.PostToConnectionOutput, error)
-	DeleteConnection(context.Context, *apigatewaymanagementapi.DeleteConnectionInput,
-		...func(*apigatewaymanagementapi.Options)) (*apigatewaymanagementapi.DeleteConnectionOutput, error)
-}
+const (
+	// postTimeout is for one post. API Gateway answers in milliseconds, also for a client that does not read.
+	postTimeout = 2 * time.Second
 
-var _ API = (*apigatewaymanagementapi.Client)(nil)
+	// closeTimeout is for a close with all its attempts.
+	closeTimeout = 5 * time.Second
+)
 
-// postTimeout is for one post, with all its attempts.
-const postTimeout = 5 * time.Second
-
-// Options are for NewClient.
+// Options are for a Poster.
 type Options struct {
 	Endpoint    string // the stage's callback URL, https://ID.execute-api.REGION.amazonaws.com/STAGE
 	Region      string
@@ -37,55 +40,129 @@ type Options struct {
 	Workers     int // how many posts may be under way at once; as many connections are kept open
 }
 
-// NewClient returns an SDK client made for fan-out.
-//
-// API Gateway answers 429 both for the account's rate and for a client whose buffer is full. Either may pass in a
-// moment, so the pauses are short and the attempts few: a slow client must not hold a fan-out.
-func NewClient(o Options) *apigatewaymanagementapi.Client {
+// API is what this package calls of *apigatewaymanagementapi.Client.
+type API interface {
+	DeleteConnection(context.Context, *apigatewaymanagementapi.DeleteConnectionInput,
+		...func(*apigatewaymanagementapi.Options)) (*apigatewaymanagementapi.DeleteConnectionOutput, error)
+}
+
+var _ API = (*apigatewaymanagementapi.Client)(nil)
+
+// Poster is a chat.Poster on one stage. It posts without the SDK's client, which costs a post several times what its
+// request does, but with the SDK's signature; all else goes through the SDK.
+type Poster struct {
+	options Options
+	base    *url.URL // of the @connections
+	baseErr error    // why there is none
+	posts   http.RoundTripper
+	signer  *v4.Signer
+	api     API
+}
+
+var _ chat.Poster = (*Poster)(nil)
+
+// NewPoster returns a Poster. Where its endpoint is no URL with a host, every post says so.
+func NewPoster(o Options) *Poster {
 	budget := awsclient.Budget{
-		AttemptTimeout: 2 * time.Second,
+		AttemptTimeout: postTimeout,
 		MaxAttempts:    5,
 		FirstBackoff:   40 * time.Millisecond,
 		MaxBackoff:     640 * time.Millisecond,
 		Connections:    o.Workers,
 	}
-	return apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
-		BaseEndpoint: aws.String(o.Endpoint),
-		Region:       o.Region,
-		Credentials:  o.Credentials,
-		HTTPClient:   budget.HTTPClient(),
-		Retryer:      budget.Retryer(),
-	})
+	client := budget.HTTPClient()
+	base, err := url.Parse(strings.TrimSuffix(o.Endpoint, "/") + "/@connections/")
+	if err == nil && base.Host == "" {
+		err = fmt.Errorf("the endpoint of @connections, %q, has no host", o.Endpoint)
+	}
+	return &Poster{
+		options: o,
+		base:    base,
+		baseErr: err,
+		posts:   client.GetTransport(),
+		signer:  v4.NewSigner(),
+		api: apigatewaymanagementapi.New(apigatewaymanagementapi.Options{
+			BaseEndpoint: aws.String(o.Endpoint),
+			Region:       o.Region,
+			Credentials:  o.Credentials,
+			HTTPClient:   client,
+			Retryer:      budget.Retryer(),
+		}),
+	}
 }
 
-// Poster is a chat.Poster on one stage.
-type Poster struct{ api API }
-
-var _ chat.Poster = Poster{}
-
-// NewPoster returns a Poster that calls api, which retries by itself.
-func NewPoster(api API) Poster { return Poster{api: api} }
-
-// Post sends one text frame. A 410 becomes an error that wraps chat.ErrGone.
-func (p Poster) Post(ctx context.Context, connectionID string, frame []byte) error {
+// Post sends one text frame in one attempt; see chat.Poster.
+func (p *Poster) Post(ctx context.Context, connectionID string, frame []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
-	_, err := p.api.PostToConnection(ctx, &apigatewaymanagementapi.PostToConnectionInput{
-		ConnectionId: &connectionID,
-		Data:         frame,
-	})
-	if err == nil {
+	answer, err := p.post(ctx, connectionID, frame)
+	if err != nil {
+		return fmt.Errorf("post %d bytes to connection %s: %w", len(frame), connectionID, err)
+	}
+	defer answer.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswerBytes)) // to the end, so that the connection is used again
+	if err := meaning(answer); err != nil {
+		return fmt.Errorf("post %d bytes to connection %s: %w", len(frame), connectionID, err)
+	}
+	return nil
+}
+
+// maxAnswerBytes is more than the Management API's longest answer.
+const maxAnswerBytes = 64 << 10
+
+func (p *Poster) post(ctx context.Context, connectionID string, frame []byte) (*http.Response, error) {
+	if p.baseErr != nil {
+		return nil, p.baseErr
+	}
+	to := *p.base
+	to.Path += connectionID
+	to.RawPath = p.base.EscapedPath() + url.QueryEscape(connectionID) // as the SDK does: the path that is signed has no "="
+	r := (&http.Request{
+		Method:        http.MethodPost,
+		URL:           &to,
+		Host:          to.Host,
+		Header:        http.Header{"Content-Type": {"application/octet-stream"}},
+		Body:          io.NopCloser(bytes.NewReader(frame)),
+		ContentLength: int64(len(frame)),
+		GetBody: func() (io.ReadCloser, error) { // lets a connection that was closed while idle be replaced
+			return io.NopCloser(bytes.NewReader(frame)), nil
+		},
+	}).WithContext(ctx)
+	credentials, err := p.options.Credentials.Retrieve(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("credentials: %w", err)
+	}
+	hash := sha256.Sum256(frame)
+	if err := p.signer.SignHTTP(ctx, credentials, r, hex.EncodeToString(hash[:]), "execute-api", p.options.Region, time.Now()); err != nil {
+		return nil, fmt.Errorf("sign: %w", err)
+	}
+	answer, err := p.posts.RoundTrip(r)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("%w: %w", chat.ErrTryAgain, err)
+	}
+	return answer, err
+}
+
+// meaning is the error that an answer stands for, nil for a frame that was taken
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html).
+// 429 is the answer both to too many calls of the account and for a client whose buffer is full.
+func meaning(answer *http.Response) error {
+	name, _, _ := strings.Cut(answer.Header.Get("x-amzn-ErrorType"), ":")
+	switch status := answer.StatusCode; {
+	case status >= 200 && status <= 299:
 		return nil
+	case status == http.StatusGone:
+		return chat.ErrGone
+	case status == http.StatusTooManyRequests || status >= 500:
+		return fmt.Errorf("%w: status %d %s", chat.ErrTryAgain, status, name)
+	default:
+		return fmt.Errorf("status %d %s", status, name)
 	}
-	if _, gone := errors.AsType[*types.GoneException](err); gone {
-		return fmt.Errorf("post to connection %s: %w", connectionID, chat.ErrGone)
-	}
-	return fmt.Errorf("post %d bytes to connection %s: %w", len(frame), connectionID, err)
 }
 
 // Close closes a connection; see chat.Poster.
-func (p Poster) Close(ctx context.Context, connectionID string) error {
-	ctx, cancel := context.WithTimeout(ctx, postTimeout)
+func (p *Poster) Close(ctx context.Context, connectionID string) error {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
 	_, err := p.api.DeleteConnection(ctx, &apigatewaymanagementapi.DeleteConnectionInput{ConnectionId: &connectionID})
 	if _, gone := errors.AsType[*types.GoneException](err); gone || err == nil {
@@ -96,12 +173,12 @@ func (p Poster) Close(ctx context.Context, connectionID string) error {
 
 // Stages hands out a Poster for each stage, so that one process keeps its connections from event to event.
 type Stages struct {
-	// Options for each stage's client. Where Endpoint is empty it is https://DOMAIN/STAGE of the event: right for an API's
+	// Options for each stage's poster. Where Endpoint is empty it is https://DOMAIN/STAGE of the event: right for an API's
 	// own domain, wrong behind a custom domain, where @connections is not served.
 	Options Options
 
 	mu      sync.Mutex
-	posters map[string]Poster // by endpoint
+	posters map[string]*Poster // by endpoint
 }
 
 // Poster returns the poster for the API and stage that an event came from.
@@ -114,9 +191,9 @@ func (s *Stages) Poster(domainName, stage string) chat.Poster {
 	defer s.mu.Unlock()
 	p, ok := s.posters[o.Endpoint]
 	if !ok {
-		p = NewPoster(NewClient(o))
+		p = NewPoster(o)
 		if s.posters == nil {
-			s.posters = map[string]Poster{}
+			s.posters = map[string]*Poster{}
 		}
 		s.posters[o.Endpoint] = p
 	}

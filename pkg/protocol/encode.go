@@ -26,7 +26,7 @@ var _ chat.Encoder = Encoder{}
 // Messages makes {"messages":[…]} frames of a page, at least one, each at most chat.MaxFrameBytes unless a single
 // message is larger. "more" and "expired" stand in the last frame. Where there is a ref, it stands in every frame, and
 // "part" in every one but the last.
-func (Encoder) Messages(page chat.Page) [][]byte {
+func (Encoder) Messages(page chat.Page) []chat.Frame {
 	end := "]"
 	if page.More {
 		end += `,"more":true`
@@ -39,10 +39,17 @@ func (Encoder) Messages(page chat.Page) [][]byte {
 		next = `],"part":true` + refField(page.Ref) + "}"
 	}
 	list := newList(`{"messages":[`, next, end+refField(page.Ref)+"}")
+	frames := []chat.Frame{{}}
 	for _, m := range page.Messages {
-		list.add(encode(message(m)))
+		if list.add(encode(message(m))) {
+			frames = append(frames, chat.Frame{})
+		}
+		frames[len(frames)-1].Last = m.Index
 	}
-	return list.frames()
+	for i, text := range list.frames() {
+		frames[i].Text = text
+	}
+	return frames
 }
 
 // Members makes {"members":…} frames of who is in a room, at least one, each at most chat.MaxFrameBytes. "part" stands in
@@ -94,9 +101,10 @@ func newList(open, next, end string) *list {
 	return &list{open: open, next: next, end: end, frame: []byte(open)}
 }
 
-func (l *list) add(element []byte) {
+// add adds an element, and tells whether it begins another frame than the one before it is in.
+func (l *list) add(element []byte) (another bool) {
 	if len(l.frame) > len(l.open) {
-		if len(l.frame)+len(",")+len(element)+max(len(l.next), len(l.end)) > chat.MaxFrameBytes {
+		if another = len(l.frame)+len(",")+len(element)+max(len(l.next), len(l.end)) > chat.MaxFrameBytes; another {
 			l.full = append(l.full, append(l.frame, l.next...))
 			l.frame = []byte(l.open)
 		} else {
@@ -104,6 +112,7 @@ func (l *list) add(element []byte) {
 		}
 	}
 	l.frame = append(l.frame, element...)
+	return another
 }
 
 func (l *list) frames() [][]byte { return append(l.full, append(l.frame, l.end...)) }

@@ -160,8 +160,8 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 				{Room: "r", Index: 2, User: "u", Content: "b", CreateAt: 6}}},
 	} {
 		frames := protocol.Encoder{}.Messages(page)
-		if len(frames) != 1 || string(frames[0]) != want {
-			t.Errorf("got %s\nwant %s", frames, want)
+		if len(frames) != 1 || string(frames[0].Text) != want {
+			t.Errorf("got %v\nwant %s", frames, want)
 		}
 	}
 }
@@ -177,11 +177,18 @@ func TestPagesSurviveTheirFrames(t *testing.T) {
 			}
 			page.Messages = append(page.Messages, chat.Message{Room: "r", Index: int64(i + 1), User: "u", Content: content, ID: fmt.Sprint(i)})
 		}
-		frames := protocol.Encoder{}.Messages(page)
-		for _, frame := range frames {
-			if len(frame) > chat.MaxFrameBytes {
-				r.Fatalf("a frame of %d bytes", len(frame))
+		var frames [][]byte
+		last := int64(0)
+		for _, frame := range (protocol.Encoder{}).Messages(page) {
+			if len(frame.Text) > chat.MaxFrameBytes {
+				r.Fatalf("a frame of %d bytes", len(frame.Text))
 			}
+			frames = append(frames, frame.Text)
+			var f struct{ Messages []struct{ Index int64 } }
+			if err := json.Unmarshal(frame.Text, &f); err != nil || frame.Last != last+int64(len(f.Messages)) {
+				r.Fatalf("a frame of %d messages after %d says that the last is %d; %v", len(f.Messages), last, frame.Last, err)
+			}
+			last = frame.Last
 		}
 		if got := decodeMessages(t, frames); !reflect.DeepEqual(got, page) {
 			r.Fatalf("got %+v, want %+v", got, page)

@@ -63,7 +63,7 @@ func newFixture(t testing.TB, change func(*chat.Service)) *fixture {
 	}
 	t.Cleanup(func() { _ = log.Close() })
 	f := &fixture{t: t, log: log, roster: &localstore.Roster{}, posts: &posts{frames: map[string][]string{}}, lines: &bytes.Buffer{}}
-	service := chat.Service{Log: log, Roster: f.roster, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 4}
+	service := chat.Service{Log: log, Roster: f.roster, Leases: &localstore.Leases{}, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 4}
 	if change != nil {
 		change(&service)
 	}

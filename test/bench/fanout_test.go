@@ -46,7 +46,7 @@ func BenchmarkFanOut(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("bare/members=%d", members), func(b *testing.B) {
 			client := &http.Client{Transport: &http.Transport{MaxIdleConns: workers, MaxIdleConnsPerHost: workers}}
-			frame := protocol.Encoder{}.Messages(chat.Page{Messages: []chat.Message{{Room: "r", User: "ann", Content: "hello", CreateAt: 1795515136}}})[0]
+			frame := protocol.Encoder{}.Messages(chat.Page{Messages: []chat.Message{{Room: "r", User: "ann", Content: "hello", CreateAt: 1795515136}}})[0].Text
 			for b.Loop() {
 				bareLoop(b, client, sink.URL, frame, members)
 			}
@@ -65,7 +65,7 @@ func service(b *testing.B, endpoint string, members int) chat.Service {
 	}
 	stages := management.Stages{Options: management.Options{Endpoint: endpoint, Region: "local", Workers: workers,
 		Credentials: awsclient.Static(aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"})}}
-	return chat.Service{Log: &counter{}, Roster: roster, Poster: stages.Poster("", ""), Encoder: protocol.Encoder{},
+	return chat.Service{Log: &counter{}, Roster: roster, Leases: &localstore.Leases{}, Poster: stages.Poster("", ""), Encoder: protocol.Encoder{},
 		Now: time.Now, Workers: workers}
 }
 
@@ -80,6 +80,9 @@ func (c *counter) Append(_ context.Context, m chat.Message) (chat.Message, bool,
 	m.Index = c.n
 	return m, false, nil
 }
+
+// Read finds nothing: nobody else sends.
+func (c *counter) Read(context.Context, string, chat.Span) ([]chat.Message, error) { return nil, nil }
 
 func bareLoop(b *testing.B, client *http.Client, url string, frame []byte, posts int) {
 	ids := make(chan int, posts)

@@ -1,0 +1,403 @@
+package chat
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// leaseMargin is how long before its lease ends a broadcaster begins no more posts: for those that are under way, and for
+	// clocks that differ.
+	leaseMargin = 5 * time.Second
+
+	// turn is how long a broadcaster goes on for others before it lets another sender take over, for which it then waits for
+	// handover.
+	turn     = 5 * time.Second
+	handover = 50 * time.Millisecond
+
+	// batch is how many messages a broadcaster reads at once.
+	batch = 100
+
+	// patience is for how long a member is tried again whom nothing reaches, although it is not gone.
+	patience = 5 * time.Second
+
+	firstPause   = 25 * time.Millisecond // before a member is tried again, doubled each time
+	longestPause = 400 * time.Millisecond
+
+	// lookPause is how long a broadcaster that only waits for members to be tried again leaves the room without a look.
+	lookPause = 50 * time.Millisecond
+
+	// deadlineReserve is what a broadcast leaves of its invocation's time, to count, to release and to return.
+	deadlineReserve = time.Second
+)
+
+// broadcast is one sender's time as the broadcaster of a room: the only one who sends to it, so that its members get
+// messages in their order, and those that were stored meanwhile together in one frame.
+//
+// It goes in rounds. In each, every member is posted to once, with all that it lacks; who could not be reached is behind,
+// is tried again in a later round, and holds up nobody else.
+type broadcast struct {
+	Service
+	room  string
+	owner string // of the lease
+
+	began      time.Time // when the lease was acquired
+	renewedAt  time.Time // when it was asked for last, successfully
+	log        []Message // what somebody still lacks, oldest first
+	sent       int64     // everybody has got, or will never get, what is up to here
+	read       int64     // everything up to here is sent, or in the log
+	behind     map[string]lag
+	delivery   Delivery
+	departures []Member // memberships of the gone, which were removed
+}
+
+// lag is what a member lacks that could not be reached in the last round.
+type lag struct {
+	from     int64     // the index of the first message that it lacks
+	since    time.Time // when it was not reached first; the zero time where it has not been tried
+	pause    time.Duration
+	due      time.Time // when it is tried again
+	lastFail error
+}
+
+func newBroadcast(s Service, room string) *broadcast {
+	return &broadcast{Service: s, room: room, owner: rand.Text(), behind: map[string]lag{}}
+}
+
+// begin tries to become the room's broadcaster, after a message was stored at index, and reads the members beside it.
+func (b *broadcast) begin(ctx context.Context, index int64) (members []Member, ok bool, err error) {
+	membersErr := make(chan error, 1)
+	go func() {
+		var err error
+		members, err = b.members(ctx)
+		membersErr <- err
+	}()
+	// Where nobody has been the broadcaster, everything is still to be sent; but in a room that is older than this rule,
+	// only what may be under way.
+	ok, err = b.acquire(ctx, max(0, index-1-batch))
+	if err := errors.Join(err, <-membersErr); err != nil {
+		if ok {
+			b.release(ctx)
+		}
+		return nil, false, err
+	}
+	return members, ok, nil
+}
+
+// run sends what is to be sent until there is nothing more, or another is the broadcaster. The members were read after the
+// message was stored. An error says that the message may not have been sent; what happens to others' is in the delivery.
+func (b *broadcast) run(ctx context.Context, stored Message, members []Member) error {
+	defer func() { b.announceLeave(ctx, b.departures...) }()
+	fresh, err := b.upTo(ctx, stored)
+	if err != nil {
+		b.release(ctx)
+		return err
+	}
+	for more := true; more && err == nil; {
+		if err = b.rounds(ctx, fresh, members); errors.Is(err, errLeaseLost) {
+			return nil // the other sends what is left
+		}
+		b.release(ctx)
+		if b.turnIsOver() {
+			sleep(ctx, handover)
+		}
+		if err == nil {
+			fresh, members, more, err = b.again(ctx)
+		}
+	}
+	b.note(err)
+	return nil
+}
+
+// again looks once more after the lease was released: a message may have been stored after the last look, by a sender who
+// saw the lease taken. If there is one, and no other broadcaster yet, there is more to do.
+func (b *broadcast) again(ctx context.Context) (fresh []Message, members []Member, more bool, err error) {
+	if fresh, err = b.look(ctx); err != nil || len(fresh) == 0 || !hasTime(ctx, 2*deadlineReserve) {
+		return nil, nil, false, err
+	}
+	if more, err = b.acquire(ctx, b.sent); err != nil || !more {
+		return nil, nil, false, err
+	}
+	fresh = slices.DeleteFunc(fresh, func(m Message) bool { return m.Index <= b.sent }) // by another in between
+	if members, err = b.members(ctx); err != nil {
+		b.release(ctx)
+	}
+	return fresh, members, true, err
+}
+
+// upTo returns what is to be sent up to the stored message, or the first part of it.
+func (b *broadcast) upTo(ctx context.Context, stored Message) ([]Message, error) {
+	switch {
+	case b.sent >= stored.Index:
+		return nil, nil
+	case b.sent == stored.Index-1:
+		return []Message{stored}, nil
+	}
+	return b.Log.Read(ctx, b.room, Span{After: b.sent, Before: stored.Index + 1, Limit: batch})
+}
+
+func (b *broadcast) look(ctx context.Context) ([]Message, error) {
+	return b.Log.Read(ctx, b.room, Span{After: b.read, Limit: batch})
+}
+
+func (b *broadcast) members(ctx context.Context) ([]Member, error) {
+	members, err := b.Roster.Members(ctx, b.room, 0)
+	return b.present(members), err
+}
+
+func (b *broadcast) turnIsOver() bool { return b.Now().Sub(b.began) >= turn }
+
+// hasTime tells whether a context's deadline is further away than d.
+func hasTime(ctx context.Context, d time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return !ok || time.Until(deadline) > d
+}
+
+// rounds sends the fresh messages to the members, and then what it finds, until there is nothing more or the turn is over.
+// The error is errLeaseLost where another has the lease.
+func (b *broadcast) rounds(ctx context.Context, fresh []Message, members []Member) error {
+	posting := ctx
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		posting, cancel = context.WithDeadline(ctx, deadline.Add(-deadlineReserve))
+		defer cancel()
+	}
+	for {
+		b.round(posting, fresh, members)
+		if err := posting.Err(); err != nil {
+			b.giveUp(err)
+			return nil
+		}
+		var err error
+		fresh = nil
+		if !b.turnIsOver() && hasTime(ctx, patience+deadlineReserve) {
+			if fresh, err = b.look(ctx); err != nil {
+				return err
+			}
+		}
+		switch {
+		case len(fresh) > 0:
+			members, err = b.renewAndReadMembers(ctx)
+		case len(b.behind) == 0:
+			return nil
+		default:
+			b.waitForTheNext(posting)
+			if b.Now().Sub(b.renewedAt) > LeaseTime/4 {
+				err = b.renew(ctx)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// renewAndReadMembers prolongs the lease and reads the members, which must be after the messages that are to be sent to
+// them were read.
+func (b *broadcast) renewAndReadMembers(ctx context.Context) (members []Member, err error) {
+	renewed := make(chan error, 1)
+	go func() { renewed <- b.renew(ctx) }()
+	members, err = b.members(ctx)
+	return members, errors.Join(<-renewed, err)
+}
+
+// waitForTheNext waits until the first of those who are behind is due, but not longer than the room may go without a look.
+func (b *broadcast) waitForTheNext(ctx context.Context) {
+	wait := lookPause
+	for _, l := range b.behind {
+		wait = min(wait, l.due.Sub(b.Now()))
+	}
+	sleep(ctx, wait)
+}
+
+// round posts to each member who is due, once, all that it lacks.
+func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member) {
+	first := b.read + 1
+	if len(fresh) > 0 {
+		first = fresh[0].Index
+		b.log = append(b.log, fresh...)
+		b.read = fresh[len(fresh)-1].Index
+	}
+	to := b.due(members, first)
+	if len(to) > 0 {
+		b.delivery.Rounds++
+	}
+	frames := map[int64][]Frame{}
+	for _, p := range to {
+		if frames[p.from] == nil {
+			frames[p.from] = b.Encoder.Messages(Page{Messages: b.since(p.from)})
+		}
+	}
+	forEach(b.Workers, len(to), func(i int) { b.post(ctx, to[i], frames[to[i].from]) })
+	b.count(ctx, to)
+	b.sent = b.read
+	for _, l := range b.behind {
+		b.sent = min(b.sent, l.from-1)
+	}
+	b.log = slices.Clone(b.since(b.sent + 1))
+}
+
+// since returns the messages of the log from an index on.
+func (b *broadcast) since(from int64) []Message {
+	i, _ := slices.BinarySearchFunc(b.log, from, func(m Message, from int64) int { return cmp.Compare(m.Index, from) })
+	return b.log[i:]
+}
+
+// posting is what one member is posted in one round, and what became of it.
+type posting struct {
+	Member
+	from      int64 // the index of the first message that it lacks
+	at        time.Time
+	posts     int   // frames that were taken
+	delivered int64 // the index of the last message that was
+	err       error
+}
+
+// errNotTried says that a round ended before a member's turn.
+var errNotTried = errors.New("the lease was about to end")
+
+// due returns whom to post to: first those who are behind and due, then those who lack only what is fresh. Who is behind and
+// no longer a member is forgotten.
+func (b *broadcast) due(members []Member, first int64) []*posting {
+	var late, others []*posting
+	behind := make(map[string]lag, len(b.behind))
+	now := b.Now()
+	for _, m := range members {
+		l, isBehind := b.behind[m.ConnectionID]
+		switch {
+		case isBehind:
+			behind[m.ConnectionID] = l
+			if !l.due.After(now) {
+				late = append(late, &posting{Member: m, from: l.from})
+			}
+		case first <= b.read:
+			others = append(others, &posting{Member: m, from: first})
+		}
+	}
+	b.behind = behind
+	return append(late, others...)
+}
+
+// post posts frames to a member, in order, up to the first that fails.
+func (b *broadcast) post(ctx context.Context, p *posting, frames []Frame) {
+	for _, f := range frames {
+		p.at = b.Now()
+		if p.at.After(b.renewedAt.Add(LeaseTime - leaseMargin)) {
+			p.err = errNotTried
+			return
+		}
+		if p.err = b.Poster.Post(ctx, p.ConnectionID, f.Text); p.err != nil {
+			return
+		}
+		p.posts++
+		p.delivered = f.Last
+	}
+}
+
+// count notes who is behind now, and what became of the others.
+func (b *broadcast) count(ctx context.Context, to []*posting) {
+	var gone []Member
+	for _, p := range to {
+		l := b.behind[p.ConnectionID]
+		delete(b.behind, p.ConnectionID)
+		b.delivery.Posts += p.posts
+		if p.delivered > 0 {
+			lacked := len(b.since(p.from))
+			l = lag{from: p.delivered + 1}
+			b.delivery.Delivered += lacked - len(b.since(l.from))
+		} else {
+			l.from = p.from
+		}
+		switch {
+		case p.err == nil:
+		case errors.Is(p.err, errNotTried):
+			b.behind[p.ConnectionID] = l
+		case errors.Is(p.err, ErrGone) && p.at.Sub(p.ConnectedAt) >= handshakeGrace:
+			gone = append(gone, p.Member)
+		case errors.Is(p.err, ErrGone), errors.Is(p.err, ErrTryAgain):
+			b.later(p, l)
+		default:
+			b.fail(l.from, p.err)
+		}
+	}
+	b.delivery.Gone += len(gone)
+	b.departures = append(b.departures, b.prune(ctx, gone)...)
+}
+
+// later has a member tried again, if it has not been for too long.
+func (b *broadcast) later(p *posting, l lag) {
+	if l.since.IsZero() {
+		l.since = p.at
+	}
+	if p.at.Sub(l.since) > patience {
+		b.fail(l.from, p.err)
+		return
+	}
+	l.pause = min(max(firstPause, 2*l.pause), longestPause)
+	l.due = b.Now().Add(jitter(l.pause))
+	l.lastFail = p.err
+	b.behind[p.ConnectionID] = l
+}
+
+// fail counts the messages from an index on as never to reach a member.
+func (b *broadcast) fail(from int64, err error) {
+	b.delivery.Failed += len(b.since(from))
+	b.note(err)
+}
+
+// giveUp counts all who are behind as failed: there is no time left, and the next broadcaster is not to begin with what
+// everybody else has.
+func (b *broadcast) giveUp(err error) {
+	for _, l := range b.behind {
+		b.fail(l.from, cmp.Or(l.lastFail, err))
+	}
+	clear(b.behind)
+	b.log, b.sent = nil, b.read
+}
+
+// errLeaseLost says that the lease ended before it was renewed, and another has it.
+var errLeaseLost = errors.New("another is the room's broadcaster")
+
+func (b *broadcast) acquire(ctx context.Context, start int64) (ok bool, err error) {
+	at := b.Now()
+	sent, ok, err := b.Leases.Acquire(ctx, b.room, b.owner, start)
+	if err != nil {
+		return false, fmt.Errorf("acquire the lease of room %q: %w", b.room, err)
+	}
+	if ok {
+		b.began, b.renewedAt, b.sent, b.read = at, at, sent, max(b.read, sent)
+	}
+	return ok, nil
+}
+
+func (b *broadcast) renew(ctx context.Context) error {
+	at := b.Now()
+	ok, err := b.Leases.Renew(ctx, b.room, b.owner, b.sent)
+	if err != nil {
+		return fmt.Errorf("renew the lease of room %q: %w", b.room, err)
+	}
+	if !ok {
+		return errLeaseLost
+	}
+	b.renewedAt = at
+	return nil
+}
+
+// release is not tried again where it fails: the lease ends by itself.
+func (b *broadcast) release(ctx context.Context) {
+	if err := b.Leases.Release(ctx, b.room, b.owner, b.sent); err != nil {
+		b.note(fmt.Errorf("release the lease of room %q: %w", b.room, err))
+	}
+}
+
+// note keeps an error for the log.
+func (b *broadcast) note(err error) {
+	if err != nil {
+		b.delivery.Err = err
+	}
+}

@@ -1,0 +1,123 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Delivery counts what became of what a sender posted.
+type Delivery struct {
+	Rounds    int   // how many times members were posted to, as the room's broadcaster; 0 where another was
+	Posts     int   // frames that were taken
+	Delivered int   // messages in them, each counted for each of its recipients
+	Gone      int   // connections that are closed; removed from the roster as far as that could be reached
+	Failed    int   // messages that recipients will not get, each counted for each of them: throttled or failing for too long
+	Err       error // one of the failures, for the log; nil where there was none
+}
+
+func (d *Delivery) countReply(err error) {
+	if err != nil {
+		d.Failed++
+		d.Err = err
+		return
+	}
+	d.Posts++
+	d.Delivered++
+}
+
+// handshakeGrace is how long a 410 may mean that the connection is still in its own $connect, not that it is gone:
+// its row is written, but API Gateway has not yet answered the handshake. Until a connection is this old it is
+// posted to again and not removed, or it would be forgotten for good.
+const handshakeGrace = 2 * time.Second
+
+// replyPatience is for how long a reply is tried again.
+const replyPatience = 5 * time.Second
+
+// Reply posts frames to one connection, in order, and tries again for a while what is worth it. That the connection is gone
+// meanwhile is no error: nobody is left to be told.
+func (s Service) Reply(ctx context.Context, connectionID string, frames ...[]byte) error {
+	for _, frame := range frames {
+		err := s.insist(ctx, connectionID, frame)
+		if errors.Is(err, ErrGone) {
+			return nil
+		}
+		if err != nil {
+			return unavailable("The reply could not be sent. Ask again.", err)
+		}
+	}
+	return nil
+}
+
+// insist posts a frame until it is taken, or another attempt would not help or not come in time.
+func (s Service) insist(ctx context.Context, connectionID string, frame []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, replyPatience)
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := s.Poster.Post(ctx, connectionID, frame)
+		if !errors.Is(err, ErrTryAgain) || !sleep(ctx, jitter(pause)) {
+			return err
+		}
+	}
+}
+
+// prune removes connections from every room, and returns the memberships that it removed. What it cannot remove stays
+// for the next fan-out, which meets it again.
+func (s Service) prune(ctx context.Context, gone []Member) (removed []Member) {
+	found := make([][]Member, len(gone))
+	forEach(s.Workers, len(gone), func(i int) {
+		if gone[i].Room != "" { // the sender of a message to a room it is not in has none
+			if m, err := s.Roster.Leave(ctx, gone[i].Room, gone[i].ConnectionID); err == nil && m.ConnectionID != "" {
+				found[i] = append(found[i], m)
+			}
+		}
+		others, _ := s.Roster.Forget(ctx, gone[i].ConnectionID)
+		found[i] = append(found[i], others...)
+	})
+	return slices.Concat(found...)
+}
+
+// jitter is a time from half of d to d.
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
+
+// forEach calls f(0) … f(n-1), at most workers at a time, and returns when all have. A panic in one becomes a panic of
+// the caller, who may know what to do about it.
+func forEach(workers, n int, f func(int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	var panicked atomic.Value
+	for range min(workers, n) {
+		wg.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panicked.Store(fmt.Sprintf("%v\n%s", p, debug.Stack()))
+				}
+			}()
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+	if p := panicked.Load(); p != nil {
+		panic(p)
+	}
+}
+
+// sleep waits, and tells whether it could wait to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
