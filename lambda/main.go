@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -21,9 +22,18 @@ import (
 	"wschat/pkg/route"
 )
 
-// workers is how many posts of one message are under way at once. A post waits for API Gateway far longer than it
-// computes, so there are many more of them than processors.
-const workers = 64
+// workers is how many posts are under way at once. A post waits for API Gateway far longer than it computes, so there are
+// many more of them than processors; but Lambda gives processor time by memory, and with little of it more posts at once only
+// wait for each other. memory is the function's, in megabytes, as Lambda's environment has it
+// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
+func workers(memory string) int {
+	const least, usual, most = 16, 64, 128
+	mb, err := strconv.Atoi(memory)
+	if err != nil {
+		return usual
+	}
+	return min(max(least, mb/8), most)
+}
 
 func main() {
 	handler, err := newHandler(os.Getenv)
@@ -45,11 +55,12 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 		return nil, err
 	}
 	db := dynamo.NewClient(env)
+	atOnce := workers(getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
 	stages := &management.Stages{Options: management.Options{
 		Endpoint:    c.ConnectionsEndpoint,
 		Region:      env.Region,
 		Credentials: env.Credentials,
-		Workers:     workers,
+		Workers:     atOnce,
 	}}
 	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	authorizer, err := newAuthorizer(c, logger)
@@ -63,7 +74,7 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 			Leases:  dynamo.NewLeases(db, c.MessagesTable),
 			Encoder: protocol.Encoder{},
 			Now:     time.Now,
-			Workers: workers,
+			Workers: atOnce,
 
 			PresenceLimit: c.PresenceLimit,
 			MaxRooms:      c.MaxRooms,

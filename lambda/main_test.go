@@ -27,6 +27,14 @@ func TestTheFunctionHoldsNothingThatIsNotItsOwn(t *testing.T) {
 	}
 }
 
+func TestWorkers(t *testing.T) {
+	for memory, want := range map[string]int{"128": 16, "512": 64, "769": 96, "10240": 128, "": 64, "much": 64} {
+		if got := workers(memory); got != want {
+			t.Errorf("%q MB: %d workers, want %d", memory, got, want)
+		}
+	}
+}
+
 // The function as it is deployed: built for arm64, with nothing that it does not need.
 func TestTheBinaryIsSmall(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "bootstrap")

@@ -68,6 +68,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.StringVar(&o.auth.jwksURL, "auth-jwks-url", "", "the `URL` of the provider's keys, where its discovery document does not say it")
 	flags.StringVar(&o.auth.nameClaim, "auth-name-claim", "", "the `CLAIM` with the display name (default \""+auth.DefaultNameClaim+"\")")
 	flags.StringVar(&o.auth.roomsClaim, "auth-rooms-claim", "", "the `CLAIM` with the rooms that a token allows; without it, a token allows every room")
+	flags.IntVar(&o.requestsPerSecond, "requests-per-second", 0, "an account's quota of `N` messages and posts a second, as API Gateway has one; none by default")
+	flags.DurationVar(&o.postDelay, "post-delay", 0, "the `TIME` that a post to a connection takes, as on AWS it takes some milliseconds")
 	demo := flags.String("demo-users", "", "the `NAMES`, with commas between them, to whom a demonstration provider gives tokens, which are printed")
 	origins := flags.String("allowed-origins", "", "the `ORIGINS` of web pages that may connect, with commas between them; all by default")
 	switch err := flags.Parse(args); {

@@ -37,6 +37,9 @@ type options struct {
 
 	allowedOrigins []string // of web pages that may connect; none for all
 
+	requestsPerSecond int           // the account's quota; 0 for none
+	postDelay         time.Duration // of each post
+
 	logger *slog.Logger
 	output io.Writer // of the bootstrap's processes
 
@@ -80,18 +83,29 @@ func start(ctx context.Context, o options) (*server, error) {
 	if o.wrap != nil {
 		handler = o.wrap(handler)
 	}
+	var quotas *localgateway.Quotas
+	if o.requestsPerSecond > 0 {
+		quotas = &localgateway.Quotas{RequestsPerSecond: o.requestsPerSecond}
+	}
 	s.gateway, err = localgateway.New(localgateway.Config{
 		Handler:    handler,
 		Authorizer: s.backend.authorizer,
 		Routes:     route.WebSocketKeys(),
 		HTTPRoutes: route.HTTPKeys(),
 		Stage:      stage,
+		Quotas:     quotas,
 		Clock:      o.clock,
 		Logger:     o.logger,
 	})
 	if err != nil {
 		_ = listener.Close()
 		return nil, errors.Join(err, s.backend.close())
+	}
+	if o.postDelay > 0 {
+		if err := s.gateway.SetFaults(0, localgateway.Fault{Effect: localgateway.DelayPost, Delay: o.postDelay}); err != nil {
+			_ = listener.Close()
+			return nil, errors.Join(err, s.backend.close())
+		}
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", s.gateway)

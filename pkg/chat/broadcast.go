@@ -20,6 +20,13 @@ const (
 	turn     = 5 * time.Second
 	handover = 50 * time.Millisecond
 
+	// postsPerSecond is how fast a room may be posted to for longer than one round, a tenth of an account's default quota
+	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html). A broadcaster waits accordingly before it
+	// looks for more, for longestPace at most: what is stored meanwhile goes out together.
+	postsPerSecond = 1000
+	longestPace    = time.Second
+	mostSlower     = 16
+
 	// batch is how many messages a broadcaster reads at once.
 	batch = 100
 
@@ -52,6 +59,7 @@ type broadcast struct {
 	sent       int64     // everybody has got, or will never get, what is up to here
 	read       int64     // everything up to here is sent, or in the log
 	behind     map[string]lag
+	slower     float64 // by which factor than postsPerSecond, at least 1
 	delivery   Delivery
 	departures []Member // memberships of the gone, which were removed
 }
@@ -168,7 +176,9 @@ func (b *broadcast) rounds(ctx context.Context, fresh []Message, members []Membe
 		defer cancel()
 	}
 	for {
-		b.round(posting, fresh, members)
+		next := b.Now()
+		next = next.Add(b.pace(b.round(posting, fresh, members)))
+		sleep(posting, next.Sub(b.Now()))
 		if err := posting.Err(); err != nil {
 			b.giveUp(err)
 			return nil
@@ -215,8 +225,8 @@ func (b *broadcast) waitForTheNext(ctx context.Context) {
 	sleep(ctx, wait)
 }
 
-// round posts to each member who is due, once, all that it lacks.
-func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member) {
+// round posts to each member who is due, once, all that it lacks. It returns what became of it.
+func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member) []*posting {
 	first := b.read + 1
 	if len(fresh) > 0 {
 		first = fresh[0].Index
@@ -240,6 +250,24 @@ func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member
 		b.sent = min(b.sent, l.from-1)
 	}
 	b.log = slices.Clone(b.since(b.sent + 1))
+	return to
+}
+
+// pace returns how long a round must take at least. Where posts to many members at once were refused, it is not their buffers
+// that are full: the account's quota is used up, which the clients' own messages need too. Then the rest of the turn goes slower.
+func (b *broadcast) pace(round []*posting) time.Duration {
+	posts, refused := 0, 0
+	for _, p := range round {
+		posts += max(1, p.posts)
+		if errors.Is(p.err, ErrTryAgain) {
+			refused++
+		}
+	}
+	if refused > 1 && refused*10 > len(round) {
+		b.slower = min(b.slower*2, mostSlower)
+	}
+	pace := time.Duration(float64(posts) * b.slower / postsPerSecond * float64(time.Second))
+	return min(pace, longestPace)
 }
 
 // since returns the messages of the log from an index on.
@@ -370,7 +398,7 @@ func (b *broadcast) acquire(ctx context.Context, start int64) (ok bool, err erro
 		return false, fmt.Errorf("acquire the lease of room %q: %w", b.room, err)
 	}
 	if ok {
-		b.began, b.renewedAt, b.sent, b.read = at, at, sent, max(b.read, sent)
+		b.began, b.renewedAt, b.sent, b.read, b.slower = at, at, sent, max(b.read, sent), 1
 	}
 	return ok, nil
 }
