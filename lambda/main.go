@@ -20,6 +20,7 @@ import (
 	"wschat/pkg/management"
 	"wschat/pkg/protocol"
 	"wschat/pkg/route"
+	"wschat/pkg/telemetry"
 )
 
 // workers is how many posts are under way at once. A post waits for API Gateway far longer than it computes, so there are
@@ -62,7 +63,7 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 		Credentials: env.Credentials,
 		Workers:     atOnce,
 	}}
-	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
 	authorizer, err := newAuthorizer(c, logger)
 	if err != nil {
 		return nil, err
@@ -86,6 +87,7 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 		ActionsPerSecond: c.ActionsPerSecond,
 		WebSocketURL:     c.WebSocketURL,
 		Logger:           logger,
+		Meter:            telemetry.New(getenv("AWS_LAMBDA_FUNCTION_NAME")),
 	}), nil
 }
 

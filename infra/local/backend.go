@@ -22,6 +22,7 @@ import (
 	"wschat/pkg/management"
 	"wschat/pkg/protocol"
 	"wschat/pkg/route"
+	"wschat/pkg/telemetry"
 )
 
 const (
@@ -112,6 +113,7 @@ func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, lea
 		Auth:           o.auth.on(),
 		WebSocketURL:   "/" + stage,
 		Logger:         o.logger,
+		Meter:          telemetry.New("local"),
 	})
 	b.handler = lambda.NewHandler(handler)
 	return b, nil

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"wschat/pkg/auth"
+	"wschat/pkg/telemetry"
 )
 
 func main() {
@@ -34,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o.logger, o.output = slog.New(slog.NewTextHandler(stderr, nil)), stderr
+	o.logger, o.output = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{ReplaceAttr: readable})), stderr
 	s, err := start(ctx, o)
 	if err != nil {
 		return err
@@ -53,6 +54,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return errors.Join(fmt.Errorf("serve %s: %w", s.addr, err), s.backend.close())
 	}
 	return s.stop()
+}
+
+// readable leaves out of log lines what is meant for CloudWatch.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == telemetry.Directive {
+		return slog.Attr{}
+	}
+	return a
 }
 
 // parse reads the command line. Its error is one line; only -h prints the flags.

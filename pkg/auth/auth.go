@@ -12,8 +12,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+
+	"wschat/pkg/telemetry"
 )
 
 // Subprotocol is offered by clients before their token, and granted by $connect.
@@ -113,17 +116,22 @@ func (a *Authorizer) Invoke(ctx context.Context, payload []byte) ([]byte, error)
 		slog.Float64("ms", float64(time.Since(began).Microseconds())/1000),
 	}
 	refused, isRefusal := errors.AsType[*Refusal](err)
+	metrics := telemetry.FromContext(ctx)
+	log := func(level slog.Level, what string, more ...slog.Attr) {
+		a.config.Logger.LogAttrs(ctx, level, what, slices.Concat(attrs, more, metrics.Attrs())...)
+	}
 	switch {
 	case err == nil:
-		a.config.Logger.LogAttrs(ctx, slog.LevelInfo, "authorized", attrs...)
+		log(slog.LevelInfo, "authorized")
 		return answer, nil
 	case isRefusal:
-		a.config.Logger.LogAttrs(ctx, slog.LevelInfo, "not authorized", append(attrs,
-			slog.String("reason", string(refused.Reason)), slog.String("error", refused.Detail))...)
+		metrics.AddBy(telemetry.AuthRefusals, string(refused.Reason), 1)
+		log(slog.LevelInfo, "not authorized", slog.String("reason", string(refused.Reason)), slog.String("error", refused.Detail))
 		return json.Marshal(result{PrincipalID: "nobody", Policy: decide("Deny", r.MethodARN)})
 	default:
-		a.config.Logger.LogAttrs(ctx, slog.LevelError, "not authorized", append(attrs,
-			slog.String("reason", string(ReasonProvider)), slog.String("error", err.Error()))...)
+		metrics.AddBy(telemetry.AuthRefusals, string(ReasonProvider), 1)
+		metrics.Add(telemetry.Errors, 1)
+		log(slog.LevelError, "not authorized", slog.String("reason", string(ReasonProvider)), slog.String("error", err.Error()))
 		return nil, fmt.Errorf("the provider's keys are not to be had: %w", err)
 	}
 }

@@ -61,7 +61,8 @@ type broadcast struct {
 	behind     map[string]lag
 	slower     float64 // by which factor than postsPerSecond, at least 1
 	delivery   Delivery
-	departures []Member // memberships of the gone, which were removed
+	departures []Member  // memberships of the gone, which were removed
+	posted     time.Time // when the first round with posts ended
 }
 
 // lag is what a member lacks that could not be reached in the last round.
@@ -101,6 +102,7 @@ func (b *broadcast) begin(ctx context.Context, index int64) (members []Member, o
 // message was stored. An error says that the message may not have been sent; what happens to others' is in the delivery.
 func (b *broadcast) run(ctx context.Context, stored Message, members []Member) error {
 	defer func() { b.announceLeave(ctx, b.departures...) }()
+	b.delivery.SentAfter = b.sent
 	fresh, err := b.upTo(ctx, stored)
 	if err != nil {
 		b.release(ctx)
@@ -118,6 +120,7 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 			fresh, members, more, err = b.again(ctx)
 		}
 	}
+	b.delivery.SentUpTo = b.sent
 	b.note(err)
 	return nil
 }
@@ -244,6 +247,9 @@ func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member
 		}
 	}
 	forEach(b.Workers, len(to), func(i int) { b.post(ctx, to[i], frames[to[i].from]) })
+	if b.posted.IsZero() && len(to) > 0 {
+		b.posted = b.Now()
+	}
 	b.count(ctx, to)
 	b.sent = b.read
 	for _, l := range b.behind {
@@ -366,6 +372,7 @@ func (b *broadcast) later(p *posting, l lag) {
 		b.fail(l.from, p.err)
 		return
 	}
+	b.delivery.Again++
 	l.pause = min(max(firstPause, 2*l.pause), longestPause)
 	l.due = b.Now().Add(jitter(l.pause))
 	l.lastFail = p.err

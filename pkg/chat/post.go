@@ -15,8 +15,11 @@ import (
 // Delivery counts what became of what a sender posted.
 type Delivery struct {
 	Rounds    int   // how many times members were posted to, as the room's broadcaster; 0 where another was
+	SentAfter int64 // as the broadcaster, the messages after this index were sent …
+	SentUpTo  int64 // … up to this one
 	Posts     int   // frames that were taken
 	Delivered int   // messages in them, each counted for each of its recipients
+	Again     int   // posts that were throttled or failed, to be tried again
 	Gone      int   // connections that are closed; removed from the roster as far as that could be reached
 	Failed    int   // messages that recipients will not get, each counted for each of them: throttled or failing for too long
 	Err       error // one of the failures, for the log; nil where there was none

@@ -63,6 +63,9 @@ type Sent struct {
 	Message  Message  // as it is stored
 	Repeat   bool     // it had been stored before
 	Delivery Delivery // of this message and of others, where this sender was the room's broadcaster, and of the reply
+
+	StoredAfter time.Duration // from the beginning of Send
+	PostedAfter time.Duration // from there to the end of the first round; 0 where another was the broadcaster
 }
 
 // Send stores a message and sees that it is sent to every member of its room, and to the sender even where it is no member.
@@ -77,13 +80,14 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 	if err := s.checkDraft(d); err != nil {
 		return Sent{}, err
 	}
+	began := s.Now()
 	stored, repeat, err := s.Log.Append(ctx, Message{
-		Room: d.Room, User: d.User, Content: d.Content, ID: d.ID, CreateAt: s.Now().Unix(),
+		Room: d.Room, User: d.User, Content: d.Content, ID: d.ID, CreateAt: began.Unix(),
 	})
 	if err != nil {
 		return Sent{}, unavailable(unconfirmed(d), err)
 	}
-	sent := Sent{Message: stored, Repeat: repeat}
+	sent := Sent{Message: stored, Repeat: repeat, StoredAfter: s.Now().Sub(began)}
 	b := newBroadcast(s, stored.Room)
 	members, isBroadcaster, err := b.begin(ctx, stored.Index)
 	if err != nil {
@@ -99,6 +103,9 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 	if isBroadcaster {
 		err = b.run(ctx, stored, members)
 		sent.Delivery = b.delivery
+		if !b.posted.IsZero() {
+			sent.PostedAfter = b.posted.Sub(began)
+		}
 	}
 	if replied != nil {
 		sent.Delivery.countReply(<-replied)

@@ -5,6 +5,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
@@ -34,6 +35,8 @@ const (
 	ActionsPerSecond = "ACTIONS_PER_SECOND" // that one connection may ask for; where unset, any number
 
 	PresenceLimit = "PRESENCE_LIMIT" // of a room's connections, up to which comings and goings are announced; where unset, chat.DefaultPresenceLimit
+
+	LogLevel = "LOG_LEVEL" // of the lines that are written: debug, info, warn or error; where unset, info
 
 	MessageRetentionDays = "MESSAGE_RETENTION_DAYS" // after how many whole days messages expire; where unset, never
 )
@@ -76,6 +79,8 @@ type Config struct {
 	MaxRooms            int           // of a connection; 0 for any number
 	ActionsPerSecond    int           // of a connection; 0 for any number
 
+	LogLevel slog.Level
+
 	AuthIssuer     string // "" lets everybody in
 	AuthAudience   string
 	AuthJWKSURL    string
@@ -117,6 +122,11 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	if w := c.WebSocketURL; w != "" && !strings.HasPrefix(w, "/") {
 		if u, err := url.Parse(w); err != nil || u.Host == "" || (u.Scheme != "wss" && u.Scheme != "ws") {
 			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a URL such as wss://ID.execute-api.REGION.amazonaws.com/STAGE, or a path", WebSocketURL, w))
+		}
+	}
+	if level := getenv(LogLevel); level != "" {
+		if err := c.LogLevel.UnmarshalText([]byte(level)); err != nil {
+			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be debug, info, warn or error", LogLevel, level))
 		}
 	}
 	for _, number := range []struct {

@@ -265,6 +265,8 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 		{"the same again", sendOne(s, "m1"), []string{"TransactWriteItems", "GetItem", "UpdateItem", "Query", "post", "Query", "UpdateItem", "Query"}},
 		{"a message to a room that another process has sent to", sendOne(service(0), ""), slices.Concat([]string{"Query", "PutItem"}, sending)},
 		{"a message after another process's", sendOne(s, ""), slices.Concat([]string{"PutItem", "Query", "PutItem"}, sending)},
+		{"the next, which looks first", sendOne(s, ""), slices.Concat([]string{"Query", "PutItem"}, sending)},
+		{"and one more, since nobody else has sent", sendOne(s, ""), slices.Concat([]string{"PutItem"}, sending)},
 		{"history", history(chat.Query{Room: "r", Limit: 10}), []string{"Query", "post"}},
 		{"history after an index", history(chat.Query{Room: "r", Limit: 10, After: &zero}), []string{"Query", "post"}},
 		{"history of a room never used", history(chat.Query{Room: "unused", Limit: 10}), []string{"Query", "Query", "post"}},

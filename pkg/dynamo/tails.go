@@ -5,25 +5,44 @@ import "sync"
 // mostTails is how many rooms' tails one process remembers.
 const mostTails = 10_000
 
-// tails remembers the last index that this process stored in each room, which saves the next message a read. What it
-// remembers may be too low, which the conditional put finds out, and never too high. The zero value is ready to use.
+// tails remembers the last index that this process stored in each room, which saves the next message a read, unless others
+// send to the room as well: then what is remembered is too low, and saves nothing but costs a put. It is never too high.
+// The zero value is ready to use.
 type tails struct {
 	mu     sync.Mutex
-	byRoom map[string]int64
+	byRoom map[string]remembered
 }
 
+type remembered struct {
+	tail   int64
+	shared bool // it was too low when it was used or compared last
+}
+
+// get returns the tail to try, unless it would probably be too low.
 func (t *tails) get(room string) (tail int64, known bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	tail, known = t.byRoom[room]
-	return tail, known
+	r, known := t.byRoom[room]
+	return r.tail, known && !r.shared
 }
 
+// compare notes whether the tail that was read would have been the one remembered.
+func (t *tails) compare(room string, tail int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r, known := t.byRoom[room]; known {
+		r.shared = r.tail < tail
+		t.byRoom[room] = r
+	}
+}
+
+// set notes a message that was stored.
 func (t *tails) set(room string, tail int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.byRoom == nil || len(t.byRoom) >= mostTails { // starting over costs each room one read
-		t.byRoom = map[string]int64{}
+		t.byRoom = map[string]remembered{}
 	}
-	t.byRoom[room] = max(tail, t.byRoom[room])
+	r := t.byRoom[room]
+	t.byRoom[room] = remembered{max(tail, r.tail), r.shared}
 }

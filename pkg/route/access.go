@@ -81,6 +81,7 @@ func (h *Handler) authorize(ctx context.Context, payload []byte) ([]byte, error)
 	if h.config.Authorizer == nil {
 		return nil, fmt.Errorf("an authorizer's event came, but AUTH_ISSUER is not set")
 	}
+	ctx, _ = h.config.Meter.Begin(ctx)
 	return h.config.Authorizer.Invoke(ctx, payload)
 }
 

@@ -13,6 +13,7 @@ import (
 	"wschat/pkg/auth"
 	"wschat/pkg/chat"
 	"wschat/pkg/protocol"
+	"wschat/pkg/telemetry"
 	"wschat/pkg/webclient"
 )
 
@@ -142,18 +143,53 @@ func sendMessage(ctx context.Context, in *invocation) (string, error) {
 	}
 	sent, err := in.chat.Send(ctx, in.Context.ConnectionID, draft)
 	if sent.Message.Index > 0 {
-		in.note(sent.Message.Room,
-			slog.Int64("index", sent.Message.Index),
-			slog.Bool("repeat", sent.Repeat),
-			slog.Int("delivered", sent.Delivery.Delivered),
-			slog.Int("gone", sent.Delivery.Gone),
-			slog.Int("failed", sent.Delivery.Failed))
-		if sent.Delivery.Err != nil {
-			in.level = slog.LevelWarn
-			in.log = append(in.log, slog.String("post_error", sent.Delivery.Err.Error()))
-		}
+		in.noteSent(sent)
+	}
+	if chat.AsError(err).Code == chat.CodeNotSent {
+		in.metrics.Add(telemetry.SendErrors, 1)
 	}
 	return "Message sent to all connections.", err
+}
+
+// noteSent adds to the log line and to the metrics what became of a message: from here on its story can be read, by its room and
+// index. As who sent it is not its broadcaster in a busy room, rounds is 0 there, and the broadcaster's line has the posts.
+func (in *invocation) noteSent(sent chat.Sent) {
+	d := sent.Delivery
+	in.note(sent.Message.Room,
+		slog.Int64("index", sent.Message.Index),
+		slog.Bool("repeat", sent.Repeat),
+		slog.Float64("stored_ms", milliseconds(sent.StoredAfter)),
+		slog.Float64("posted_ms", milliseconds(sent.PostedAfter)),
+		slog.Int("rounds", d.Rounds),
+		slog.Int("delivered", d.Delivered),
+		slog.Int("gone", d.Gone),
+		slog.Int("failed", d.Failed))
+	stored := telemetry.MessagesStored
+	if sent.Repeat {
+		stored = telemetry.Duplicates
+	}
+	in.metrics.Add(stored, 1)
+	in.metrics.AddTime(telemetry.StoreTime, sent.StoredAfter)
+	for metric, n := range map[telemetry.Metric]int{
+		telemetry.Rounds: d.Rounds, telemetry.Posts: d.Posts, telemetry.Deliveries: d.Delivered, telemetry.PostsAgain: d.Again,
+		telemetry.GoneConnections: d.Gone, telemetry.Undelivered: d.Failed,
+	} {
+		if n > 0 {
+			in.metrics.Add(metric, float64(n))
+		}
+	}
+	if d.Rounds > 0 {
+		in.log = append(in.log, slog.Int64("sent_after", d.SentAfter), slog.Int64("sent_up_to", d.SentUpTo))
+		in.metrics.AddTime(telemetry.SendTime, sent.PostedAfter)
+		if d.Posts > 0 {
+			in.metrics.Add(telemetry.MessagesPerPost, float64(d.Delivered)/float64(d.Posts))
+		}
+	}
+	if d.Err != nil {
+		in.level = slog.LevelWarn
+		in.metrics.Add(telemetry.SendErrors, 1)
+		in.log = append(in.log, slog.String("post_error", d.Err.Error()))
+	}
 }
 
 func getRecentMessages(ctx context.Context, in *invocation) (string, error) {
@@ -228,3 +264,5 @@ func quote(s string) string {
 	}
 	return fmt.Sprintf("%q", s)
 }
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

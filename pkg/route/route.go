@@ -13,6 +13,7 @@ import (
 
 	"wschat/pkg/chat"
 	"wschat/pkg/protocol"
+	"wschat/pkg/telemetry"
 	"wschat/pkg/webclient"
 )
 
@@ -42,6 +43,9 @@ type Config struct {
 
 	// Logger gets one line for each invocation. Required.
 	Logger *slog.Logger
+
+	// Meter measures the invocations, for the same line. Required.
+	Meter *telemetry.Meter
 }
 
 // Authorizer is a Lambda authorizer.
@@ -73,7 +77,8 @@ type invocation struct {
 	file        *Response         // what the route answers in place of its result
 	headers     map[string]string // that the route adds to its answer
 	log         []slog.Attr       // what the route adds to the log line
-	level       slog.Level        // of the log line, where the route has one to say
+	metrics     *telemetry.Record
+	level       slog.Level // of the log line, where the route has one to say
 }
 
 // New returns a Handler, which lambda.Start and lambda.NewHandler take as it is.
@@ -114,7 +119,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 
 func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) {
 	start := time.Now()
-	in := &invocation{chat: h.config.Chat, site: h.site, allow: h.config.AllowedOrigins}
+	ctx, metrics := h.config.Meter.Begin(ctx)
+	in := &invocation{metrics: metrics, chat: h.config.Chat, site: h.site, allow: h.config.AllowedOrigins}
 	if err := json.Unmarshal(payload, &in.Event); err != nil || in.Context.RouteKey == "" {
 		return Response{}, fmt.Errorf("the event has no requestContext.routeKey, so it is none of API Gateway's: %d bytes", len(payload))
 	}
@@ -131,18 +137,24 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 		slog.String("route_key", in.Context.RouteKey),
 		slog.String("connection_id", in.Context.ConnectionID),
 	}, in.log...)
+	if metrics.Cold() {
+		attrs = append(attrs, slog.Bool("cold_start", true))
+	}
 	if err != nil {
 		refusal := chat.AsError(err)
 		response.StatusCode, response.Body = status(refusal.Code), refusal.Message
 		attrs = append(attrs, slog.String("code", string(refusal.Code)))
+		metrics.AddBy(telemetry.Refusals, string(refusal.Code), 1)
 		if refusal.Err != nil {
 			attrs = append(attrs, slog.String("error", refusal.Err.Error()))
 		}
 		if response.StatusCode >= 500 {
 			level = slog.LevelError
+			metrics.Add(telemetry.Errors, 1)
 		}
 		if in.Context.EventType == "MESSAGE" {
 			if err := in.refuse(ctx, refusal); err != nil {
+				metrics.Add(telemetry.SendErrors, 1)
 				attrs = append(attrs, slog.String("reply_error", err.Error()))
 			}
 		}
@@ -155,7 +167,8 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 		}
 	}
 	attrs = append(attrs, slog.Int("status", response.StatusCode),
-		slog.Float64("ms", float64(time.Since(start).Microseconds())/1000))
+		slog.Float64("ms", milliseconds(time.Since(start))))
+	attrs = append(attrs, metrics.Attrs()...)
 	h.config.Logger.LogAttrs(ctx, level, "invocation", attrs...)
 	return response, nil
 }

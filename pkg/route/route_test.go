@@ -20,6 +20,7 @@ import (
 	"wschat/pkg/localstore"
 	"wschat/pkg/protocol"
 	"wschat/pkg/route"
+	"wschat/pkg/telemetry"
 )
 
 // posts is a Poster that remembers.
@@ -74,6 +75,7 @@ func newFixture(t testing.TB, change func(*chat.Service)) *fixture {
 			return f.posts
 		},
 		Logger: slog.New(slog.NewJSONHandler(f.lines, nil)),
+		Meter:  telemetry.New("chat"),
 	})
 	return f
 }
@@ -251,6 +253,7 @@ func TestAPageFromElsewhereMayNotConnect(t *testing.T) {
 		h := route.New(route.Config{
 			Chat: chat.Service{Now: time.Now}, AllowedOrigins: tc.allowed,
 			Poster: func(string, string) chat.Poster { return nowhere{} }, Logger: slog.New(slog.DiscardHandler),
+			Meter: telemetry.New("chat"),
 		})
 		payload, _ := json.Marshal(map[string]any{
 			"requestContext": map[string]any{"routeKey": "$connect", "eventType": "CONNECT"}, "multiValueHeaders": tc.header,
@@ -306,6 +309,7 @@ func BenchmarkDispatch(b *testing.B) {
 		Chat:   chat.Service{Encoder: protocol.Encoder{}, Now: time.Now, Workers: 1},
 		Poster: func(string, string) chat.Poster { return nowhere{} },
 		Logger: slog.New(slog.DiscardHandler),
+		Meter:  telemetry.New("chat"),
 	})
 	payload := []byte(`{"requestContext":{"routeKey":"sendMessage","messageId":"R1knPc2ntjMCFIA=","eventType":"MESSAGE",` +
 		`"extendedRequestId":"R1knPH17NjMFftw=","requestTime":"20/Jan/2024:11:55:00 +0000","messageDirection":"IN","stage":"prod",` +
@@ -353,6 +357,7 @@ func TestActionsPerSecond(t *testing.T) {
 			Poster:           func(string, string) chat.Poster { return nowhere{} },
 			ActionsPerSecond: 5,
 			Logger:           slog.New(slog.DiscardHandler),
+			Meter:            telemetry.New("chat"),
 		})
 		ask := func(connection string) int {
 			status, _ := bareMessage(t, h, connection, "getMembers", `{"room_name":"r"}`, nil)
@@ -390,6 +395,7 @@ func TestRoomsOfOneConnection(t *testing.T) {
 		Chat:   chat.Service{Roster: roster, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 1, MaxRooms: 3},
 		Poster: func(string, string) chat.Poster { return nowhere{} },
 		Logger: slog.New(slog.DiscardHandler),
+		Meter:  telemetry.New("chat"),
 	})
 	join := func(connection string, room int) int {
 		status, _ := bareMessage(t, h, connection, "joinRoom", fmt.Sprintf(`{"room_name":"r%d"}`, room), nil)
@@ -412,6 +418,7 @@ func TestWithoutAGrantNobodyDoesAnything(t *testing.T) {
 		Poster: func(string, string) chat.Poster { return nowhere{} },
 		Auth:   true,
 		Logger: slog.New(slog.DiscardHandler),
+		Meter:  telemetry.New("chat"),
 	})
 	soon := fmt.Sprint(time.Now().Add(time.Hour).Unix())
 	for _, action := range route.Actions() {

@@ -1,0 +1,135 @@
+// Package telemetry is what the chat measures: its metrics by name, and how they get into the log line of an invocation, where
+// CloudWatch finds them without a call
+// (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
+package telemetry
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// Namespace is the one of all metrics.
+	Namespace = "Chat"
+
+	// FunctionName is the dimension that every metric has: each stack has a function of its own.
+	FunctionName = "FunctionName"
+
+	// Directive is the field of a log line that tells CloudWatch of the metrics in it.
+	Directive = "_aws"
+)
+
+// Meter measures the invocations of one process.
+type Meter struct {
+	functionName string
+	specs        map[Metric]Spec
+	warm         atomic.Bool
+}
+
+// New returns a Meter for the function of that name.
+func New(functionName string) *Meter { return &Meter{functionName: functionName, specs: Specs()} }
+
+// Record is what is measured of one invocation. A nil one takes everything and keeps nothing.
+type Record struct {
+	meter *Meter
+	cold  bool
+
+	mu     sync.Mutex
+	values map[Metric]float64
+	by     map[Metric]string // the value of the second dimension
+}
+
+type key struct{}
+
+// Begin begins an invocation, whose Record is in the context.
+func (m *Meter) Begin(ctx context.Context) (context.Context, *Record) {
+	r := &Record{meter: m, values: map[Metric]float64{}, by: map[Metric]string{}}
+	if r.cold = !m.warm.Swap(true); r.cold {
+		r.Add(ColdStarts, 1)
+	}
+	return context.WithValue(ctx, key{}, r), r
+}
+
+// FromContext returns the Record of the invocation at hand; nil where there is none.
+func FromContext(ctx context.Context) *Record {
+	r, _ := ctx.Value(key{}).(*Record)
+	return r
+}
+
+// Cold tells whether this is the process's first invocation.
+func (r *Record) Cold() bool { return r != nil && r.cold }
+
+// Add adds to a metric, which then has a value, if 0, in this invocation.
+func (r *Record) Add(m Metric, n float64) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.values[m] += n
+}
+
+// AddTime adds a time to a metric of milliseconds.
+func (r *Record) AddTime(m Metric, d time.Duration) {
+	r.Add(m, float64(d.Microseconds())/1000)
+}
+
+// AddBy adds to a metric that has a second dimension, of which an invocation has one value.
+func (r *Record) AddBy(m Metric, value string, n float64) {
+	if r == nil {
+		return
+	}
+	r.Add(m, n)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.by[m] = value
+}
+
+// directive is a set of metrics with the same dimensions.
+type directive struct {
+	Namespace  string       `json:"Namespace"`
+	Dimensions [][]string   `json:"Dimensions"`
+	Metrics    []definition `json:"Metrics"`
+}
+
+type definition struct {
+	Name Metric `json:"Name"`
+	Unit string `json:"Unit"`
+}
+
+// Attrs are the fields of the invocation's log line: the metrics, and what tells CloudWatch that they are some.
+func (r *Record) Attrs() []slog.Attr {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	attrs := []slog.Attr{slog.String(FunctionName, r.meter.functionName)}
+	plain := directive{Namespace, [][]string{{FunctionName}}, nil}
+	var directives []directive
+	for _, m := range slices.Sorted(maps.Keys(r.values)) {
+		spec := r.meter.specs[m]
+		attrs = append(attrs, slog.Float64(string(m), r.values[m]))
+		if spec.By == "" {
+			plain.Metrics = append(plain.Metrics, definition{m, spec.Unit})
+			continue
+		}
+		attrs = append(attrs, slog.String(spec.By, r.by[m]))
+		directives = append(directives, directive{Namespace, [][]string{{FunctionName, spec.By}}, []definition{{m, spec.Unit}}})
+	}
+	if len(plain.Metrics) > 0 {
+		directives = append(directives, plain)
+	}
+	if len(directives) == 0 {
+		return nil
+	}
+	return append(attrs, slog.Any(Directive, struct {
+		Timestamp         int64       `json:"Timestamp"`
+		CloudWatchMetrics []directive `json:"CloudWatchMetrics"`
+	}{time.Now().UnixMilli(), directives}))
+}
