@@ -57,6 +57,9 @@ func newFunction(scope constructs.Construct, s settings, t tables) function {
 	if s.presenceLimit != chat.DefaultPresenceLimit {
 		environment[config.PresenceLimit] = jsii.String(strconv.Itoa(s.presenceLimit))
 	}
+	if s.logLevel != "info" {
+		environment[config.LogLevel] = &s.logLevel
+	}
 	if s.messageRetentionDays > 0 {
 		environment[config.MessageRetentionDays] = jsii.String(strconv.Itoa(s.messageRetentionDays))
 	}
@@ -73,6 +76,7 @@ func newFunction(scope constructs.Construct, s settings, t tables) function {
 		MemorySize:  jsii.Number(s.memorySize),
 		Timeout:     awscdk.Duration_Seconds(jsii.Number(functionTimeoutSeconds)),
 		Environment: &environment,
+		Tracing:     tracing(s),
 	})
 	return function{Function: fn, role: role}
 }
@@ -107,6 +111,14 @@ func allow(role awsiam.Role, table awsdynamodb.Table, onTable, onIndex []string)
 	}
 	statement(*table.TableArn(), onTable)
 	statement(*table.TableArn()+"/index/"+dynamo.ByConnection, onIndex)
+}
+
+// tracing is with AWS X-Ray, to which the function's role may write then.
+func tracing(s settings) awslambda.Tracing {
+	if s.tracing {
+		return awslambda.Tracing_ACTIVE
+	}
+	return awslambda.Tracing_DISABLED
 }
 
 func runtime(s settings) awslambda.Runtime {

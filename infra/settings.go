@@ -34,6 +34,9 @@ type settings struct {
 	domainName           string   // of the WebSocket API; "" for AWS's own
 	certificateArn       string   // of the domain's certificate, in the stack's Region
 	allowedOrigins       []string // of web pages that may connect; none for all
+	alarmEmail           string   // who is told of alarms; "" for nobody
+	logLevel             string   // of the function's log: debug, info, warn or error
+	tracing              bool     // with X-Ray
 }
 
 // readSettings reads and checks every setting; context gives a value by name, nil where there is none. The error names
@@ -61,6 +64,9 @@ func readSettings(context func(name string) any) (settings, error) {
 		certificateArn: r.text("certificateArn", "", certificatePattern,
 			"must be the ARN of a certificate, arn:aws:acm:REGION:ACCOUNT:certificate/ID"),
 		allowedOrigins: r.origins("allowedOrigins"),
+		alarmEmail:     r.text("alarmEmail", "", `^[^@\s]+@[^@\s]+\.[^@\s]+$`, "must be an e-mail address"),
+		logLevel:       r.oneOf("logLevel", "info", "debug", "warn", "error"),
+		tracing:        r.oneOf("tracing", "off", "on") == "on",
 	}
 	if (s.domainName == "") != (s.certificateArn == "") {
 		r.wrong = append(r.wrong, "domainName and certificateArn need each other: give both, or neither")

@@ -11,7 +11,7 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := settings{stage: "dev", lambdaRuntime: "provided.al2023", architecture: "arm64", memorySize: 512, presenceLimit: 100, maxRooms: 100, actionsPerSecond: 100, removalPolicy: "retain",
+	want := settings{stage: "dev", lambdaRuntime: "provided.al2023", architecture: "arm64", memorySize: 512, presenceLimit: 100, maxRooms: 100, actionsPerSecond: 100, removalPolicy: "retain", logLevel: "info",
 		throttleRate: 500, throttleBurst: 200}
 	if !reflect.DeepEqual(defaults, want) {
 		t.Errorf("the defaults are %+v", defaults)
@@ -44,6 +44,10 @@ func TestSettings(t *testing.T) {
 		{map[string]any{"authIssuer": "http://example.com", "authAudience": "chat"}, `authIssuer is "http://example.com": it must begin with https://`},
 		{map[string]any{"authIssuer": "example.com", "authAudience": "chat"}, `authIssuer is "example.com": it must be a URL`},
 		{map[string]any{"authIssuer": "https://example.com", "authAudience": "chat", "authJwksUrl": "ftp://example.com/keys"}, `authJwksUrl is`},
+		{map[string]any{"alarmEmail": "ops@example.com", "logLevel": "debug", "tracing": "on"}, ""},
+		{map[string]any{"alarmEmail": "ops"}, `alarmEmail is "ops": it must be an e-mail address`},
+		{map[string]any{"logLevel": "loud"}, `logLevel is "loud": it must be`},
+		{map[string]any{"tracing": "yes"}, `tracing is "yes": it must be off or on`},
 		{map[string]any{"presenceLimit": "-1"}, `presenceLimit is "-1"`},
 		{map[string]any{"maxRooms": "0"}, `maxRooms is "0"`},
 		{map[string]any{"domainName": "chat.example.com"}, "domainName and certificateArn need each other"},

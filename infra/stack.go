@@ -18,6 +18,7 @@ func newStack(scope constructs.Construct, s settings) awscdk.Stack {
 	fn.postTo(ws)
 	http := newHTTPAPI(stack, s, fn.Function)
 	fn.letIn(s.allowedOrigins, http)
+	addMonitoring(stack, monitored{s, fn, t, ws})
 	awscdk.NewCfnOutput(stack, jsii.String("WebSocketUrl"), &awscdk.CfnOutputProps{
 		Value: ws.url, Description: jsii.String("What WebSocket clients connect to"),
 	})

@@ -18,6 +18,7 @@ import (
 
 // webSocketAPI is what others need to know of it.
 type webSocketAPI struct {
+	id              *string
 	url             *string   // for clients
 	callbackURL     *string   // for posts: the stage's own, which is right with a custom domain and without
 	connectionsArns []*string // what may be posted to, and what may be closed
@@ -54,7 +55,7 @@ func newWebSocketAPI(scope constructs.Construct, s settings, fn awslambda.IFunct
 			ResourceName: jsii.String(fmt.Sprintf("%s/%s/@connections/*", s.stage, method)),
 		})
 	}
-	ws := webSocketAPI{url: stage.Url(), callbackURL: stage.CallbackUrl(), connectionsArns: []*string{connections("POST")}}
+	ws := webSocketAPI{id: api.ApiId(), url: stage.Url(), callbackURL: stage.CallbackUrl(), connectionsArns: []*string{connections("POST")}}
 	if s.authIssuer != "" { // connections are closed when their token is over
 		ws.connectionsArns = append(ws.connectionsArns, connections("DELETE"))
 	}

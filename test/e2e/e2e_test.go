@@ -12,6 +12,8 @@
 //	silent NAME                expects that no further frame has come
 //	close NAME                 closes the client
 //	get PATH STATUS TEXT       expects an HTTP answer
+//
+// and the condition [own], which holds where the chat is one that the conversation started.
 package e2e
 
 import (
@@ -23,6 +25,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,6 +69,25 @@ func TestConversationsOnTheBuiltBinary(t *testing.T) {
 	}
 }
 
+// The same conversations with a chat that is there already: after a deploy it is the smoke test,
+//
+//	CHAT_URL=wss://ID.execute-api.REGION.amazonaws.com/STAGE go test -run AtAURL ./test/e2e
+//
+// with CHAT_HTTP_URL for the chat's HTTP address, too. Its rooms have names that nobody uses; members leave them as they close,
+// and the messages stay in the table for as long as its retention says. Where CHAT_URL is not set, it is tried on this machine.
+func TestConversationsAtAURL(t *testing.T) {
+	s := stage{url: os.Getenv("CHAT_URL"), httpURL: os.Getenv("CHAT_HTTP_URL")}
+	if s.url == "" {
+		server, addr, err := serve(build(t, "./infra/local"), t.TempDir(), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() }) // the conversations go on after this function
+		s.url, s.httpURL = "ws://"+addr+"/dev", "http://"+addr
+	}
+	s.run(t, testscript.Params{Dir: "testdata/script"})
+}
+
 // build builds a command of this module.
 func build(t *testing.T, pkg string, flags ...string) string {
 	t.Helper()
@@ -80,9 +103,19 @@ func build(t *testing.T, pkg string, flags ...string) string {
 func (s stage) run(t *testing.T, p testscript.Params) {
 	t.Helper()
 	p.Setup = func(env *testscript.Env) error {
-		env.Values[castKey{}] = &cast{people: map[string]person{}}
+		c := &cast{people: map[string]person{}, url: s.url, httpURL: s.httpURL}
+		if s.url != "" { // rooms of its own for each conversation of each run
+			c.suffix = fmt.Sprintf("-%s-%x", filepath.Base(env.WorkDir), time.Now().UnixNano())
+		}
+		env.Values[castKey{}] = c
 		env.Setenv("LOCAL", s.local)
 		return nil
+	}
+	p.Condition = func(condition string) (bool, error) {
+		if condition != "own" {
+			return false, fmt.Errorf("there is no condition %q", condition)
+		}
+		return s.url == "", nil
 	}
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
 		"local":   s.startLocal,
@@ -103,12 +136,16 @@ func (s stage) run(t *testing.T, p testscript.Params) {
 type stage struct {
 	local, wscat string
 	flags        []string
+
+	url, httpURL string // of a chat that is there already, in place of local
 }
 
 // cast is who is in one conversation.
 type cast struct {
-	server *exec.Cmd
-	people map[string]person
+	server       *exec.Cmd // nil where it is not the conversation's own
+	url, httpURL string
+	suffix       string // of the names of rooms
+	people       map[string]person
 }
 
 type castKey struct{}
@@ -133,33 +170,54 @@ func (s stage) startLocal(ts *testscript.TestScript, neg bool, flags []string) {
 	if neg {
 		ts.Fatalf("takes no !")
 	}
-	c := castOf(ts)
+	if s.url != "" {
+		if len(flags) > 0 {
+			ts.Logf("the chat at %s has flags of its own", s.url)
+		}
+		return
+	}
 	logFile, err := os.OpenFile(ts.MkAbs("local.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	ts.Check(err)
-	all := append([]string{"-addr", "127.0.0.1:0", "-data", "chat.db"}, s.flags...)
-	c.server = exec.Command(s.local, append(all, flags...)...)
-	c.server.Dir, c.server.Stderr = ts.MkAbs("."), logFile
-	out, err := c.server.StdoutPipe()
+	server, addr, err := serve(s.local, ts.MkAbs("."), logFile, append(slices.Clone(s.flags), flags...)...)
 	ts.Check(err)
-	ts.Check(c.server.Start())
 	ts.Check(logFile.Close())
-	server := c.server
 	ts.Defer(func() { _ = server.Process.Kill(); _ = server.Wait() })
+	c := castOf(ts)
+	c.server, c.url, c.httpURL = server, "ws://"+addr+"/dev", "http://"+addr
+	ts.Setenv("ADDR", addr)
+}
+
+// serve starts the chat on this machine, and returns its process and its address.
+func serve(program, dir string, log io.Writer, flags ...string) (server *exec.Cmd, addr string, err error) {
+	server = exec.Command(program, append([]string{"-addr", "127.0.0.1:0", "-data", "chat.db"}, flags...)...)
+	server.Dir, server.Stderr = dir, log
+	out, err := server.StdoutPipe()
+	if err != nil {
+		return nil, "", err
+	}
+	if err := server.Start(); err != nil {
+		return nil, "", err
+	}
 	line := make([]byte, 200)
 	n, err := out.Read(line)
-	ts.Check(err)
+	if err != nil {
+		return nil, "", err
+	}
 	go io.Copy(io.Discard, out)
 	_, rest, _ := strings.Cut(string(line[:n]), "http://")
 	addr, _, ok := strings.Cut(rest, "/")
 	if !ok {
-		ts.Fatalf("local printed %q", line[:n])
+		return nil, "", fmt.Errorf("local printed %q", line[:n])
 	}
-	ts.Setenv("ADDR", addr)
+	return server, addr, nil
 }
 
 func stop(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 0, 0)
 	server := castOf(ts).server
+	if server == nil { // it is not this test's to stop
+		return
+	}
 	ts.Check(server.Process.Signal(os.Interrupt))
 	done := make(chan error)
 	go func() { done <- server.Wait() }()
@@ -172,11 +230,19 @@ func stop(ts *testscript.TestScript, neg bool, got []string) {
 }
 
 func url(ts *testscript.TestScript, query []string) string {
-	u := "ws://" + ts.Getenv("ADDR") + "/dev"
-	if len(query) > 0 {
-		u += "?" + query[0]
+	c := castOf(ts)
+	if len(query) == 0 {
+		return c.url
 	}
-	return u
+	return c.url + "?" + c.rename(query[0])
+}
+
+// named finds the names of rooms, in frames and in queries; not those that are no names.
+var named = regexp.MustCompile(`("room_name":"|room_name=)[^"#(\\%&]+`)
+
+// rename gives rooms the names that they have in this run.
+func (c *cast) rename(text string) string {
+	return named.ReplaceAllStringFunc(text, func(found string) string { return found + c.suffix })
 }
 
 func connect(ts *testscript.TestScript, neg bool, got []string) {
@@ -215,7 +281,7 @@ func name(ts *testscript.TestScript, name string) person {
 
 func send(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 2, 2)
-	ts.Check(name(ts, got[0]).send(expand(got[1])))
+	ts.Check(name(ts, got[0]).send(expand(castOf(ts).rename(got[1]))))
 }
 
 // expand replaces (N×S) by N times S, so that a conversation can say how long something is.
@@ -240,7 +306,7 @@ func see(ts *testscript.TestScript, neg bool, got []string) {
 	if err != nil {
 		ts.Fatalf("%s sees no frame: %v", got[0], err)
 	}
-	if problem := match(expand(got[1]), frame); problem != "" {
+	if problem := match(expand(castOf(ts).rename(got[1])), frame); problem != "" {
 		ts.Fatalf("%s sees %.2000s\n%s", got[0], frame, problem)
 	}
 }
@@ -250,7 +316,7 @@ func see(ts *testscript.TestScript, neg bool, got []string) {
 func silent(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 1, 1)
 	time.Sleep(100 * time.Millisecond)
-	ts.Check(name(ts, got[0]).send(`{"action":"getRecentMessages","room_name":"a room that nobody uses"}`))
+	ts.Check(name(ts, got[0]).send(castOf(ts).rename(`{"action":"getRecentMessages","room_name":"a room that nobody uses"}`)))
 	see(ts, false, []string{got[0], `{"messages":[]}`})
 }
 
@@ -261,7 +327,12 @@ func closePerson(ts *testscript.TestScript, neg bool, got []string) {
 
 func get(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 3, 3)
-	answer, err := http.Get("http://" + ts.Getenv("ADDR") + got[0])
+	c := castOf(ts)
+	if c.httpURL == "" {
+		ts.Logf("left out: nobody said what the chat's HTTP address is")
+		return
+	}
+	answer, err := http.Get(c.httpURL + got[0])
 	ts.Check(err)
 	body, err := io.ReadAll(answer.Body)
 	ts.Check(errors.Join(err, answer.Body.Close()))

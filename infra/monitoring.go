@@ -1,0 +1,212 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"wschat/pkg/auth"
+	"wschat/pkg/chat"
+	"wschat/pkg/telemetry"
+)
+
+// monitoredMinutes is the time that one point of a graph and one look of an alarm is about.
+const monitoredMinutes = 5
+
+// Prices of us-east-1 in dollars, on 2026-11-24, for the estimate on the dashboard
+// (https://aws.amazon.com/api-gateway/pricing/, https://aws.amazon.com/lambda/pricing/,
+// https://aws.amazon.com/dynamodb/pricing/on-demand/).
+const (
+	dollarsPerMessage   = 1.00e-6
+	dollarsPerRequest   = 0.20e-6
+	dollarsPerGBSecond  = 1.33334e-5
+	dollarsPerWriteUnit = 0.625e-6
+	dollarsPerReadUnit  = 0.125e-6
+)
+
+// monitored is what there is to look at.
+type monitored struct {
+	settings settings
+	function function
+	tables   tables
+	api      webSocketAPI
+}
+
+// addMonitoring adds a dashboard, and alarms that tell somebody where settings name an address.
+func addMonitoring(scope constructs.Construct, m monitored) {
+	awscloudwatch.NewDashboard(scope, jsii.String("Dashboard"), &awscloudwatch.DashboardProps{
+		DefaultInterval: awscdk.Duration_Hours(jsii.Number(12)),
+		Widgets: &[]*[]awscloudwatch.IWidget{
+			{
+				graph("Traffic", m.gateway("ConnectCount", "new connections"), m.gateway("MessageCount", "messages in and out"),
+					m.chat(telemetry.MessagesStored, "Sum"), m.chat(telemetry.Deliveries, "Sum"), m.chat(telemetry.ColdStarts, "Sum")),
+				graph("Latency, milliseconds", m.chat(telemetry.SendTime, "p50"), m.chat(telemetry.SendTime, "p99"),
+					m.chat(telemetry.StoreTime, "p50"), m.chat(telemetry.StoreTime, "p99"), m.lambda("Duration", "p99")),
+			}, {
+				graph("Errors", m.lambda("Errors", "Sum"), m.gateway("IntegrationError", "API Gateway: integration errors"),
+					m.chat(telemetry.Errors, "Sum"), m.chat(telemetry.SendErrors, "Sum"), m.chat(telemetry.Undelivered, "Sum")),
+				graph("Refusals, by code and reason", m.search(telemetry.Refusals), m.search(telemetry.AuthRefusals)),
+			}, {
+				graph("Throttles", m.lambda("Throttles", "Sum"), m.chat(telemetry.PostsAgain, "Sum"), m.chat(telemetry.GoneConnections, "Sum")),
+				graph("Rooms: contention and batches", m.chat(telemetry.Conflicts, "Sum"), m.chat(telemetry.Duplicates, "Sum"),
+					m.chat(telemetry.Rounds, "Sum"), m.chat(telemetry.MessagesPerPost, "Average"), m.lambda("ConcurrentExecutions", "Maximum")),
+			}, {
+				graph("What is billed", m.gateway("MessageCount", "messages in and out"), m.chat(telemetry.Posts, "Sum"), m.lambda("Invocations", "Sum"),
+					m.units("ConsumedWriteCapacityUnits"), m.units("ConsumedReadCapacityUnits")),
+				graph("Estimated dollars an hour, without connection minutes and storage", m.dollars()),
+			},
+		},
+	})
+	var action awscloudwatch.IAlarmAction
+	if m.settings.alarmEmail != "" {
+		topic := awssns.NewTopic(scope, jsii.String("Alarms"), &awssns.TopicProps{EnforceSSL: jsii.Bool(true)})
+		topic.AddSubscription(awssnssubscriptions.NewEmailSubscription(&m.settings.alarmEmail, nil))
+		action = awscloudwatchactions.NewSnsAction(topic)
+	}
+	for _, a := range m.alarms() {
+		alarm := awscloudwatch.NewAlarm(scope, jsii.String(a.id+"Alarm"), &awscloudwatch.AlarmProps{
+			Metric:             a.metric,
+			Threshold:          jsii.Number(a.threshold),
+			EvaluationPeriods:  jsii.Number(a.periods),
+			ComparisonOperator: awscloudwatch.ComparisonOperator_GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+			TreatMissingData:   awscloudwatch.TreatMissingData_NOT_BREACHING, // nobody talks
+			AlarmDescription:   jsii.String(a.meaning + " " + a.firstLook),
+		})
+		if action != nil {
+			alarm.AddAlarmAction(action)
+		}
+	}
+}
+
+// alarm says when somebody is woken: where a metric is at or over a threshold for so many periods in a row.
+type alarm struct {
+	id        string
+	metric    awscloudwatch.IMetric
+	threshold float64
+	periods   float64
+	meaning   string // with the reason for the threshold
+	firstLook string
+}
+
+func (m monitored) alarms() []alarm {
+	all := []alarm{
+		{"FunctionErrors", m.lambda("Errors", "Sum"), 1, 1,
+			"The function crashed, ran out of memory or ran into its timeout. It answers every failure that it knows of by itself, so one is too many.",
+			"Look for REPORT lines with Status and for panics in the function's log."},
+		{"FunctionThrottles", m.lambda("Throttles", "Sum"), 1, 1,
+			"Lambda refused invocations: the account's concurrency is used up, and clients are told nothing but an internal error.",
+			"Look at ConcurrentExecutions on the dashboard, and ask for more under Service Quotas."},
+		{"Errors", m.chat(telemetry.Errors, "Sum"), 5, 1,
+			"Requests ended with a status of 500 or more. A single one happens when DynamoDB moves a partition; five in five minutes do not.",
+			"Look in the function's log for lines of level ERROR: code says what the client was told, error what was tried."},
+		{"IntegrationErrors", m.gateway("IntegrationError", ""), 5, 1,
+			"API Gateway could not invoke the function, or got no answer in time. A single one happens at a deploy.",
+			"Compare with the function's errors and throttles on the dashboard; where there are none, with the access log of the stage."},
+		{"Undelivered", m.chat(telemetry.Undelivered, "Sum"), 50, 1,
+			"Members were given up after five seconds of attempts. A client that stopped reading loses a few; fifty in five minutes are more than one client's.",
+			"Look for post_error in the function's log. Status 429 for many connections means that the account's quota is used up, for one that it does not read."},
+		{"Throttled", m.chat(telemetry.PostsAgain, "Sum"), 3000, 2,
+			"Ten posts a second had to be tried again for ten minutes: the account's quota of messages and posts a second is used up, and clients' own messages are refused too.",
+			"Look at Traffic on the dashboard, and ask for more under Service Quotas, API Gateway."},
+		{"Slow", m.chat(telemetry.SendTime, "p99"), 2000, 3,
+			"One message in a hundred takes two seconds or more to its room, for a quarter of an hour. In a quiet room of 1,000 it is a quarter of a second.",
+			"Look at StoreTime and Conflicts on the dashboard, which show a room that too many send to; and at PostsAgain, which shows the quota."},
+		{"RoomBusy", m.chatBy(telemetry.Refusals, string(chat.CodeRoomBusy)), 1, 1,
+			"A message was refused because too many were sent to its room at once. One room stores about 100 a second.",
+			"Look in the function's log for code room_busy: room says where. Lower actionsPerSecond, or spread people over rooms."},
+	}
+	if m.settings.authIssuer != "" {
+		all = append(all, alarm{"Provider", m.chatBy(telemetry.AuthRefusals, string(auth.ReasonProvider)), 1, 1,
+			"The OpenID Connect provider's keys could not be had, and nobody new is let in.",
+			"Fetch the provider's discovery document and keys by hand; look for reason provider in the function's log."})
+	}
+	return all
+}
+
+func period() awscdk.Duration { return awscdk.Duration_Minutes(jsii.Number(monitoredMinutes)) }
+
+// chat is a metric that the code emits.
+func (m monitored) chat(metric telemetry.Metric, statistic string) awscloudwatch.IMetric {
+	return m.metric(telemetry.Namespace, string(metric), statistic, "", map[string]*string{telemetry.FunctionName: m.function.FunctionName()})
+}
+
+// chatBy is a metric that the code emits with a second dimension, for one value of that.
+func (m monitored) chatBy(metric telemetry.Metric, value string) awscloudwatch.IMetric {
+	return m.metric(telemetry.Namespace, string(metric), "Sum", "", map[string]*string{
+		telemetry.FunctionName: m.function.FunctionName(), telemetry.Specs()[metric].By: &value,
+	})
+}
+
+// search is a metric that the code emits with a second dimension, for every value that it has.
+func (m monitored) search(metric telemetry.Metric) awscloudwatch.IMetric {
+	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+		Expression: jsii.String(fmt.Sprintf(`SEARCH('{%s,%s,%s} MetricName="%s" %[2]s="%[5]s"', 'Sum', %d)`,
+			telemetry.Namespace, telemetry.FunctionName, telemetry.Specs()[metric].By, metric, *m.function.FunctionName(), monitoredMinutes*60)),
+		UsingMetrics: &map[string]awscloudwatch.IMetric{},
+		Label:        jsii.String(""),
+		Period:       period(),
+	})
+}
+
+func (m monitored) lambda(name, statistic string) awscloudwatch.IMetric {
+	return m.metric("AWS/Lambda", name, statistic, "function: "+name+" "+statistic, map[string]*string{"FunctionName": m.function.FunctionName()})
+}
+
+// gateway is a metric of the WebSocket API
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-logging.html).
+func (m monitored) gateway(name, label string) awscloudwatch.IMetric {
+	return m.metric("AWS/ApiGateway", name, "Sum", label, map[string]*string{"ApiId": m.api.id, "Stage": &m.settings.stage})
+}
+
+func (m monitored) metric(namespace, name, statistic, label string, dimensions map[string]*string) awscloudwatch.IMetric {
+	props := &awscloudwatch.MetricProps{
+		Namespace: &namespace, MetricName: &name, Statistic: &statistic, DimensionsMap: &dimensions, Period: period(),
+	}
+	if label == "" {
+		label = name + " " + statistic
+	}
+	props.Label = &label
+	return awscloudwatch.NewMetric(props)
+}
+
+// units is what both tables together consumed.
+func (m monitored) units(name string) awscloudwatch.IMetric {
+	of := func(table *string) awscloudwatch.IMetric {
+		return m.metric("AWS/DynamoDB", name, "Sum", "", map[string]*string{"TableName": table})
+	}
+	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+		Expression: jsii.String("connections" + name + " + messages" + name), // names that no other has, in an expression of this one
+		UsingMetrics: &map[string]awscloudwatch.IMetric{
+			"connections" + name: of(m.tables.connections.TableName()), "messages" + name: of(m.tables.messages.TableName()),
+		},
+		Label:  jsii.String(name),
+		Period: period(),
+	})
+}
+
+// dollars estimates the bill of an hour from what is billed in one period.
+func (m monitored) dollars() awscloudwatch.IMetric {
+	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+		Expression: jsii.String(fmt.Sprintf("%d * (messages * %.9f + invocations * %.9f + duration / 1000 * %.9f + writes * %.9f + reads * %.9f)",
+			60/monitoredMinutes, dollarsPerMessage, dollarsPerRequest, float64(m.settings.memorySize)/1024*dollarsPerGBSecond, dollarsPerWriteUnit, dollarsPerReadUnit)),
+		UsingMetrics: &map[string]awscloudwatch.IMetric{
+			"messages":    m.gateway("MessageCount", ""),
+			"invocations": m.lambda("Invocations", "Sum"),
+			"duration":    m.lambda("Duration", "Sum"),
+			"writes":      m.units("ConsumedWriteCapacityUnits"),
+			"reads":       m.units("ConsumedReadCapacityUnits"),
+		},
+		Label:  jsii.String("dollars an hour"),
+		Period: period(),
+	})
+}
+
+func graph(title string, metrics ...awscloudwatch.IMetric) awscloudwatch.IWidget {
+	return awscloudwatch.NewGraphWidget(&awscloudwatch.GraphWidgetProps{Title: &title, Left: &metrics, Width: jsii.Number(12), Height: jsii.Number(6)})
+}

@@ -1,0 +1,125 @@
+package telemetry_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"wschat/pkg/telemetry"
+)
+
+// line is a log line with what is in a Record.
+func line(t *testing.T, r *telemetry.Record) map[string]any {
+	t.Helper()
+	var out bytes.Buffer
+	slog.New(slog.NewJSONHandler(&out, nil)).LogAttrs(t.Context(), slog.LevelInfo, "invocation", r.Attrs()...)
+	var line map[string]any
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+// What CloudWatch demands of a line, by its specification of the format.
+func TestLinesAreInTheEmbeddedMetricFormat(t *testing.T) {
+	_, r := telemetry.New("function").Begin(t.Context())
+	r.Add(telemetry.MessagesStored, 1)
+	r.Add(telemetry.Posts, 3)
+	r.Add(telemetry.Posts, 4)
+	r.AddTime(telemetry.StoreTime, 1500*time.Microsecond)
+	r.AddBy(telemetry.Refusals, "room_busy", 1)
+	got := line(t, r)
+	b, err := json.Marshal(got["_aws"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var directive struct {
+		Timestamp         int64
+		CloudWatchMetrics []struct {
+			Namespace  string
+			Dimensions [][]string
+			Metrics    []struct{ Name, Unit string }
+		}
+	}
+	if err := json.Unmarshal(b, &directive); err != nil {
+		t.Fatal(err)
+	}
+	if age := time.Since(time.UnixMilli(directive.Timestamp)); age < 0 || age > time.Minute {
+		t.Errorf("the timestamp is %v old", age)
+	}
+	seen := map[string]string{}
+	for _, d := range directive.CloudWatchMetrics {
+		if d.Namespace != "Chat" || len(d.Dimensions) != 1 || len(d.Metrics) == 0 || len(d.Metrics) > 100 {
+			t.Errorf("a directive is %+v", d)
+		}
+		for _, dimension := range d.Dimensions[0] {
+			if value, ok := got[dimension].(string); !ok || value == "" {
+				t.Errorf("the dimension %s is %v", dimension, got[dimension])
+			}
+		}
+		for _, m := range d.Metrics {
+			if _, ok := got[m.Name].(float64); !ok {
+				t.Errorf("the metric %s is %v", m.Name, got[m.Name])
+			}
+			if !slices.Contains([]string{"Count", "Milliseconds", "None"}, m.Unit) {
+				t.Errorf("the unit of %s is %q", m.Name, m.Unit)
+			}
+			seen[m.Name] = m.Unit
+			if by := slices.Contains(d.Dimensions[0], "Code"); by != (m.Name == "Refusals") {
+				t.Errorf("%s is by %v", m.Name, d.Dimensions)
+			}
+		}
+	}
+	if len(seen) != 5 || seen["StoreTime"] != "Milliseconds" || seen["ColdStarts"] != "Count" {
+		t.Errorf("the metrics are %v", seen)
+	}
+	if got["Posts"] != 7.0 || got["StoreTime"] != 1.5 || got["Code"] != "room_busy" || got["FunctionName"] != "function" {
+		t.Errorf("the line is %v", got)
+	}
+}
+
+func TestOnlyTheFirstInvocationIsCold(t *testing.T) {
+	m := telemetry.New("function")
+	_, first := m.Begin(t.Context())
+	ctx, second := m.Begin(t.Context())
+	if !first.Cold() || second.Cold() {
+		t.Errorf("cold: %v, then %v", first.Cold(), second.Cold())
+	}
+	if got := line(t, second); got["_aws"] != nil || got["FunctionName"] != nil {
+		t.Errorf("a line without metrics is %v", got)
+	}
+	if telemetry.FromContext(ctx) != second {
+		t.Error("the context has another record")
+	}
+}
+
+// Code that counts does not need to know whether anybody listens.
+func TestWithoutARecordNothingIsKept(t *testing.T) {
+	r := telemetry.FromContext(t.Context())
+	r.Add(telemetry.Posts, 1)
+	r.AddBy(telemetry.Refusals, "x", 1)
+	r.AddTime(telemetry.SendTime, time.Second)
+	if r.Cold() || r.Attrs() != nil {
+		t.Error("something is kept")
+	}
+}
+
+func TestARecordMayBeAddedToFromEverywhere(t *testing.T) {
+	_, r := telemetry.New("function").Begin(t.Context())
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 1000 {
+				r.Add(telemetry.Conflicts, 1)
+			}
+		})
+	}
+	all.Wait()
+	if got := line(t, r)["Conflicts"]; got != 8000.0 {
+		t.Errorf("got %v", got)
+	}
+}
