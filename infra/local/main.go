@@ -15,7 +15,6 @@ import (
 	"syscall"
 
 	"wschat/pkg/auth"
-	"wschat/pkg/telemetry"
 )
 
 func main() {
@@ -35,7 +34,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o.logger, o.output = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{ReplaceAttr: readable})), stderr
+	seen := newStats(newLogHandler(stderr))
+	o.logger, o.stats, o.output = slog.New(seen), seen, stderr
 	s, err := start(ctx, o)
 	if err != nil {
 		return err
@@ -54,14 +54,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return errors.Join(fmt.Errorf("serve %s: %w", s.addr, err), s.backend.close())
 	}
 	return s.stop()
-}
-
-// readable leaves out of log lines what is meant for CloudWatch.
-func readable(_ []string, a slog.Attr) slog.Attr {
-	if a.Key == telemetry.Directive {
-		return slog.Attr{}
-	}
-	return a
 }
 
 // parse reads the command line. Its error is one line; only -h prints the flags.

@@ -41,7 +41,8 @@ type options struct {
 	postDelay         time.Duration // of each post
 
 	logger *slog.Logger
-	output io.Writer // of the bootstrap's processes
+	stats  http.Handler // the page of what was measured; nil for none
+	output io.Writer    // of the bootstrap's processes
 
 	// wrap, where it is set, stands between the gateway and the handler: a test watches or disturbs invocations with it.
 	wrap func(localgateway.Handler) localgateway.Handler
@@ -109,6 +110,9 @@ func start(ctx context.Context, o options) (*server, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", s.gateway)
+	if o.stats != nil {
+		mux.Handle(statsPath, o.stats)
+	}
 	if s.issuer != nil {
 		mux.Handle(demoPath+"/", s.issuer)
 	}
