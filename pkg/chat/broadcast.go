@@ -52,33 +52,38 @@ type broadcast struct {
 	room  string
 	owner string // of the lease
 
-	began      time.Time // when the lease was acquired
-	renewedAt  time.Time // when it was asked for last, successfully
-	log        []Message // what somebody still lacks, oldest first
-	sent       int64     // everybody has got, or will never get, what is up to here
-	read       int64     // everything up to here is sent, or in the log
-	behind     map[string]lag
-	slower     float64 // by which factor than postsPerSecond, at least 1
-	delivery   Delivery
-	departures []Member  // memberships of the gone, which were removed
-	posted     time.Time // when the first round with posts ended
+	began     time.Time // when the lease was acquired
+	renewedAt time.Time // when it was asked for last, successfully
+	log       []Message // what somebody still lacks, oldest first
+	sent      int64     // everybody has got, or will never get, what is up to here
+	read      int64     // everything up to here is sent, or in the log
+	behind    map[string]lag
+	slower    float64 // by which factor than postsPerSecond, at least 1
+	delivery  Delivery
+	gone      []Member        // whom a post found closed
+	isGone    map[string]bool // by connection id
+	posted    time.Time       // when the first round with posts ended
 }
 
 func newBroadcast(s Service, room string) *broadcast {
-	return &broadcast{Service: s, room: room, owner: rand.Text(), behind: map[string]lag{}}
+	return &broadcast{Service: s, room: room, owner: rand.Text(), behind: map[string]lag{}, isGone: map[string]bool{}}
 }
 
 // begin tries to become the room's broadcaster, after a message was stored at index, and reads the members beside it.
 func (b *broadcast) begin(ctx context.Context, index int64) (members []Member, ok bool, err error) {
 	membersErr := make(chan error, 1)
 	go func() {
-		var err error
-		members, err = b.members(ctx)
-		membersErr <- err
+		membersErr <- b.insistOn(ctx, deadlineReserve, func(ctx context.Context) (err error) {
+			members, err = b.members(ctx)
+			return err
+		})
 	}()
 	// Where nobody has been the broadcaster, everything is still to be sent; but in a room that is older than this rule,
-	// only what may be under way.
-	ok, err = b.acquire(ctx, max(0, index-1-batch))
+	// only what may be under way. To ask again also finds a lease that was acquired, and only the answer was lost.
+	err = b.insistOn(ctx, deadlineReserve, func(ctx context.Context) (err error) {
+		ok, err = b.acquire(ctx, max(0, index-1-batch))
+		return err
+	})
 	if err := errors.Join(err, <-membersErr); err != nil {
 		if ok {
 			b.release(ctx)
@@ -94,9 +99,13 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 	b.delivery.SentAfter = b.sent
 	defer func() {
 		b.delivery.SentUpTo = b.sent
-		b.announceLeave(ctx, b.departures...)
+		b.announceLeave(ctx, b.prune(ctx, b.gone)...)
 	}()
-	fresh, err := b.upTo(ctx, stored)
+	var fresh []Message
+	err := b.insistOn(ctx, deadlineReserve, func(ctx context.Context) (err error) {
+		fresh, err = b.upTo(ctx, stored)
+		return err
+	})
 	if err != nil {
 		b.release(ctx)
 		return err
@@ -105,16 +114,39 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 		if err = b.rounds(ctx, fresh, members); errors.Is(err, errLeaseLost) {
 			return nil // the other sends what is left
 		}
+		if err != nil {
+			b.giveUp(err)
+		}
 		b.release(ctx)
 		if b.turnIsOver() {
 			sleep(ctx, handover)
 		}
 		if err == nil {
-			fresh, members, more, err = b.again(ctx)
+			err = b.insistOn(ctx, deadlineReserve, func(ctx context.Context) (err error) {
+				fresh, members, more, err = b.again(ctx)
+				return err
+			})
 		}
 	}
 	b.note(err)
 	return nil
+}
+
+// insistOn calls f until it succeeds, or for as long as patience goes, or until so much is left of ctx's time: a broadcaster
+// that leaves because of one failure of the store leaves behind the messages of others, who have seen that there is one.
+func (b *broadcast) insistOn(ctx context.Context, reserve time.Duration, f func(ctx context.Context) error) error {
+	end := time.Now().Add(patience)
+	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-reserve).Before(end) {
+		end = deadline.Add(-reserve)
+	}
+	ctx, cancel := context.WithDeadline(ctx, end)
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := f(ctx)
+		if err == nil || errors.Is(err, errLeaseLost) || !sleep(ctx, jitter(pause)) {
+			return err
+		}
+	}
 }
 
 // again looks once more after the lease was released: a message may have been stored after the last look, by a sender who
@@ -129,8 +161,9 @@ func (b *broadcast) again(ctx context.Context) (fresh []Message, members []Membe
 	fresh = slices.DeleteFunc(fresh, func(m Message) bool { return m.Index <= b.sent }) // by another in between
 	if members, err = b.members(ctx); err != nil {
 		b.release(ctx)
+		return nil, nil, false, err
 	}
-	return fresh, members, true, err
+	return fresh, members, true, nil
 }
 
 // upTo returns what is to be sent up to the stored message, or the first part of it.
@@ -180,20 +213,28 @@ func (b *broadcast) rounds(ctx context.Context, fresh []Message, members []Membe
 		}
 		var err error
 		fresh = nil
-		if !b.turnIsOver() && hasTime(ctx, patience+deadlineReserve) {
-			if fresh, err = b.look(ctx); err != nil {
+		// After its turn it goes on only for those who are behind, and others must not wait for that.
+		if (!b.turnIsOver() || len(b.behind) > 0) && hasTime(ctx, patience+deadlineReserve) {
+			err = b.insistOn(ctx, deadlineReserve, func(ctx context.Context) (err error) {
+				fresh, err = b.look(ctx)
+				return err
+			})
+			if err != nil {
 				return err
 			}
 		}
 		switch {
 		case len(fresh) > 0:
-			members, err = b.renewAndReadMembers(ctx)
+			err = b.insistOn(ctx, deadlineReserve, func(ctx context.Context) (err error) {
+				members, err = b.renewAndReadMembers(ctx)
+				return err
+			})
 		case len(b.behind) == 0:
 			return nil
 		default:
 			b.waitForTheNext(posting)
 			if b.Now().Sub(b.renewedAt) > LeaseTime/4 {
-				err = b.renew(ctx)
+				err = b.insistOn(ctx, deadlineReserve, b.renew)
 			}
 		}
 		if err != nil {
@@ -248,11 +289,15 @@ func (b *broadcast) renew(ctx context.Context) error {
 	return nil
 }
 
-// release is not tried again where it fails: the lease ends by itself.
+// release gives the lease back. Where that fails for too long, the lease ends by itself.
 func (b *broadcast) release(ctx context.Context) {
-	if err := b.Leases.Release(ctx, b.room, b.owner, b.sent); err != nil {
-		b.note(fmt.Errorf("release the lease of room %q: %w", b.room, err))
-	}
+	err := b.insistOn(ctx, deadlineReserve/4, func(ctx context.Context) error {
+		if err := b.Leases.Release(ctx, b.room, b.owner, b.sent); err != nil {
+			return fmt.Errorf("release the lease of room %q: %w", b.room, err)
+		}
+		return nil
+	})
+	b.note(err)
 }
 
 // note keeps an error for the log.

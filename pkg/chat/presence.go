@@ -44,6 +44,9 @@ const DefaultPresenceLimit = 100
 // presenceBudget is how long an announcement may take: it must not hold up the handshake that it is made in.
 const presenceBudget = time.Second
 
+// departuresBudget is how long those of all who are gone at once may take.
+const departuresBudget = 3 * time.Second
+
 // Members reads who is in a room and posts it to the connection that asked, in as many frames as it needs.
 func (s Service) Members(ctx context.Context, connectionID, room, ref string) (Attendance, error) {
 	if err := errors.Join(checkRoom(room), checkOptionalName("ref", ref)); err != nil {
@@ -97,11 +100,13 @@ func (s Service) announceJoin(ctx context.Context, m, before Member) {
 // announceLeave tells rooms that members went, of users who have no other connection there. Where the last connections
 // of a user go at once, it may be announced twice.
 func (s Service) announceLeave(ctx context.Context, gone ...Member) {
-	forEach(s.Workers, len(gone), func(i int) {
-		if m := gone[i]; m.User != "" {
+	ctx, cancel := context.WithTimeout(ctx, departuresBudget)
+	defer cancel()
+	for _, m := range gone { // one after the other: each is posted to many at once
+		if m.User != "" && ctx.Err() == nil {
 			s.announce(ctx, Presence{Room: m.Room, User: m.User, Event: Left}, m.ConnectionID, func(Member) bool { return true })
 		}
-	})
+	}
 }
 
 // announce posts a presence to everybody in its room but one connection, unless the room is too large for it, or

@@ -39,7 +39,7 @@ func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member
 	if b.posted.IsZero() && len(to) > 0 {
 		b.posted = b.Now()
 	}
-	b.count(ctx, to)
+	b.count(to)
 	b.sent = b.read
 	for _, l := range b.behind {
 		b.sent = min(b.sent, l.from-1)
@@ -48,17 +48,24 @@ func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member
 	return to
 }
 
-// pace returns how long a round must take at least. Where posts to many members at once were refused, it is not their buffers
-// that are full: the account's quota is used up, which the clients' own messages need too. Then the rest of the turn goes slower.
+// fewest is how many refusals of posts say something about the account, not about a client.
+const fewest = 10
+
+// pace returns how long a round must take at least. Where posts to many members are refused who were reached before, it is not
+// their buffers that are full: the account's quota is used up, which the clients' own messages need too. Then the rest of the
+// turn goes slower.
 func (b *broadcast) pace(round []*posting) time.Duration {
-	posts, refused := 0, 0
+	posts, firsts, refused := 0, 0, 0
 	for _, p := range round {
 		posts += max(1, p.posts)
-		if errors.Is(p.err, ErrTryAgain) {
-			refused++
+		if p.first {
+			firsts++
+			if errors.Is(p.err, ErrTryAgain) {
+				refused++
+			}
 		}
 	}
-	if refused > 1 && refused*10 > len(round) {
+	if refused >= fewest && refused*10 > firsts {
 		b.slower = min(b.slower*2, mostSlower)
 	}
 	pace := time.Duration(float64(posts) * b.slower / postsPerSecond * float64(time.Second))
@@ -75,6 +82,7 @@ func (b *broadcast) since(from int64) []Message {
 type posting struct {
 	Member
 	from      int64 // the index of the first message that it lacks
+	first     bool  // it is not behind
 	at        time.Time
 	posts     int   // frames that were taken
 	delivered int64 // the index of the last message that was
@@ -93,13 +101,14 @@ func (b *broadcast) due(members []Member, first int64) []*posting {
 	for _, m := range members {
 		l, isBehind := b.behind[m.ConnectionID]
 		switch {
+		case b.isGone[m.ConnectionID]:
 		case isBehind:
 			behind[m.ConnectionID] = l
 			if !l.due.After(now) {
 				late = append(late, &posting{Member: m, from: l.from})
 			}
 		case first <= b.read:
-			others = append(others, &posting{Member: m, from: first})
+			others = append(others, &posting{Member: m, from: first, first: true})
 		}
 	}
 	b.behind = behind
@@ -123,8 +132,7 @@ func (b *broadcast) post(ctx context.Context, p *posting, frames []Frame) {
 }
 
 // count notes who is behind now, and what became of the others.
-func (b *broadcast) count(ctx context.Context, to []*posting) {
-	var gone []Member
+func (b *broadcast) count(to []*posting) {
 	for _, p := range to {
 		l := b.behind[p.ConnectionID]
 		delete(b.behind, p.ConnectionID)
@@ -141,15 +149,15 @@ func (b *broadcast) count(ctx context.Context, to []*posting) {
 		case errors.Is(p.err, errNotTried):
 			b.behind[p.ConnectionID] = l
 		case errors.Is(p.err, ErrGone) && p.at.Sub(p.ConnectedAt) >= handshakeGrace:
-			gone = append(gone, p.Member)
+			b.delivery.Gone++
+			b.gone = append(b.gone, p.Member) // they are removed when nobody waits for that any more
+			b.isGone[p.ConnectionID] = true
 		case errors.Is(p.err, ErrGone), errors.Is(p.err, ErrTryAgain):
 			b.later(p, l)
 		default:
 			b.fail(l.from, p.err)
 		}
 	}
-	b.delivery.Gone += len(gone)
-	b.departures = append(b.departures, b.prune(ctx, gone)...)
 }
 
 // later has a member tried again, if it has not been for too long.

@@ -79,20 +79,22 @@ func TestSendAgainStoresNothingAndAnswersWithTheStoredMessage(t *testing.T) {
 
 // Where the one who sent it first died before it was sent to the room, a repeat sends it.
 func TestSendAgainSendsWhatNobodyWasSent(t *testing.T) {
-	w := &world{membersErr: errors.New("reset")}
-	w.member("r", "bob", time.Hour)
-	d := draft
-	d.ID = "m1"
-	if _, err := w.service().Send(t.Context(), "ann", d); chat.AsError(err).Code != chat.CodeNotSent {
-		t.Fatalf("got %v", err)
-	}
-	w.membersErr = nil
-	if _, err := w.service().Send(t.Context(), "ann", d); err != nil {
-		t.Fatal(err)
-	}
-	if got := w.posts["bob"]; !slices.Equal(got, []string{"1:hi "}) {
-		t.Errorf("the member got %q", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{membersErr: errors.New("reset")}
+		w.member("r", "bob", time.Hour)
+		d := draft
+		d.ID = "m1"
+		if _, err := w.service().Send(t.Context(), "ann", d); chat.AsError(err).Code != chat.CodeNotSent {
+			t.Fatalf("got %v", err)
+		}
+		w.membersErr = nil
+		if _, err := w.service().Send(t.Context(), "ann", d); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.posts["bob"]; !slices.Equal(got, []string{"1:hi "}) {
+			t.Errorf("the member got %q", got)
+		}
+	})
 }
 
 // How long another's post takes is not this connection's age.
@@ -177,11 +179,13 @@ func TestSendThatCannotBeStoredPostsNothing(t *testing.T) {
 }
 
 func TestSendThatCannotReadTheMembersSaysSo(t *testing.T) {
-	w := &world{membersErr: errors.New("reset")}
-	sent, err := w.service().Send(t.Context(), "ann", draft)
-	if chat.AsError(err).Code != chat.CodeNotSent || sent.Message.Index != 1 {
-		t.Errorf("got %+v, %v", sent, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{membersErr: errors.New("reset")}
+		sent, err := w.service().Send(t.Context(), "ann", draft)
+		if chat.AsError(err).Code != chat.CodeNotSent || sent.Message.Index != 1 {
+			t.Errorf("got %+v, %v", sent, err)
+		}
+	})
 }
 
 func TestTheDeadDoNotHurtTheLiving(t *testing.T) {

@@ -21,7 +21,7 @@ const (
 	PostsAgain      Metric = "PostsAgain"      // posts that were throttled or failed, to be tried again
 	GoneConnections Metric = "GoneConnections" // connections that a post found closed
 	Undelivered     Metric = "Undelivered"     // messages that a member will not be sent, each counted for each member
-	SendErrors      Metric = "SendErrors"      // broadcasts and replies that met an error, counted once for each invocation
+	SendErrors      Metric = "SendErrors"      // broadcasts and replies that met an error
 )
 
 // Spec is what CloudWatch is told of a metric. It bills each metric, for each value of its dimensions.
