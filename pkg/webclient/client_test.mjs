@@ -77,7 +77,15 @@ afterEach(() => {
   clients = [];
 });
 
+// until waits for what must come, however busy the machine is.
+async function until(holds) {
+  for (let waits = 0; waits < 1000 && !holds(); waits++) await sleep(5);
+  assert.ok(holds());
+}
+
 const actions = (socket, action) => socket.asked.filter((frame) => frame.action === action);
+const asked = (chat, socket, action, room = "lobby") =>
+  chat.sockets[socket]?.asked.some((frame) => frame.action === action && frame.room_name === room);
 const refuses = (code, which) => (socket, frame) => {
   if (!which(frame)) return false;
   socket.say({ ref: frame.ref, error: { code, message: "no", message_id: frame.message_id } });
@@ -90,11 +98,12 @@ test("messages come once and in order, whatever order they arrive in", async () 
   const room = connect(chat).join("lobby");
   const got = [];
   room.addEventListener("message", (e) => got.push(e.detail.index));
-  await sleep(30);
+  await until(() => got.length === 50);
   chat.tails.lobby = 70;
   const say = (index) => chat.sockets[0].say({ messages: [{ room_name: "lobby", index, user_name: "bob", content: "", create_at: 0 }] });
   for (const index of [63, 61, 63, 60, 70]) say(index);
-  await sleep(200);
+  await until(() => got.length >= 60);
+  await sleep(200); // for what must not come
   assert.deepEqual(got, Array.from({ length: 60 }, (_, i) => i + 11)); // the last 50, and what came
 });
 
@@ -117,11 +126,10 @@ test("what is sent is stored in the order typed, one at a time", async () => {
 
 test("a closed client opens nothing more, also when it is closed while a second connection takes over", async () => {
   const chat = new Chat();
+  chat.before = (socket, { action }) => socket === chat.sockets[1] && action === "joinRoom"; // never answered
   const client = connect(chat, { swap: 100 });
   client.join("lobby");
-  await sleep(30);
-  chat.before = (socket, { action }) => socket === chat.sockets[1] && action === "joinRoom"; // never answered
-  await sleep(100);
+  await until(() => asked(chat, 1, "joinRoom"));
   assert.equal(chat.sockets.length, 2);
   client.close();
   await sleep(100);
@@ -133,14 +141,14 @@ test("a room that is left while it catches up is asked for no more", async () =>
   const chat = new Chat();
   const client = connect(chat);
   client.join("lobby");
-  for (let waits = 0; waits < 200 && !(chat.sockets[0] && actions(chat.sockets[0], "getRecentMessages").length); waits++) await sleep(10);
-  await sleep(100); // it is answered by now, also on a busy machine
+  await until(() => asked(chat, 0, "getRecentMessages"));
+  await sleep(100); // and it is answered
   chat.tails.lobby = 1000;
   client.sync();
   client.leave("lobby");
-  const asked = chat.sockets[0].asked.length;
+  const before = chat.sockets[0].asked.length;
   await sleep(100);
-  assert.ok(chat.sockets[0].asked.length - asked <= 1);
+  assert.ok(chat.sockets[0].asked.length - before <= 1);
   assert.equal(actions(chat.sockets[0], "leaveRoom").length, 1);
 });
 
@@ -149,7 +157,7 @@ test("what is sent to a room that was left is rejected, and hurts no other room"
   const client = connect(chat, { answer: 50 });
   client.join("lobby");
   const attic = client.join("attic");
-  await sleep(30);
+  await until(() => asked(chat, 0, "getRecentMessages", "attic"));
   client.leave("attic");
   await assert.rejects(attic.send("hello"), { code: "closed" });
   await sleep(100);
@@ -162,9 +170,10 @@ test("a room that is left while it is joined is left again", async () => {
   const client = connect(chat);
   client.join("lobby");
   client.join("attic");
-  await sleep(5);
+  await until(() => asked(chat, 0, "joinRoom", "attic"));
   client.leave("attic");
-  await sleep(100);
+  await until(() => asked(chat, 0, "leaveRoom", "attic"));
+  await sleep(100); // for what must not come
   assert.deepEqual(chat.sockets[0].asked.filter((f) => f.room_name === "attic").map((f) => f.action).at(-1), "leaveRoom");
 });
 
@@ -236,7 +245,8 @@ test("what API Gateway fails to handle is sent again, with longer pauses each ti
 test("messages that have expired are passed over", async () => {
   const chat = new Chat();
   const room = connect(chat).join("lobby");
-  await sleep(30);
+  await until(() => asked(chat, 0, "getRecentMessages"));
+  await sleep(30); // and it is answered
   chat.before = (socket, { action, ref, after }) => {
     if (action !== "getRecentMessages" || after !== 0) return false;
     socket.say({ ref, messages: [{ room_name: "lobby", index: 5, user_name: "bob", content: "", create_at: 0 }], expired: true });
@@ -246,7 +256,8 @@ test("messages that have expired are passed over", async () => {
   room.addEventListener("expired", (e) => got.push(e.detail));
   room.addEventListener("message", (e) => got.push(e.detail.index));
   chat.sockets[0].say({ messages: [{ room_name: "lobby", index: 6, user_name: "bob", content: "", create_at: 0 }] });
-  await sleep(200);
+  await until(() => got.length >= 3);
+  await sleep(50); // for what must not come
   assert.deepEqual(got, [{ from: 1, to: 4 }, 5, 6]);
 });
 
@@ -263,9 +274,10 @@ test("a token is offered after the word chat, and asked for anew before each con
   const client = new ChatClient("wss://chat.example.com/dev", { token: async () => `token${++n}`, WebSocket, timing: { firstPause: 10 } });
   clients.push(client);
   client.join("lobby");
-  await sleep(30);
+  await until(() => client.user);
   assert.equal(client.user, "ann"); // as the chat says
   chat.sockets[0].say({ error: { code: "token_expired", message: "over" } });
-  await sleep(100);
+  await until(() => offered.length >= 2);
+  await sleep(100); // for what must not come
   assert.deepEqual(offered, [["chat", "token1"], ["chat", "token2"]]);
 });
