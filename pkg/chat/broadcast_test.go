@@ -2,7 +2,6 @@ package chat_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -359,175 +358,18 @@ func TestARoomWithoutALeaseStartsNearItsEnd(t *testing.T) {
 	}
 }
 
-// chatter has messages sent to a room of so many members, at so many a second for ten seconds, and returns how many posts
-// the room was sent and how many of the attempts were refused.
-func (w *world) chatter(t *testing.T, members, rate int, refuse func() bool) (posts, refused int) {
+// keepUp has one member say so many things, and fails where another has not got each of them before the next.
+func (w *world) keepUp(t *testing.T, from, to string, messages int, every time.Duration) {
 	t.Helper()
-	for i := range members {
-		w.member("r", fmt.Sprint(i), time.Hour)
-	}
-	var mu sync.Mutex
-	w.post = func(context.Context, string) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if refuse() {
-			refused++
-			return chat.ErrTryAgain
-		}
-		posts++
-		return nil
-	}
 	var all sync.WaitGroup
-	for i := range 10 * rate {
-		all.Go(func() { w.say(t, "0", fmt.Sprint(i)) })
-		time.Sleep(time.Second / time.Duration(rate))
+	for i := range messages {
+		all.Go(func() { w.say(t, from, fmt.Sprint(i)) })
+		time.Sleep(every)
+		if got := w.got(to); len(got) <= i {
+			t.Errorf("%v after message %d %s has got %d", every, i+1, to, len(got))
+		}
 	}
 	all.Wait()
-	for i := range members {
-		inOrder(t, w, fmt.Sprint(i), 10*rate)
-	}
-	return posts, refused
-}
-
-func TestABusyRoomLeavesTheQuotaToOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const members, rate = 200, 100
-		posts, _ := (&world{}).chatter(t, members, rate, func() bool { return false })
-		if perSecond := posts / 10; perSecond < 800 || perSecond > 1100 {
-			t.Errorf("%d posts a second, of %d messages to each of %d members", perSecond, rate, members)
-		}
-	})
-}
-
-// Where the quota is used up, by whomever, the room is posted to more slowly until nearly every post is taken.
-func TestARoomGivesWayWhereTheQuotaIsUsedUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const quota = 300
-		tokens, last := 150.0, time.Now()
-		posts, refused := (&world{}).chatter(t, 100, 50, func() bool {
-			tokens = min(150, tokens+quota*time.Since(last).Seconds())
-			last = time.Now()
-			tokens--
-			if tokens < 0 {
-				tokens = 0
-				return true
-			}
-			return false
-		})
-		if refused > posts/4 {
-			t.Errorf("%d posts were taken and %d refused", posts, refused)
-		}
-	})
-}
-
-// How slow a room is because the quota was used up lasts for a turn.
-func TestARoomSpeedsUpAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		posts, _ := (&world{}).chatter(t, 100, 50, func() bool { return time.Since(began) < time.Second })
-		if posts < 4500 { // in the last five of the ten seconds, 100 members may be sent ten rounds a second
-			t.Errorf("%d posts", posts)
-		}
-	})
-}
-
-func TestALargeRoomIsNotSlowerThanTheLongestPace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{}
-		for i := range 5000 {
-			w.member("r", fmt.Sprint(i), time.Hour)
-		}
-		var all sync.WaitGroup
-		all.Go(func() { w.say(t, "0", "a") })
-		time.Sleep(10 * time.Millisecond)
-		w.say(t, "0", "b")
-		time.Sleep(time.Second)
-		if got := w.got("4999"); len(got) != 2 {
-			t.Errorf("after a second a member has got %q", got)
-		}
-		all.Wait()
-	})
-}
-
-// unsteady is a store whose calls fail now and then, so many times each; what it is asked for takes effect all the same.
-type unsteady struct {
-	*world
-	acquires, renews, releases, reads, members int
-}
-
-func (u *unsteady) fails(n *int) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if *n == 0 {
-		return nil
-	}
-	*n--
-	return errors.New("the answer was lost")
-}
-
-func (u *unsteady) Read(ctx context.Context, room string, span chat.Span) ([]chat.Message, error) {
-	found, err := u.world.Read(ctx, room, span)
-	return found, errors.Join(err, u.fails(&u.reads))
-}
-
-type unsteadyLeases struct{ *unsteady }
-
-func (u unsteadyLeases) Acquire(ctx context.Context, room, owner string, start int64) (int64, bool, error) {
-	sent, ok, err := leases{u.world}.Acquire(ctx, room, owner, start)
-	if failed := u.fails(&u.acquires); failed != nil {
-		return 0, false, failed
-	}
-	return sent, ok, err
-}
-
-func (u unsteadyLeases) Renew(ctx context.Context, room, owner string, sent int64) (bool, error) {
-	ok, err := leases{u.world}.Renew(ctx, room, owner, sent)
-	return ok, errors.Join(err, u.fails(&u.renews))
-}
-
-func (u unsteadyLeases) Release(ctx context.Context, room, owner string, sent int64) error {
-	return errors.Join(leases{u.world}.Release(ctx, room, owner, sent), u.fails(&u.releases))
-}
-
-type unsteadyRoster struct {
-	roster
-	u *unsteady
-}
-
-func (u unsteadyRoster) Members(ctx context.Context, room string, most int) ([]chat.Member, error) {
-	members, err := u.roster.Members(ctx, room, most)
-	return members, errors.Join(err, u.u.fails(&u.u.members))
-}
-
-// A store that fails once does not make a broadcaster leave behind what others have stored, who saw that there is one; nor
-// repeat anything.
-func TestAnUnsteadyStoreLosesNothing(t *testing.T) {
-	for name, u := range map[string]*unsteady{
-		"acquire": {acquires: 2}, "renew": {renews: 2}, "release": {releases: 2}, "read": {reads: 3}, "members": {members: 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := &world{post: slowly(50 * time.Millisecond)}
-				u.world = w
-				w.member("r", "ann", time.Hour)
-				w.member("r", "bob", time.Hour)
-				s := w.service()
-				s.Log, s.Leases, s.Roster = u, unsteadyLeases{u}, unsteadyRoster{roster{w}, u}
-				var all sync.WaitGroup
-				for i := range 5 {
-					all.Go(func() {
-						if _, err := s.Send(t.Context(), "ann", chat.Draft{Room: "r", User: "ann", Content: fmt.Sprint(i)}); err != nil {
-							t.Error(err)
-						}
-					})
-					time.Sleep(20 * time.Millisecond)
-				}
-				all.Wait()
-				inOrder(t, w, "ann", 5)
-				inOrder(t, w, "bob", 5)
-			})
-		})
-	}
 }
 
 // Who is behind when a turn is over, and for long, holds up nobody.
@@ -544,39 +386,6 @@ func TestAMemberThatIsBehindHoldsUpNobodyAfterATurn(t *testing.T) {
 			}
 			return nil
 		}
-		var all sync.WaitGroup
-		for i := range 100 {
-			all.Go(func() { w.say(t, "ann", fmt.Sprint(i)) })
-			time.Sleep(100 * time.Millisecond)
-			if got := w.got("bob"); len(got) <= i {
-				t.Fatalf("100 ms after message %d bob has got %d", i+1, len(got))
-			}
-		}
-		all.Wait()
-	})
-}
-
-// A few clients that do not read say nothing of the account's quota.
-func TestAFewFullBuffersSlowNobodyDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{}
-		for i := range 100 {
-			w.member("r", fmt.Sprint(i), time.Hour)
-		}
-		w.post = func(_ context.Context, id string) error {
-			if len(id) == 2 && id[0] == '5' && id[1] < '5' {
-				return chat.ErrTryAgain
-			}
-			return nil
-		}
-		var all sync.WaitGroup
-		for i := range 20 {
-			all.Go(func() { w.say(t, "0", fmt.Sprint(i)) })
-			time.Sleep(250 * time.Millisecond)
-			if got := w.got("99"); len(got) <= i {
-				t.Errorf("250 ms after message %d a member has got %d", i+1, len(got))
-			}
-		}
-		all.Wait()
+		w.keepUp(t, "ann", "bob", 100, 100*time.Millisecond)
 	})
 }
