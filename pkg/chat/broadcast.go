@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -32,7 +33,7 @@ const (
 	// patience is for how long a member is tried again whom nothing reaches, although it is not gone.
 	patience = 5 * time.Second
 
-	firstPause   = 25 * time.Millisecond // before a member is tried again, doubled each time
+	firstPause   = 25 * time.Millisecond // before what failed is tried again, doubled each time
 	longestPause = 400 * time.Millisecond
 
 	// lookPause is how long a broadcaster that only waits for members to be tried again leaves the room without a look.
@@ -60,13 +61,12 @@ type broadcast struct {
 	behind    map[string]lag
 	slower    float64 // by which factor than postsPerSecond, at least 1
 	delivery  Delivery
-	gone      []Member        // whom a post found closed
-	isGone    map[string]bool // by connection id
-	posted    time.Time       // when the first round with posts ended
+	gone      map[string]Member // whom a post found closed, by connection id
+	posted    time.Time         // when the first round with posts ended
 }
 
 func newBroadcast(s Service, room string) *broadcast {
-	return &broadcast{Service: s, room: room, owner: rand.Text(), behind: map[string]lag{}, isGone: map[string]bool{}}
+	return &broadcast{Service: s, room: room, owner: rand.Text(), behind: map[string]lag{}, gone: map[string]Member{}}
 }
 
 // begin tries to become the room's broadcaster, after a message was stored at index, and reads the members beside it.
@@ -99,7 +99,7 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 	b.delivery.SentAfter = b.sent
 	defer func() {
 		b.delivery.SentUpTo = b.sent
-		b.announceLeave(ctx, b.prune(ctx, b.gone)...)
+		b.announceLeave(ctx, b.prune(ctx, slices.Collect(maps.Values(b.gone)))...)
 	}()
 	var fresh []Message
 	err := b.insistOn(ctx, deadlineReserve, func(ctx context.Context) (err error) {
@@ -141,12 +141,8 @@ func (b *broadcast) insistOn(ctx context.Context, reserve time.Duration, f func(
 	}
 	ctx, cancel := context.WithDeadline(ctx, end)
 	defer cancel()
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		err := f(ctx)
-		if err == nil || errors.Is(err, errLeaseLost) || !sleep(ctx, jitter(pause)) {
-			return err
-		}
-	}
+	mayHelp := func(err error) bool { return !errors.Is(err, errLeaseLost) }
+	return retry(ctx, mayHelp, func() error { return f(ctx) })
 }
 
 // again looks once more after the lease was released: a message may have been stored after the last look, by a sender who

@@ -62,12 +62,13 @@ func (s Service) Reply(ctx context.Context, connectionID string, frames ...[]byt
 func (s Service) insist(ctx context.Context, connectionID string, frame []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, replyPatience)
 	defer cancel()
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		err := s.Poster.Post(ctx, connectionID, frame)
-		if !errors.Is(err, ErrTryAgain) || !sleep(ctx, jitter(pause)) {
-			return err
-		}
-	}
+	mayHelp := func(err error) bool { return errors.Is(err, ErrTryAgain) }
+	return retry(ctx, mayHelp, func() error { return s.Poster.Post(ctx, connectionID, frame) })
+}
+
+// hasGone tells whether a post's error, with the time at which the post began, means that a member's connection is closed.
+func hasGone(m Member, at time.Time, err error) bool {
+	return errors.Is(err, ErrGone) && at.Sub(m.ConnectedAt) >= handshakeGrace
 }
 
 // prune removes connections from every room, and returns the memberships that it removed. What it cannot remove stays
@@ -84,6 +85,16 @@ func (s Service) prune(ctx context.Context, gone []Member) (removed []Member) {
 		found[i] = append(found[i], others...)
 	})
 	return slices.Concat(found...)
+}
+
+// retry calls f until it succeeds, or fails with what another attempt would not help, or ctx ends.
+func retry(ctx context.Context, mayHelp func(error) bool, f func() error) error {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := f()
+		if err == nil || !mayHelp(err) || !sleep(ctx, jitter(pause)) {
+			return err
+		}
+	}
 }
 
 // jitter is a time from half of d to d.

@@ -134,7 +134,7 @@ func (s Service) announce(ctx context.Context, p Presence, butTo string, silence
 	forEach(s.Workers, len(to), func(i int) { errs[i] = s.Poster.Post(ctx, to[i].ConnectionID, frame) })
 	var gone []Member
 	for i, m := range to {
-		if errors.Is(errs[i], ErrGone) && at.Sub(m.ConnectedAt) >= handshakeGrace {
+		if hasGone(m, at, errs[i]) {
 			gone = append(gone, m)
 		}
 	}

@@ -100,8 +100,9 @@ func (b *broadcast) due(members []Member, first int64) []*posting {
 	now := b.Now()
 	for _, m := range members {
 		l, isBehind := b.behind[m.ConnectionID]
+		_, isGone := b.gone[m.ConnectionID]
 		switch {
-		case b.isGone[m.ConnectionID]:
+		case isGone: // and not yet removed
 		case isBehind:
 			behind[m.ConnectionID] = l
 			if !l.due.After(now) {
@@ -148,10 +149,9 @@ func (b *broadcast) count(to []*posting) {
 		case p.err == nil:
 		case errors.Is(p.err, errNotTried):
 			b.behind[p.ConnectionID] = l
-		case errors.Is(p.err, ErrGone) && p.at.Sub(p.ConnectedAt) >= handshakeGrace:
+		case hasGone(p.Member, p.at, p.err):
 			b.delivery.Gone++
-			b.gone = append(b.gone, p.Member) // they are removed when nobody waits for that any more
-			b.isGone[p.ConnectionID] = true
+			b.gone[p.ConnectionID] = p.Member // to be removed when nobody waits for that any more
 		case errors.Is(p.err, ErrGone), errors.Is(p.err, ErrTryAgain):
 			b.later(p, l)
 		default:

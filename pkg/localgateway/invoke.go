@@ -176,7 +176,8 @@ func (g *Gateway) serveRoute(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusTooManyRequests, map[string]string{"message": "Too Many Requests"})
 		return
 	}
-	answer, err := g.invoke(g.handler(nil, r.Method+" "+r.URL.Path), r.Method+" "+r.URL.Path, g.httpEvent(r))
+	routeKey := r.Method + " " + r.URL.Path
+	answer, err := g.invoke(g.handler(nil, routeKey), routeKey, g.httpEvent(r))
 	switch {
 	case errors.Is(err, errTimedOut):
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"message": "Service Unavailable"})
