@@ -39,8 +39,8 @@ const (
 	// lookPause is how long a broadcaster that only waits for members to be tried again leaves the room without a look.
 	lookPause = 50 * time.Millisecond
 
-	// deadlineReserve is what a broadcast leaves of its invocation's time, to count, to release and to return.
-	deadlineReserve = time.Second
+	// lastLook is how much time must be left for looking once more to be of use.
+	lastLook = time.Second
 )
 
 // broadcast is one sender's time as the broadcaster of a room: the only one who sends to it, so that its members get
@@ -59,6 +59,8 @@ type broadcast struct {
 	sent      int64     // everybody has got, or will never get, what is up to here
 	read      int64     // everything up to here is sent, or in the log
 	behind    map[string]lag
+	posts     posts
+	tally     tally   // of the round
 	slower    float64 // by which factor than postsPerSecond, at least 1
 	delivery  Delivery
 	gone      map[string]Member // whom a post found closed, by connection id
@@ -66,25 +68,27 @@ type broadcast struct {
 }
 
 func newBroadcast(s Service, room string) *broadcast {
-	return &broadcast{Service: s, room: room, owner: rand.Text(), behind: map[string]lag{}, gone: map[string]Member{}}
+	return &broadcast{
+		Service: s, room: room, owner: rand.Text(),
+		behind: map[string]lag{}, posts: newPosts(s.Workers), gone: map[string]Member{},
+	}
 }
 
 // begin tries to become the room's broadcaster, after a message was stored at index, and reads the members beside it.
 func (b *broadcast) begin(ctx context.Context, index int64) (members []Member, ok bool, err error) {
-	membersErr := make(chan error, 1)
-	go func() {
-		membersErr <- b.insistOn(ctx, deadlineReserve, func(ctx context.Context) (err error) {
+	membersRead := beside(func() error {
+		return b.insistOn(ctx, func(ctx context.Context) (err error) {
 			members, err = b.members(ctx)
 			return err
 		})
-	}()
+	})
 	// Where nobody has been the broadcaster, everything is still to be sent; but in a room that is older than this rule,
 	// only what may be under way. To ask again also finds a lease that was acquired, and only the answer was lost.
-	err = b.insistOn(ctx, deadlineReserve, func(ctx context.Context) (err error) {
+	err = b.insistOn(ctx, func(ctx context.Context) (err error) {
 		ok, err = b.acquire(ctx, max(0, index-1-batch))
 		return err
 	})
-	if err := errors.Join(err, <-membersErr); err != nil {
+	if err := errors.Join(err, <-membersRead); err != nil {
 		if ok {
 			b.release(ctx)
 		}
@@ -99,10 +103,13 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 	b.delivery.SentAfter = b.sent
 	defer func() {
 		b.delivery.SentUpTo = b.sent
+		for _, l := range b.behind { // there was no time for them; the next broadcaster begins with them
+			b.fail(l.from, errNotTried)
+		}
 		b.announceLeave(ctx, b.prune(ctx, slices.Collect(maps.Values(b.gone)))...)
 	}()
 	var fresh []Message
-	err := b.insistOn(ctx, deadlineReserve, func(ctx context.Context) (err error) {
+	err := b.insistOn(ctx, func(ctx context.Context) (err error) {
 		fresh, err = b.upTo(ctx, stored)
 		return err
 	})
@@ -112,17 +119,16 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 	}
 	for more := true; more && err == nil; {
 		if err = b.rounds(ctx, fresh, members); errors.Is(err, errLeaseLost) {
-			return nil // the other sends what is left
+			clear(b.behind) // the other sends what is left
+			return nil
 		}
-		if err != nil {
-			b.giveUp(err)
-		}
+		b.giveUp(err)
 		b.release(ctx)
 		if b.turnIsOver() {
 			sleep(ctx, handover)
 		}
 		if err == nil {
-			err = b.insistOn(ctx, deadlineReserve, func(ctx context.Context) (err error) {
+			err = b.insistOn(ctx, func(ctx context.Context) (err error) {
 				fresh, members, more, err = b.again(ctx)
 				return err
 			})
@@ -132,23 +138,31 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 	return nil
 }
 
-// insistOn calls f until it succeeds, or for as long as patience goes, or until so much is left of ctx's time: a broadcaster
-// that leaves because of one failure of the store leaves behind the messages of others, who have seen that there is one.
-func (b *broadcast) insistOn(ctx context.Context, reserve time.Duration, f func(ctx context.Context) error) error {
-	end := time.Now().Add(patience)
-	if deadline, ok := ctx.Deadline(); ok && deadline.Add(-reserve).Before(end) {
-		end = deadline.Add(-reserve)
-	}
-	ctx, cancel := context.WithDeadline(ctx, end)
+// insistOn calls f until it succeeds, or for as long as patience goes, or for most of ctx's time: a broadcaster that leaves
+// because of one failure of the store leaves behind the messages of others, who have seen that there is one.
+func (b *broadcast) insistOn(ctx context.Context, f func(ctx context.Context) error) error {
+	ctx, done := mostOf(ctx)
+	defer done()
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	mayHelp := func(err error) bool { return !errors.Is(err, errLeaseLost) }
+	mayHelp := func(err error) bool { return !errors.Is(err, errLeaseLost) && !errors.Is(err, errPanicked) }
 	return retry(ctx, mayHelp, func() error { return f(ctx) })
 }
 
+// mostOf returns a context that ends when two thirds of ctx's time are over, so that something is left for what comes after.
+func mostOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)*2/3)
+}
+
 // again looks once more after the lease was released: a message may have been stored after the last look, by a sender who
-// saw the lease taken. If there is one, and no other broadcaster yet, there is more to do.
+// saw the lease taken. If there is one, or somebody was not tried for want of time, and there is no other broadcaster yet,
+// there is more to do.
 func (b *broadcast) again(ctx context.Context) (fresh []Message, members []Member, more bool, err error) {
-	if fresh, err = b.look(ctx); err != nil || len(fresh) == 0 || !hasTime(ctx, 2*deadlineReserve) {
+	if fresh, err = b.look(ctx); err != nil || len(fresh) == 0 && len(b.behind) == 0 || !hasTime(ctx, lastLook) {
 		return nil, nil, false, err
 	}
 	if more, err = b.acquire(ctx, b.sent); err != nil || !more {
@@ -190,28 +204,32 @@ func hasTime(ctx context.Context, d time.Duration) bool {
 	return !ok || time.Until(deadline) > d
 }
 
-// rounds sends the fresh messages to the members, and then what it finds, until there is nothing more or the turn is over.
-// The error is errLeaseLost where another has the lease.
+// rounds sends the fresh messages to the members, and then what it finds, until there is nothing more, or the turn is over, or
+// most of ctx's time. The error is errLeaseLost where another has the lease.
 func (b *broadcast) rounds(ctx context.Context, fresh []Message, members []Member) error {
-	posting := ctx
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		posting, cancel = context.WithDeadline(ctx, deadline.Add(-deadlineReserve))
-		defer cancel()
+	ctx, cancel := mostOf(ctx)
+	defer cancel()
+	err := b.keepSending(ctx, fresh, members)
+	b.settle() // before anybody else posts to a member whose post has not ended
+	if ctx.Err() != nil && !errors.Is(err, errLeaseLost) {
+		return nil // whatever failed, its time was over
 	}
+	return err
+}
+
+func (b *broadcast) keepSending(ctx context.Context, fresh []Message, members []Member) error {
 	for {
 		next := b.Now()
-		next = next.Add(b.pace(b.round(posting, fresh, members)))
-		sleep(posting, next.Sub(b.Now()))
-		if err := posting.Err(); err != nil {
-			b.giveUp(err)
+		b.round(ctx, fresh, members)
+		sleep(ctx, next.Add(b.pace()).Sub(b.Now()))
+		if ctx.Err() != nil {
 			return nil
 		}
 		var err error
 		fresh = nil
 		// After its turn it goes on only for those who are behind, and others must not wait for that.
-		if (!b.turnIsOver() || len(b.behind) > 0) && hasTime(ctx, patience+deadlineReserve) {
-			err = b.insistOn(ctx, deadlineReserve, func(ctx context.Context) (err error) {
+		if !b.turnIsOver() || b.unfinished() {
+			err = b.insistOn(ctx, func(ctx context.Context) (err error) {
 				fresh, err = b.look(ctx)
 				return err
 			})
@@ -221,16 +239,16 @@ func (b *broadcast) rounds(ctx context.Context, fresh []Message, members []Membe
 		}
 		switch {
 		case len(fresh) > 0:
-			err = b.insistOn(ctx, deadlineReserve, func(ctx context.Context) (err error) {
+			err = b.insistOn(ctx, func(ctx context.Context) (err error) {
 				members, err = b.renewAndReadMembers(ctx)
 				return err
 			})
-		case len(b.behind) == 0:
+		case !b.unfinished():
 			return nil
 		default:
-			b.waitForTheNext(posting)
+			b.waitForTheNext(ctx)
 			if b.Now().Sub(b.renewedAt) > LeaseTime/4 {
-				err = b.insistOn(ctx, deadlineReserve, b.renew)
+				err = b.insistOn(ctx, b.renew)
 			}
 		}
 		if err != nil {
@@ -239,22 +257,32 @@ func (b *broadcast) rounds(ctx context.Context, fresh []Message, members []Membe
 	}
 }
 
+// unfinished tells whether somebody still lacks what was read.
+func (b *broadcast) unfinished() bool { return len(b.behind) > 0 || len(b.posts.underWay) > 0 }
+
 // renewAndReadMembers prolongs the lease and reads the members, which must be after the messages that are to be sent to
 // them were read.
 func (b *broadcast) renewAndReadMembers(ctx context.Context) (members []Member, err error) {
-	renewed := make(chan error, 1)
-	go func() { renewed <- b.renew(ctx) }()
+	renewed := beside(func() error { return b.renew(ctx) })
 	members, err = b.members(ctx)
 	return members, errors.Join(<-renewed, err)
 }
 
-// waitForTheNext waits until the first of those who are behind is due, but not longer than the room may go without a look.
+// waitForTheNext waits until the first of those who are behind is due or a post has ended, but not longer than the room may go
+// without a look.
 func (b *broadcast) waitForTheNext(ctx context.Context) {
 	wait := lookPause
 	for _, l := range b.behind {
 		wait = min(wait, l.due.Sub(b.Now()))
 	}
-	sleep(ctx, wait)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case p := <-b.posts.ended:
+		b.take(p)
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // errLeaseLost says that the lease ended before it was renewed, and another has it.
@@ -267,7 +295,8 @@ func (b *broadcast) acquire(ctx context.Context, start int64) (ok bool, err erro
 		return false, fmt.Errorf("acquire the lease of room %q: %w", b.room, err)
 	}
 	if ok {
-		b.began, b.renewedAt, b.sent, b.read, b.slower = at, at, sent, max(b.read, sent), 1
+		b.began, b.renewedAt, b.read, b.slower = at, at, max(b.read, sent), 1
+		b.skipTo(sent)
 	}
 	return ok, nil
 }
@@ -287,7 +316,7 @@ func (b *broadcast) renew(ctx context.Context) error {
 
 // release gives the lease back. Where that fails for too long, the lease ends by itself.
 func (b *broadcast) release(ctx context.Context) {
-	err := b.insistOn(ctx, deadlineReserve/4, func(ctx context.Context) error {
+	err := b.insistOn(ctx, func(ctx context.Context) error {
 		if err := b.Leases.Release(ctx, b.room, b.owner, b.sent); err != nil {
 			return fmt.Errorf("release the lease of room %q: %w", b.room, err)
 		}

@@ -283,7 +283,7 @@ func TestTheNextGoesOnWhereADeadBroadcasterEnded(t *testing.T) {
 func TestAStalledBroadcasterPostsNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
-		for i := range 20 {
+		for i := range 40 {
 			w.member("r", fmt.Sprint(i), time.Hour)
 		}
 		stalled := make(chan struct{})
@@ -292,14 +292,15 @@ func TestAStalledBroadcasterPostsNoMore(t *testing.T) {
 			return nil
 		}
 		var all sync.WaitGroup
-		all.Go(func() { w.say(t, "0", "a") }) // four workers are in a post
+		all.Go(func() { w.say(t, "0", "a") }) // four workers are in a post; and four times as many, in time
+		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		w.mu.Lock()
 		w.post = nil
 		w.mu.Unlock()
 		time.Sleep(chat.LeaseTime)
 		w.say(t, "0", "b")
-		for i := range 20 {
+		for i := range 40 {
 			if got, want := w.got(fmt.Sprint(i)), []string{"1:a 2:b "}; !slices.Equal(got, want) {
 				t.Errorf("%d got %q, want %q", i, got, want)
 			}
@@ -307,11 +308,11 @@ func TestAStalledBroadcasterPostsNoMore(t *testing.T) {
 		close(stalled)
 		all.Wait()
 		late := 0
-		for i := range 20 {
+		for i := range 40 {
 			late += len(w.got(fmt.Sprint(i))) - 1
 		}
-		if late != 4 {
-			t.Errorf("%d posts ended after another had taken over; four were under way", late)
+		if late != 16 {
+			t.Errorf("%d posts ended after another had taken over; 16 were under way", late)
 		}
 	})
 }
@@ -320,7 +321,7 @@ func TestAStalledBroadcasterPostsNoMore(t *testing.T) {
 func TestALargeRoomKeepsItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{post: slowly(time.Second)}
-		const members = 60 // of four workers: 15 s
+		const members = 240 // of four workers, who do not wait for posts that hang but for 16 at a time: 15 s
 		for i := range members {
 			w.member("r", fmt.Sprint(i), time.Hour)
 		}

@@ -124,6 +124,26 @@ func forEach(workers, n int, f func(int)) {
 	}
 }
 
+// errPanicked is wrapped by the error of what has panicked.
+var errPanicked = errors.New("panic")
+
+// safely calls f. A panic in it, which nobody else could recover in a goroutine of its own, is an error with its stack.
+func safely(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v\n%s", errPanicked, p, debug.Stack())
+		}
+	}()
+	return f()
+}
+
+// beside calls f in a goroutine of its own, and returns where its error will be.
+func beside(f func() error) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- safely(f) }()
+	return done
+}
+
 // sleep waits, and tells whether it could wait to the end.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)

@@ -8,17 +8,18 @@ import (
 	"time"
 )
 
-// lag is what a member lacks that could not be reached in the last round.
+// lag is what a member lacks.
 type lag struct {
 	from     int64     // the index of the first message that it lacks
-	since    time.Time // when it was not reached first; the zero time where it has not been tried
+	since    time.Time // since when it cannot be reached, or not quickly; the zero time where it has not been tried
 	pause    time.Duration
 	due      time.Time // when it is tried again
 	lastFail error
 }
 
-// round posts to each member who is due, once, all that it lacks. It returns what became of it.
-func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member) []*posting {
+// round posts to each member who is due, once, all that it lacks. It waits for those who are not behind, but for posts that
+// hang; what becomes of the others is counted in a later round.
+func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member) {
 	first := b.read + 1
 	if len(fresh) > 0 {
 		first = fresh[0].Index
@@ -31,44 +32,107 @@ func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member
 	}
 	frames := map[int64][]Frame{}
 	for _, p := range to {
-		if frames[p.from] == nil {
-			frames[p.from] = b.Encoder.Messages(Page{Messages: b.since(p.from)})
+		from := p.lag.from
+		if frames[from] == nil {
+			frames[from] = b.Encoder.Messages(Page{Messages: b.since(from)})
 		}
+		p.frames = frames[from]
 	}
-	forEach(b.Workers, len(to), func(i int) { b.post(ctx, to[i], frames[to[i].from]) })
+	b.postAll(ctx, to)
 	if b.posted.IsZero() && len(to) > 0 {
 		b.posted = b.Now()
 	}
-	b.count(to)
-	b.sent = b.read
-	for _, l := range b.behind {
-		b.sent = min(b.sent, l.from-1)
+	b.sumUp()
+}
+
+// postAll begins each post, and returns when all have ended that the round waits for.
+func (b *broadcast) postAll(ctx context.Context, to []*posting) {
+	tick := time.NewTicker(hanging / 4)
+	defer tick.Stop()
+	for {
+		for ; len(to) > 0 && b.posts.takes(to[0]); to = to[1:] {
+			b.start(ctx, to[0])
+		}
+		if len(to) == 0 && b.posts.awaited == 0 {
+			return
+		}
+		select {
+		case p := <-b.posts.ended:
+			b.take(p)
+		case <-tick.C:
+			b.posts.waitNoLonger(b.Now().Add(-hanging))
+		}
 	}
+}
+
+// start begins a post, if there is time for it.
+func (b *broadcast) start(ctx context.Context, p *posting) {
+	p.began, p.notAfter = b.Now(), b.renewedAt.Add(LeaseTime-leaseMargin)
+	if ctx.Err() != nil || p.began.After(p.notAfter) {
+		p.err = errNotTried
+		b.count(p)
+		return
+	}
+	b.posts.begin(p, func() error { return b.post(ctx, p) })
+}
+
+// post posts frames to a member, in order, up to the first that fails.
+func (b *broadcast) post(ctx context.Context, p *posting) error {
+	for _, f := range p.frames {
+		p.at = b.Now()
+		if p.at.After(p.notAfter) {
+			return errNotTried
+		}
+		if err := b.Poster.Post(ctx, p.ConnectionID, f.Text); err != nil {
+			return err
+		}
+		p.taken++
+		p.delivered = f.Last
+	}
+	return nil
+}
+
+// settle waits for the posts that are under way.
+func (b *broadcast) settle() {
+	for len(b.posts.underWay) > 0 {
+		b.take(<-b.posts.ended)
+	}
+	b.sumUp()
+}
+
+// sumUp finds out what everybody has got, and forgets what nobody lacks.
+func (b *broadcast) sumUp() {
+	sent := b.read
+	for _, l := range b.behind {
+		sent = min(sent, l.from-1)
+	}
+	for _, p := range b.posts.underWay {
+		sent = min(sent, p.lag.from-1)
+	}
+	b.sent = sent
 	b.log = slices.Clone(b.since(b.sent + 1))
-	return to
+}
+
+// tally is what a round says about the account's quota.
+type tally struct {
+	posts   int // or attempts, whichever are more
+	firsts  int // of these, to members who were reached before
+	refused int // of these
 }
 
 // fewest is how many refusals of posts say something about the account, not about a client.
 const fewest = 10
 
-// pace returns how long a round must take at least. Where posts to many members are refused who were reached before, it is not
+// pace returns how long the round must take at least. Where posts to many members are refused who were reached before, it is not
 // their buffers that are full: the account's quota is used up, which the clients' own messages need too. Then the rest of the
 // turn goes slower.
-func (b *broadcast) pace(round []*posting) time.Duration {
-	posts, firsts, refused := 0, 0, 0
-	for _, p := range round {
-		posts += max(1, p.posts)
-		if p.first {
-			firsts++
-			if errors.Is(p.err, ErrTryAgain) {
-				refused++
-			}
-		}
-	}
-	if refused >= fewest && refused*10 > firsts {
+func (b *broadcast) pace() time.Duration {
+	round := b.tally
+	b.tally = tally{}
+	if round.refused >= fewest && round.refused*10 > round.firsts {
 		b.slower = min(b.slower*2, mostSlower)
 	}
-	pace := time.Duration(float64(posts) * b.slower / postsPerSecond * float64(time.Second))
+	pace := time.Duration(float64(round.posts) * b.slower / postsPerSecond * float64(time.Second))
 	return min(pace, longestPace)
 }
 
@@ -78,22 +142,8 @@ func (b *broadcast) since(from int64) []Message {
 	return b.log[i:]
 }
 
-// posting is what one member is posted in one round, and what became of it.
-type posting struct {
-	Member
-	from      int64 // the index of the first message that it lacks
-	first     bool  // it is not behind
-	at        time.Time
-	posts     int   // frames that were taken
-	delivered int64 // the index of the last message that was
-	err       error
-}
-
-// errNotTried says that a round ended before a member's turn.
-var errNotTried = errors.New("the lease was about to end")
-
-// due returns whom to post to: first those who are behind and due, then those who lack only what is fresh. Who is behind and
-// no longer a member is forgotten.
+// due returns whom to post to: first those who lack only what is fresh or were not tried, then those who were not reached and
+// are due. Who is behind and no longer a member is forgotten.
 func (b *broadcast) due(members []Member, first int64) []*posting {
 	var late, others []*posting
 	behind := make(map[string]lag, len(b.behind))
@@ -103,60 +153,59 @@ func (b *broadcast) due(members []Member, first int64) []*posting {
 		_, isGone := b.gone[m.ConnectionID]
 		switch {
 		case isGone: // and not yet removed
+		case b.posts.underWay[m.ConnectionID] != nil: // it is behind once that has ended
 		case isBehind:
-			behind[m.ConnectionID] = l
-			if !l.due.After(now) {
-				late = append(late, &posting{Member: m, from: l.from})
+			if l.since.IsZero() {
+				others = append(others, &posting{Member: m, lag: l, first: true})
+			} else if !l.due.After(now) {
+				late = append(late, &posting{Member: m, lag: l})
+			} else {
+				behind[m.ConnectionID] = l
 			}
 		case first <= b.read:
-			others = append(others, &posting{Member: m, from: first, first: true})
+			others = append(others, &posting{Member: m, lag: lag{from: first}, first: true})
 		}
 	}
 	b.behind = behind
-	return append(late, others...)
+	return append(others, late...)
 }
 
-// post posts frames to a member, in order, up to the first that fails.
-func (b *broadcast) post(ctx context.Context, p *posting, frames []Frame) {
-	for _, f := range frames {
-		p.at = b.Now()
-		if p.at.After(b.renewedAt.Add(LeaseTime - leaseMargin)) {
-			p.err = errNotTried
-			return
+// take takes a post that has ended.
+func (b *broadcast) take(p *posting) {
+	b.posts.end(p)
+	b.count(p)
+}
+
+// count notes what became of a post that has ended, and whether its member is behind now.
+func (b *broadcast) count(p *posting) {
+	b.delivery.Posts += p.taken
+	b.tally.posts += max(1, p.taken)
+	if p.first && !p.hangs {
+		b.tally.firsts++
+		if errors.Is(p.err, ErrTryAgain) {
+			b.tally.refused++
 		}
-		if p.err = b.Poster.Post(ctx, p.ConnectionID, f.Text); p.err != nil {
-			return
-		}
-		p.posts++
-		p.delivered = f.Last
 	}
-}
-
-// count notes who is behind now, and what became of the others.
-func (b *broadcast) count(to []*posting) {
-	for _, p := range to {
-		l := b.behind[p.ConnectionID]
-		delete(b.behind, p.ConnectionID)
-		b.delivery.Posts += p.posts
-		if p.delivered > 0 {
-			lacked := len(b.since(p.from))
-			l = lag{from: p.delivered + 1}
-			b.delivery.Delivered += lacked - len(b.since(l.from))
-		} else {
-			l.from = p.from
-		}
-		switch {
-		case p.err == nil:
-		case errors.Is(p.err, errNotTried):
+	l := p.lag
+	if p.delivered > 0 {
+		l = lag{from: p.delivered + 1}
+		b.delivery.Delivered += len(b.since(p.lag.from)) - len(b.since(l.from))
+	}
+	switch {
+	case p.err == nil:
+		if l.from <= b.read { // it took so long that there is more
+			l.since, l.due = p.at, b.Now()
 			b.behind[p.ConnectionID] = l
-		case hasGone(p.Member, p.at, p.err):
-			b.delivery.Gone++
-			b.gone[p.ConnectionID] = p.Member // to be removed when nobody waits for that any more
-		case errors.Is(p.err, ErrGone), errors.Is(p.err, ErrTryAgain):
-			b.later(p, l)
-		default:
-			b.fail(l.from, p.err)
 		}
+	case errors.Is(p.err, errNotTried):
+		b.behind[p.ConnectionID] = l
+	case hasGone(p.Member, p.at, p.err):
+		b.delivery.Gone++
+		b.gone[p.ConnectionID] = p.Member // to be removed when nobody waits for that any more
+	case errors.Is(p.err, ErrGone), errors.Is(p.err, ErrTryAgain):
+		b.later(p, l)
+	default:
+		b.fail(l.from, p.err)
 	}
 }
 
@@ -182,12 +231,27 @@ func (b *broadcast) fail(from int64, err error) {
 	b.note(err)
 }
 
-// giveUp counts all who are behind as failed: there is no time left, and the next broadcaster is not to begin with what
-// everybody else has.
+// giveUp counts as failed those who were tried and are behind: there is no time left, and the next broadcaster is not to begin
+// with what everybody else has. Who was not tried is left to it.
 func (b *broadcast) giveUp(err error) {
-	for _, l := range b.behind {
-		b.fail(l.from, cmp.Or(l.lastFail, err))
+	for id, l := range b.behind {
+		if !l.since.IsZero() {
+			b.fail(l.from, cmp.Or(l.lastFail, err))
+			delete(b.behind, id)
+		}
 	}
-	clear(b.behind)
-	b.log, b.sent = nil, b.read
+	b.sumUp()
+}
+
+// skipTo forgets what another broadcaster has sent meanwhile, up to an index.
+func (b *broadcast) skipTo(sent int64) {
+	for id, l := range b.behind {
+		if l.from = max(l.from, sent+1); l.from > b.read {
+			delete(b.behind, id)
+		} else {
+			b.behind[id] = l
+		}
+	}
+	b.sumUp()
+	b.sent = max(b.sent, sent)
 }

@@ -148,18 +148,6 @@ func (r *slowRoster) Join(ctx context.Context, m chat.Member) (chat.Member, erro
 	return r.roster.Join(ctx, m)
 }
 
-func TestAPanicInAPostIsThePanicOfTheCaller(t *testing.T) {
-	w := &world{}
-	w.member("r", "bob", time.Hour)
-	w.post = func(context.Context, string) error { panic("on purpose") }
-	defer func() {
-		if p := fmt.Sprint(recover()); !strings.Contains(p, "on purpose") || !strings.Contains(p, "send_test.go") {
-			t.Errorf("got %s", p)
-		}
-	}()
-	_, _ = w.service().Send(t.Context(), "bob", draft)
-}
-
 func TestSendThatCannotBeStoredPostsNothing(t *testing.T) {
 	busy := &chat.Error{Code: chat.CodeRoomBusy, Message: "busy"}
 	for _, tc := range []struct {
@@ -291,7 +279,7 @@ func TestAFanOutEndsBeforeItsDeadlineAndCounts(t *testing.T) {
 		for i := range 40 {
 			w.member("r", fmt.Sprint(i), time.Hour)
 		}
-		w.post = func(ctx context.Context, _ string) error { // 4 workers, one second each
+		w.post = func(ctx context.Context, _ string) error { // one second each
 			select {
 			case <-time.After(time.Second):
 				return nil
@@ -305,8 +293,8 @@ func TestAFanOutEndsBeforeItsDeadlineAndCounts(t *testing.T) {
 		if ctx.Err() != nil {
 			t.Error("the deadline passed before the fan-out returned")
 		}
-		if d := sent.Delivery; err != nil || d.Delivered != 8 || d.Failed != 32 || !errors.Is(d.Err, context.DeadlineExceeded) {
-			t.Errorf("got %+v, %v; want 2 s of 4 workers, 8, delivered and the rest counted", d, err)
+		if d := sent.Delivery; err != nil || d.Delivered != 12 || d.Failed != 28 || d.Err == nil {
+			t.Errorf("got %+v, %v; want what began in the first of 2 s, 4 posts every 375 ms, delivered and the rest counted", d, err)
 		}
 	})
 }

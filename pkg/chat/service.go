@@ -93,12 +93,11 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 	if err != nil {
 		return sent, notSent(err)
 	}
-	var replied chan error
+	var replied <-chan error
 	if repeat || !slices.ContainsFunc(members, func(m Member) bool { return m.ConnectionID == connectionID }) {
-		replied = make(chan error, 1)
-		go func() { // the broadcast does not wait for it
-			replied <- s.Reply(ctx, connectionID, s.Encoder.Messages(Page{Messages: []Message{stored}})[0].Text)
-		}()
+		replied = beside(func() error { // the broadcast does not wait for it
+			return s.Reply(ctx, connectionID, s.Encoder.Messages(Page{Messages: []Message{stored}})[0].Text)
+		})
 	}
 	if isBroadcaster {
 		err = b.run(ctx, stored, members)

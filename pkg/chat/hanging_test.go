@@ -1,0 +1,223 @@
+package chat_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wschat/pkg/chat"
+)
+
+// hangs has the posts to connections whose id begins with "hung" take d, after which they fail with err or are taken.
+func hangs(d time.Duration, err error) func(context.Context, string) error {
+	return func(ctx context.Context, id string) error {
+		if !strings.HasPrefix(id, "hung") {
+			return nil
+		}
+		if late := slowly(d)(ctx, id); late != nil {
+			return late
+		}
+		return err
+	}
+}
+
+// A post that is not answered is waited for by nobody but its own member; where there are more of them than workers, only the
+// first round is late.
+func TestAPostThatHangsHoldsUpNobody(t *testing.T) {
+	for _, tc := range []struct {
+		hung int
+		late time.Duration // the first message
+	}{{1, 0}, {4, 400 * time.Millisecond}, {8, 800 * time.Millisecond}} {
+		t.Run(fmt.Sprint(tc.hung), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{post: hangs(2*time.Second, chat.ErrTryAgain)}
+				for i := range tc.hung {
+					w.member("r", fmt.Sprint("hung", i), time.Hour)
+				}
+				w.member("r", "ann", time.Hour)
+				w.member("r", "bob", time.Hour)
+				var all sync.WaitGroup
+				all.Go(func() { w.say(t, "ann", "first") })
+				time.Sleep(tc.late + 400*time.Millisecond)
+				for i := range 30 {
+					all.Go(func() { w.say(t, "ann", fmt.Sprint(i)) })
+					time.Sleep(100 * time.Millisecond)
+					if got := indexes(strings.Join(w.got("bob"), " ")); len(got) < i+2 {
+						t.Errorf("100 ms after message %d bob has got %d", i+2, len(got))
+					}
+				}
+				all.Wait()
+				inOrder(t, w, "bob", 31)
+			})
+		})
+	}
+}
+
+// Who takes long to be posted to gets everything all the same, in order and once, and no other broadcaster posts to it
+// meanwhile.
+func TestASlowMemberGetsAllInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		w.member("r", "hung", time.Hour)
+		w.member("r", "ann", time.Hour)
+		posts := 0
+		w.post = func(ctx context.Context, id string) error {
+			w.mu.Lock()
+			if id == "hung" {
+				posts++
+			}
+			first := posts == 1
+			w.mu.Unlock()
+			if first && id == "hung" {
+				return slowly(1500*time.Millisecond)(ctx, id)
+			}
+			return slowly(20*time.Millisecond)(ctx, id)
+		}
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() { w.say(t, "ann", fmt.Sprint(i)) })
+			time.Sleep(100 * time.Millisecond)
+		}
+		all.Wait()
+		inOrder(t, w, "ann", 20)
+		inOrder(t, w, "hung", 20)
+	})
+}
+
+// A sender that has little time left, for whatever reason, and a member that nothing reaches: what others store until it
+// ends, who saw that there is a broadcaster, is sent.
+func TestABroadcasterWithLittleTimeLeavesNothingBehind(t *testing.T) {
+	for _, left := range []time.Duration{5 * time.Second, 7 * time.Second, 10 * time.Second} {
+		for at := 10 * time.Millisecond; at < left; at += 90 * time.Millisecond {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{post: hangs(2*time.Second, chat.ErrTryAgain)}
+				w.member("r", "hung", time.Hour)
+				w.member("r", "ann", time.Hour)
+				w.member("r", "bob", time.Hour)
+				var all sync.WaitGroup
+				all.Go(func() {
+					ctx, cancel := context.WithTimeout(t.Context(), left)
+					defer cancel()
+					if _, err := w.service().Send(ctx, "ann", draft); err != nil || ctx.Err() != nil {
+						t.Errorf("%v, %v", err, ctx.Err())
+					}
+				})
+				time.Sleep(at)
+				all.Go(func() { w.say(t, "bob", "more") })
+				all.Wait()
+				if got := w.got("bob"); !slices.Equal(got, []string{"1:hi ", "2:more "}) {
+					t.Errorf("said %v after a broadcaster that had %v left began: bob got %q", at, left, got)
+				}
+			})
+		}
+	}
+}
+
+// Whom a broadcaster had no time for at all is sent to by the next.
+func TestWhoWasNotTriedIsLeftToTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{post: slowly(time.Second)}
+		const members = 100
+		for i := range members {
+			w.member("r", fmt.Sprint(i), time.Hour)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		first, err := w.service().Send(ctx, "0", draft)
+		if d := first.Delivery; err != nil || d.Delivered == 0 || d.Delivered+d.Failed != members || d.SentUpTo != 0 {
+			t.Errorf("got %+v, %v", d, err)
+		}
+		w.mu.Lock()
+		w.post = nil
+		w.mu.Unlock()
+		w.say(t, "0", "more")
+		if got := w.got("99"); !slices.Equal(got, []string{"1:hi 2:more "}) {
+			t.Errorf("the last got %q", got)
+		}
+	})
+}
+
+// A panic, in whatever runs beside the sender's own goroutine, does not end the process: it is an error of what was done.
+func TestAPanicIsAnErrorOfWhatWasDone(t *testing.T) {
+	sent := func(w *world) chat.Service { return w.service() }
+	for name, tc := range map[string]struct {
+		service func(w *world) chat.Service
+		sender  string
+		failed  bool // the sender is told
+	}{
+		"post": {func(w *world) chat.Service {
+			w.post = func(_ context.Context, id string) error {
+				if id == "hung" {
+					panic("on purpose")
+				}
+				return nil
+			}
+			return w.service()
+		}, "bob", false},
+		"reply": {func(w *world) chat.Service {
+			w.post = func(_ context.Context, id string) error {
+				if id == "nobody" {
+					panic("on purpose")
+				}
+				return nil
+			}
+			return w.service()
+		}, "nobody", false},
+		"members": {func(w *world) chat.Service {
+			s := sent(w)
+			s.Roster = panickingRoster{roster{w}}
+			return s
+		}, "bob", true},
+		"renew": {func(w *world) chat.Service {
+			w.post = slowly(50 * time.Millisecond)
+			s := sent(w)
+			s.Leases = panickingLeases{leases{w}}
+			return s
+		}, "bob", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{}
+				w.member("r", "hung", time.Hour)
+				w.member("r", "bob", time.Hour)
+				s := tc.service(w)
+				began := time.Now()
+				var all sync.WaitGroup
+				all.Go(func() {
+					sent, err := s.Send(t.Context(), tc.sender, draft)
+					told := errors.Join(err, sent.Delivery.Err)
+					if text := fmt.Sprint(told); (err != nil) != tc.failed || !strings.Contains(text, "on purpose") || !strings.Contains(text, "_test.go") {
+						t.Errorf("got %+v, %v", sent.Delivery, err)
+					}
+				})
+				time.Sleep(10 * time.Millisecond)
+				all.Go(func() { _, _ = s.Send(t.Context(), "bob", draft) })
+				all.Wait()
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("took %v", took)
+				}
+				if !tc.failed && !slices.Contains(w.got("bob"), "1:hi ") {
+					t.Errorf("bob got %q", w.got("bob"))
+				}
+			})
+		})
+	}
+}
+
+type panickingRoster struct{ roster }
+
+func (panickingRoster) Members(context.Context, string, int) ([]chat.Member, error) {
+	panic("on purpose")
+}
+
+type panickingLeases struct{ leases }
+
+func (panickingLeases) Renew(context.Context, string, string, int64) (bool, error) {
+	panic("on purpose")
+}
