@@ -103,8 +103,8 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 	b.delivery.SentAfter = b.sent
 	defer func() {
 		b.delivery.SentUpTo = b.sent
-		for _, l := range b.behind { // there was no time for them; the next broadcaster begins with them
-			b.fail(l.from, errNotTried)
+		for _, l := range b.behind { // the next broadcaster begins with them
+			b.fail(l.from, errNoTime)
 		}
 		b.announceLeave(ctx, b.prune(ctx, slices.Collect(maps.Values(b.gone)))...)
 	}()
@@ -117,24 +117,25 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 		b.release(ctx)
 		return err
 	}
-	for more := true; more && err == nil; {
-		if err = b.rounds(ctx, fresh, members); errors.Is(err, errLeaseLost) {
+	for more := true; more; {
+		err := b.rounds(ctx, fresh, members)
+		if errors.Is(err, errLeaseLost) {
 			clear(b.behind) // the other sends what is left
 			return nil
 		}
+		b.note(err)
 		b.giveUp(err)
 		b.release(ctx)
 		if b.turnIsOver() {
 			sleep(ctx, handover)
 		}
-		if err == nil {
-			err = b.insistOn(ctx, func(ctx context.Context) (err error) {
+		if more = hasTime(ctx, lastLook); more {
+			b.note(b.insistOn(ctx, func(ctx context.Context) (err error) {
 				fresh, members, more, err = b.again(ctx)
 				return err
-			})
+			}))
 		}
 	}
-	b.note(err)
 	return nil
 }
 
@@ -162,7 +163,7 @@ func mostOf(ctx context.Context) (context.Context, context.CancelFunc) {
 // saw the lease taken. If there is one, or somebody was not tried for want of time, and there is no other broadcaster yet,
 // there is more to do.
 func (b *broadcast) again(ctx context.Context) (fresh []Message, members []Member, more bool, err error) {
-	if fresh, err = b.look(ctx); err != nil || len(fresh) == 0 && len(b.behind) == 0 || !hasTime(ctx, lastLook) {
+	if fresh, err = b.look(ctx); err != nil || len(fresh) == 0 && len(b.behind) == 0 {
 		return nil, nil, false, err
 	}
 	if more, err = b.acquire(ctx, b.sent); err != nil || !more {
@@ -211,9 +212,6 @@ func (b *broadcast) rounds(ctx context.Context, fresh []Message, members []Membe
 	defer cancel()
 	err := b.keepSending(ctx, fresh, members)
 	b.settle() // before anybody else posts to a member whose post has not ended
-	if ctx.Err() != nil && !errors.Is(err, errLeaseLost) {
-		return nil // whatever failed, its time was over
-	}
 	return err
 }
 

@@ -292,7 +292,11 @@ func TestAStalledBroadcasterPostsNoMore(t *testing.T) {
 			return nil
 		}
 		var all sync.WaitGroup
-		all.Go(func() { w.say(t, "0", "a") }) // four workers are in a post; and four times as many, in time
+		all.Go(func() { // four workers are in a post; and four times as many, in time
+			if d := w.say(t, "0", "a").Delivery; d.Delivered != 16 || d.Failed != 0 {
+				t.Errorf("got %+v; the others' messages are the other broadcaster's", d)
+			}
+		})
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		w.mu.Lock()

@@ -113,6 +113,7 @@ type scene struct {
 	effects []bool          // of the last calls
 	joins   time.Duration   // when the last member does
 	faults  int             // of a hundred posts to one of the members
+	hangs   int             // of a hundred posts to it, for up to two seconds; half of these are taken in the end
 	stalls  bool
 }
 
@@ -134,9 +135,17 @@ func (s scene) play(t *testing.T) (problem string) {
 		}
 		var unlucky sync.Mutex
 		w.post = func(_ context.Context, id string) error {
+			if id != "flaky" {
+				return nil
+			}
 			unlucky.Lock()
-			defer unlucky.Unlock()
-			if id == "flaky" && random.IntN(100) < s.faults {
+			hang, taken := time.Duration(0), random.IntN(100) >= s.faults
+			if random.IntN(100) < s.hangs {
+				hang, taken = time.Duration(random.IntN(2000))*time.Millisecond, random.IntN(2) == 0
+			}
+			unlucky.Unlock()
+			time.Sleep(hang)
+			if !taken {
 				return chat.ErrTryAgain
 			}
 			return nil
@@ -210,11 +219,13 @@ func TestPromisesSurviveDeaths(t *testing.T) {
 			seed:  rapid.Uint64().Draw(r, "seed"),
 			joins: time.Duration(rapid.IntRange(0, 300).Draw(r, "joins")) * time.Millisecond,
 		}
-		switch rapid.IntRange(0, 3).Draw(r, "trouble") { // not both: who fails during a stall is given up, as it should be
+		switch rapid.IntRange(0, 4).Draw(r, "trouble") { // not together: who fails during a stall is given up, as it should be
 		case 0:
 			s.faults = 30
 		case 1:
 			s.stalls = true
+		case 2:
+			s.hangs = 20
 		}
 		for range n {
 			s.starts = append(s.starts, time.Duration(rapid.IntRange(0, 200).Draw(r, "start"))*time.Millisecond)

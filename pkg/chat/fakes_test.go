@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -230,4 +231,16 @@ func (w *world) ids() (ids []string) {
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+// count is how many calls there were whose name begins so.
+func (w *world) count(name string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, call := range w.calls {
+		if strings.HasPrefix(call, name) {
+			n++
+		}
+	}
+	return n
 }

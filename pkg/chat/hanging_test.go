@@ -104,7 +104,9 @@ func TestABroadcasterWithLittleTimeLeavesNothingBehind(t *testing.T) {
 				all.Go(func() {
 					ctx, cancel := context.WithTimeout(t.Context(), left)
 					defer cancel()
-					if _, err := w.service().Send(ctx, "ann", draft); err != nil || ctx.Err() != nil {
+					s := w.service()
+					s.Log = slowLog{w}
+					if _, err := s.Send(ctx, "ann", draft); err != nil || ctx.Err() != nil {
 						t.Errorf("%v, %v", err, ctx.Err())
 					}
 				})
@@ -117,6 +119,16 @@ func TestABroadcasterWithLittleTimeLeavesNothingBehind(t *testing.T) {
 			})
 		}
 	}
+}
+
+// slowLog is the world's log with reads that take a while, in which the time for them may end.
+type slowLog struct{ *world }
+
+func (l slowLog) Read(ctx context.Context, room string, span chat.Span) ([]chat.Message, error) {
+	if err := slowly(150*time.Millisecond)(ctx, ""); err != nil {
+		return nil, err
+	}
+	return l.world.Read(ctx, room, span)
 }
 
 // Whom a broadcaster had no time for at all is sent to by the next.
@@ -141,6 +153,54 @@ func TestWhoWasNotTriedIsLeftToTheNext(t *testing.T) {
 			t.Errorf("the last got %q", got)
 		}
 	})
+}
+
+// A broadcaster that ran out of time for a round uses what is left for another, in which it sends nothing again that
+// somebody else has sent in between.
+func TestWhoWasNotTriedIsTriedAgain(t *testing.T) {
+	for _, interrupted := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &world{post: slowly(time.Second)}
+			const members = 130
+			for i := range members {
+				w.member("r", fmt.Sprint(i), time.Hour)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+			defer cancel()
+			posts := 0
+			s := w.service()
+			s.Leases = &interruptedLeases{leases: leases{w}, before: func() {
+				if interrupted {
+					w.mu.Lock()
+					w.post = nil
+					w.mu.Unlock()
+					w.say(t, "0", "more")
+					posts = w.count("post")
+				}
+			}}
+			sent, err := s.Send(ctx, "0", draft)
+			if d := sent.Delivery; err != nil || !interrupted && (d.Delivered != members || d.Failed != 0) {
+				t.Errorf("got %+v, %v", d, err)
+			}
+			if after := w.count("post"); interrupted && (posts == 0 || after != posts) {
+				t.Errorf("%d posts before somebody else had sent everything, %d after", posts, after)
+			}
+		})
+	}
+}
+
+// interruptedLeases has something happen before a lease is acquired for the second time.
+type interruptedLeases struct {
+	leases
+	before   func()
+	acquired int
+}
+
+func (l *interruptedLeases) Acquire(ctx context.Context, room, owner string, start int64) (int64, bool, error) {
+	if l.acquired++; l.acquired == 2 {
+		l.before()
+	}
+	return l.leases.Acquire(ctx, room, owner, start)
 }
 
 // A panic, in whatever runs beside the sender's own goroutine, does not end the process: it is an error of what was done.

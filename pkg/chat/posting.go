@@ -30,8 +30,8 @@ type posting struct {
 	err       error
 }
 
-// errNotTried says that the broadcaster's time, or its lease's, ended before a member's turn.
-var errNotTried = errors.New("there was no time left for it")
+// errNoTime says that the broadcaster's time, or its lease's, ended before a member's turn or in it.
+var errNoTime = errors.New("there was no time left for it")
 
 // posts are those that are under way, at most one for each member. Those that are the first to a member are so many at a
 // time; those that hang, or are to a member that could not be reached, are limited only together with the others, so that

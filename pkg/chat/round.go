@@ -11,7 +11,7 @@ import (
 // lag is what a member lacks.
 type lag struct {
 	from     int64     // the index of the first message that it lacks
-	since    time.Time // since when it cannot be reached, or not quickly; the zero time where it has not been tried
+	since    time.Time // since when it cannot be reached, or not quickly; the zero time where there was no time to try
 	pause    time.Duration
 	due      time.Time // when it is tried again
 	lastFail error
@@ -51,7 +51,9 @@ func (b *broadcast) postAll(ctx context.Context, to []*posting) {
 	defer tick.Stop()
 	for {
 		for ; len(to) > 0 && b.posts.takes(to[0]); to = to[1:] {
-			b.start(ctx, to[0])
+			p := to[0]
+			p.began, p.notAfter = b.Now(), b.renewedAt.Add(LeaseTime-leaseMargin)
+			b.posts.begin(p, func() error { return b.post(ctx, p) })
 		}
 		if len(to) == 0 && b.posts.awaited == 0 {
 			return
@@ -65,25 +67,17 @@ func (b *broadcast) postAll(ctx context.Context, to []*posting) {
 	}
 }
 
-// start begins a post, if there is time for it.
-func (b *broadcast) start(ctx context.Context, p *posting) {
-	p.began, p.notAfter = b.Now(), b.renewedAt.Add(LeaseTime-leaseMargin)
-	if ctx.Err() != nil || p.began.After(p.notAfter) {
-		p.err = errNotTried
-		b.count(p)
-		return
-	}
-	b.posts.begin(p, func() error { return b.post(ctx, p) })
-}
-
-// post posts frames to a member, in order, up to the first that fails.
+// post posts frames to a member, in order, up to the first that fails or that there is no time for.
 func (b *broadcast) post(ctx context.Context, p *posting) error {
 	for _, f := range p.frames {
 		p.at = b.Now()
 		if p.at.After(p.notAfter) {
-			return errNotTried
+			return errNoTime
 		}
 		if err := b.Poster.Post(ctx, p.ConnectionID, f.Text); err != nil {
+			if ctx.Err() != nil {
+				return errNoTime
+			}
 			return err
 		}
 		p.taken++
@@ -142,7 +136,7 @@ func (b *broadcast) since(from int64) []Message {
 	return b.log[i:]
 }
 
-// due returns whom to post to: first those who lack only what is fresh or were not tried, then those who were not reached and
+// due returns whom to post to: first those who lack only what is fresh or whom there was no time for, then those who were not reached and
 // are due. Who is behind and no longer a member is forgotten.
 func (b *broadcast) due(members []Member, first int64) []*posting {
 	var late, others []*posting
@@ -180,7 +174,7 @@ func (b *broadcast) take(p *posting) {
 func (b *broadcast) count(p *posting) {
 	b.delivery.Posts += p.taken
 	b.tally.posts += max(1, p.taken)
-	if p.first && !p.hangs {
+	if p.first {
 		b.tally.firsts++
 		if errors.Is(p.err, ErrTryAgain) {
 			b.tally.refused++
@@ -197,7 +191,7 @@ func (b *broadcast) count(p *posting) {
 			l.since, l.due = p.at, b.Now()
 			b.behind[p.ConnectionID] = l
 		}
-	case errors.Is(p.err, errNotTried):
+	case errors.Is(p.err, errNoTime):
 		b.behind[p.ConnectionID] = l
 	case hasGone(p.Member, p.at, p.err):
 		b.delivery.Gone++
@@ -231,8 +225,8 @@ func (b *broadcast) fail(from int64, err error) {
 	b.note(err)
 }
 
-// giveUp counts as failed those who were tried and are behind: there is no time left, and the next broadcaster is not to begin
-// with what everybody else has. Who was not tried is left to it.
+// giveUp counts as failed those who could not be reached and are behind: there is no time left, and the next broadcaster is not to
+// begin with what everybody else has. Whom there was no time for is left to it.
 func (b *broadcast) giveUp(err error) {
 	for id, l := range b.behind {
 		if !l.since.IsZero() {

@@ -25,10 +25,7 @@ const (
 	// a room that beats reading the tail again; beyond, it only makes the crowd larger (BenchmarkSequencer).
 	nextTries = 4
 
-	// deadlineReserve is left of the caller's time for what comes after a message is stored.
-	deadlineReserve = 3 * time.Second
-
-	// appendTimeout bounds it where the caller has no deadline.
+	// appendTimeout bounds it, together with two thirds of the caller's time: something is left for sending what was stored.
 	appendTimeout = 25 * time.Second
 )
 
@@ -37,10 +34,13 @@ const (
 // The put is conditional on the index being free, so of all who try the same next index one stores, and the others try the one
 // after it, or learn the tail again. Nothing is put at an index before the one before it has been seen to be taken.
 func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, repeat bool, err error) {
-	deadline := time.Now().Add(appendTimeout)
-	if d, ok := ctx.Deadline(); ok {
-		deadline = d.Add(-deadlineReserve)
+	most := appendTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		most = min(most, time.Until(deadline)*2/3)
 	}
+	deadline := time.Now().Add(most)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
 	putID := rand.Text()
 	tail, known := l.tails.get(m.Room)
 	recent := false // the tail is as of this call, not of one before
