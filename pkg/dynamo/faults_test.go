@@ -330,7 +330,7 @@ func TestLastingFaultsFromEachCallOn(t *testing.T) {
 						return none
 					})
 					posts := w.poster.count()
-					ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+					ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 					err := u.do(ctx, s, room)
 					inTime := ctx.Err() == nil
 					cancel()
