@@ -13,11 +13,13 @@
 //	close NAME                 closes the client
 //	get PATH STATUS TEXT       expects an HTTP answer
 //
-// and the condition [own], which holds where the chat is one that the conversation started.
+// and the condition [own], which holds where the chat is one that the conversation started. Every frame that somebody sees must be
+// as pkg/protocol/asyncapi.yaml says, and every frame that somebody sends, if and only if it is not refused as wrong.
 package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +36,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"wschat/pkg/chat"
 	"wschat/test/dynamolocal"
 	"wschat/test/installed"
 	"wschat/test/wscat"
@@ -102,8 +105,9 @@ func build(t *testing.T, pkg string, flags ...string) string {
 
 func (s stage) run(t *testing.T, p testscript.Params) {
 	t.Helper()
+	schemas := loadSchemas(t)
 	p.Setup = func(env *testscript.Env) error {
-		c := &cast{people: map[string]person{}, url: s.url, httpURL: s.httpURL}
+		c := &cast{schemas: schemas, people: map[string]*participant{}, url: s.url, httpURL: s.httpURL}
 		if s.url != "" { // rooms of its own for each conversation of each run
 			c.suffix = fmt.Sprintf("-%s-%x", filepath.Base(env.WorkDir), time.Now().UnixNano())
 		}
@@ -145,7 +149,8 @@ type cast struct {
 	server       *exec.Cmd // nil where it is not the conversation's own
 	url, httpURL string
 	suffix       string // of the names of rooms
-	people       map[string]person
+	schemas      schemas
+	people       map[string]*participant
 }
 
 type castKey struct{}
@@ -155,6 +160,12 @@ type person interface {
 	send(frame string) error
 	next(ctx context.Context) (frame string, err error)
 	close() error
+}
+
+// participant is a person in a conversation.
+type participant struct {
+	person
+	sent string // the last frame, which has not been refused; "" for none
 }
 
 func castOf(ts *testscript.TestScript) *cast { return ts.Value(castKey{}).(*cast) }
@@ -214,6 +225,9 @@ func serve(program, dir string, log io.Writer, flags ...string) (server *exec.Cm
 
 func stop(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 0, 0)
+	for _, p := range castOf(ts).people {
+		accepted(ts, p)
+	}
 	server := castOf(ts).server
 	if server == nil { // it is not this test's to stop
 		return
@@ -249,7 +263,13 @@ func connect(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 1, 2)
 	p, err := dial(url(ts, got[1:]))
 	ts.Check(err)
-	castOf(ts).people[got[0]] = p
+	enter(ts, got[0], p)
+}
+
+// enter has a person take part in the conversation until it ends.
+func enter(ts *testscript.TestScript, name string, person person) {
+	c, p := castOf(ts), &participant{person: person}
+	c.people[name] = p
 	ts.Defer(func() { _ = p.close() })
 }
 
@@ -257,9 +277,7 @@ func (s stage) startWscat(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 1, 2)
 	c, err := wscat.Start(s.wscat, url(ts, got[1:]))
 	ts.Check(err)
-	p := typist{c}
-	castOf(ts).people[got[0]] = p
-	ts.Defer(func() { _ = p.close() })
+	enter(ts, got[0], typist{c})
 }
 
 func refused(ts *testscript.TestScript, neg bool, got []string) {
@@ -271,7 +289,7 @@ func refused(ts *testscript.TestScript, neg bool, got []string) {
 	}
 }
 
-func name(ts *testscript.TestScript, name string) person {
+func name(ts *testscript.TestScript, name string) *participant {
 	p, ok := castOf(ts).people[name]
 	if !ok {
 		ts.Fatalf("nobody is called %s", name)
@@ -281,7 +299,42 @@ func name(ts *testscript.TestScript, name string) person {
 
 func send(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 2, 2)
-	ts.Check(name(ts, got[0]).send(expand(castOf(ts).rename(got[1]))))
+	say(ts, name(ts, got[0]), expand(castOf(ts).rename(got[1])))
+}
+
+func say(ts *testscript.TestScript, p *participant, frame string) {
+	accepted(ts, p)
+	p.sent = frame
+	ts.Check(p.send(frame))
+}
+
+// accepted checks what somebody sent last, which was not refused as wrong.
+func accepted(ts *testscript.TestScript, p *participant) {
+	if p.sent == "" {
+		return
+	}
+	if err := castOf(ts).schemas.checkClient(p.sent); err != nil {
+		ts.Fatalf("the chat has taken a frame that is wrong: %v", err)
+	}
+}
+
+// heard checks a frame that somebody has got.
+func heard(ts *testscript.TestScript, p *participant, frame string) {
+	schemas := castOf(ts).schemas
+	if err := schemas.check(frame); err != nil {
+		ts.Fatalf("%v", err)
+	}
+	var answer struct{ Error struct{ Code chat.Code } }
+	ts.Check(json.Unmarshal([]byte(frame), &answer))
+	switch answer.Error.Code {
+	case "":
+		return
+	case chat.CodeInvalidJSON, chat.CodeUnknownAction, chat.CodeMissingField, chat.CodeInvalidField:
+		if schemas.checkClient(p.sent) == nil {
+			ts.Fatalf("the chat has refused a frame that asyncapi.yaml allows: %.500s", p.sent)
+		}
+	}
+	p.sent = ""
 }
 
 // expand replaces (N×S) by N times S, so that a conversation can say how long something is.
@@ -306,6 +359,7 @@ func see(ts *testscript.TestScript, neg bool, got []string) {
 	if err != nil {
 		ts.Fatalf("%s sees no frame: %v", got[0], err)
 	}
+	heard(ts, name(ts, got[0]), frame)
 	if problem := match(expand(castOf(ts).rename(got[1])), frame); problem != "" {
 		ts.Fatalf("%s sees %.2000s\n%s", got[0], frame, problem)
 	}
@@ -316,12 +370,13 @@ func see(ts *testscript.TestScript, neg bool, got []string) {
 func silent(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 1, 1)
 	time.Sleep(100 * time.Millisecond)
-	ts.Check(name(ts, got[0]).send(castOf(ts).rename(`{"action":"getRecentMessages","room_name":"a room that nobody uses"}`)))
+	say(ts, name(ts, got[0]), castOf(ts).rename(`{"action":"getRecentMessages","room_name":"a room that nobody uses"}`))
 	see(ts, false, []string{got[0], `{"messages":[]}`})
 }
 
 func closePerson(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 1, 1)
+	accepted(ts, name(ts, got[0]))
 	ts.Check(name(ts, got[0]).close())
 }
 
