@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"wschat/pkg/telemetry"
 )
@@ -65,4 +67,65 @@ func (t terminal) Handle(ctx context.Context, r slog.Record) error {
 	}
 	_, err := t.out.Write(append(line, '\n'))
 	return err
+}
+
+// relay takes the log of a function that runs in processes of its own, in whole lines, and has a handler write it as if it
+// were this process's. What is no log line it writes as it is.
+type relay struct {
+	handler slog.Handler
+	rest    io.Writer
+}
+
+func (r relay) Write(printed []byte) (int, error) {
+	for line := range bytes.Lines(printed) {
+		record, ok := logRecord(line)
+		if !ok {
+			if _, err := r.rest.Write(line); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		if err := r.handler.Handle(context.Background(), record); err != nil {
+			return 0, err
+		}
+	}
+	return len(printed), nil
+}
+
+// logRecord reads a line that slog has written as JSON. Numbers become floats, as all are that are measured, and what is nested
+// stays as it is.
+func logRecord(line []byte) (record slog.Record, ok bool) {
+	var head struct {
+		Time  time.Time   `json:"time"`
+		Level *slog.Level `json:"level"`
+		Msg   string      `json:"msg"`
+	}
+	if json.Unmarshal(line, &head) != nil || head.Level == nil {
+		return record, false
+	}
+	record = slog.NewRecord(head.Time, *head.Level, head.Msg, 0)
+	fields := json.NewDecoder(bytes.NewReader(line)) // to have them in their order
+	_, _ = fields.Token()                            // the brace: it is an object, or would not have been read above
+	for fields.More() {
+		name, _ := fields.Token()
+		var value json.RawMessage
+		if fields.Decode(&value) != nil {
+			return record, false
+		}
+		switch name {
+		case slog.TimeKey, slog.LevelKey, slog.MessageKey:
+		default:
+			record.AddAttrs(slog.Attr{Key: name.(string), Value: logValue(value)})
+		}
+	}
+	return record, true
+}
+
+func logValue(text json.RawMessage) slog.Value {
+	if text[0] == '{' || text[0] == '[' {
+		return slog.AnyValue(text)
+	}
+	var value any
+	_ = json.Unmarshal(text, &value) // it is part of what was read before
+	return slog.AnyValue(value)
 }

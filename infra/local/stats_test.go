@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"wschat/pkg/telemetry"
 )
 
 // Who talks finds what was measured of it on the page, and in lines of JSON, as on AWS.
@@ -76,5 +78,26 @@ func TestLinesForPeople(t *testing.T) {
 	}
 	if !strings.HasPrefix(lines[1], "\x1b[33m") || !strings.HasPrefix(lines[2], "\x1b[31m") || !strings.HasSuffix(lines[2], "\x1b[0m") || len(lines) != 4 {
 		t.Errorf("got %q", lines)
+	}
+}
+
+// The built binary's lines come from other processes, and are counted and written as if they were this one's.
+func TestLinesOfAnotherProcess(t *testing.T) {
+	var here, there, rest bytes.Buffer
+	_, measured := telemetry.New("local").Begin(t.Context())
+	measured.Add(telemetry.MessagesStored, 3)
+	attrs := append([]slog.Attr{slog.String("room", `a "room"`), slog.Int("index", 7), slog.Bool("repeat", false)}, measured.Attrs()...)
+	slog.New(slog.NewJSONHandler(&there, nil)).LogAttrs(t.Context(), slog.LevelWarn, "invocation", attrs...)
+	const panicked = "panic: on purpose\n{\"level\":17}\n{} {}\n\n"
+	seen := newStats(slog.NewJSONHandler(&here, nil))
+	printed := there.String() + panicked
+	if n, err := (relay{seen, &rest}).Write([]byte(printed)); n != len(printed) || err != nil {
+		t.Error(n, err)
+	}
+	if here.String() != there.String() || rest.String() != panicked {
+		t.Errorf("got\n%s and %s, want\n%s and %s", here.String(), rest.String(), there.String(), panicked)
+	}
+	if got := seen.sums.all[telemetry.MessagesStored]; got.sum != 3 {
+		t.Errorf("counted %+v", got)
 	}
 }

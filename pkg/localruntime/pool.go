@@ -29,7 +29,7 @@ type Config struct {
 	// MaxProcesses is how many run at once; more invocations wait. Zero means 32.
 	MaxProcesses int
 
-	// Output gets what the processes print. Nil discards it.
+	// Output gets what the processes print, whole lines in each Write, and one Write at a time. Nil discards it.
 	Output io.Writer
 }
 
@@ -62,6 +62,7 @@ func New(c Config) (*Pool, error) {
 	if c.Output == nil {
 		c.Output = io.Discard
 	}
+	c.Output = &serial{to: c.Output}
 	return &Pool{config: c, slots: make(chan struct{}, c.MaxProcesses), all: map[*process]bool{}}, nil
 }
 

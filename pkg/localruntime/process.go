@@ -56,7 +56,8 @@ func start(c Config) (*process, error) {
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512",
 		"_HANDLER=bootstrap",
 	}, c.Env...)
-	p.cmd.Stdout, p.cmd.Stderr = c.Output, c.Output
+	printed := &lines{to: c.Output}
+	p.cmd.Stdout, p.cmd.Stderr = printed, printed
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", p.serveNext)
 	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", p.serveResponse)
@@ -72,6 +73,7 @@ func start(c Config) (*process, error) {
 	go func() { _ = p.api.Serve(listener) }()
 	go func() {
 		p.end = p.cmd.Wait()
+		printed.end()
 		_ = p.api.Close()
 		close(p.exited)
 	}()
