@@ -11,6 +11,7 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
+	"wschat/infra/price"
 	"wschat/pkg/auth"
 	"wschat/pkg/chat"
 	"wschat/pkg/telemetry"
@@ -18,17 +19,6 @@ import (
 
 // monitoredMinutes is the time that one point of a graph and one look of an alarm is about.
 const monitoredMinutes = 5
-
-// Prices of us-east-1 in dollars, on 2026-11-24, for the estimate on the dashboard
-// (https://aws.amazon.com/api-gateway/pricing/, https://aws.amazon.com/lambda/pricing/,
-// https://aws.amazon.com/dynamodb/pricing/on-demand/).
-const (
-	dollarsPerMessage   = 1.00e-6
-	dollarsPerRequest   = 0.20e-6
-	dollarsPerGBSecond  = 1.33334e-5
-	dollarsPerWriteUnit = 0.625e-6
-	dollarsPerReadUnit  = 0.125e-6
-)
 
 // monitored is what there is to look at.
 type monitored struct {
@@ -194,7 +184,7 @@ func (m monitored) units(name string) awscloudwatch.IMetric {
 func (m monitored) dollars() awscloudwatch.IMetric {
 	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
 		Expression: jsii.String(fmt.Sprintf("%d * (messages * %.9f + invocations * %.9f + duration / 1000 * %.9f + writes * %.9f + reads * %.9f)",
-			60/monitoredMinutes, dollarsPerMessage, dollarsPerRequest, float64(m.settings.memorySize)/1024*dollarsPerGBSecond, dollarsPerWriteUnit, dollarsPerReadUnit)),
+			60/monitoredMinutes, price.Message, price.Request, float64(m.settings.memorySize)/1024*price.GBSecond, price.WriteUnit, price.ReadUnit)),
 		UsingMetrics: &map[string]awscloudwatch.IMetric{
 			"messages":    m.gateway("MessageCount", ""),
 			"invocations": m.lambda("Invocations", "Sum"),

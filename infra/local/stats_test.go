@@ -86,8 +86,8 @@ func TestLinesOfAnotherProcess(t *testing.T) {
 	var here, there, rest bytes.Buffer
 	_, measured := telemetry.New("local").Begin(t.Context())
 	measured.Add(telemetry.MessagesStored, 3)
-	attrs := append([]slog.Attr{slog.String("room", `a "room"`), slog.Int("index", 7), slog.Bool("repeat", false)}, measured.Attrs()...)
-	slog.New(slog.NewJSONHandler(&there, nil)).LogAttrs(t.Context(), slog.LevelWarn, "invocation", attrs...)
+	measured.Log(t.Context(), slog.New(slog.NewJSONHandler(&there, nil)), slog.LevelWarn, "invocation",
+		slog.String("room", `a "room"`), slog.Int("index", 7), slog.Bool("repeat", false))
 	const panicked = "panic: on purpose\n{\"level\":17}\n{} {}\n\n"
 	seen := newStats(slog.NewJSONHandler(&here, nil))
 	printed := there.String() + panicked

@@ -118,7 +118,7 @@ func (a *Authorizer) Invoke(ctx context.Context, payload []byte) ([]byte, error)
 	refused, isRefusal := errors.AsType[*Refusal](err)
 	metrics := telemetry.FromContext(ctx)
 	log := func(level slog.Level, what string, more ...slog.Attr) {
-		a.config.Logger.LogAttrs(ctx, level, what, slices.Concat(attrs, more, metrics.Attrs())...)
+		metrics.Log(ctx, a.config.Logger, level, what, slices.Concat(attrs, more)...)
 	}
 	switch {
 	case err == nil:

@@ -145,7 +145,7 @@ func sendMessage(ctx context.Context, in *invocation) (string, error) {
 	if sent.Message.Index > 0 {
 		in.noteSent(sent)
 	}
-	if chat.AsError(err).Code == chat.CodeNotSent {
+	if sent.Delivery.Err != nil || chat.AsError(err).Code == chat.CodeNotSent {
 		in.metrics.Add(telemetry.SendErrors, 1)
 	}
 	return "Message sent to all connections.", err
@@ -187,7 +187,6 @@ func (in *invocation) noteSent(sent chat.Sent) {
 	}
 	if d.Err != nil {
 		in.level = slog.LevelWarn
-		in.metrics.Add(telemetry.SendErrors, 1)
 		in.log = append(in.log, slog.String("post_error", d.Err.Error()))
 	}
 }

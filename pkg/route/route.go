@@ -44,7 +44,7 @@ type Config struct {
 	// Logger gets one line for each invocation. Required.
 	Logger *slog.Logger
 
-	// Meter measures the invocations, for the same line. Required.
+	// Meter measures the invocations, for the same line. Optional.
 	Meter *telemetry.Meter
 }
 
@@ -163,13 +163,13 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 		}
 	} else if in.nameIgnored {
 		if err := in.tellName(ctx); err != nil {
+			metrics.Add(telemetry.SendErrors, 1)
 			attrs = append(attrs, slog.String("reply_error", err.Error()))
 		}
 	}
 	attrs = append(attrs, slog.Int("status", response.StatusCode),
 		slog.Float64("ms", milliseconds(time.Since(start))))
-	attrs = append(attrs, metrics.Attrs()...)
-	h.config.Logger.LogAttrs(ctx, level, "invocation", attrs...)
+	metrics.Log(ctx, h.config.Logger, level, "invocation", attrs...)
 	return response, nil
 }
 

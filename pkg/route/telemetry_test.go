@@ -126,15 +126,15 @@ func (slow) Post(context.Context, string, []byte) error {
 
 // BenchmarkTelemetry is a message in a quiet room, from the event to the answer, with its log line and metrics and without.
 func BenchmarkTelemetry(b *testing.B) {
-	for name, handler := range map[string]slog.Handler{"on": slog.NewJSONHandler(io.Discard, nil), "off": slog.DiscardHandler} {
+	for name, c := range map[string]route.Config{
+		"on":  {Logger: slog.New(slog.NewJSONHandler(io.Discard, nil)), Meter: telemetry.New("chat")},
+		"off": {Logger: slog.New(slog.DiscardHandler)},
+	} {
 		b.Run(name, func(b *testing.B) {
 			store := &broken{}
-			h := route.New(route.Config{
-				Chat:   chat.Service{Log: store, Roster: store, Leases: &store.Leases, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 2},
-				Poster: func(string, string) chat.Poster { return &slow{} },
-				Logger: slog.New(handler),
-				Meter:  telemetry.New("chat"),
-			})
+			c.Chat = chat.Service{Log: store, Roster: store, Leases: &store.Leases, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 2}
+			c.Poster = func(string, string) chat.Poster { return &slow{} }
+			h := route.New(c)
 			payload := []byte(`{"requestContext":{"routeKey":"sendMessage","eventType":"MESSAGE","requestId":"req=","connectionId":"c="},` +
 				`"body":"{\"action\":\"sendMessage\",\"room_name\":\"r\",\"user_name\":\"ann\",\"content\":\"hi\"}"}`)
 			b.ReportAllocs()

@@ -46,8 +46,11 @@ type Record struct {
 
 type key struct{}
 
-// Begin begins an invocation, whose Record is in the context.
+// Begin begins an invocation, whose Record is in the context. A nil Meter measures nothing.
 func (m *Meter) Begin(ctx context.Context) (context.Context, *Record) {
+	if m == nil {
+		return ctx, nil
+	}
 	r := &Record{meter: m, values: map[Metric]float64{}, by: map[Metric]string{}}
 	if r.cold = !m.warm.Swap(true); r.cold {
 		r.Add(ColdStarts, 1)
@@ -102,8 +105,25 @@ type definition struct {
 	Unit string `json:"Unit"`
 }
 
-// Attrs are the fields of the invocation's log line: the metrics, and what tells CloudWatch that they are some.
-func (r *Record) Attrs() []slog.Attr {
+// Log writes the invocation's line, with its metrics. Where the logger leaves out lines of that level, the metrics are written
+// without the rest: what is measured does not depend on how much is logged.
+func (r *Record) Log(ctx context.Context, logger *slog.Logger, level slog.Level, message string, attrs ...slog.Attr) {
+	metrics := r.attrs()
+	switch {
+	case logger.Enabled(ctx, level):
+		attrs = append(attrs, metrics...)
+	case len(metrics) > 0:
+		message, attrs = "metrics", metrics
+	default:
+		return
+	}
+	line := slog.NewRecord(time.Now(), level, message, 0)
+	line.AddAttrs(attrs...)
+	_ = logger.Handler().Handle(ctx, line) // who would be told?
+}
+
+// attrs are the metrics, and what tells CloudWatch that they are some.
+func (r *Record) attrs() []slog.Attr {
 	if r == nil {
 		return nil
 	}

@@ -16,7 +16,7 @@ import (
 func line(t *testing.T, r *telemetry.Record) map[string]any {
 	t.Helper()
 	var out bytes.Buffer
-	slog.New(slog.NewJSONHandler(&out, nil)).LogAttrs(t.Context(), slog.LevelInfo, "invocation", r.Attrs()...)
+	r.Log(t.Context(), slog.New(slog.NewJSONHandler(&out, nil)), slog.LevelInfo, "invocation")
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 		t.Fatal(err)
@@ -103,8 +103,12 @@ func TestWithoutARecordNothingIsKept(t *testing.T) {
 	r.Add(telemetry.Posts, 1)
 	r.AddBy(telemetry.Refusals, "x", 1)
 	r.AddTime(telemetry.SendTime, time.Second)
-	if r.Cold() || r.Attrs() != nil {
-		t.Error("something is kept")
+	if got := line(t, r); r.Cold() || len(got) != 3 || got["msg"] != "invocation" {
+		t.Errorf("something is kept: %v", got)
+	}
+	var none *telemetry.Meter
+	if _, r := none.Begin(t.Context()); r != nil {
+		t.Error("a Meter that is none measures")
 	}
 }
 
@@ -120,6 +124,24 @@ func TestARecordMayBeAddedToFromEverywhere(t *testing.T) {
 	}
 	all.Wait()
 	if got := line(t, r)["Conflicts"]; got != 8000.0 {
+		t.Errorf("got %v", got)
+	}
+}
+
+// Who wants to read less is not to know less.
+func TestMetricsDoNotDependOnTheLevel(t *testing.T) {
+	var out bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelError}))
+	m := telemetry.New("function")
+	_, cold := m.Begin(t.Context())
+	cold.Log(t.Context(), logger, slog.LevelInfo, "invocation", slog.String("room", "r"))
+	_, warm := m.Begin(t.Context())
+	warm.Log(t.Context(), logger, slog.LevelInfo, "invocation", slog.String("room", "r"))
+	var got map[string]any
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatalf("%v: %s", err, out.String())
+	}
+	if got["msg"] != "metrics" || got["ColdStarts"] != 1.0 || got["_aws"] == nil || got["room"] != nil {
 		t.Errorf("got %v", got)
 	}
 }

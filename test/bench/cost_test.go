@@ -8,24 +8,15 @@ import (
 	"testing"
 	"time"
 
+	"wschat/infra/price"
 	"wschat/pkg/chat"
 	"wschat/pkg/dynamo"
 	"wschat/pkg/localstore"
 	"wschat/pkg/protocol"
 )
 
-// Prices in dollars, of us-east-1, on 2026-11-24
-// (https://aws.amazon.com/api-gateway/pricing/, https://aws.amazon.com/lambda/pricing/,
-// https://aws.amazon.com/dynamodb/pricing/on-demand/).
-const (
-	perMessage   = 1.00 / 1e6 // to or from a client, of up to 32 KB
-	perRequest   = 0.20 / 1e6 // of the function
-	perGBSecond  = 0.0000133334
-	perWriteUnit = 0.625 / 1e6
-	perReadUnit  = 0.125 / 1e6
-
-	functionGB = 0.5
-)
+// functionGB is the function's memory.
+const functionGB = 0.5
 
 // counted is what the calls of a chat cost, each of which takes its time.
 type counted struct {
@@ -107,17 +98,17 @@ func BenchmarkCost(b *testing.B) {
 				all.Wait()
 			}
 			n := float64(messages)
-			gateway := (n + float64(c.posts.Load())) * perMessage
-			function := n*perRequest + time.Duration(busy.Load()).Seconds()*functionGB*perGBSecond
-			database := (float64(table.puts)+float64(c.leaseWrites.Load()))*perWriteUnit +
-				(float64(table.reads)+float64(c.memberReads.Load())*c.memberUnits)*perReadUnit
+			gateway := (n + float64(c.posts.Load())) * price.Message
+			function := n*price.Request + time.Duration(busy.Load()).Seconds()*functionGB*price.GBSecond
+			database := (float64(table.puts)+float64(c.leaseWrites.Load()))*price.WriteUnit +
+				(float64(table.reads)+float64(c.memberReads.Load())*c.memberUnits)*price.ReadUnit
 			delivered := n * members / 1e6
 			b.ReportMetric(float64(members)*n/float64(c.posts.Load()), "messages/post")
 			b.ReportMetric(gateway/delivered, "$-gateway")
 			b.ReportMetric(function/delivered, "$-function")
 			b.ReportMetric(database/delivered, "$-database")
 			b.ReportMetric((gateway+function+database)/delivered, "$-all")
-			b.ReportMetric((n+n*members)*perMessage/delivered, "$-a-post-each") // API Gateway's part, with a post for each message and member
+			b.ReportMetric((n+n*members)*price.Message/delivered, "$-a-post-each") // API Gateway's part, with a post for each message and member
 		})
 	}
 }
