@@ -40,7 +40,7 @@ func addMonitoring(scope constructs.Construct, m monitored) {
 					m.chat(telemetry.StoreTime, "p50"), m.chat(telemetry.StoreTime, "p99"), m.lambda("Duration", "p99")),
 			}, {
 				graph("Errors", m.lambda("Errors", "Sum"), m.gateway("IntegrationError", "API Gateway: integration errors"),
-					m.chat(telemetry.Errors, "Sum"), m.chat(telemetry.SendErrors, "Sum"), m.chat(telemetry.Undelivered, "Sum")),
+					m.chat(telemetry.Errors, "Sum"), m.chat(telemetry.SendErrors, "Sum"), m.chat(telemetry.Undelivered, "Sum"), m.chat(telemetry.Postponed, "Sum")),
 				graph("Refusals, by code and reason", m.search(telemetry.Refusals), m.search(telemetry.AuthRefusals)),
 			}, {
 				graph("Throttles", m.lambda("Throttles", "Sum"), m.chat(telemetry.PostsAgain, "Sum"), m.chat(telemetry.GoneConnections, "Sum")),

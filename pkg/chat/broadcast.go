@@ -27,8 +27,10 @@ const (
 	longestPace    = time.Second
 	mostSlower     = 16
 
-	// batch is how many messages a broadcaster reads at once.
-	batch = 100
+	// batch is how many messages a broadcaster reads at once, and mostAtOnce how many bytes of them it takes together, or a batch
+	// more.
+	batch      = 100
+	mostAtOnce = 1 << 20
 
 	// patience is for how long a member is tried again whom nothing reaches, although it is not gone.
 	patience = 5 * time.Second
@@ -39,29 +41,37 @@ const (
 	// lookPause is how long a broadcaster that only waits for members to be tried again leaves the room without a look.
 	lookPause = 50 * time.Millisecond
 
-	// lastLook is how much time must be left for looking once more to be of use.
-	lastLook = time.Second
+	// lastLook is how much time must be left for looking once more to be of use, and lastRound for looking in between: when less
+	// is left, it is for the posts that are under way.
+	lastLook  = 500 * time.Millisecond
+	lastRound = time.Second
+
+	// lastRelease is how long a lease is being given back where no time is left. Whoever calls Send leaves as much for the end.
+	lastRelease = 500 * time.Millisecond
 )
 
 // broadcast is one sender's time as the broadcaster of a room: the only one who sends to it, so that its members get
 // messages in their order, and those that were stored meanwhile together in one frame.
 //
 // It goes in rounds. In each, every member is posted to once, with all that it lacks; who could not be reached is behind,
-// is tried again in a later round, and holds up nobody else.
+// is tried again in later rounds, and holds up nobody else.
 type broadcast struct {
 	Service
 	room  string
 	owner string // of the lease
 
+	holds     bool      // the lease, or may hold it: the answer was lost
 	began     time.Time // when the lease was acquired
 	renewedAt time.Time // when it was asked for last, successfully
 	log       []Message // what somebody still lacks, oldest first
 	sent      int64     // everybody has got, or will never get, what is up to here
 	read      int64     // everything up to here is sent, or in the log
 	behind    map[string]lag
+	givenUp   map[string]bool // who could not be reached for as long as patience goes
 	posts     posts
-	tally     tally   // of the round
-	slower    float64 // by which factor than postsPerSecond, at least 1
+	frames    map[int64][]Frame // of the log, from an index on; of the round
+	tally     tally             // of the round
+	slower    float64           // by which factor than postsPerSecond, at least 1
 	delivery  Delivery
 	gone      map[string]Member // whom a post found closed, by connection id
 	posted    time.Time         // when the first round with posts ended
@@ -70,7 +80,7 @@ type broadcast struct {
 func newBroadcast(s Service, room string) *broadcast {
 	return &broadcast{
 		Service: s, room: room, owner: rand.Text(),
-		behind: map[string]lag{}, posts: newPosts(s.Workers), gone: map[string]Member{},
+		behind: map[string]lag{}, givenUp: map[string]bool{}, posts: newPosts(s.Workers), gone: map[string]Member{},
 	}
 }
 
@@ -89,9 +99,7 @@ func (b *broadcast) begin(ctx context.Context, index int64) (members []Member, o
 		return err
 	})
 	if err := errors.Join(err, <-membersRead); err != nil {
-		if ok {
-			b.release(ctx)
-		}
+		b.release(ctx)
 		return nil, false, err
 	}
 	return members, ok, nil
@@ -102,9 +110,11 @@ func (b *broadcast) begin(ctx context.Context, index int64) (members []Member, o
 func (b *broadcast) run(ctx context.Context, stored Message, members []Member) error {
 	b.delivery.SentAfter = b.sent
 	defer func() {
+		b.release(ctx) // after an error or a panic
 		b.delivery.SentUpTo = b.sent
 		for _, l := range b.behind { // the next broadcaster begins with them
-			b.fail(l.from, errNoTime)
+			b.delivery.Left += len(b.since(l.from))
+			b.note(errNoTime)
 		}
 		b.announceLeave(ctx, b.prune(ctx, slices.Collect(maps.Values(b.gone)))...)
 	}()
@@ -114,7 +124,6 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 		return err
 	})
 	if err != nil {
-		b.release(ctx)
 		return err
 	}
 	for more := true; more; {
@@ -124,7 +133,7 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 			return nil
 		}
 		b.note(err)
-		b.giveUp(err)
+		b.giveUp()
 		b.release(ctx)
 		if b.turnIsOver() {
 			sleep(ctx, handover)
@@ -170,11 +179,8 @@ func (b *broadcast) again(ctx context.Context) (fresh []Message, members []Membe
 		return nil, nil, false, err
 	}
 	fresh = slices.DeleteFunc(fresh, func(m Message) bool { return m.Index <= b.sent }) // by another in between
-	if members, err = b.members(ctx); err != nil {
-		b.release(ctx)
-		return nil, nil, false, err
-	}
-	return fresh, members, true, nil
+	members, err = b.members(ctx)
+	return fresh, members, err == nil, err
 }
 
 // upTo returns what is to be sent up to the stored message, or the first part of it.
@@ -188,8 +194,24 @@ func (b *broadcast) upTo(ctx context.Context, stored Message) ([]Message, error)
 	return b.Log.Read(ctx, b.room, Span{After: b.sent, Before: stored.Index + 1, Limit: batch})
 }
 
-func (b *broadcast) look(ctx context.Context) ([]Message, error) {
-	return b.Log.Read(ctx, b.room, Span{After: b.read, Limit: batch})
+// look returns what was stored since, or so much of it as may be sent together.
+func (b *broadcast) look(ctx context.Context) (found []Message, err error) {
+	after := b.read
+	for size := 0; size < mostAtOnce; {
+		next, err := b.Log.Read(ctx, b.room, Span{After: after, Limit: batch})
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, next...)
+		if len(next) < batch {
+			break
+		}
+		after = next[len(next)-1].Index
+		for _, m := range next {
+			size += len(m.Content)
+		}
+	}
+	return found, nil
 }
 
 func (b *broadcast) members(ctx context.Context) ([]Member, error) {
@@ -199,10 +221,10 @@ func (b *broadcast) members(ctx context.Context) ([]Member, error) {
 
 func (b *broadcast) turnIsOver() bool { return b.Now().Sub(b.began) >= turn }
 
-// hasTime tells whether a context's deadline is further away than d.
+// hasTime tells whether a context goes on for longer than d.
 func hasTime(ctx context.Context, d time.Duration) bool {
 	deadline, ok := ctx.Deadline()
-	return !ok || time.Until(deadline) > d
+	return ctx.Err() == nil && (!ok || time.Until(deadline) > d)
 }
 
 // rounds sends the fresh messages to the members, and then what it finds, until there is nothing more, or the turn is over, or
@@ -210,23 +232,22 @@ func hasTime(ctx context.Context, d time.Duration) bool {
 func (b *broadcast) rounds(ctx context.Context, fresh []Message, members []Member) error {
 	ctx, cancel := mostOf(ctx)
 	defer cancel()
-	err := b.keepSending(ctx, fresh, members)
-	b.settle() // before anybody else posts to a member whose post has not ended
-	return err
+	defer b.settle() // before anybody else posts to a member whose post has not ended
+	return b.keepSending(ctx, fresh, members)
 }
 
 func (b *broadcast) keepSending(ctx context.Context, fresh []Message, members []Member) error {
 	for {
-		next := b.Now()
+		began := b.Now()
 		b.round(ctx, fresh, members)
-		sleep(ctx, next.Add(b.pace()).Sub(b.Now()))
+		sleep(ctx, began.Add(b.pace()).Sub(b.Now()))
 		if ctx.Err() != nil {
 			return nil
 		}
 		var err error
 		fresh = nil
 		// After its turn it goes on only for those who are behind, and others must not wait for that.
-		if !b.turnIsOver() || b.unfinished() {
+		if (!b.turnIsOver() || b.unfinished()) && hasTime(ctx, lastRound) {
 			err = b.insistOn(ctx, func(ctx context.Context) (err error) {
 				fresh, err = b.look(ctx)
 				return err
@@ -270,8 +291,10 @@ func (b *broadcast) renewAndReadMembers(ctx context.Context) (members []Member, 
 // without a look.
 func (b *broadcast) waitForTheNext(ctx context.Context) {
 	wait := lookPause
-	for _, l := range b.behind {
-		wait = min(wait, l.due.Sub(b.Now()))
+	if b.posts.takes(&posting{}) {
+		for _, l := range b.behind {
+			wait = min(wait, l.due.Sub(b.Now()))
+		}
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -288,11 +311,12 @@ var errLeaseLost = errors.New("another is the room's broadcaster")
 
 func (b *broadcast) acquire(ctx context.Context, start int64) (ok bool, err error) {
 	at := b.Now()
+	b.holds = true
 	sent, ok, err := b.Leases.Acquire(ctx, b.room, b.owner, start)
 	if err != nil {
 		return false, fmt.Errorf("acquire the lease of room %q: %w", b.room, err)
 	}
-	if ok {
+	if b.holds = ok; ok {
 		b.began, b.renewedAt, b.read, b.slower = at, at, max(b.read, sent), 1
 		b.skipTo(sent)
 	}
@@ -305,22 +329,30 @@ func (b *broadcast) renew(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("renew the lease of room %q: %w", b.room, err)
 	}
-	if !ok {
+	if b.holds = ok; !ok {
 		return errLeaseLost
 	}
 	b.renewedAt = at
 	return nil
 }
 
-// release gives the lease back. Where that fails for too long, the lease ends by itself.
+// release gives the lease back, if there may be one. Where that fails for too long, the lease ends by itself.
 func (b *broadcast) release(ctx context.Context) {
-	err := b.insistOn(ctx, func(ctx context.Context) error {
+	if !b.holds {
+		return
+	}
+	b.holds = false
+	if !hasTime(ctx, lastRelease) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), lastRelease)
+		defer cancel()
+	}
+	b.note(b.insistOn(ctx, func(ctx context.Context) error {
 		if err := b.Leases.Release(ctx, b.room, b.owner, b.sent); err != nil {
 			return fmt.Errorf("release the lease of room %q: %w", b.room, err)
 		}
 		return nil
-	})
-	b.note(err)
+	}))
 }
 
 // note keeps an error for the log.

@@ -18,7 +18,7 @@ const (
 	CodeTooManyRooms  Code = "too_many_rooms" // the connection is in as many rooms as one may be; leave one first
 	CodeRateLimited   Code = "rate_limited"   // this connection asks too much at once; retry after a pause
 	CodeRoomBusy      Code = "room_busy"      // too many senders at once, nothing stored; retry after a pause
-	CodeNotSent       Code = "not_sent"       // stored, but the members could not be read; they find it in history
+	CodeNotSent       Code = "not_sent"       // stored, but perhaps not sent to the members; they find it in history
 	CodeUnavailable   Code = "unavailable"    // a store did not answer in time; retry with the same message_id
 	CodeInternal      Code = "internal"       // a fault of this program; the log has it under the request id
 )

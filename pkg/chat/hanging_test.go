@@ -33,7 +33,7 @@ func TestAPostThatHangsHoldsUpNobody(t *testing.T) {
 	for _, tc := range []struct {
 		hung int
 		late time.Duration // the first message
-	}{{1, 0}, {4, 400 * time.Millisecond}, {8, 800 * time.Millisecond}} {
+	}{{1, 0}, {4, 400 * time.Millisecond}, {8, 800 * time.Millisecond}, {13, 1200 * time.Millisecond}, {20, 3 * time.Second}, {40, 7 * time.Second}} {
 		t.Run(fmt.Sprint(tc.hung), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &world{post: hangs(2*time.Second, chat.ErrTryAgain)}
@@ -90,6 +90,104 @@ func TestASlowMemberGetsAllInOrder(t *testing.T) {
 	})
 }
 
+// Where there are more members that hang than posts to them at once, each has its turn: whoever reads again gets everything soon.
+func TestWhoNoLongerHangsIsReached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		const hung = 60
+		for i := range hung {
+			w.member("r", fmt.Sprint("hung", i), time.Hour)
+		}
+		w.member("r", "ann", time.Hour)
+		began, last := time.Now(), fmt.Sprint("hung", hung-1)
+		hang := hangs(2*time.Second, chat.ErrTryAgain)
+		w.post = func(ctx context.Context, id string) error {
+			if id == last && time.Since(began) > 12*time.Second {
+				return nil
+			}
+			return hang(ctx, id)
+		}
+		var all sync.WaitGroup
+		for range 250 {
+			all.Go(func() { w.say(t, "ann", "hi") })
+			time.Sleep(100 * time.Millisecond)
+		}
+		if got := w.got(last); len(got) == 0 {
+			t.Error("13 s after it read again it has got nothing")
+		}
+		all.Wait()
+	})
+}
+
+// A member to whom every post takes long, while others talk: it gets everything, from one broadcaster after the other. Where its posts
+// take longer than a broadcaster waits in the end, the next one repeats something.
+func TestWhoIsAlwaysSlowLosesNothing(t *testing.T) {
+	for _, slow := range []time.Duration{400 * time.Millisecond, 1500 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &world{}
+			w.member("r", "ann", time.Hour)
+			w.member("r", "slow", time.Hour)
+			w.post = func(ctx context.Context, id string) error {
+				if id == "slow" {
+					return slowly(slow)(ctx, id)
+				}
+				return slowly(10*time.Millisecond)(ctx, id)
+			}
+			var all sync.WaitGroup
+			const messages = 400
+			for range messages {
+				all.Go(func() {
+					ctx, cancel := context.WithTimeout(t.Context(), 28*time.Second)
+					defer cancel()
+					if sent, err := w.service().Send(ctx, "ann", draft); err != nil || sent.Delivery.Failed > 0 {
+						t.Errorf("%+v, %v", sent.Delivery, err)
+					}
+				})
+				time.Sleep(100 * time.Millisecond)
+			}
+			all.Wait()
+			if slow < time.Second {
+				inOrder(t, w, "ann", messages)
+				inOrder(t, w, "slow", messages)
+				return
+			}
+			for _, id := range []string{"ann", "slow"} {
+				if problem := (scene{stalls: true}).judge(w.got(id), 0, messages); problem != "" {
+					t.Error(id, problem)
+				}
+			}
+		})
+	}
+}
+
+// A room so large that nobody has time to post to all of it, while others talk: those whom there was no time for come first.
+func TestNobodyStarvesInALargeRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{post: slowly(20 * time.Millisecond)}
+		const members = 1300 // of four workers: 6.5 s
+		for i := range members {
+			w.member("r", fmt.Sprint(i), time.Hour)
+		}
+		var all sync.WaitGroup
+		for range 60 {
+			all.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 28*time.Second)
+				defer cancel()
+				if _, err := w.service().Send(ctx, "0", draft); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(500 * time.Millisecond)
+		}
+		for i := range members {
+			if len(w.got(fmt.Sprint(i))) == 0 {
+				t.Fatalf("%d of %d has got nothing in 30 s", i, members)
+			}
+		}
+		all.Wait()
+	})
+}
+
 // A sender that has little time left, for whatever reason, and a member that nothing reaches: what others store until it
 // ends, who saw that there is a broadcaster, is sent.
 func TestABroadcasterWithLittleTimeLeavesNothingBehind(t *testing.T) {
@@ -142,7 +240,7 @@ func TestWhoWasNotTriedIsLeftToTheNext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		first, err := w.service().Send(ctx, "0", draft)
-		if d := first.Delivery; err != nil || d.Delivered == 0 || d.Delivered+d.Failed != members || d.SentUpTo != 0 {
+		if d := first.Delivery; err != nil || d.Delivered == 0 || d.Delivered+d.Left != members || d.Failed != 0 || d.SentUpTo != 0 {
 			t.Errorf("got %+v, %v", d, err)
 		}
 		w.mu.Lock()
@@ -179,7 +277,7 @@ func TestWhoWasNotTriedIsTriedAgain(t *testing.T) {
 				}
 			}}
 			sent, err := s.Send(ctx, "0", draft)
-			if d := sent.Delivery; err != nil || !interrupted && (d.Delivered != members || d.Failed != 0) {
+			if d := sent.Delivery; err != nil || !interrupted && (d.Delivered != members || d.Left != 0) {
 				t.Errorf("got %+v, %v", d, err)
 			}
 			if after := w.count("post"); interrupted && (posts == 0 || after != posts) {

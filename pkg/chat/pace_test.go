@@ -101,6 +101,25 @@ func TestALargeRoomIsNotSlowerThanTheLongestPace(t *testing.T) {
 	})
 }
 
+// Where more is stored in a second than one read returns, more is read, and goes out together.
+func TestALargeBusyRoomKeepsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		for i := range 1000 {
+			w.member("r", fmt.Sprint(i), time.Hour)
+		}
+		var all sync.WaitGroup
+		const messages = 1500
+		for i := range messages {
+			all.Go(func() { w.say(t, "0", fmt.Sprint(i)) })
+			time.Sleep(time.Second / 150)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		inOrder(t, w, "999", messages)
+		all.Wait()
+	})
+}
+
 // A few clients that do not read say nothing of the account's quota.
 func TestAFewFullBuffersSlowNobodyDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

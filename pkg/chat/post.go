@@ -14,7 +14,7 @@ import (
 
 // Delivery counts what became of what a sender posted.
 type Delivery struct {
-	Rounds    int   // how many times members were posted to, as the room's broadcaster; 0 where another was
+	Rounds    int   // how many times members were posted to, as the room's broadcaster; 0 where another was, or nobody was to be
 	SentAfter int64 // as the broadcaster, the messages after this index were sent …
 	SentUpTo  int64 // … up to this one
 	Posts     int   // frames that were taken
@@ -22,6 +22,7 @@ type Delivery struct {
 	Again     int   // posts that were throttled or failed, to be tried again
 	Gone      int   // connections that are closed; removed from the roster as far as that could be reached
 	Failed    int   // messages that recipients will not get, each counted for each of them: throttled or failing for too long
+	Left      int   // the same, for want of time, of messages that the room's next broadcaster will send
 	Err       error // one of the failures, for the log; nil where there was none
 }
 
@@ -76,10 +77,8 @@ func hasGone(m Member, at time.Time, err error) bool {
 func (s Service) prune(ctx context.Context, gone []Member) (removed []Member) {
 	found := make([][]Member, len(gone))
 	forEach(s.Workers, len(gone), func(i int) {
-		if gone[i].Room != "" { // the sender of a message to a room it is not in has none
-			if m, err := s.Roster.Leave(ctx, gone[i].Room, gone[i].ConnectionID); err == nil && m.ConnectionID != "" {
-				found[i] = append(found[i], m)
-			}
+		if m, err := s.Roster.Leave(ctx, gone[i].Room, gone[i].ConnectionID); err == nil && m.ConnectionID != "" {
+			found[i] = append(found[i], m)
 		}
 		others, _ := s.Roster.Forget(ctx, gone[i].ConnectionID)
 		found[i] = append(found[i], others...)

@@ -17,11 +17,11 @@ const (
 type posting struct {
 	Member
 	lag      lag
-	first    bool // it was not behind: its round waits for it, unless it hangs
+	awaited  bool // its round waits for it, unless it hangs
 	frames   []Frame
 	began    time.Time
 	notAfter time.Time // no frame is begun after this
-	hangs    bool      // nobody waits for it
+	hangs    bool
 
 	// What became of it, once it has ended.
 	at        time.Time // when the last frame was begun
@@ -33,9 +33,8 @@ type posting struct {
 // errNoTime says that the broadcaster's time, or its lease's, ended before a member's turn or in it.
 var errNoTime = errors.New("there was no time left for it")
 
-// posts are those that are under way, at most one for each member. Those that are the first to a member are so many at a
-// time; those that hang, or are to a member that could not be reached, are limited only together with the others, so that
-// there is always a worker for the rest.
+// posts are those that are under way, at most one for each member. Of those that a round waits for there are as many as workers at
+// a time. Those that nobody waits for, because they hang or may, have room of their own: there is always a worker for the rest.
 type posts struct {
 	workers  int
 	underWay map[string]*posting // by connection id
@@ -49,7 +48,7 @@ func newPosts(workers int) posts {
 
 // takes tells whether one more post may begin.
 func (p *posts) takes(one *posting) bool {
-	if one.first {
+	if one.awaited {
 		return p.awaited < p.workers && len(p.underWay) < cap(p.ended)
 	}
 	return len(p.underWay) < cap(p.ended)-p.workers
@@ -58,7 +57,7 @@ func (p *posts) takes(one *posting) bool {
 // begin has one more post made, by post.
 func (p *posts) begin(one *posting, post func() error) {
 	p.underWay[one.ConnectionID] = one
-	if one.first {
+	if one.awaited {
 		p.awaited++
 	}
 	go func() {
@@ -70,7 +69,7 @@ func (p *posts) begin(one *posting, post func() error) {
 // waitNoLonger lets nobody wait for what began before a time.
 func (p *posts) waitNoLonger(before time.Time) {
 	for _, one := range p.underWay {
-		if one.first && !one.hangs && one.began.Before(before) {
+		if one.awaited && !one.hangs && one.began.Before(before) {
 			one.hangs = true
 			p.awaited--
 		}
@@ -80,7 +79,7 @@ func (p *posts) waitNoLonger(before time.Time) {
 // end removes a post that has ended.
 func (p *posts) end(one *posting) {
 	delete(p.underWay, one.ConnectionID)
-	if one.first && !one.hangs {
+	if one.awaited && !one.hangs {
 		p.awaited--
 	}
 }

@@ -102,9 +102,10 @@ func (s Service) announceJoin(ctx context.Context, m, before Member) {
 func (s Service) announceLeave(ctx context.Context, gone ...Member) {
 	ctx, cancel := context.WithTimeout(ctx, departuresBudget)
 	defer cancel()
-	for _, m := range gone { // one after the other: each is posted to many at once
-		if m.User != "" && ctx.Err() == nil {
-			s.announce(ctx, Presence{Room: m.Room, User: m.User, Event: Left}, m.ConnectionID, func(Member) bool { return true })
+	silent := map[string]bool{} // rooms
+	for _, m := range gone {    // one after the other: each is posted to many at once
+		if m.User != "" && ctx.Err() == nil && !silent[m.Room] {
+			silent[m.Room] = !s.announce(ctx, Presence{Room: m.Room, User: m.User, Event: Left}, m.ConnectionID, func(Member) bool { return true })
 		}
 	}
 }
@@ -114,20 +115,21 @@ func (s Service) announceLeave(ctx context.Context, gone ...Member) {
 // members' comings cost the square of N: the members are read only up to the limit.
 //
 // It is a courtesy: each member is posted to once, and whoever misses it finds out when it asks for the members. Above all it
-// does not wait for connections that are in their own $connect, which may be waiting for this one.
-func (s Service) announce(ctx context.Context, p Presence, butTo string, silencedBy func(other Member) bool) {
+// does not wait for connections that are in their own $connect, which may be waiting for this one. False says that nothing is
+// announced in this room.
+func (s Service) announce(ctx context.Context, p Presence, butTo string, silencedBy func(other Member) bool) bool {
 	if s.PresenceLimit == 0 {
-		return
+		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, presenceBudget)
 	defer cancel()
 	members, err := s.Roster.Members(ctx, p.Room, s.PresenceLimit+1)
 	if err != nil || len(members) > s.PresenceLimit {
-		return
+		return false
 	}
 	to := slices.DeleteFunc(s.present(members), func(m Member) bool { return m.ConnectionID == butTo })
 	if slices.ContainsFunc(to, func(m Member) bool { return m.User == p.User && silencedBy(m) }) {
-		return
+		return true
 	}
 	errs := make([]error, len(to))
 	frame, at := s.Encoder.Presence(p), s.Now()
@@ -139,4 +141,5 @@ func (s Service) announce(ctx context.Context, p Presence, butTo string, silence
 		}
 	}
 	s.prune(ctx, gone)
+	return true
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -187,6 +189,32 @@ func TestComingsAndGoingsAreNeverMissed(t *testing.T) {
 			if len(went) == 0 || slices.Contains(went, "ann joined r") {
 				r.Fatalf("%d went, and the room was told %q", connections, went)
 			}
+		}
+	})
+}
+
+// A room that is too large for comings and goings is not read again for each of many who are found to be gone.
+func TestManyWhoAreGoneFromALargeRoomAreNotAnnouncedOneByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		w.member("r", "ann", time.Hour)
+		for i := range 300 {
+			w.member("r", fmt.Sprint(i), time.Hour)
+			w.members[i+1].User = fmt.Sprint(i)
+		}
+		w.post = func(_ context.Context, id string) error {
+			if n, err := strconv.Atoi(id); err == nil && n < 100 {
+				return chat.ErrGone
+			}
+			return nil
+		}
+		s := w.service()
+		s.PresenceLimit = 100
+		if sent, err := s.Send(t.Context(), "ann", draft); err != nil || sent.Delivery.Gone != 100 {
+			t.Errorf("got %+v, %v", sent.Delivery, err)
+		}
+		if n := w.count("members"); n > 3 {
+			t.Errorf("the members were read %d times", n)
 		}
 	})
 }

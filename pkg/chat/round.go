@@ -14,11 +14,11 @@ type lag struct {
 	since    time.Time // since when it cannot be reached, or not quickly; the zero time where there was no time to try
 	pause    time.Duration
 	due      time.Time // when it is tried again
-	lastFail error
+	lastFail error     // nil where there was no time to try, or it takes long
 }
 
-// round posts to each member who is due, once, all that it lacks. It waits for those who are not behind, but for posts that
-// hang; what becomes of the others is counted in a later round.
+// round posts to each member who is due, once, all that it lacks. It waits for the posts to those who are not behind, except
+// where they hang; what becomes of the others is counted in a later round.
 func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member) {
 	first := b.read + 1
 	if len(fresh) > 0 {
@@ -26,37 +26,28 @@ func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member
 		b.log = append(b.log, fresh...)
 		b.read = fresh[len(fresh)-1].Index
 	}
-	to := b.due(members, first)
-	if len(to) > 0 {
+	b.frames = map[int64][]Frame{}
+	if b.postAll(ctx, b.due(members, first)) {
 		b.delivery.Rounds++
-	}
-	frames := map[int64][]Frame{}
-	for _, p := range to {
-		from := p.lag.from
-		if frames[from] == nil {
-			frames[from] = b.Encoder.Messages(Page{Messages: b.since(from)})
+		if b.posted.IsZero() {
+			b.posted = b.Now()
 		}
-		p.frames = frames[from]
-	}
-	b.postAll(ctx, to)
-	if b.posted.IsZero() && len(to) > 0 {
-		b.posted = b.Now()
 	}
 	b.sumUp()
 }
 
-// postAll begins each post, and returns when all have ended that the round waits for.
-func (b *broadcast) postAll(ctx context.Context, to []*posting) {
+// postAll begins the posts, and returns when those have ended that the round waits for. There may be no room for others, which
+// are begun in a later round. It tells whether there was any.
+func (b *broadcast) postAll(ctx context.Context, to []*posting) (any bool) {
 	tick := time.NewTicker(hanging / 4)
 	defer tick.Stop()
 	for {
 		for ; len(to) > 0 && b.posts.takes(to[0]); to = to[1:] {
-			p := to[0]
-			p.began, p.notAfter = b.Now(), b.renewedAt.Add(LeaseTime-leaseMargin)
-			b.posts.begin(p, func() error { return b.post(ctx, p) })
+			b.start(ctx, to[0])
+			any = true
 		}
-		if len(to) == 0 && b.posts.awaited == 0 {
-			return
+		if b.posts.awaited == 0 && (len(to) == 0 || !to[0].awaited) {
+			break
 		}
 		select {
 		case p := <-b.posts.ended:
@@ -65,6 +56,20 @@ func (b *broadcast) postAll(ctx context.Context, to []*posting) {
 			b.posts.waitNoLonger(b.Now().Add(-hanging))
 		}
 	}
+	for _, p := range to {
+		b.behind[p.ConnectionID] = p.lag
+	}
+	return any
+}
+
+// start begins a post.
+func (b *broadcast) start(ctx context.Context, p *posting) {
+	from := p.lag.from
+	if b.frames[from] == nil {
+		b.frames[from] = b.Encoder.Messages(Page{Messages: b.since(from)})
+	}
+	p.frames, p.began, p.notAfter = b.frames[from], b.Now(), b.renewedAt.Add(LeaseTime-leaseMargin)
+	b.posts.begin(p, func() error { return b.post(ctx, p) })
 }
 
 // post posts frames to a member, in order, up to the first that fails or that there is no time for.
@@ -136,10 +141,10 @@ func (b *broadcast) since(from int64) []Message {
 	return b.log[i:]
 }
 
-// due returns whom to post to: first those who lack only what is fresh or whom there was no time for, then those who were not reached and
-// are due. Who is behind and no longer a member is forgotten.
+// due returns whom to post to: those whom there was no time for, those who lack only what is fresh, and then, whom no round waits
+// for, those who could not be reached and are due, the longest waiting first. Who is behind and no longer a member is forgotten.
 func (b *broadcast) due(members []Member, first int64) []*posting {
-	var late, others []*posting
+	var untried, others, late []*posting
 	behind := make(map[string]lag, len(b.behind))
 	now := b.Now()
 	for _, m := range members {
@@ -148,20 +153,21 @@ func (b *broadcast) due(members []Member, first int64) []*posting {
 		switch {
 		case isGone: // and not yet removed
 		case b.posts.underWay[m.ConnectionID] != nil: // it is behind once that has ended
+		case isBehind && l.due.After(now):
+			behind[m.ConnectionID] = l
+		case isBehind && (b.givenUp[m.ConnectionID] || !l.since.IsZero()):
+			late = append(late, &posting{Member: m, lag: l})
 		case isBehind:
-			if l.since.IsZero() {
-				others = append(others, &posting{Member: m, lag: l, first: true})
-			} else if !l.due.After(now) {
-				late = append(late, &posting{Member: m, lag: l})
-			} else {
-				behind[m.ConnectionID] = l
-			}
+			untried = append(untried, &posting{Member: m, lag: l, awaited: true})
+		case first <= b.read && b.givenUp[m.ConnectionID]:
+			late = append(late, &posting{Member: m, lag: lag{from: first}})
 		case first <= b.read:
-			others = append(others, &posting{Member: m, lag: lag{from: first}, first: true})
+			others = append(others, &posting{Member: m, lag: lag{from: first}, awaited: true})
 		}
 	}
 	b.behind = behind
-	return append(others, late...)
+	slices.SortStableFunc(late, func(p, q *posting) int { return p.lag.due.Compare(q.lag.due) })
+	return slices.Concat(untried, others, late)
 }
 
 // take takes a post that has ended.
@@ -174,7 +180,7 @@ func (b *broadcast) take(p *posting) {
 func (b *broadcast) count(p *posting) {
 	b.delivery.Posts += p.taken
 	b.tally.posts += max(1, p.taken)
-	if p.first {
+	if p.awaited {
 		b.tally.firsts++
 		if errors.Is(p.err, ErrTryAgain) {
 			b.tally.refused++
@@ -209,6 +215,7 @@ func (b *broadcast) later(p *posting, l lag) {
 		l.since = p.at
 	}
 	if p.at.Sub(l.since) > patience {
+		b.givenUp[p.ConnectionID] = true
 		b.fail(l.from, p.err)
 		return
 	}
@@ -226,11 +233,11 @@ func (b *broadcast) fail(from int64, err error) {
 }
 
 // giveUp counts as failed those who could not be reached and are behind: there is no time left, and the next broadcaster is not to
-// begin with what everybody else has. Whom there was no time for is left to it.
-func (b *broadcast) giveUp(err error) {
+// begin with what everybody else has. Whom there was no time for, or not enough, is left to it.
+func (b *broadcast) giveUp() {
 	for id, l := range b.behind {
-		if !l.since.IsZero() {
-			b.fail(l.from, cmp.Or(l.lastFail, err))
+		if l.lastFail != nil {
+			b.fail(l.from, l.lastFail)
 			delete(b.behind, id)
 		}
 	}

@@ -33,7 +33,8 @@ type Service struct {
 	// Now tells the time. Required.
 	Now func() time.Time
 
-	// Workers is how many posts of one broadcast are under way at once. Required, at least 1.
+	// Workers is how many posts of one broadcast are under way at once; with those that hang it may be four times as many. Required,
+	// at least 1.
 	Workers int
 }
 

@@ -37,7 +37,7 @@ type Options struct {
 	Endpoint    string // the stage's callback URL, https://ID.execute-api.REGION.amazonaws.com/STAGE
 	Region      string
 	Credentials aws.CredentialsProvider
-	Workers     int // how many posts may be under way at once; as many connections are kept open
+	Workers     int // how many posts are usually under way at once: as many connections are kept open
 }
 
 // API is what this package calls of *apigatewaymanagementapi.Client.

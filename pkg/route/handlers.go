@@ -172,7 +172,7 @@ func (in *invocation) noteSent(sent chat.Sent) {
 	in.metrics.AddTime(telemetry.StoreTime, sent.StoredAfter)
 	for metric, n := range map[telemetry.Metric]int{
 		telemetry.Rounds: d.Rounds, telemetry.Posts: d.Posts, telemetry.Deliveries: d.Delivered, telemetry.PostsAgain: d.Again,
-		telemetry.GoneConnections: d.Gone, telemetry.Undelivered: d.Failed,
+		telemetry.GoneConnections: d.Gone, telemetry.Undelivered: d.Failed, telemetry.Postponed: d.Left,
 	} {
 		if n > 0 {
 			in.metrics.Add(metric, float64(n))
@@ -184,6 +184,9 @@ func (in *invocation) noteSent(sent chat.Sent) {
 		if d.Posts > 0 {
 			in.metrics.Add(telemetry.MessagesPerPost, float64(d.Delivered)/float64(d.Posts))
 		}
+	}
+	if d.Left > 0 {
+		in.log = append(in.log, slog.Int("left", d.Left))
 	}
 	if d.Err != nil {
 		in.level = slog.LevelWarn

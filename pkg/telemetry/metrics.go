@@ -21,6 +21,7 @@ const (
 	PostsAgain      Metric = "PostsAgain"      // posts that were throttled or failed, to be tried again
 	GoneConnections Metric = "GoneConnections" // connections that a post found closed
 	Undelivered     Metric = "Undelivered"     // messages that a member will not be sent, each counted for each member
+	Postponed       Metric = "Postponed"       // messages that were left to a room's next broadcaster, counted likewise
 	SendErrors      Metric = "SendErrors"      // broadcasts and replies that met an error
 )
 
@@ -50,6 +51,7 @@ func Specs() map[Metric]Spec {
 		PostsAgain:      {count, ""},
 		GoneConnections: {count, ""},
 		Undelivered:     {count, ""},
+		Postponed:       {count, ""},
 		SendErrors:      {count, ""},
 	}
 }

@@ -1,0 +1,108 @@
+package chat_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wschat/pkg/chat"
+)
+
+// hungRoster is a roster whose Members hangs from a call on.
+type hungRoster struct {
+	roster
+	calls *int
+	from  int
+}
+
+func (h hungRoster) Members(ctx context.Context, room string, most int) ([]chat.Member, error) {
+	if *h.calls++; *h.calls >= h.from {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return h.roster.Members(ctx, room, most)
+}
+
+// forgetful leases are acquired, but nobody hears of it.
+type forgetful struct{ leases }
+
+func (l forgetful) Acquire(ctx context.Context, room, owner string, start int64) (int64, bool, error) {
+	_, _, err := l.leases.Acquire(ctx, room, owner, start)
+	return 0, false, errors.Join(err, errors.New("the answer was lost"))
+}
+
+// attentive leases do nothing for who has no time left.
+type attentive struct{ leases }
+
+func (l attentive) Release(ctx context.Context, room, owner string, sent int64) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return l.leases.Release(ctx, room, owner, sent)
+}
+
+// panickingEncoder encodes no message that was stored.
+type panickingEncoder struct{ *world }
+
+func (e panickingEncoder) Messages(p chat.Page) []chat.Frame {
+	if p.Messages[0].Index == 1 {
+		panic("on purpose")
+	}
+	return e.world.Messages(p)
+}
+
+// However a broadcaster ends, others need not wait for its lease to end.
+func TestTheLeaseIsGivenBack(t *testing.T) {
+	for name, disturb := range map[string]func(t *testing.T, w *world, s *chat.Service, cancel func()){
+		"nothing": func(*testing.T, *world, *chat.Service, func()) {},
+		"the members cannot be read": func(_ *testing.T, w *world, s *chat.Service, _ func()) {
+			s.Roster = hungRoster{roster{w}, new(int), 1}
+		},
+		"the members cannot be read again": func(t *testing.T, w *world, s *chat.Service, _ func()) {
+			w.beforeRelease = sync.OnceFunc(func() { w.say(t, "ann", "late") })
+			s.Roster = hungRoster{roster{w}, new(int), 2}
+		},
+		"the answer to acquiring it is lost": func(_ *testing.T, w *world, s *chat.Service, _ func()) {
+			s.Leases = forgetful{leases{w}}
+		},
+		"a panic": func(_ *testing.T, w *world, s *chat.Service, _ func()) {
+			s.Encoder = panickingEncoder{w}
+		},
+		"the sender is called off": func(_ *testing.T, w *world, s *chat.Service, cancel func()) {
+			w.post = slowly(50 * time.Millisecond)
+			s.Leases = attentive{leases{w}}
+			time.AfterFunc(10*time.Millisecond, cancel)
+		},
+		"its time is over": func(_ *testing.T, w *world, s *chat.Service, _ func()) {
+			w.post = func(context.Context, string) error { // takes no notice
+				time.Sleep(29 * time.Second)
+				return nil
+			}
+			s.Leases = attentive{leases{w}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{}
+				w.member("r", "ann", time.Hour)
+				ctx, cancel := context.WithTimeout(t.Context(), 28*time.Second)
+				defer cancel()
+				s := w.service()
+				disturb(t, w, &s, cancel)
+				func() {
+					defer func() { _ = recover() }()
+					_, _ = s.Send(ctx, "ann", draft)
+				}()
+				if _, ok, err := w.leases.Acquire(t.Context(), "r", "another", 0); !ok || err != nil {
+					t.Errorf("another gets it: %v, %v", ok, err)
+				}
+				if n := w.count("release"); n == 0 || n > 3 {
+					t.Errorf("it was released %d times", n)
+				}
+			})
+		})
+	}
+}
