@@ -35,7 +35,8 @@ func addMonitoring(scope constructs.Construct, m monitored) {
 		Widgets: &[]*[]awscloudwatch.IWidget{
 			{
 				graph("Traffic", m.gateway("ConnectCount", "new connections"), m.gateway("MessageCount", "messages in and out"),
-					m.chat(telemetry.MessagesStored, "Sum"), m.chat(telemetry.Deliveries, "Sum"), m.chat(telemetry.ColdStarts, "Sum")),
+					m.chat(telemetry.MessagesStored, "Sum"), m.chat(telemetry.Deliveries, "Sum"), m.chat(telemetry.ColdStarts, "Sum"),
+					m.chat(telemetry.BrokenConnections, "Sum")),
 				graph("Latency, milliseconds", m.chat(telemetry.SendTime, "p50"), m.chat(telemetry.SendTime, "p99"),
 					m.chat(telemetry.StoreTime, "p50"), m.chat(telemetry.StoreTime, "p99"), m.lambda("Duration", "p99")),
 			}, {
@@ -43,7 +44,7 @@ func addMonitoring(scope constructs.Construct, m monitored) {
 					m.chat(telemetry.Errors, "Sum"), m.chat(telemetry.SendErrors, "Sum"), m.chat(telemetry.Undelivered, "Sum"), m.chat(telemetry.Postponed, "Sum")),
 				graph("Refusals, by code and reason", m.search(telemetry.Refusals), m.search(telemetry.AuthRefusals)),
 			}, {
-				graph("Throttles", m.lambda("Throttles", "Sum"), m.chat(telemetry.PostsAgain, "Sum"), m.chat(telemetry.GoneConnections, "Sum")),
+				graph("Throttles and retries", m.lambda("Throttles", "Sum"), m.chat(telemetry.PostsAgain, "Sum"), m.chat(telemetry.GoneConnections, "Sum"), m.chat(telemetry.StoreRetries, "Sum")),
 				graph("Rooms: contention and batches", m.chat(telemetry.Conflicts, "Sum"), m.chat(telemetry.Duplicates, "Sum"),
 					m.chat(telemetry.Rounds, "Sum"), m.chat(telemetry.MessagesPerPost, "Average"), m.lambda("ConcurrentExecutions", "Maximum")),
 			}, {
@@ -104,8 +105,8 @@ func (m monitored) alarms() []alarm {
 		{"Throttled", m.chat(telemetry.PostsAgain, "Sum"), 3000, 2,
 			"Ten posts a second had to be tried again for ten minutes: the account's quota of messages and posts a second is used up, and clients' own messages are refused too.",
 			"Look at Traffic on the dashboard, and ask for more under Service Quotas, API Gateway."},
-		{"Slow", m.chat(telemetry.SendTime, "p99"), 2000, 3,
-			"One message in a hundred takes two seconds or more to its room, for a quarter of an hour. In a quiet room of 1,000 it is a quarter of a second.",
+		{"Slow", m.chat(telemetry.SendTime, "p99"), 1000, 3,
+			"One message in a hundred takes a second or more to its room, for a quarter of an hour. In a quiet room of 1,000 it is a quarter of a second; a room of 5,000 takes that long in any case.",
 			"Look at StoreTime and Conflicts on the dashboard, which show a room that too many send to; and at PostsAgain, which shows the quota."},
 		{"RoomBusy", m.chatBy(telemetry.Refusals, string(chat.CodeRoomBusy)), 1, 1,
 			"A message was refused because too many were sent to its room at once. One room stores about 100 a second.",

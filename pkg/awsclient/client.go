@@ -34,7 +34,7 @@ func (b Budget) HTTPClient() *awshttp.BuildableClient {
 
 // Retryer retries what the SDK takes for transient or throttled. Its own retryer waits a second and more after a
 // throttled call, and stops retrying in the whole client after a burst of them; here the caller's deadline is the bound.
-func (b Budget) Retryer() aws.Retryer {
+func (b Budget) Retryer() aws.RetryerV2 {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = b.MaxAttempts
 		o.RateLimiter = ratelimit.None

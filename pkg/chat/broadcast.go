@@ -74,7 +74,7 @@ type broadcast struct {
 	slower    float64           // by which factor than postsPerSecond, at least 1
 	delivery  Delivery
 	gone      map[string]Member // whom a post found closed, by connection id
-	posted    time.Time         // when the first round with posts ended
+	posted    time.Time         // when the last post of the first round was taken
 }
 
 func newBroadcast(s Service, room string) *broadcast {

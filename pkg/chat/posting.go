@@ -17,6 +17,7 @@ const (
 type posting struct {
 	Member
 	lag      lag
+	round    int  // counted from 1
 	awaited  bool // its round waits for it, unless it hangs
 	frames   []Frame
 	began    time.Time

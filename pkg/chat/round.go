@@ -29,9 +29,6 @@ func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member
 	b.frames = map[int64][]Frame{}
 	if b.postAll(ctx, b.due(members, first)) {
 		b.delivery.Rounds++
-		if b.posted.IsZero() {
-			b.posted = b.Now()
-		}
 	}
 	b.sumUp()
 }
@@ -68,7 +65,7 @@ func (b *broadcast) start(ctx context.Context, p *posting) {
 	if b.frames[from] == nil {
 		b.frames[from] = b.Encoder.Messages(Page{Messages: b.since(from)})
 	}
-	p.frames, p.began, p.notAfter = b.frames[from], b.Now(), b.renewedAt.Add(LeaseTime-leaseMargin)
+	p.frames, p.round, p.began, p.notAfter = b.frames[from], b.delivery.Rounds+1, b.Now(), b.renewedAt.Add(LeaseTime-leaseMargin)
 	b.posts.begin(p, func() error { return b.post(ctx, p) })
 }
 
@@ -193,6 +190,9 @@ func (b *broadcast) count(p *posting) {
 	}
 	switch {
 	case p.err == nil:
+		if p.round == 1 {
+			b.posted = b.Now()
+		}
 		if l.from <= b.read { // it took so long that there is more
 			l.since, l.due = p.at, b.Now()
 			b.behind[p.ConnectionID] = l

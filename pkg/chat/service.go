@@ -66,7 +66,7 @@ type Sent struct {
 	Delivery Delivery // of this message and of others, where this sender was the room's broadcaster, and of the reply
 
 	StoredAfter time.Duration // from the beginning of Send
-	PostedAfter time.Duration // from there to the end of the first round; 0 where another was the broadcaster
+	PostedAfter time.Duration // from there until the last post of the first round was taken; 0 for none, and where another was the broadcaster
 }
 
 // Send stores a message and sees that it is sent to every member of its room, and to the sender even where it is no member.

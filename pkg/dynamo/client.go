@@ -3,6 +3,7 @@
 package dynamo
 
 import (
+	"context"
 	"strconv"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"wschat/pkg/awsclient"
+	"wschat/pkg/telemetry"
 )
 
 // NewClient returns an SDK client whose every call answers or fails within a few seconds. Options change what it is made
@@ -27,12 +29,21 @@ func NewClient(env awsclient.Env, options ...func(*dynamodb.Options)) *dynamodb.
 		Region:      env.Region,
 		Credentials: env.Credentials,
 		HTTPClient:  budget.HTTPClient(),
-		Retryer:     budget.Retryer(),
+		Retryer:     counting{budget.Retryer()},
 	}
 	if env.DynamoDBEndpoint != "" {
 		o.BaseEndpoint = aws.String(env.DynamoDBEndpoint)
 	}
 	return dynamodb.New(o, options...)
+}
+
+// counting is a Retryer that measures how often it is needed.
+type counting struct{ aws.RetryerV2 }
+
+// GetRetryToken is called before a call is repeated.
+func (c counting) GetRetryToken(ctx context.Context, err error) (func(error) error, error) {
+	telemetry.FromContext(ctx).Add(telemetry.StoreRetries, 1)
+	return c.RetryerV2.GetRetryToken(ctx, err)
 }
 
 // item is a row, or a key, or the values of an expression.

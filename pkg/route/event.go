@@ -23,6 +23,8 @@ type Context struct {
 	ConnectedAt  int64  `json:"connectedAt"`  // milliseconds since the epoch
 	DomainName   string `json:"domainName"`
 	Stage        string `json:"stage"`
+	// DisconnectStatusCode is the close code of a connection that has ended; 0 in other events.
+	DisconnectStatusCode int `json:"disconnectStatusCode"`
 	// Authorizer is what the authorizer of $connect said of the client; absent without one.
 	Authorizer map[string]any `json:"authorizer"`
 }

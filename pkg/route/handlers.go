@@ -107,7 +107,14 @@ func (in *invocation) refusedOrigin() (string, bool) {
 	return "", false
 }
 
+// abnormalClosure is the close code of a connection that ended without one (RFC 6455, section 7.4.1).
+const abnormalClosure = 1006
+
 func disconnect(ctx context.Context, in *invocation) (string, error) {
+	in.log = append(in.log, slog.Int("close_code", in.Context.DisconnectStatusCode))
+	if in.Context.DisconnectStatusCode == abnormalClosure {
+		in.metrics.Add(telemetry.BrokenConnections, 1)
+	}
 	return "Disconnect successful.", in.chat.Disconnect(ctx, in.Context.ConnectionID)
 }
 
@@ -180,7 +187,9 @@ func (in *invocation) noteSent(sent chat.Sent) {
 	}
 	if d.Rounds > 0 {
 		in.log = append(in.log, slog.Int64("sent_after", d.SentAfter), slog.Int64("sent_up_to", d.SentUpTo))
-		in.metrics.AddTime(telemetry.SendTime, sent.PostedAfter)
+		if sent.PostedAfter > 0 {
+			in.metrics.AddTime(telemetry.SendTime, sent.PostedAfter)
+		}
 		if d.Posts > 0 {
 			in.metrics.Add(telemetry.MessagesPerPost, float64(d.Delivered)/float64(d.Posts))
 		}
