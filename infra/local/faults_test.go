@@ -1,0 +1,375 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"wschat/pkg/localgateway"
+	"wschat/pkg/telemetry"
+	"wschat/test/dynamolocal"
+)
+
+// watched is what an alarm of the stack watches.
+type watched struct {
+	metric    string // with its namespace
+	statistic string
+	threshold float64
+}
+
+// stackAlarms are the alarms of the stack, by their ids, as infra's golden template has them.
+func stackAlarms(t *testing.T) map[string]watched {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "testdata", "auth.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var template struct {
+		Resources map[string]struct {
+			Type       string
+			Properties struct {
+				Threshold             float64
+				Namespace, MetricName string
+				Statistic             string
+				ExtendedStatistic     string
+				Metrics               []struct {
+					MetricStat struct {
+						Stat   string
+						Metric struct{ Namespace, MetricName string }
+					}
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(b, &template); err != nil {
+		t.Fatal(err)
+	}
+	alarms := map[string]watched{}
+	for id, r := range template.Resources {
+		if r.Type != "AWS::CloudWatch::Alarm" {
+			continue
+		}
+		p := r.Properties
+		name, _, _ := strings.Cut(id, "Alarm")
+		w := watched{p.Namespace + " " + p.MetricName, p.Statistic + p.ExtendedStatistic, p.Threshold}
+		for _, m := range p.Metrics {
+			w.metric, w.statistic = m.MetricStat.Metric.Namespace+" "+m.MetricStat.Metric.MetricName, m.MetricStat.Stat
+		}
+		alarms[name] = w
+	}
+	return alarms
+}
+
+// faulty stands before a DynamoDB; next decides what becomes of each request.
+type faulty struct {
+	to http.Handler
+
+	mu     sync.Mutex
+	faults []dynamoFault // of the next requests
+	always dynamoFault   // of all after these
+}
+
+// dynamoFault is what becomes of a request; "" is nothing.
+type dynamoFault string
+
+// These are the faults of pkg/dynamo's tests.
+const (
+	throttled dynamoFault = "throttled"
+	failed    dynamoFault = "failed"
+	reset     dynamoFault = "reset"
+	lost      dynamoFault = "answer lost"
+	hanging   dynamoFault = "never answers"
+)
+
+func (f *faulty) set(always dynamoFault, first ...dynamoFault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults, f.always = first, always
+}
+
+func (f *faulty) next() dynamoFault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.faults) == 0 {
+		return f.always
+	}
+	defer func() { f.faults = f.faults[1:] }()
+	return f.faults[0]
+}
+
+func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch f.next() {
+	case throttled:
+		refuse(w, http.StatusBadRequest, "ProvisionedThroughputExceededException")
+	case failed:
+		refuse(w, http.StatusInternalServerError, "InternalServerError")
+	case reset:
+		panic(http.ErrAbortHandler)
+	case lost:
+		f.to.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler)
+	case hanging:
+		_, _ = io.Copy(io.Discard, r.Body) // or it is not seen that the client gives up
+		<-r.Context().Done()
+	default:
+		f.to.ServeHTTP(w, r)
+	}
+}
+
+func refuse(w http.ResponseWriter, status int, name string) {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, `{"__type":"com.amazonaws.dynamodb.v20120810#`+name+`"}`)
+}
+
+// patient is a chat in which something goes wrong, with Ann and Bob in a room.
+type patient struct {
+	*server
+	clock    *localgateway.ManualClock // nil where time goes on by itself
+	dynamodb *faulty                   // nil where there is none
+	stats    stats
+	log      *lockedBuffer
+	ann, bob *websocket.Conn
+}
+
+func newPatient(t *testing.T, dynamoURL string, manual bool) *patient {
+	t.Helper()
+	p := &patient{log: &lockedBuffer{}}
+	p.stats = newStats(slog.NewJSONHandler(p.log, nil))
+	o := options{addr: "127.0.0.1:0", data: filepath.Join(t.TempDir(), "chat.db"), logger: slog.New(p.stats)}
+	if manual {
+		p.clock = localgateway.NewManualClock(time.Now())
+		o.clock = p.clock
+	}
+	if dynamoURL != "" {
+		to, err := url.Parse(dynamoURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.dynamodb = &faulty{to: httputil.NewSingleHostReverseProxy(to)}
+		proxy := httptest.NewServer(p.dynamodb)
+		t.Cleanup(proxy.Close)
+		o.dynamodb = proxy.URL
+	}
+	var err error
+	if p.server, err = start(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	room := strings.ReplaceAll(t.Name(), "/", ".")
+	p.ann, p.bob = p.connect(t, room, "ann"), p.connect(t, room, "bob")
+	return p
+}
+
+func (p *patient) connect(t *testing.T, room, user string) *websocket.Conn {
+	t.Helper()
+	c, _, err := websocket.Dial(t.Context(), "ws://"+p.addr+"/dev?"+url.Values{"room_name": {room}, "user_name": {user}}.Encode(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.CloseNow() })
+	return c
+}
+
+// say has Ann send a message, and waits until all that follows from it has ended.
+func (p *patient) say(t *testing.T) {
+	t.Helper()
+	room := strings.ReplaceAll(t.Name(), "/", ".")
+	text, err := json.Marshal(map[string]string{"action": "sendMessage", "room_name": room, "user_name": "ann", "content": "hi"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.gateway.WaitForInvocations()
+	before := p.lines()
+	if err := p.ann.Write(t.Context(), websocket.MessageText, text); err != nil {
+		t.Fatal(err)
+	}
+	for p.lines() == before { // it is under way, or has failed
+		time.Sleep(10 * time.Millisecond)
+	}
+	p.gateway.WaitForInvocations()
+}
+
+// lines is how many lines there are in the log.
+func (p *patient) lines() int { return strings.Count(p.log.String(), "\n") }
+
+// memberID is the connection id of a user.
+func (p *patient) memberID(t *testing.T, user string) string {
+	t.Helper()
+	members, err := p.backend.roster.Members(context.Background(), strings.ReplaceAll(t.Name(), "/", "."), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range members {
+		if m.User == user {
+			return m.ConnectionID
+		}
+	}
+	t.Fatalf("%s is no member", user)
+	return ""
+}
+
+// strike has a fault of the gateway happen to a user's connection.
+func (p *patient) strike(t *testing.T, user string, f localgateway.Fault) {
+	t.Helper()
+	f.ConnectionID = p.memberID(t, user)
+	if err := p.gateway.SetFaults(1, f); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whatever can go wrong is seen by somebody: a metric moves, and where it must not go on like that, an alarm that watches this metric
+// wakes them.
+func TestEveryFaultIsSeen(t *testing.T) {
+	alarms := stackAlarms(t)
+	const (
+		own        = telemetry.Namespace + " "
+		lambdaErrs = "AWS/Lambda Errors"
+		apiErrs    = "AWS/ApiGateway IntegrationError"
+	)
+	type story struct {
+		name   string
+		onAWS  bool // the state is in DynamoDB
+		manual bool // the gateway's clock is moved by hand
+		happen func(t *testing.T, p *patient)
+		moves  []telemetry.Metric
+		aws    []string // metrics that AWS itself would move
+		alarms []string // none where nobody need be woken: what is under moves can be seen on the dashboard
+	}
+	unreached := []telemetry.Metric{telemetry.PostsAgain, telemetry.Undelivered, telemetry.SendErrors}
+	stories := []story{
+		{name: "nothing", happen: func(t *testing.T, p *patient) { p.say(t) },
+			moves: []telemetry.Metric{telemetry.MessagesStored, telemetry.Deliveries, telemetry.SendTime, telemetry.StoreTime}},
+		{name: "drop socket", happen: func(t *testing.T, p *patient) {
+			p.strike(t, "ann", localgateway.Fault{Effect: localgateway.DropSocket})
+			p.say(t)
+		}, moves: []telemetry.Metric{telemetry.BrokenConnections}},
+		{name: "fail post", happen: func(t *testing.T, p *patient) {
+			p.strike(t, "bob", localgateway.Fault{Effect: localgateway.FailPost})
+			p.say(t)
+		}, moves: unreached, alarms: []string{"Undelivered", "Throttled"}},
+		{name: "throttle post", happen: func(t *testing.T, p *patient) {
+			p.strike(t, "bob", localgateway.Fault{Effect: localgateway.ThrottlePost})
+			p.say(t)
+		}, moves: unreached, alarms: []string{"Undelivered", "Throttled"}},
+		{name: "delay post", happen: func(t *testing.T, p *patient) {
+			p.strike(t, "bob", localgateway.Fault{Effect: localgateway.DelayPost, Delay: 1200 * time.Millisecond})
+			p.say(t)
+		}, moves: []telemetry.Metric{telemetry.SendTime}, alarms: []string{"Slow"}},
+		{name: "fail handler", happen: func(t *testing.T, p *patient) {
+			p.strike(t, "ann", localgateway.Fault{Effect: localgateway.FailHandler, RouteKey: "sendMessage"})
+			p.say(t)
+			p.hasLine(t, "ERROR", "this failure was asked for")
+		}, aws: []string{lambdaErrs, apiErrs}, alarms: []string{"FunctionErrors", "IntegrationErrors"}},
+		{name: "hang handler", manual: true, happen: func(t *testing.T, p *patient) {
+			p.strike(t, "ann", localgateway.Fault{Effect: localgateway.HangHandler, RouteKey: "sendMessage"})
+			ended := make(chan struct{})
+			var ticking sync.WaitGroup
+			ticking.Go(func() {
+				for tick := time.Tick(20 * time.Millisecond); ; {
+					select {
+					case <-tick:
+						p.clock.Advance(time.Second)
+					case <-ended:
+						return
+					}
+				}
+			})
+			p.say(t)
+			close(ended)
+			ticking.Wait()
+			p.hasLine(t, "ERROR", "timeout")
+		}, aws: []string{lambdaErrs, apiErrs}, alarms: []string{"FunctionErrors", "IntegrationErrors"}},
+		{name: "lose $disconnect", happen: func(t *testing.T, p *patient) {
+			p.strike(t, "bob", localgateway.Fault{Effect: localgateway.LoseDisconnect})
+			_ = p.bob.CloseNow()
+			time.Sleep(2500 * time.Millisecond) // until a 410 cannot be the connection's own $connect
+			p.say(t)
+		}, moves: []telemetry.Metric{telemetry.GoneConnections}},
+	}
+	for _, f := range []dynamoFault{throttled, failed, reset, lost, hanging} {
+		stories = append(stories,
+			story{name: "DynamoDB once " + string(f), onAWS: true, happen: func(t *testing.T, p *patient) {
+				p.dynamodb.set("", f)
+				p.say(t)
+			}, moves: []telemetry.Metric{telemetry.StoreRetries, telemetry.MessagesStored, telemetry.Deliveries}},
+			story{name: "DynamoDB " + string(f), onAWS: true, happen: func(t *testing.T, p *patient) {
+				p.dynamodb.set(f)
+				p.say(t)
+				p.dynamodb.set("")
+			}, moves: []telemetry.Metric{telemetry.StoreRetries, telemetry.Errors, telemetry.Refusals}, alarms: []string{"Errors"}})
+	}
+	dynamoURL := dynamolocal.Start(t)
+	if _, err := tables(t.Context(), dynamoURL); err != nil { // or several would make them at once
+		t.Fatal(err)
+	}
+	for _, s := range stories {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			where := ""
+			if s.onAWS {
+				where = dynamoURL
+			}
+			p := newPatient(t, where, s.manual)
+			s.happen(t, p)
+			moved := slices.Clone(s.aws)
+			for _, metric := range s.moves {
+				moved = append(moved, own+string(metric))
+				if p.measured(metric).sum <= 0 {
+					t.Errorf("%s has not moved", metric)
+				}
+			}
+			for _, name := range s.alarms {
+				a, ok := alarms[name]
+				if !ok || !slices.Contains(moved, a.metric) {
+					t.Errorf("the alarm %s watches %+v, and what moves is %v", name, a, moved)
+				}
+				if own, chats := strings.CutPrefix(a.metric, own); chats && a.statistic != "Sum" {
+					if got := p.measured(telemetry.Metric(own)).greatest; got < a.threshold {
+						t.Errorf("%s is %v, under the alarm's %v", own, got, a.threshold)
+					}
+				}
+			}
+			if t.Failed() {
+				t.Log(p.log.String())
+			}
+		})
+	}
+}
+
+// measured is what the stats have of a metric.
+func (p *patient) measured(m telemetry.Metric) summary {
+	p.stats.sums.mu.Lock()
+	defer p.stats.sums.mu.Unlock()
+	return p.stats.sums.all[m]
+}
+
+// hasLine fails where the log has no such line.
+func (p *patient) hasLine(t *testing.T, level, says string) {
+	t.Helper()
+	for line := range bytes.Lines([]byte(p.log.String())) {
+		if strings.Contains(string(line), `"level":"`+level+`"`) && strings.Contains(string(line), says) {
+			return
+		}
+	}
+	t.Errorf("the log has no line of level %s with %q", level, says)
+}
