@@ -14,16 +14,19 @@
 //	get PATH STATUS TEXT       expects an HTTP answer
 //
 // and the condition [own], which holds where the chat is one that the conversation started. Every frame that somebody sees must be
-// as pkg/protocol/asyncapi.yaml says, and every frame that somebody sends, if and only if it is not refused as wrong.
+// as pkg/protocol/asyncapi.yaml says, and every frame that somebody sends, if and only if it is not refused as wrong. In the end the
+// log has nothing that anybody wrote, and nobody's name.
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	neturl "net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -150,6 +153,7 @@ type cast struct {
 	url, httpURL string
 	suffix       string // of the names of rooms
 	schemas      schemas
+	private      []string // what must not be in the log
 	people       map[string]*participant
 }
 
@@ -198,6 +202,41 @@ func (s stage) startLocal(ts *testscript.TestScript, neg bool, flags []string) {
 	ts.Setenv("ADDR", addr)
 }
 
+// keepPrivate notes what must not be in the log, where it is long enough not to be there by chance.
+func (c *cast) keepPrivate(words ...string) {
+	for _, word := range words {
+		if len(word) >= 3 {
+			c.private = append(c.private, word)
+		}
+	}
+}
+
+// checkLog fails where the log has something private. Ids are random, and may have anything in them; a room is no secret.
+func (c *cast) checkLog(ts *testscript.TestScript) {
+	text, err := os.ReadFile(ts.MkAbs("local.log"))
+	ts.Check(err)
+	lines := 0
+	for line := range bytes.Lines(text) {
+		var fields map[string]any
+		if json.Unmarshal(line, &fields) != nil {
+			continue // of the command line
+		}
+		lines++
+		for _, known := range []string{"request_id", "connection_id", "room", "time", "FunctionName"} {
+			delete(fields, known)
+		}
+		rest := fmt.Sprint(fields)
+		for _, word := range c.private {
+			if strings.Contains(rest, word) {
+				ts.Fatalf("the log has %.100q: %.500s", word, line)
+			}
+		}
+	}
+	if lines == 0 && len(c.people) > 0 {
+		ts.Fatalf("the log is empty: %s", text)
+	}
+}
+
 // serve starts the chat on this machine, and returns its process and its address.
 func serve(program, dir string, log io.Writer, flags ...string) (server *exec.Cmd, addr string, err error) {
 	server = exec.Command(program, append([]string{"-addr", "127.0.0.1:0", "-data", "chat.db"}, flags...)...)
@@ -241,6 +280,7 @@ func stop(ts *testscript.TestScript, neg bool, got []string) {
 	case <-time.After(patience):
 		ts.Fatalf("local does not end")
 	}
+	castOf(ts).checkLog(ts)
 }
 
 func url(ts *testscript.TestScript, query []string) string {
@@ -263,6 +303,11 @@ func connect(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 1, 2)
 	p, err := dial(url(ts, got[1:]))
 	ts.Check(err)
+	if len(got) > 1 {
+		query, err := neturl.ParseQuery(got[1])
+		ts.Check(err)
+		castOf(ts).keepPrivate(query.Get("user_name"))
+	}
 	enter(ts, got[0], p)
 }
 
@@ -304,6 +349,13 @@ func send(ts *testscript.TestScript, neg bool, got []string) {
 
 func say(ts *testscript.TestScript, p *participant, frame string) {
 	accepted(ts, p)
+	var f struct {
+		Content string
+		User    string `json:"user_name"`
+	}
+	if json.Unmarshal([]byte(frame), &f) == nil {
+		castOf(ts).keepPrivate(f.Content, f.User)
+	}
 	p.sent = frame
 	ts.Check(p.send(frame))
 }
