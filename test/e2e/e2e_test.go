@@ -3,7 +3,7 @@
 // (https://pkg.go.dev/github.com/rogpeppe/go-internal/testscript) with these commands:
 //
 //	local [FLAG…]              starts the chat on a free port, with its data in chat.db; its log is local.log
-//	stop                       interrupts it, and expects a clean end
+//	shutdown                   interrupts it, and expects a clean end
 //	connect NAME [QUERY]       connects a WebSocket client that is called NAME from here on
 //	wscat NAME [QUERY]         the same with the real wscat
 //	refused QUERY STATUS TEXT  expects that a handshake is refused
@@ -125,16 +125,16 @@ func (s stage) run(t *testing.T, p testscript.Params) {
 		return s.url == "", nil
 	}
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
-		"local":   s.startLocal,
-		"stop":    stop,
-		"connect": connect,
-		"wscat":   s.startWscat,
-		"refused": refused,
-		"send":    send,
-		"see":     see,
-		"silent":  silent,
-		"close":   closePerson,
-		"get":     get,
+		"local":    s.startLocal,
+		"shutdown": shutdown,
+		"connect":  connect,
+		"wscat":    s.startWscat,
+		"refused":  refused,
+		"send":     send,
+		"see":      see,
+		"silent":   silent,
+		"close":    closePerson,
+		"get":      get,
 	}
 	testscript.Run(t, p)
 }
@@ -202,7 +202,7 @@ func (s stage) startLocal(ts *testscript.TestScript, neg bool, flags []string) {
 	ts.Setenv("ADDR", addr)
 }
 
-// keepPrivate notes what must not be in the log, where it is long enough not to be there by chance.
+// keepPrivate notes what must not be in the log, where it is long enough not to be a word there by chance.
 func (c *cast) keepPrivate(words ...string) {
 	for _, word := range words {
 		if len(word) >= 3 {
@@ -227,7 +227,7 @@ func (c *cast) checkLog(ts *testscript.TestScript) {
 		}
 		rest := fmt.Sprint(fields)
 		for _, word := range c.private {
-			if strings.Contains(rest, word) {
+			if regexp.MustCompile(`(^|\PL)` + regexp.QuoteMeta(word) + `(\PL|$)`).MatchString(rest) {
 				ts.Fatalf("the log has %.100q: %.500s", word, line)
 			}
 		}
@@ -262,7 +262,7 @@ func serve(program, dir string, log io.Writer, flags ...string) (server *exec.Cm
 	return server, addr, nil
 }
 
-func stop(ts *testscript.TestScript, neg bool, got []string) {
+func shutdown(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 0, 0)
 	for _, p := range castOf(ts).people {
 		accepted(ts, p)
