@@ -101,7 +101,7 @@ func (f function) letIn(origins []string, ownPage awsapigatewayv2.HttpApi) {
 }
 
 // allow lets a role call just these actions on a table and on its indexes.
-func allow(role awsiam.Role, table awsdynamodb.Table, onTable, onIndex []string) {
+func allow(role awsiam.Role, table awsdynamodb.ITable, onTable, onIndex []string) {
 	statement := func(arn string, actions []string) {
 		if len(actions) > 0 {
 			role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{

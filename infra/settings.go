@@ -28,6 +28,7 @@ type settings struct {
 	authJwksURL          string   // of its keys, where discovery does not serve
 	authNameClaim        string   // the claim with the display name
 	authRoomsClaim       string   // the claim with the rooms that a token allows; "" for every room
+	messagesTable        string   // one that is there already, to be used in place of the stack's own; "" for that
 	removalPolicy        string   // of the tables when the stack is deleted: retain or destroy
 	throttleRate         int      // messages a second from all clients together
 	throttleBurst        int      // messages at once
@@ -57,6 +58,7 @@ func readSettings(context func(name string) any) (settings, error) {
 		authJwksURL:          r.provider("authJwksUrl"),
 		authNameClaim:        r.text("authNameClaim", "", claimPattern, claimRule),
 		authRoomsClaim:       r.text("authRoomsClaim", "", claimPattern, claimRule),
+		messagesTable:        r.text("messagesTable", "", tablePattern, "must be the name of a table"),
 		removalPolicy:        r.oneOf("removalPolicy", "retain", "destroy"),
 		throttleRate:         r.number("throttleRate", 500, 1, 100_000),
 		throttleBurst:        r.number("throttleBurst", 200, 1, 100_000),
@@ -88,6 +90,7 @@ const (
 	claimRule    = "must be the name of a claim, 1 to 256 characters without blanks"
 
 	stagePattern       = `^[A-Za-z0-9-]{1,64}$` // of a stage and of a stack, which has its name
+	tablePattern       = `^[A-Za-z0-9_.-]{3,255}$`
 	domainPattern      = `^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$`
 	certificatePattern = `^arn:[a-z-]+:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+$`
 )

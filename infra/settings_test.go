@@ -48,6 +48,8 @@ func TestSettings(t *testing.T) {
 		{map[string]any{"alarmEmail": "ops"}, `alarmEmail is "ops": it must be an e-mail address`},
 		{map[string]any{"logLevel": "loud"}, `logLevel is "loud": it must be`},
 		{map[string]any{"tracing": "yes"}, `tracing is "yes": it must be off or on`},
+		{map[string]any{"messagesTable": "Chat-dev-restored_1"}, ""},
+		{map[string]any{"messagesTable": "arn:aws:dynamodb"}, `messagesTable is "arn:aws:dynamodb": it must be the name of a table`},
 		{map[string]any{"presenceLimit": "-1"}, `presenceLimit is "-1"`},
 		{map[string]any{"maxRooms": "0"}, `maxRooms is "0"`},
 		{map[string]any{"domainName": "chat.example.com"}, "domainName and certificateArn need each other"},

@@ -333,6 +333,30 @@ func TestDataIsKeptUnlessAsked(t *testing.T) {
 	}
 }
 
+// A restored table is used in place of the stack's own, which stays.
+func TestAnotherMessagesTable(t *testing.T) {
+	tmpl := template(t, map[string]any{"messagesTable": "restored-1", "removalPolicy": "destroy"})
+	if n := len(resources(tmpl, "AWS::DynamoDB::Table")); n != 2 {
+		t.Errorf("there are %d tables", n)
+	}
+	environment := only(t, tmpl, "AWS::Lambda::Function")["Environment"].(map[string]any)["Variables"].(map[string]any)
+	if environment[config.MessagesTable] != "restored-1" {
+		t.Errorf("the function's table is %v", environment[config.MessagesTable])
+	}
+	policies := fmt.Sprint(resources(tmpl, "AWS::IAM::Policy"))
+	if !strings.Contains(policies, ":table/restored-1") {
+		t.Errorf("the function may not use it: %s", policies)
+	}
+	for id := range resources(tmpl, "AWS::DynamoDB::Table") {
+		if strings.HasPrefix(id, "Messages") && strings.Contains(policies, id) {
+			t.Errorf("the function may use %s", id)
+		}
+	}
+	if board := fmt.Sprint(only(t, tmpl, "AWS::CloudWatch::Dashboard")); !strings.Contains(board, "restored-1") {
+		t.Error("the dashboard shows another table")
+	}
+}
+
 func TestStages(t *testing.T) {
 	tmpl := template(t, configurations()["custom-domain"])
 	stages := resources(tmpl, "AWS::ApiGatewayV2::Stage")

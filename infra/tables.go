@@ -11,14 +11,18 @@ import (
 
 // tables are the chat's two.
 type tables struct {
-	connections, messages awsdynamodb.Table
+	connections, messages awsdynamodb.ITable
 }
 
 func newTables(scope constructs.Construct, s settings) tables {
-	return tables{
+	t := tables{
 		connections: newTable(scope, "Connections", dynamo.ConnectionsTable(), s),
 		messages:    newTable(scope, "Messages", dynamo.MessagesTable(), s),
 	}
+	if s.messagesTable != "" { // a restored one; the stack's own stays, for whoever wants to go back
+		t.messages = awsdynamodb.Table_FromTableName(scope, jsii.String("OtherMessages"), &s.messagesTable)
+	}
+	return t
 }
 
 // newTable makes a table of what the code that uses it says it must be. It has no name of its own: a table that must be
