@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -88,7 +87,7 @@ func newBroadcast(s Service, room string) *broadcast {
 func (b *broadcast) begin(ctx context.Context, index int64) (members []Member, ok bool, err error) {
 	membersRead := beside(func() error {
 		return b.insistOn(ctx, func(ctx context.Context) (err error) {
-			members, err = b.members(ctx)
+			members, err = b.readMembers(ctx)
 			return err
 		})
 	})
@@ -113,7 +112,7 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 		b.release(ctx) // after an error or a panic
 		b.delivery.SentUpTo = b.sent
 		for _, l := range b.behind { // the next broadcaster begins with them
-			b.delivery.Left += len(b.since(l.from))
+			b.delivery.Left += len(b.logFrom(l.from))
 			b.note(errNoTime)
 		}
 		b.announceLeave(ctx, b.prune(ctx, slices.Collect(maps.Values(b.gone)))...)
@@ -179,7 +178,7 @@ func (b *broadcast) again(ctx context.Context) (fresh []Message, members []Membe
 		return nil, nil, false, err
 	}
 	fresh = slices.DeleteFunc(fresh, func(m Message) bool { return m.Index <= b.sent }) // by another in between
-	members, err = b.members(ctx)
+	members, err = b.readMembers(ctx)
 	return fresh, members, err == nil, err
 }
 
@@ -214,7 +213,7 @@ func (b *broadcast) look(ctx context.Context) (found []Message, err error) {
 	return found, nil
 }
 
-func (b *broadcast) members(ctx context.Context) ([]Member, error) {
+func (b *broadcast) readMembers(ctx context.Context) ([]Member, error) {
 	members, err := b.Roster.Members(ctx, b.room, 0)
 	return b.present(members), err
 }
@@ -283,7 +282,7 @@ func (b *broadcast) unfinished() bool { return len(b.behind) > 0 || len(b.posts.
 // them were read.
 func (b *broadcast) renewAndReadMembers(ctx context.Context) (members []Member, err error) {
 	renewed := beside(func() error { return b.renew(ctx) })
-	members, err = b.members(ctx)
+	members, err = b.readMembers(ctx)
 	return members, errors.Join(<-renewed, err)
 }
 
@@ -304,55 +303,6 @@ func (b *broadcast) waitForTheNext(ctx context.Context) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// errLeaseLost says that the lease ended before it was renewed, and another has it.
-var errLeaseLost = errors.New("another is the room's broadcaster")
-
-func (b *broadcast) acquire(ctx context.Context, start int64) (ok bool, err error) {
-	at := b.Now()
-	b.holds = true
-	sent, ok, err := b.Leases.Acquire(ctx, b.room, b.owner, start)
-	if err != nil {
-		return false, fmt.Errorf("acquire the lease of room %q: %w", b.room, err)
-	}
-	if b.holds = ok; ok {
-		b.began, b.renewedAt, b.read, b.slower = at, at, max(b.read, sent), 1
-		b.skipTo(sent)
-	}
-	return ok, nil
-}
-
-func (b *broadcast) renew(ctx context.Context) error {
-	at := b.Now()
-	ok, err := b.Leases.Renew(ctx, b.room, b.owner, b.sent)
-	if err != nil {
-		return fmt.Errorf("renew the lease of room %q: %w", b.room, err)
-	}
-	if b.holds = ok; !ok {
-		return errLeaseLost
-	}
-	b.renewedAt = at
-	return nil
-}
-
-// release gives the lease back, if there may be one. Where that fails for too long, the lease ends by itself.
-func (b *broadcast) release(ctx context.Context) {
-	if !b.holds {
-		return
-	}
-	b.holds = false
-	if !hasTime(ctx, lastRelease) {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), lastRelease)
-		defer cancel()
-	}
-	b.note(b.insistOn(ctx, func(ctx context.Context) error {
-		if err := b.Leases.Release(ctx, b.room, b.owner, b.sent); err != nil {
-			return fmt.Errorf("release the lease of room %q: %w", b.room, err)
-		}
-		return nil
-	}))
 }
 
 // note keeps an error for the log.

@@ -2,6 +2,8 @@ package chat
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -23,3 +25,52 @@ type Leases interface {
 
 // LeaseTime is how long a broadcaster that has died keeps others from taking over.
 const LeaseTime = 10 * time.Second
+
+// errLeaseLost says that the lease ended before it was renewed, and another has it.
+var errLeaseLost = errors.New("another is the room's broadcaster")
+
+func (b *broadcast) acquire(ctx context.Context, start int64) (ok bool, err error) {
+	at := b.Now()
+	b.holds = true
+	sent, ok, err := b.Leases.Acquire(ctx, b.room, b.owner, start)
+	if err != nil {
+		return false, fmt.Errorf("acquire the lease of room %q: %w", b.room, err)
+	}
+	if b.holds = ok; ok {
+		b.began, b.renewedAt, b.read, b.slower = at, at, max(b.read, sent), 1
+		b.skipTo(sent)
+	}
+	return ok, nil
+}
+
+func (b *broadcast) renew(ctx context.Context) error {
+	at := b.Now()
+	ok, err := b.Leases.Renew(ctx, b.room, b.owner, b.sent)
+	if err != nil {
+		return fmt.Errorf("renew the lease of room %q: %w", b.room, err)
+	}
+	if b.holds = ok; !ok {
+		return errLeaseLost
+	}
+	b.renewedAt = at
+	return nil
+}
+
+// release gives the lease back, if there may be one. Where that fails for too long, the lease ends by itself.
+func (b *broadcast) release(ctx context.Context) {
+	if !b.holds {
+		return
+	}
+	b.holds = false
+	if !hasTime(ctx, lastRelease) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), lastRelease)
+		defer cancel()
+	}
+	b.note(b.insistOn(ctx, func(ctx context.Context) error {
+		if err := b.Leases.Release(ctx, b.room, b.owner, b.sent); err != nil {
+			return fmt.Errorf("release the lease of room %q: %w", b.room, err)
+		}
+		return nil
+	}))
+}

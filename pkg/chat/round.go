@@ -20,14 +20,14 @@ type lag struct {
 // round posts to each member who is due, once, all that it lacks. It waits for the posts to those who are not behind, except
 // where they hang; what becomes of the others is counted in a later round.
 func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member) {
-	first := b.read + 1
+	freshFrom := b.read + 1
 	if len(fresh) > 0 {
-		first = fresh[0].Index
+		freshFrom = fresh[0].Index
 		b.log = append(b.log, fresh...)
 		b.read = fresh[len(fresh)-1].Index
 	}
 	b.frames = map[int64][]Frame{}
-	if b.postAll(ctx, b.due(members, first)) {
+	if b.postAll(ctx, b.due(members, freshFrom)) {
 		b.delivery.Rounds++
 	}
 	b.sumUp()
@@ -63,7 +63,7 @@ func (b *broadcast) postAll(ctx context.Context, to []*posting) (any bool) {
 func (b *broadcast) start(ctx context.Context, p *posting) {
 	from := p.lag.from
 	if b.frames[from] == nil {
-		b.frames[from] = b.Encoder.Messages(Page{Messages: b.since(from)})
+		b.frames[from] = b.Encoder.Messages(Page{Messages: b.logFrom(from)})
 	}
 	p.frames, p.round, p.began, p.notAfter = b.frames[from], b.delivery.Rounds+1, b.Now(), b.renewedAt.Add(LeaseTime-leaseMargin)
 	b.posts.begin(p, func() error { return b.post(ctx, p) })
@@ -106,7 +106,7 @@ func (b *broadcast) sumUp() {
 		sent = min(sent, p.lag.from-1)
 	}
 	b.sent = sent
-	b.log = slices.Clone(b.since(b.sent + 1))
+	b.log = slices.Clone(b.logFrom(b.sent + 1))
 }
 
 // tally is what a round says about the account's quota.
@@ -132,15 +132,15 @@ func (b *broadcast) pace() time.Duration {
 	return min(pace, longestPace)
 }
 
-// since returns the messages of the log from an index on.
-func (b *broadcast) since(from int64) []Message {
+// logFrom returns the messages of the log from an index on.
+func (b *broadcast) logFrom(from int64) []Message {
 	i, _ := slices.BinarySearchFunc(b.log, from, func(m Message, from int64) int { return cmp.Compare(m.Index, from) })
 	return b.log[i:]
 }
 
 // due returns whom to post to: those whom there was no time for, those who lack only what is fresh, and then, whom no round waits
 // for, those who could not be reached and are due, the longest waiting first. Who is behind and no longer a member is forgotten.
-func (b *broadcast) due(members []Member, first int64) []*posting {
+func (b *broadcast) due(members []Member, freshFrom int64) []*posting {
 	var untried, others, late []*posting
 	behind := make(map[string]lag, len(b.behind))
 	now := b.Now()
@@ -156,10 +156,10 @@ func (b *broadcast) due(members []Member, first int64) []*posting {
 			late = append(late, &posting{Member: m, lag: l})
 		case isBehind:
 			untried = append(untried, &posting{Member: m, lag: l, awaited: true})
-		case first <= b.read && b.givenUp[m.ConnectionID]:
-			late = append(late, &posting{Member: m, lag: lag{from: first}})
-		case first <= b.read:
-			others = append(others, &posting{Member: m, lag: lag{from: first}, awaited: true})
+		case freshFrom <= b.read && b.givenUp[m.ConnectionID]:
+			late = append(late, &posting{Member: m, lag: lag{from: freshFrom}})
+		case freshFrom <= b.read:
+			others = append(others, &posting{Member: m, lag: lag{from: freshFrom}, awaited: true})
 		}
 	}
 	b.behind = behind
@@ -186,7 +186,7 @@ func (b *broadcast) count(p *posting) {
 	l := p.lag
 	if p.delivered > 0 {
 		l = lag{from: p.delivered + 1}
-		b.delivery.Delivered += len(b.since(p.lag.from)) - len(b.since(l.from))
+		b.delivery.Delivered += len(b.logFrom(p.lag.from)) - len(b.logFrom(l.from))
 	}
 	switch {
 	case p.err == nil:
@@ -228,7 +228,7 @@ func (b *broadcast) later(p *posting, l lag) {
 
 // fail counts the messages from an index on as never to reach a member.
 func (b *broadcast) fail(from int64, err error) {
-	b.delivery.Failed += len(b.since(from))
+	b.delivery.Failed += len(b.logFrom(from))
 	b.note(err)
 }
 
