@@ -101,7 +101,7 @@ func (m monitored) alarms() []alarm {
 			"Compare with the function's errors and throttles on the dashboard; where there are none, with the access log of the stage."},
 		{"Undelivered", m.chat(telemetry.Undelivered, "Sum"), 50, 1,
 			"Members were given up after five seconds of attempts. A client that stopped reading loses a few; fifty in five minutes are more than one client's.",
-			"Look for post_error in the function's log. Status 429 for many connections means that the account's quota is used up, for one that it does not read."},
+			"Look for failures in the function's log, which say for whom and why. Status 429 for many connections means that the account's quota is used up, for one that it does not read."},
 		{"Throttled", m.chat(telemetry.PostsAgain, "Sum"), 3000, 2,
 			"Ten posts a second had to be tried again for ten minutes: the account's quota of messages and posts a second is used up, and clients' own messages are refused too.",
 			"Look at Traffic on the dashboard, and ask for more under Service Quotas, API Gateway."},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -264,8 +263,10 @@ func TestEveryFaultIsSeen(t *testing.T) {
 			p.say(t)
 		}, moves: []telemetry.Metric{telemetry.BrokenConnections}},
 		{name: "fail post", happen: func(t *testing.T, p *patient) {
+			bob := p.memberID(t, "bob")
 			p.strike(t, "bob", localgateway.Fault{Effect: localgateway.FailPost})
 			p.say(t)
+			p.hasLine(t, "WARN", `"failures":["post`, "to connection "+bob, "status 500")
 		}, moves: unreached, alarms: []string{"Undelivered", "Throttled"}},
 		{name: "throttle post", happen: func(t *testing.T, p *patient) {
 			p.strike(t, "bob", localgateway.Fault{Effect: localgateway.ThrottlePost})
@@ -364,10 +365,10 @@ func (p *patient) measured(m telemetry.Metric) summary {
 }
 
 // hasLine fails where the log has no such line.
-func (p *patient) hasLine(t *testing.T, level, says string) {
+func (p *patient) hasLine(t *testing.T, level string, says ...string) {
 	t.Helper()
-	for line := range bytes.Lines([]byte(p.log.String())) {
-		if strings.Contains(string(line), `"level":"`+level+`"`) && strings.Contains(string(line), says) {
+	for line := range strings.Lines(p.log.String()) {
+		if strings.Contains(line, `"level":"`+level+`"`) && !slices.ContainsFunc(says, func(s string) bool { return !strings.Contains(line, s) }) {
 			return
 		}
 	}

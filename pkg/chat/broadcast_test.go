@@ -3,6 +3,7 @@ package chat_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,7 +56,7 @@ func TestWhatIsStoredDuringARoundGoesOutInOneFrame(t *testing.T) {
 		for _, id := range []string{"bob", "cat"} {
 			began := time.Now()
 			sent := w.say(t, id, id[:1])
-			if took := time.Since(began); took > 10*time.Millisecond || sent.Delivery != (chat.Delivery{}) {
+			if took := time.Since(began); took > 10*time.Millisecond || !reflect.DeepEqual(sent.Delivery, chat.Delivery{}) {
 				t.Errorf("%s waited %v for the broadcaster, and posted %+v", id, took, sent.Delivery)
 			}
 		}
@@ -91,7 +92,7 @@ func TestASenderThatIsNoMemberIsAnsweredWhoeverIsTheBroadcaster(t *testing.T) {
 	if _, ok, err := w.leases.Acquire(t.Context(), "r", "another", 0); !ok {
 		t.Fatal(err)
 	}
-	if sent := w.say(t, "ann", "hi"); sent.Delivery != (chat.Delivery{Posts: 1, Delivered: 1}) {
+	if sent := w.say(t, "ann", "hi"); !reflect.DeepEqual(sent.Delivery, chat.Delivery{Posts: 1, Delivered: 1}) {
 		t.Errorf("got %+v", sent.Delivery)
 	}
 	if got := w.got("ann"); !slices.Equal(got, []string{"1:hi "}) {

@@ -14,26 +14,38 @@ import (
 
 // Delivery counts what became of what a sender posted.
 type Delivery struct {
-	Rounds    int   // how many times members were posted to, as the room's broadcaster; 0 where another was, or nobody was to be
-	SentAfter int64 // as the broadcaster, the messages after this index were sent …
-	SentUpTo  int64 // … up to this one
-	Posts     int   // frames that were taken
-	Delivered int   // messages in them, each counted for each of its recipients
-	Again     int   // posts that were throttled or failed, to be tried again
-	Gone      int   // connections that are closed; removed from the roster as far as that could be reached
-	Failed    int   // messages that recipients will not get, each counted for each of them: throttled or failing for too long
-	Left      int   // the same, for want of time, of messages that the room's next broadcaster will send
-	Err       error // one of the failures, for the log; nil where there was none
+	Rounds    int     // how many times members were posted to, as the room's broadcaster; 0 where another was, or nobody was to be
+	SentAfter int64   // as the broadcaster, the messages after this index were sent …
+	SentUpTo  int64   // … up to this one
+	Posts     int     // frames that were taken
+	Delivered int     // messages in them, each counted for each of its recipients
+	Again     int     // posts that were throttled or failed, to be tried again
+	Gone      int     // connections that are closed; removed from the roster as far as that could be reached
+	Failed    int     // messages that recipients will not get, each counted for each of them: throttled or failing for too long
+	Failures  []error // why, one for each recipient, of the first mostFailures
+	Left      int     // the same, for want of time, of messages that the room's next broadcaster will send
+	Err       error   // one of the failures, for the log; nil where there was none
 }
+
+// mostFailures is how many failures are told one by one.
+const mostFailures = 20
 
 func (d *Delivery) countReply(err error) {
 	if err != nil {
-		d.Failed++
-		d.Err = err
+		d.fail(1, err)
 		return
 	}
 	d.Posts++
 	d.Delivered++
+}
+
+// fail counts messages that a recipient will not get.
+func (d *Delivery) fail(messages int, err error) {
+	d.Failed += messages
+	d.Err = err
+	if len(d.Failures) < mostFailures {
+		d.Failures = append(d.Failures, err)
+	}
 }
 
 // handshakeGrace is how long a 410 may mean that the connection is still in its own $connect, not that it is gone:

@@ -228,8 +228,7 @@ func (b *broadcast) later(p *posting, l lag) {
 
 // fail counts the messages from an index on as never to reach a member.
 func (b *broadcast) fail(from int64, err error) {
-	b.delivery.Failed += len(b.logFrom(from))
-	b.note(err)
+	b.delivery.fail(len(b.logFrom(from)), err)
 }
 
 // giveUp counts as failed those who could not be reached and are behind: there is no time left, and the next broadcaster is not to

@@ -273,6 +273,18 @@ func TestAVoidRowIsNotPostedTo(t *testing.T) {
 	}
 }
 
+// For whom a message fails, and why, is told one by one, but not for a whole room.
+func TestFailuresAreNamed(t *testing.T) {
+	w := &world{post: func(_ context.Context, id string) error { return fmt.Errorf("%s is forbidden", id) }}
+	for i := range 30 {
+		w.member("r", fmt.Sprint(i), time.Hour)
+	}
+	sent, err := w.service().Send(t.Context(), "0", draft)
+	if d := sent.Delivery; err != nil || d.Failed != 30 || len(d.Failures) != 20 || !strings.HasSuffix(d.Failures[0].Error(), " is forbidden") {
+		t.Errorf("got %+v, %v", d, err)
+	}
+}
+
 func TestAFanOutEndsBeforeItsDeadlineAndCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}

@@ -197,10 +197,21 @@ func (in *invocation) noteSent(sent chat.Sent) {
 	if d.Left > 0 {
 		in.log = append(in.log, slog.Int("left", d.Left))
 	}
+	if len(d.Failures) > 0 {
+		in.log = append(in.log, slog.Any("failures", texts(d.Failures)))
+	}
 	if d.Err != nil {
 		in.level = slog.LevelWarn
 		in.log = append(in.log, slog.String("post_error", d.Err.Error()))
 	}
+}
+
+func texts(errs []error) []string {
+	list := make([]string, len(errs))
+	for i, err := range errs {
+		list[i] = err.Error()
+	}
+	return list
 }
 
 func getRecentMessages(ctx context.Context, in *invocation) (string, error) {
