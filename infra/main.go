@@ -4,7 +4,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
@@ -24,7 +27,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	if _, err := readSettings(func(name string) any { return given[name] }); err != nil {
+	if err := checkContext(given); err != nil {
 		return err
 	}
 	defer jsii.Close()
@@ -35,6 +38,25 @@ func run() error {
 	}
 	newStack(app, s)
 	app.Synth(nil)
+	return nil
+}
+
+// checkContext checks the settings, and that there are no others: a name that is misspelt must not leave a chat open that was meant to
+// be closed.
+func checkContext(given map[string]any) error {
+	known := map[string]bool{"acknowledged-issue-numbers": true} // the CDK's own; its others have a : or a / in them
+	_, err := readSettings(func(name string) any {
+		known[name] = true
+		return given[name]
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if !known[name] && !strings.ContainsAny(name, ":/") {
+			return fmt.Errorf("context: there is no setting %q; README.md lists them under \"Deploy it\"", name)
+		}
+	}
 	return nil
 }
 

@@ -1,10 +1,23 @@
 package main
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 )
+
+func TestAMisspeltSettingIsRefused(t *testing.T) {
+	for name, right := range map[string]bool{
+		"memorySize": true, "aws:cdk:enable-path-metadata": true, "@aws-cdk/core:stackRelativeExports": true, "acknowledged-issue-numbers": true,
+		"memorysize": false, "authissuer": false, "memory": false,
+	} {
+		err := checkContext(map[string]any{name: "512"})
+		if right != (err == nil) || err != nil && !strings.Contains(err.Error(), fmt.Sprintf("there is no setting %q", name)) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
 
 func TestSettings(t *testing.T) {
 	defaults, err := readSettings(func(string) any { return nil })

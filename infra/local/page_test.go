@@ -56,7 +56,7 @@ func TestBrowserWhatPeopleWriteIsText(t *testing.T) {
 		}
 		p.Eval(t, `({
 		  pwned: "pwned" in window,
-		  sideways: document.documentElement.scrollWidth > innerWidth || document.querySelector("#scroller").scrollWidth > document.querySelector("#scroller").clientWidth,
+		  sideways: document.documentElement.scrollWidth > innerWidth || document.documentElement.scrollHeight > innerHeight || document.querySelector("#scroller").scrollWidth > document.querySelector("#scroller").clientWidth,
 		  tooWide: [...document.querySelectorAll("#messages .bubble, #messages .who")].some((e) => e.getBoundingClientRect().right > innerWidth + 1),
 		  links: document.querySelectorAll("#messages a").length,
 		  elements: document.querySelectorAll("#messages .content *").length,

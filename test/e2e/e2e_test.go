@@ -79,17 +79,26 @@ func TestConversationsOnTheBuiltBinary(t *testing.T) {
 //
 //	CHAT_URL=wss://ID.execute-api.REGION.amazonaws.com/STAGE go test -run AtAURL ./test/e2e
 //
-// with CHAT_HTTP_URL for the chat's HTTP address, too. Its rooms have names that nobody uses; members leave them as they close,
+// with CHAT_HTTP_URL for the chat's HTTP address, too, and with CHAT_TOKEN where one must sign in: then one user's conversation is
+// tried, in the room CHAT_ROOM, which the token must allow. Its rooms have names that nobody uses; members leave them as they close,
 // and the messages stay in the table for as long as its retention says. Where CHAT_URL is not set, it is tried on this machine.
 func TestConversationsAtAURL(t *testing.T) {
 	s := stage{url: os.Getenv("CHAT_URL"), httpURL: os.Getenv("CHAT_HTTP_URL")}
-	if s.url == "" {
+	switch token := os.Getenv("CHAT_TOKEN"); {
+	case token != "":
+		signedIn(t, s.url, token, os.Getenv("CHAT_ROOM"))
+		return
+	case s.url == "":
 		server, addr, err := serve(build(t, "./infra/local"), t.TempDir(), io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() }) // the conversations go on after this function
 		s.url, s.httpURL = "ws://"+addr+"/dev", "http://"+addr
+	}
+	t.Logf("the chat at %s; HTTP at %q", s.url, s.httpURL)
+	if status, _, err := handshake(s.url); err != nil || status != http.StatusSwitchingProtocols {
+		t.Fatalf("%s answers a handshake with %d, %v; with 401, set CHAT_TOKEN to a token", s.url, status, err)
 	}
 	s.run(t, testscript.Params{Dir: "testdata/script"})
 }

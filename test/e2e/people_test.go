@@ -18,10 +18,10 @@ type client struct{ conn *websocket.Conn }
 
 var _ person = client{}
 
-func dial(url string) (client, error) {
+func dial(url string, subprotocols ...string) (client, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, url, nil)
+	conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{Subprotocols: subprotocols})
 	if err != nil {
 		return client{}, err
 	}

@@ -54,8 +54,14 @@ func TestTheVerdict(t *testing.T) {
 	}
 }
 
-// The chat on this machine, under a load that it carries.
+// The chat on this machine, under a load that it carries; open, and where one must sign in.
 func TestALightLoad(t *testing.T) {
+	for _, flags := range [][]string{nil, {"-demo-users", "load"}} {
+		t.Run(strings.Join(flags, " "), func(t *testing.T) { lightLoad(t, flags) })
+	}
+}
+
+func lightLoad(t *testing.T, flags []string) {
 	root := filepath.Dir(installed.Dir())
 	program := filepath.Join(t.TempDir(), "local")
 	build := exec.Command("go", "build", "-o", program, "./infra/local")
@@ -63,7 +69,7 @@ func TestALightLoad(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	server := exec.Command(program, "-addr", "127.0.0.1:0", "-data", filepath.Join(t.TempDir(), "chat.db"))
+	server := exec.Command(program, append([]string{"-addr", "127.0.0.1:0", "-data", filepath.Join(t.TempDir(), "chat.db")}, flags...)...)
 	server.Stderr = nil
 	out, err := server.StdoutPipe()
 	if err != nil {
@@ -76,12 +82,21 @@ func TestALightLoad(t *testing.T) {
 		_ = server.Process.Signal(os.Interrupt)
 		_ = server.Wait()
 	}()
-	line, err := bufio.NewReader(out).ReadString('\n')
+	printed := bufio.NewReader(out)
+	line, err := printed.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
+	token := ""
+	if len(flags) > 0 {
+		user, err := printed.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, token, _ = strings.Cut(strings.TrimSpace(user), "#token=")
+	}
 	url := strings.TrimSpace(line[strings.Index(line, "ws://"):])
-	r, err := run(context.Background(), options{url: url, connections: 20, rooms: 4, rate: 50, duration: 2 * time.Second,
+	r, err := run(context.Background(), options{url: url, token: token, connections: 20, rooms: 4, rate: 50, duration: 2 * time.Second,
 		patience: 20 * time.Second, connecting: 8, size: 100})
 	if err != nil {
 		t.Fatal(err)

@@ -114,7 +114,7 @@ func send(ctx context.Context, o options, rooms []*room) int {
 		id := fmt.Sprint("m", n)
 		r.note(id)
 		r.members[n/len(rooms)%len(r.members)].send(fmt.Sprintf(
-			`{"action":"sendMessage","room_name":%q,"user_name":"load","message_id":%q,"content":%q}`, r.name, id, pad(id, o.size)))
+			`{"action":"sendMessage","room_name":%q,%s"message_id":%q,"content":%q}`, r.name, o.userField(), id, pad(id, o.size)))
 	}
 }
 
@@ -149,4 +149,12 @@ func closeAll(rooms []*room) {
 			_ = m.conn.Close()
 		}
 	}
+}
+
+// userField is a message's name, which with a token is the token's.
+func (o options) userField() string {
+	if o.token != "" {
+		return ""
+	}
+	return `"user_name":"load",`
 }
