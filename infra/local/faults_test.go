@@ -189,18 +189,24 @@ func (p *patient) connect(t *testing.T, room, user string) *websocket.Conn {
 	return c
 }
 
-// say has Ann send a message, and waits until all that follows from it has ended.
-func (p *patient) say(t *testing.T) {
+// say has Ann send messages, or one, and waits until all that follows from them has ended.
+func (p *patient) say(t *testing.T, contents ...string) {
 	t.Helper()
-	room := strings.ReplaceAll(t.Name(), "/", ".")
-	text, err := json.Marshal(map[string]string{"action": "sendMessage", "room_name": room, "user_name": "ann", "content": "hi"})
-	if err != nil {
-		t.Fatal(err)
+	if len(contents) == 0 {
+		contents = []string{"hi"}
 	}
+	room := strings.ReplaceAll(t.Name(), "/", ".")
 	p.gateway.WaitForInvocations()
 	before := p.lines()
-	if err := p.ann.Write(t.Context(), websocket.MessageText, text); err != nil {
-		t.Fatal(err)
+	for i, content := range contents {
+		text, err := json.Marshal(map[string]string{"action": "sendMessage", "room_name": room, "user_name": "ann", "content": content})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(min(i, 1)) * 100 * time.Millisecond)
+		if err := p.ann.Write(t.Context(), websocket.MessageText, text); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for p.lines() == before { // it is under way, or has failed
 		time.Sleep(10 * time.Millisecond)
@@ -273,9 +279,9 @@ func TestEveryFaultIsSeen(t *testing.T) {
 			p.say(t)
 		}, moves: unreached, alarms: []string{"Undelivered", "Throttled"}},
 		{name: "delay post", happen: func(t *testing.T, p *patient) {
-			p.strike(t, "bob", localgateway.Fault{Effect: localgateway.DelayPost, Delay: 1200 * time.Millisecond})
-			p.say(t)
-		}, moves: []telemetry.Metric{telemetry.SendTime}, alarms: []string{"Slow"}},
+			p.strike(t, "bob", localgateway.Fault{Effect: localgateway.DelayPost, Delay: 1900 * time.Millisecond})
+			p.say(t, "this", "and while it is under way, that")
+		}, moves: []telemetry.Metric{telemetry.SendTime, telemetry.Age}, alarms: []string{"Slow"}},
 		{name: "fail handler", happen: func(t *testing.T, p *patient) {
 			p.strike(t, "ann", localgateway.Fault{Effect: localgateway.FailHandler, RouteKey: "sendMessage"})
 			p.say(t)

@@ -25,6 +25,10 @@ type Delivery struct {
 	Failures  []error // why, one for each recipient, of the first mostFailures
 	Left      int     // the same, for want of time, of messages that the room's next broadcaster will send
 	Err       error   // one of the failures, for the log; nil where there was none
+
+	// Oldest is how long ago a message had been written when a member got it who can be reached, at most. It is by the message's own
+	// time, which is in whole seconds, and so up to a second too much.
+	Oldest time.Duration
 }
 
 // mostFailures is how many failures are told one by one.

@@ -193,6 +193,9 @@ func (b *broadcast) count(p *posting) {
 		if p.round == 1 {
 			b.posted = b.Now()
 		}
+		if p.lag.lastFail == nil {
+			b.delivery.Oldest = max(b.delivery.Oldest, b.Now().Sub(time.Unix(b.logFrom(p.lag.from)[0].CreateAt, 0)))
+		}
 		if l.from <= b.read { // it took so long that there is more
 			l.since, l.due = p.at, b.Now()
 			b.behind[p.ConnectionID] = l

@@ -190,6 +190,9 @@ func (in *invocation) noteSent(sent chat.Sent) {
 		if sent.PostedAfter > 0 {
 			in.metrics.AddTime(telemetry.SendTime, sent.PostedAfter)
 		}
+		if d.Oldest > 0 {
+			in.metrics.AddTime(telemetry.Age, d.Oldest)
+		}
 		if d.Posts > 0 {
 			in.metrics.Add(telemetry.MessagesPerPost, float64(d.Delivered)/float64(d.Posts))
 		}

@@ -14,6 +14,7 @@ const (
 	Conflicts         Metric = "Conflicts"         // attempts to store a message that met another's
 	StoreTime         Metric = "StoreTime"         // from a sender's frame to its message being stored
 	SendTime          Metric = "SendTime"          // from a sender's frame to its broadcaster's first round being taken by the last member
+	Age               Metric = "Age"               // how long ago the oldest message of a broadcast was written, when a member got it; up to a second too much
 	Rounds            Metric = "Rounds"            // of broadcasters
 	Posts             Metric = "Posts"             // frames that were taken
 	Deliveries        Metric = "Deliveries"        // messages in them
@@ -46,6 +47,7 @@ func Specs() map[Metric]Spec {
 		Conflicts:         {count, ""},
 		StoreTime:         {milliseconds, ""},
 		SendTime:          {milliseconds, ""},
+		Age:               {milliseconds, ""},
 		Rounds:            {count, ""},
 		Posts:             {count, ""},
 		Deliveries:        {count, ""},
