@@ -84,11 +84,22 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q (-h lists the flags)", flags.Arg(0))
 	}
-	if *origins != "" {
-		o.allowedOrigins = strings.Split(*origins, ",")
+	if o.postDelay < 0 || o.requestsPerSecond < 0 {
+		return o, errors.New("-post-delay and -requests-per-second must not be negative")
 	}
-	if *demo != "" {
-		o.demoUsers = strings.Split(*demo, ",")
+	o.allowedOrigins, o.demoUsers = list(*origins), list(*demo)
+	if *demo != "" && len(o.demoUsers) == 0 {
+		return o, fmt.Errorf("-demo-users %q names nobody", *demo)
 	}
 	return o, o.auth.check(len(o.demoUsers) > 0)
+}
+
+// list takes a list apart at its commas, without blanks and empty elements.
+func list(text string) (elements []string) {
+	for element := range strings.SplitSeq(text, ",") {
+		if element = strings.TrimSpace(element); element != "" {
+			elements = append(elements, element)
+		}
+	}
+	return elements
 }
