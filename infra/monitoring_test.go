@@ -149,7 +149,7 @@ func TestAlarms(t *testing.T) {
 		if text, _ := p["AlarmDescription"].(string); len(actions) != 1 || len(text) < 80 || strings.Count(text, ".") < 2 {
 			t.Errorf("%s has the actions %v and says %q", id, actions, text)
 		}
-		if name, _, _ := strings.Cut(id, "Alarm"); !strings.Contains(string(readme), "\n| `"+name+"` | ") {
+		if name, _, _ := strings.Cut(id, "Alarm"); !strings.Contains(string(readme), "\n| `"+name+"`") {
 			t.Errorf("README.md does not say what to do about %s", name)
 		}
 		if p["TreatMissingData"] != "notBreaching" {
