@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -31,8 +32,10 @@ const (
 	batch      = 100
 	mostAtOnce = 1 << 20
 
-	// patience is for how long a member is tried again whom nothing reaches, although it is not gone.
-	patience = 5 * time.Second
+	// patience is for how long a member is tried again whom nothing reaches, although it is not gone; at least so many times, where
+	// many have to wait for their turn.
+	patience    = 5 * time.Second
+	fewestTries = 3
 
 	firstPause   = 25 * time.Millisecond // before what failed is tried again, doubled each time
 	longestPause = 400 * time.Millisecond
@@ -59,7 +62,8 @@ type broadcast struct {
 	room  string
 	owner string // of the lease
 
-	holds     bool      // the lease, or may hold it: the answer was lost
+	holds     bool      // the lease, or may hold it
+	uncertain bool      // it was asked for, and the answer was lost
 	began     time.Time // when the lease was acquired
 	renewedAt time.Time // when it was asked for last, successfully
 	log       []Message // what somebody still lacks, oldest first
@@ -68,9 +72,9 @@ type broadcast struct {
 	behind    map[string]lag
 	givenUp   map[string]bool // who could not be reached for as long as patience goes
 	posts     posts
-	frames    map[int64][]Frame // of the log, from an index on; of the round
-	tally     tally             // of the round
-	slower    float64           // by which factor than postsPerSecond, at least 1
+	frames    map[part]encoded // of the round
+	tally     tally            // of the round
+	slower    float64          // by which factor than postsPerSecond, at least 1
 	delivery  Delivery
 	gone      map[string]Member // whom a post found closed, by connection id
 	posted    time.Time         // when the last post of the first round was taken
@@ -97,11 +101,16 @@ func (b *broadcast) begin(ctx context.Context, index int64) (members []Member, o
 		ok, err = b.acquire(ctx, max(0, index-1-batch))
 		return err
 	})
-	if err := errors.Join(err, <-membersRead); err != nil {
+	membersErr := <-membersRead
+	if err == nil && !ok { // the present broadcaster sends it, and reads the members itself
+		b.note(membersErr)
+		return members, false, nil
+	}
+	if err := errors.Join(err, membersErr); err != nil {
 		b.release(ctx)
 		return nil, false, err
 	}
-	return members, ok, nil
+	return members, true, nil
 }
 
 // run sends what is to be sent until there is nothing more, or another is the broadcaster. The members were read after the
@@ -113,7 +122,7 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 		b.delivery.SentUpTo = b.sent
 		for _, l := range b.behind { // the next broadcaster begins with them
 			b.delivery.Left += len(b.logFrom(l.from))
-			b.note(errNoTime)
+			b.delivery.Err = cmp.Or(b.delivery.Err, errNoTime)
 		}
 		b.announceLeave(ctx, b.prune(ctx, slices.Collect(maps.Values(b.gone)))...)
 	}()

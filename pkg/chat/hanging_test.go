@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,7 +136,7 @@ func TestWhoIsAlwaysSlowLosesNothing(t *testing.T) {
 			}
 			var all sync.WaitGroup
 			const messages = 400
-			for range messages {
+			for i := range messages {
 				all.Go(func() {
 					ctx, cancel := context.WithTimeout(t.Context(), 28*time.Second)
 					defer cancel()
@@ -144,6 +145,9 @@ func TestWhoIsAlwaysSlowLosesNothing(t *testing.T) {
 					}
 				})
 				time.Sleep(100 * time.Millisecond)
+				if got := len(indexes(strings.Join(w.got("ann"), " "))); i > 20 && i < 150 && got < i {
+					t.Errorf("ann has got %d messages of %d", got, i+1)
+				}
 			}
 			all.Wait()
 			if slow < time.Second {
@@ -186,6 +190,158 @@ func TestNobodyStarvesInALargeRoom(t *testing.T) {
 		}
 		all.Wait()
 	})
+}
+
+// For a while nothing is taken from anybody: the members of a large room are all tried again in time.
+func TestAShortOutageLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		const members = 1000
+		for i := range members {
+			w.member("r", fmt.Sprint(i), time.Hour)
+		}
+		over := time.Now().Add(1500 * time.Millisecond)
+		w.post = func(context.Context, string) error {
+			time.Sleep(10 * time.Millisecond)
+			if time.Now().Before(over) {
+				return chat.ErrTryAgain
+			}
+			return nil
+		}
+		s := w.service()
+		s.Workers = 32
+		s.Log = slowLog{w}
+		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
+		defer cancel()
+		if sent, err := s.Send(ctx, "0", draft); err != nil || sent.Delivery.Delivered != members {
+			t.Errorf("%+v, %v", sent.Delivery, err)
+		}
+	})
+}
+
+// Who cannot be reached for a moment loses nothing because another cannot be reached at all, for as long as a broadcaster's time goes.
+func TestWhoFailsAtTheEndIsLeftToTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		for _, id := range []string{"ann", "blip", "never"} {
+			w.member("r", id, time.Hour)
+		}
+		began := time.Now()
+		w.post = func(_ context.Context, id string) error { // the broadcaster's rounds end after two thirds of 28 s
+			if since := time.Since(began); id == "never" || id == "blip" && since > 18*time.Second && since < 19500*time.Millisecond {
+				return chat.ErrTryAgain
+			}
+			return nil
+		}
+		var all sync.WaitGroup
+		const messages = 250
+		for range messages {
+			all.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 28*time.Second)
+				defer cancel()
+				_, _ = w.service().Send(ctx, "ann", draft)
+			})
+			time.Sleep(100 * time.Millisecond)
+		}
+		all.Wait()
+		for _, id := range []string{"ann", "blip"} {
+			if problem := (scene{stalls: true}).judge(w.got(id), 0, messages); problem != "" {
+				t.Error(id, problem)
+			}
+		}
+	})
+}
+
+// Where all are slow, and more than are posted to at once, a post to one is made again although the one before was long ago.
+func TestWhoIsOnlySlowHasTheSamePatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		const members, messages = 200, 100
+		for i := range members {
+			w.member("r", fmt.Sprint(i), time.Hour)
+		}
+		posts := 0
+		w.post = func(ctx context.Context, _ string) error {
+			w.mu.Lock()
+			posts++
+			fails := posts%20 == 0
+			w.mu.Unlock()
+			if fails {
+				return chat.ErrTryAgain
+			}
+			return slowly(500*time.Millisecond)(ctx, "")
+		}
+		var all sync.WaitGroup
+		for range messages {
+			all.Go(func() { w.say(t, "0", "hi") })
+			time.Sleep(100 * time.Millisecond)
+		}
+		all.Wait()
+		for i := range members {
+			inOrder(t, w, fmt.Sprint(i), messages)
+		}
+	})
+}
+
+// Who never reads makes nobody get anything twice, when one broadcaster's time ends after the other's.
+func TestWhoNeverReadsCausesNoRepeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{post: hangs(2*time.Second, chat.ErrTryAgain)}
+		for i := range 13 {
+			w.member("r", fmt.Sprint("hung", i), time.Hour)
+		}
+		w.member("r", "ann", time.Hour)
+		var all sync.WaitGroup
+		const messages = 600
+		for range messages {
+			all.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 28*time.Second)
+				defer cancel()
+				_, _ = w.service().Send(ctx, "ann", draft)
+			})
+			time.Sleep(100 * time.Millisecond)
+		}
+		all.Wait()
+		inOrder(t, w, "ann", messages)
+	})
+}
+
+// What a client that does not read lacks is not encoded in whole at each attempt.
+func TestLittleIsEncodedInVain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{post: func(_ context.Context, id string) error {
+			if id == "full" {
+				return chat.ErrTryAgain
+			}
+			return nil
+		}}
+		w.member("r", "ann", time.Hour)
+		w.member("r", "full", time.Hour)
+		e := &counting{world: w}
+		s := w.service()
+		s.Encoder = e
+		var all sync.WaitGroup
+		const messages = 500
+		for range messages {
+			all.Go(func() { _, _ = s.Send(t.Context(), "ann", draft) })
+			time.Sleep(10 * time.Millisecond)
+		}
+		all.Wait()
+		if n := e.encoded.Load(); n > 3*messages {
+			t.Errorf("%d messages were encoded of %d", n, messages)
+		}
+	})
+}
+
+// counting is an Encoder that counts messages.
+type counting struct {
+	*world
+	encoded atomic.Int64
+}
+
+func (c *counting) Messages(p chat.Page) []chat.Frame {
+	c.encoded.Add(int64(len(p.Messages)))
+	return c.world.Messages(p)
 }
 
 // A sender that has little time left, for whatever reason, and a member that nothing reaches: what others store until it

@@ -18,8 +18,8 @@ type Leases interface {
 	// longer has the lease.
 	Renew(ctx context.Context, room, owner string, sent int64) (ok bool, err error)
 
-	// Release gives the owner's lease back and notes how much has been sent. It does nothing where the owner no longer has the
-	// lease.
+	// Release gives the owner's lease back and notes how much has been sent; 0 leaves what was noted before. It does nothing where
+	// the owner no longer has the lease.
 	Release(ctx context.Context, room, owner string, sent int64) error
 }
 
@@ -31,12 +31,13 @@ var errLeaseLost = errors.New("another is the room's broadcaster")
 
 func (b *broadcast) acquire(ctx context.Context, start int64) (ok bool, err error) {
 	at := b.Now()
-	b.holds = true
+	b.holds, b.uncertain = true, true
 	sent, ok, err := b.Leases.Acquire(ctx, b.room, b.owner, start)
 	if err != nil {
 		return false, fmt.Errorf("acquire the lease of room %q: %w", b.room, err)
 	}
-	if b.holds = ok; ok {
+	b.holds, b.uncertain = ok, false
+	if ok {
 		b.began, b.renewedAt, b.read, b.slower = at, at, max(b.read, sent), 1
 		b.skipTo(sent)
 	}
@@ -67,8 +68,12 @@ func (b *broadcast) release(ctx context.Context) {
 		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), lastRelease)
 		defer cancel()
 	}
+	sent := b.sent
+	if b.uncertain { // another may have sent more
+		sent = 0
+	}
 	b.note(b.insistOn(ctx, func(ctx context.Context) error {
-		if err := b.Leases.Release(ctx, b.room, b.owner, b.sent); err != nil {
+		if err := b.Leases.Release(ctx, b.room, b.owner, sent); err != nil {
 			return fmt.Errorf("release the lease of room %q: %w", b.room, err)
 		}
 		return nil

@@ -22,8 +22,8 @@ type Delivery struct {
 	Again     int     // posts that were throttled or failed, to be tried again
 	Gone      int     // connections that are closed; removed from the roster as far as that could be reached
 	Failed    int     // messages that recipients will not get, each counted for each of them: throttled or failing for too long
-	Failures  []error // why, one for each recipient, of the first mostFailures
-	Left      int     // the same, for want of time, of messages that the room's next broadcaster will send
+	Left      int     // messages that there was no time for, counted likewise: the room's next broadcaster sends them
+	Failures  []error // why recipients will not get messages, of the first mostFailures
 	Err       error   // one of the failures, for the log; nil where there was none
 
 	// Oldest is how long ago a message had been written when a member got it who can be reached, at most. It is by the message's own

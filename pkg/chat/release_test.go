@@ -34,6 +34,17 @@ func (l forgetful) Acquire(ctx context.Context, room, owner string, start int64)
 	return 0, false, errors.Join(err, errors.New("the answer was lost"))
 }
 
+// forgetfulLater leases are acquired again by another first, and then nobody hears of it.
+type forgetfulLater struct{ interruptedLeases }
+
+func (l *forgetfulLater) Acquire(ctx context.Context, room, owner string, start int64) (int64, bool, error) {
+	sent, ok, err := l.interruptedLeases.Acquire(ctx, room, owner, start)
+	if l.acquired > 1 {
+		return 0, false, errors.New("the answer was lost")
+	}
+	return sent, ok, err
+}
+
 // attentive leases do nothing for who has no time left.
 type attentive struct{ leases }
 
@@ -48,7 +59,7 @@ func (l attentive) Release(ctx context.Context, room, owner string, sent int64) 
 type panickingEncoder struct{ *world }
 
 func (e panickingEncoder) Messages(p chat.Page) []chat.Frame {
-	if p.Messages[0].Index == 1 {
+	if p.Messages[0].Index == 4 {
 		panic("on purpose")
 	}
 	return e.world.Messages(p)
@@ -67,6 +78,10 @@ func TestTheLeaseIsGivenBack(t *testing.T) {
 		},
 		"the answer to acquiring it is lost": func(_ *testing.T, w *world, s *chat.Service, _ func()) {
 			s.Leases = forgetful{leases{w}}
+		},
+		"the answer to acquiring it again is lost": func(t *testing.T, w *world, s *chat.Service, _ func()) {
+			w.beforeRelease = sync.OnceFunc(func() { w.say(t, "ann", "late") })
+			s.Leases = &forgetfulLater{interruptedLeases{leases: leases{w}, before: func() { w.say(t, "ann", "sent by another") }}}
 		},
 		"a panic": func(_ *testing.T, w *world, s *chat.Service, _ func()) {
 			s.Encoder = panickingEncoder{w}
@@ -88,16 +103,28 @@ func TestTheLeaseIsGivenBack(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &world{}
 				w.member("r", "ann", time.Hour)
+				for range 3 {
+					w.say(t, "ann", "before")
+				}
+				w.calls = nil
 				ctx, cancel := context.WithTimeout(t.Context(), 28*time.Second)
 				defer cancel()
 				s := w.service()
 				disturb(t, w, &s, cancel)
 				func() {
-					defer func() { _ = recover() }()
+					defer func() {
+						if p := recover(); p != nil {
+							t.Error(p)
+						}
+					}()
 					_, _ = s.Send(ctx, "ann", draft)
 				}()
-				if _, ok, err := w.leases.Acquire(t.Context(), "r", "another", 0); !ok || err != nil {
-					t.Errorf("another gets it: %v, %v", ok, err)
+				stored := int64(3)
+				if name == "the answer to acquiring it again is lost" {
+					stored = 6
+				}
+				if sent, ok, err := w.leases.Acquire(t.Context(), "r", "another", 0); sent < stored || !ok || err != nil {
+					t.Errorf("another gets it: %v, %v, to send what is after %d", ok, err, sent)
 				}
 				if n := w.count("release"); n == 0 || n > 3 {
 					t.Errorf("it was released %d times", n)

@@ -11,22 +11,27 @@ import (
 // lag is what a member lacks.
 type lag struct {
 	from     int64     // the index of the first message that it lacks
-	since    time.Time // since when it cannot be reached, or not quickly; the zero time where there was no time to try
+	slow     bool      // its posts take long: no round waits for it
+	since    time.Time // since when it cannot be reached; the zero time where it can, or there was no time to try
 	pause    time.Duration
 	due      time.Time // when it is tried again
-	lastFail error     // nil where there was no time to try, or it takes long
+	lastFail error     // nil as long as since is zero
+	fails    int       // one after the other
 }
 
 // round posts to each member who is due, once, all that it lacks. It waits for the posts to those who are not behind, except
 // where they hang; what becomes of the others is counted in a later round.
 func (b *broadcast) round(ctx context.Context, fresh []Message, members []Member) {
+	for len(b.posts.ended) > 0 { // their members are due, or up to date
+		b.take(<-b.posts.ended)
+	}
 	freshFrom := b.read + 1
 	if len(fresh) > 0 {
 		freshFrom = fresh[0].Index
 		b.log = append(b.log, fresh...)
 		b.read = fresh[len(fresh)-1].Index
 	}
-	b.frames = map[int64][]Frame{}
+	b.frames = map[part]encoded{}
 	if b.postAll(ctx, b.due(members, freshFrom)) {
 		b.delivery.Rounds++
 	}
@@ -59,14 +64,48 @@ func (b *broadcast) postAll(ctx context.Context, to []*posting) (any bool) {
 	return any
 }
 
-// start begins a post.
+// start begins a post. Who was not reached the last time is not posted all that it lacks at first, which is encoded in vain again
+// and again where it does not read.
 func (b *broadcast) start(ctx context.Context, p *posting) {
-	from := p.lag.from
-	if b.frames[from] == nil {
-		b.frames[from] = b.Encoder.Messages(Page{Messages: b.logFrom(from)})
+	e := b.encode(part{p.lag.from, p.lag.lastFail != nil})
+	p.frames, p.round, p.began, p.notAfter = e.frames, b.delivery.Rounds+1, b.Now(), b.renewedAt.Add(LeaseTime-leaseMargin)
+	if e.err != nil {
+		p.err = e.err
+		b.count(p)
+		return
 	}
-	p.frames, p.round, p.began, p.notAfter = b.frames[from], b.delivery.Rounds+1, b.Now(), b.renewedAt.Add(LeaseTime-leaseMargin)
 	b.posts.begin(p, func() error { return b.post(ctx, p) })
+}
+
+// part is a part of the log: all from an index on, or the first few messages of that.
+type part struct {
+	from int64
+	few  bool
+}
+
+const few = 10
+
+// encoded is a part of the log in frames, or why it could not be encoded.
+type encoded struct {
+	frames []Frame
+	err    error
+}
+
+// encode encodes a part of the log, once in a round.
+func (b *broadcast) encode(p part) encoded {
+	e, ok := b.frames[p]
+	if !ok {
+		messages := b.logFrom(p.from)
+		if p.few {
+			messages = messages[:min(few, len(messages))]
+		}
+		e.err = safely(func() error {
+			e.frames = b.Encoder.Messages(Page{Messages: messages})
+			return nil
+		})
+		b.frames[p] = e
+	}
+	return e
 }
 
 // post posts frames to a member, in order, up to the first that fails or that there is no time for.
@@ -112,7 +151,7 @@ func (b *broadcast) sumUp() {
 // tally is what a round says about the account's quota.
 type tally struct {
 	posts   int // or attempts, whichever are more
-	firsts  int // of these, to members who were reached before
+	firsts  int // of these, to members whom the round waits for
 	refused int // of these
 }
 
@@ -152,12 +191,12 @@ func (b *broadcast) due(members []Member, freshFrom int64) []*posting {
 		case b.posts.underWay[m.ConnectionID] != nil: // it is behind once that has ended
 		case isBehind && l.due.After(now):
 			behind[m.ConnectionID] = l
-		case isBehind && (b.givenUp[m.ConnectionID] || !l.since.IsZero()):
+		case isBehind && (b.givenUp[m.ConnectionID] || l.slow || !l.since.IsZero()):
 			late = append(late, &posting{Member: m, lag: l})
 		case isBehind:
 			untried = append(untried, &posting{Member: m, lag: l, awaited: true})
 		case freshFrom <= b.read && b.givenUp[m.ConnectionID]:
-			late = append(late, &posting{Member: m, lag: lag{from: freshFrom}})
+			late = append(late, &posting{Member: m, lag: lag{from: freshFrom, due: now}})
 		case freshFrom <= b.read:
 			others = append(others, &posting{Member: m, lag: lag{from: freshFrom}, awaited: true})
 		}
@@ -193,11 +232,12 @@ func (b *broadcast) count(p *posting) {
 		if p.round == 1 {
 			b.posted = b.Now()
 		}
-		if p.lag.lastFail == nil {
+		if p.lag.lastFail == nil && !b.givenUp[p.ConnectionID] {
 			b.delivery.Oldest = max(b.delivery.Oldest, b.Now().Sub(time.Unix(b.logFrom(p.lag.from)[0].CreateAt, 0)))
 		}
+		delete(b.givenUp, p.ConnectionID)
 		if l.from <= b.read { // it took so long that there is more
-			l.since, l.due = p.at, b.Now()
+			l.slow, l.due = true, b.Now()
 			b.behind[p.ConnectionID] = l
 		}
 	case errors.Is(p.err, errNoTime):
@@ -217,7 +257,7 @@ func (b *broadcast) later(p *posting, l lag) {
 	if l.since.IsZero() {
 		l.since = p.at
 	}
-	if p.at.Sub(l.since) > patience {
+	if l.fails++; p.at.Sub(l.since) > patience && l.fails >= fewestTries {
 		b.givenUp[p.ConnectionID] = true
 		b.fail(l.from, p.err)
 		return
@@ -234,12 +274,14 @@ func (b *broadcast) fail(from int64, err error) {
 	b.delivery.fail(len(b.logFrom(from)), err)
 }
 
-// giveUp counts as failed those who could not be reached and are behind: there is no time left, and the next broadcaster is not to
-// begin with what everybody else has. Whom there was no time for, or not enough, is left to it.
+// giveUp counts as failed, before the lease is given back, those who could not be reached for as long as patience goes, or for as long
+// as there was time: the next broadcaster is not to begin with what everybody else has. Whom there was no time for, or who has
+// failed only lately, is left to it.
 func (b *broadcast) giveUp() {
+	patient := b.Now().Sub(b.began) > 2*patience
 	for id, l := range b.behind {
-		if l.lastFail != nil {
-			b.fail(l.from, l.lastFail)
+		if b.givenUp[id] || l.lastFail != nil && !patient {
+			b.fail(l.from, cmp.Or(l.lastFail, errNoTime))
 			delete(b.behind, id)
 		}
 	}

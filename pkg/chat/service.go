@@ -102,11 +102,11 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 	}
 	if isBroadcaster {
 		err = b.run(ctx, stored, members)
-		sent.Delivery = b.delivery
 		if !b.posted.IsZero() {
 			sent.PostedAfter = b.posted.Sub(began)
 		}
 	}
+	sent.Delivery = b.delivery
 	if replied != nil {
 		sent.Delivery.countReply(<-replied)
 	}

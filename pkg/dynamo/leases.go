@@ -75,11 +75,17 @@ func (l *Leases) Renew(ctx context.Context, room, owner string, sent int64) (ok 
 
 // Release gives a lease back; see chat.Leases.
 func (l *Leases) Release(ctx context.Context, room, owner string, sent int64) error {
+	update := "REMOVE " + attrOwner + ", " + attrLeaseUntil
+	values := item{":owner": text(owner)}
+	if sent > 0 {
+		update += " SET " + attrSent + " = :sent"
+		values[":sent"] = number(sent)
+	}
 	_, _, err := l.update(ctx, &dynamodb.UpdateItemInput{
 		Key:                       leaseKey(room),
-		UpdateExpression:          aws.String("SET " + attrSent + " = :sent REMOVE " + attrOwner + ", " + attrLeaseUntil),
+		UpdateExpression:          &update,
 		ConditionExpression:       aws.String(isOwner),
-		ExpressionAttributeValues: item{":owner": text(owner), ":sent": number(sent)},
+		ExpressionAttributeValues: values,
 	})
 	if err != nil {
 		return fmt.Errorf("give the lease back: %w", err)

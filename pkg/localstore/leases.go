@@ -55,8 +55,12 @@ func (l *Leases) Release(_ context.Context, room, owner string, sent int64) erro
 func (l *Leases) replace(room, owner string, by lease) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.rooms[room].owner != owner {
+	before := l.rooms[room]
+	if before.owner != owner {
 		return false
+	}
+	if by.sent == 0 {
+		by.sent = before.sent
 	}
 	l.rooms[room] = by
 	return true

@@ -19,6 +19,8 @@ func Leases(t *testing.T, leases chat.Leases) {
 		l.acquire("bob", 0, 7, true)
 		l.release("bob", 7)
 		l.acquire("ann", 9, 7, true)
+		l.release("ann", 0) // who does not know how much leaves what was noted
+		l.acquire("bob", 9, 7, true)
 	})
 	t.Run("OneAtATime", func(t *testing.T) {
 		l := tested{t, leases}
