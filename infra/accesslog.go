@@ -29,8 +29,8 @@ func (l *accessLog) Format() awsapigateway.AccessLogFormat { return l.format }
 func newAccessLog(scope constructs.Construct, id string, fields ...string) *accessLog {
 	line := map[string]string{}
 	for _, field := range append(fields, "$context.requestId", "$context.routeKey", "$context.status", "$context.requestTimeEpoch",
-		"$context.identity.sourceIp", "$context.integrationLatency", "$context.integrationErrorMessage") {
-		line[field[strings.LastIndex(field, ".")+1:]] = field
+		"$context.identity.sourceIp", "$context.integrationLatency", "$context.integrationErrorMessage", "$context.error.message", "$context.authorizer.error") {
+		line[strings.TrimPrefix(strings.TrimPrefix(field, "$context."), "identity.")] = field
 	}
 	format, _ := json.Marshal(line) // a map of text always encodes, with its keys in order
 	return &accessLog{

@@ -6,6 +6,7 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatchactions"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssns"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
 	"github.com/aws/constructs-go/constructs/v10"
@@ -35,28 +36,35 @@ func addMonitoring(scope constructs.Construct, m monitored) {
 		Widgets: &[]*[]awscloudwatch.IWidget{
 			{
 				graph("Traffic", m.gateway("ConnectCount", "new connections"), m.gateway("MessageCount", "messages in and out"),
-					m.chat(telemetry.MessagesStored, "Sum"), m.chat(telemetry.Deliveries, "Sum"), m.chat(telemetry.ColdStarts, "Sum"),
+					m.chat(telemetry.MessagesStored, "Sum"), m.chat(telemetry.Deliveries, "Sum"), m.chat(telemetry.Requests, "Sum"), m.chat(telemetry.ColdStarts, "Sum"),
 					m.chat(telemetry.BrokenConnections, "Sum")),
 				graph("Latency, milliseconds", m.chat(telemetry.SendTime, "p50"), m.chat(telemetry.SendTime, "p99"), m.chat(telemetry.Age, "p99"),
 					m.chat(telemetry.StoreTime, "p50"), m.chat(telemetry.StoreTime, "p99"), m.lambda("Duration", "p99")),
 			}, {
-				graph("Errors", m.lambda("Errors", "Sum"), m.gateway("IntegrationError", "API Gateway: integration errors"),
+				graph("Errors", m.lambda("Errors", "Sum"), m.gateway("ExecutionError", "API Gateway: function not called"), m.gateway("ClientError", "API Gateway: refused"),
 					m.chat(telemetry.Errors, "Sum"), m.chat(telemetry.SendErrors, "Sum"), m.chat(telemetry.Undelivered, "Sum"), m.chat(telemetry.Postponed, "Sum")),
 				graph("Refusals, by code and reason", m.search(telemetry.Refusals), m.search(telemetry.AuthRefusals)),
 			}, {
-				graph("Throttles and retries", m.lambda("Throttles", "Sum"), m.chat(telemetry.PostsAgain, "Sum"), m.chat(telemetry.GoneConnections, "Sum"), m.chat(telemetry.StoreRetries, "Sum")),
+				graph("Throttles and retries", m.lambda("Throttles", "Sum"), m.units("ReadThrottleEvents"), m.units("WriteThrottleEvents"), m.chat(telemetry.PostsAgain, "Sum"), m.chat(telemetry.GoneConnections, "Sum"), m.chat(telemetry.StoreRetries, "Sum")),
 				graph("Rooms: contention and batches", m.chat(telemetry.Conflicts, "Sum"), m.chat(telemetry.Duplicates, "Sum"),
 					m.chat(telemetry.Rounds, "Sum"), m.chat(telemetry.MessagesPerPost, "Average"), m.lambda("ConcurrentExecutions", "Maximum")),
 			}, {
 				graph("What is billed", m.gateway("MessageCount", "messages in and out"), m.chat(telemetry.Posts, "Sum"), m.lambda("Invocations", "Sum"),
 					m.units("ConsumedWriteCapacityUnits"), m.units("ConsumedReadCapacityUnits")),
-				graph("Estimated dollars an hour, without connection minutes and storage", m.dollars()),
+				graph("Estimated dollars an hour, without connection minutes, storage and logs", m.dollars()),
 			},
 		},
 	})
 	var action awscloudwatch.IAlarmAction
 	if m.settings.alarmEmail != "" {
 		topic := awssns.NewTopic(scope, jsii.String("Alarms"), &awssns.TopicProps{EnforceSSL: jsii.Bool(true)})
+		// Its own policy, which refuses what is not encrypted, stands in the place of the one by which an account's alarms may publish.
+		topic.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Principals: &[]awsiam.IPrincipal{awsiam.NewServicePrincipal(jsii.String("cloudwatch.amazonaws.com"), nil)},
+			Actions:    jsii.Strings("sns:Publish"),
+			Resources:  &[]*string{topic.TopicArn()},
+			Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": awscdk.Stack_Of(scope).Account()}},
+		}))
 		topic.AddSubscription(awssnssubscriptions.NewEmailSubscription(&m.settings.alarmEmail, nil))
 		action = awscloudwatchactions.NewSnsAction(topic)
 	}
@@ -71,6 +79,7 @@ func addMonitoring(scope constructs.Construct, m monitored) {
 		})
 		if action != nil {
 			alarm.AddAlarmAction(action)
+			alarm.AddOkAction(action)
 		}
 	}
 }
@@ -88,23 +97,32 @@ type alarm struct {
 func (m monitored) alarms() []alarm {
 	all := []alarm{
 		{"FunctionErrors", m.lambda("Errors", "Sum"), 1, 1,
-			"The function crashed, ran out of memory or ran into its timeout. It answers every failure that it knows of by itself, so one is too many.",
-			"Look for REPORT lines with Status and for panics in the function's log."},
+			"The function crashed, ran out of memory or ran into its timeout, so one is too many; or, if the Provider alarm rings too, could not ask the provider. Every other failure it answers by itself.",
+			"Look for REPORT lines with Status in the function's log."},
 		{"FunctionThrottles", m.lambda("Throttles", "Sum"), 1, 1,
 			"Lambda refused invocations: the account's concurrency is used up, and clients are told nothing but an internal error.",
 			"Look at ConcurrentExecutions on the dashboard, and ask for more under Service Quotas."},
 		{"Errors", m.chat(telemetry.Errors, "Sum"), 5, 1,
-			"Requests ended with a status of 500 or more. A single one happens when DynamoDB moves a partition; five in five minutes do not.",
+			"Requests ended with a status of 500 or more. A single one happens when DynamoDB moves a partition; five in five minutes do not. A busy room and a provider that does not answer count too, and have alarms of their own.",
 			"Look in the function's log for lines of level ERROR: code says what the client was told, error what was tried."},
-		{"IntegrationErrors", m.gateway("IntegrationError", ""), 5, 1,
+		{"Internal", m.chatBy(telemetry.Refusals, string(chat.CodeInternal)), 1, 1,
+			"A fault of this program, as a panic is. One is too many.",
+			"Look in the function's log for lines with code internal: error and stack say where."},
+		{"ExecutionErrors", m.gateway("ExecutionError", ""), 5, 1,
 			"API Gateway could not invoke the function, or got no answer in time. A single one happens at a deploy.",
 			"Compare with the function's errors and throttles on the dashboard; where there are none, with the access log of the stage."},
-		{"Undelivered", m.chat(telemetry.Undelivered, "Sum"), 50, 1,
-			"Members were given up after five seconds of attempts. A client that stopped reading loses a few; fifty in five minutes are more than one client's.",
-			"Look for failures in the function's log, which say for whom and why. Status 429 for many connections means that the account's quota is used up, for one that it does not read."},
-		{"Throttled", m.chat(telemetry.PostsAgain, "Sum"), 3000, 2,
-			"Ten posts a second had to be tried again for ten minutes: the account's quota of messages and posts a second is used up, and clients' own messages are refused too.",
-			"Look at Traffic on the dashboard, and ask for more under Service Quotas, API Gateway."},
+		{"Refused", m.share("ClientError", "ConnectCount", m.gateway("ClientError", ""), m.gateway("ConnectCount", ""), 50), 80, 2,
+			"Of a hundred handshakes and frames, eighty or more were refused by API Gateway itself, for ten minutes: by the authorizer, or the stage's throttle. A stranger who tries tokens may do that too; fewer than fifty in five minutes do not count.",
+			"Look at Refusals on the dashboard for the reason that the authorizer gives; without one, at the access log of the stage."},
+		{"Undelivered", m.share("Undelivered", "Deliveries", m.chat(telemetry.Undelivered, "Sum"), m.chat(telemetry.Deliveries, "Sum"), 10), 60, 1,
+			"Of what was to be delivered, 60 in a hundred was not: members were given up after five seconds of attempts. Clients that do not read are fewer than those who do, and fewer than ten messages in five minutes do not count.",
+			"Look for failures in the function's log, which say for whom and why. Status 403 means that the function may not post, 429 that the account's quota is used up."},
+		{"Postponed", m.chat(telemetry.Postponed, "Sum"), 1, 3,
+			"For a quarter of an hour broadcasters ran out of time, and members waited for the next message to get what they lacked.",
+			"Look for left in the function's log: room says where. A room may be too large for its function's memorySize, or posts are slow."},
+		{"Throttled", m.chat(telemetry.PostsAgain, "Sum"), 9000, 2,
+			"Thirty posts a second had to be tried again for ten minutes: the account's quota of messages and posts a second is used up, and clients' own messages are refused too; or some ten clients do not read.",
+			"Look at Traffic on the dashboard, and at failures in the function's log: 429 for many connections is the quota, for which there is more under Service Quotas, API Gateway."},
 		{"Slow", m.chat(telemetry.Age, "p99"), 3000, 3,
 			"One broadcast in a hundred had a message that a member got three seconds after it was written, or later, for a quarter of an hour. In a busy room of 200 it is a quarter of a second; a room of 10,000 takes about that long in any case.",
 			"Look at StoreTime and Conflicts on the dashboard, which show a room that too many send to; and at PostsAgain, which shows the quota."},
@@ -112,12 +130,38 @@ func (m monitored) alarms() []alarm {
 			"A message was refused because too many were sent to its room at once. One room stores about 100 a second.",
 			"Look in the function's log for code room_busy: room says where. Lower actionsPerSecond, or spread people over rooms."},
 	}
+	all = append(all,
+		alarm{"LogLost", m.when("invocations >= 20 AND FILL(requests, 0) == 0", map[string]awscloudwatch.IMetric{
+			"invocations": m.lambda("Invocations", "Sum"), "requests": m.chat(telemetry.Requests, "Sum")}), 1, 2,
+			"The function was invoked and none of its own metrics arrived, for ten minutes: no other alarm on them can ring.",
+			"Look whether the function's log group is there and gets lines, and whether its role may write them."},
+		alarm{"Costly", m.dollars(), 10, 12,
+			"For an hour the chat has cost ten dollars an hour, a quarter of what the account's default quota of messages allows.",
+			"Look at What is billed on the dashboard; lower throttleRate and actionsPerSecond, or switch authIssuer on."},
+	)
 	if m.settings.authIssuer != "" {
 		all = append(all, alarm{"Provider", m.chatBy(telemetry.AuthRefusals, string(auth.ReasonProvider)), 1, 1,
-			"The OpenID Connect provider's keys could not be had, and nobody new is let in.",
+			"The OpenID Connect provider's keys could not be had, and nobody new is let in. FunctionErrors and Errors ring with it.",
 			"Fetch the provider's discovery document and keys by hand; look for reason provider in the function's log."})
 	}
 	return all
+}
+
+// share is which part of all, in a hundred, went wrong; 0 where fewer than so many did.
+func (m monitored) share(wrongName, rightName string, wrong, right awscloudwatch.IMetric, fewest int) awscloudwatch.IMetric {
+	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+		Expression:   jsii.String(fmt.Sprintf("IF(FILL(wrong, 0) >= %d, 100 * FILL(wrong, 0) / (FILL(wrong, 0) + FILL(right, 0)), 0)", fewest)),
+		UsingMetrics: &map[string]awscloudwatch.IMetric{"wrong": wrong, "right": right},
+		Label:        jsii.String(wrongName + " of a hundred, beside " + rightName),
+		Period:       period(),
+	})
+}
+
+// when is 1 where a condition holds, else 0.
+func (m monitored) when(condition string, metrics map[string]awscloudwatch.IMetric) awscloudwatch.IMetric {
+	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
+		Expression: jsii.String("IF(" + condition + ", 1, 0)"), UsingMetrics: &metrics, Label: &condition, Period: period(),
+	})
 }
 
 func period() awscdk.Duration { return awscdk.Duration_Minutes(jsii.Number(monitoredMinutes)) }
@@ -172,7 +216,7 @@ func (m monitored) units(name string) awscloudwatch.IMetric {
 		return m.metric("AWS/DynamoDB", name, "Sum", "", map[string]*string{"TableName": table})
 	}
 	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
-		Expression: jsii.String("connections" + name + " + messages" + name), // names that no other has, in an expression of this one
+		Expression: jsii.String("FILL(connections" + name + ", 0) + FILL(messages" + name + ", 0)"), // names that no other has, in an expression of this one
 		UsingMetrics: &map[string]awscloudwatch.IMetric{
 			"connections" + name: of(m.tables.connections.TableName()), "messages" + name: of(m.tables.messages.TableName()),
 		},
@@ -184,8 +228,9 @@ func (m monitored) units(name string) awscloudwatch.IMetric {
 // dollars estimates the bill of an hour from what is billed in one period.
 func (m monitored) dollars() awscloudwatch.IMetric {
 	return awscloudwatch.NewMathExpression(&awscloudwatch.MathExpressionProps{
-		Expression: jsii.String(fmt.Sprintf("%d * (messages * %.9f + invocations * %.9f + duration / 1000 * %.9f + writes * %.9f + reads * %.9f)",
-			60/monitoredMinutes, price.Message, price.Request, float64(m.settings.memorySize)/1024*price.GBSecond, price.WriteUnit, price.ReadUnit)),
+		// A point is of a longer time where the dashboard shows weeks.
+		Expression: jsii.String(fmt.Sprintf("3600 / PERIOD(messages) * (FILL(messages, 0) * %.9f + FILL(invocations, 0) * %.9f + FILL(duration, 0) / 1000 * %.9f + FILL(writes, 0) * %.9f + FILL(reads, 0) * %.9f)",
+			price.Message, price.Request, float64(m.settings.memorySize)/1024*price.GBSecond, price.WriteUnit, price.ReadUnit)),
 		UsingMetrics: &map[string]awscloudwatch.IMetric{
 			"messages":    m.gateway("MessageCount", ""),
 			"invocations": m.lambda("Invocations", "Sum"),

@@ -92,8 +92,13 @@ func onDashboard(t *testing.T, tmpl map[string]any) map[string]bool {
 func inAlarms(tmpl map[string]any) map[string]bool {
 	found := map[string]bool{}
 	for _, r := range resources(tmpl, "AWS::CloudWatch::Alarm") {
-		for _, m := range r["Properties"].(map[string]any)["Metrics"].([]any) {
-			metric := m.(map[string]any)["MetricStat"].(map[string]any)["Metric"].(map[string]any)
+		metrics, _ := r["Properties"].(map[string]any)["Metrics"].([]any)
+		for _, m := range metrics {
+			stat, ok := m.(map[string]any)["MetricStat"].(map[string]any)
+			if !ok {
+				continue // an expression
+			}
+			metric := stat["Metric"].(map[string]any)
 			if metric["Namespace"] != telemetry.Namespace {
 				continue
 			}
@@ -142,6 +147,11 @@ func TestAlarms(t *testing.T) {
 	}
 	if s := only(t, loud, "AWS::SNS::Subscription"); s["Endpoint"] != "ops@example.com" || s["Protocol"] != "email" {
 		t.Errorf("the subscription is %v", s)
+	}
+	// The topic's own policy takes the place of the one by which the account's alarms could publish.
+	if policy := fmt.Sprint(only(t, loud, "AWS::SNS::TopicPolicy")); !strings.Contains(policy, "Effect:Allow Principal:map[Service:cloudwatch.amazonaws.com]") ||
+		!strings.Contains(policy, "aws:SourceAccount") {
+		t.Errorf("alarms may not publish: %s", policy)
 	}
 	for id, r := range resources(loud, "AWS::CloudWatch::Alarm") {
 		p := r["Properties"].(map[string]any)

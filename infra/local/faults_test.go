@@ -26,8 +26,8 @@ import (
 
 // watched is what an alarm of the stack watches.
 type watched struct {
-	metric    string // with its namespace
-	statistic string
+	metrics   []string // with their namespaces
+	statistic string   // of the one metric; "" where there are more
 	threshold float64
 }
 
@@ -65,9 +65,17 @@ func stackAlarms(t *testing.T) map[string]watched {
 		}
 		p := r.Properties
 		name, _, _ := strings.Cut(id, "Alarm")
-		w := watched{p.Namespace + " " + p.MetricName, p.Statistic + p.ExtendedStatistic, p.Threshold}
+		w := watched{[]string{p.Namespace + " " + p.MetricName}, p.Statistic + p.ExtendedStatistic, p.Threshold}
+		if len(p.Metrics) > 0 {
+			w.metrics = nil
+		}
 		for _, m := range p.Metrics {
-			w.metric, w.statistic = m.MetricStat.Metric.Namespace+" "+m.MetricStat.Metric.MetricName, m.MetricStat.Stat
+			if m.MetricStat.Stat != "" { // no expression
+				w.metrics, w.statistic = append(w.metrics, m.MetricStat.Metric.Namespace+" "+m.MetricStat.Metric.MetricName), m.MetricStat.Stat
+			}
+		}
+		if len(w.metrics) > 1 {
+			w.statistic = ""
 		}
 		alarms[name] = w
 	}
@@ -249,7 +257,7 @@ func TestEveryFaultIsSeen(t *testing.T) {
 	const (
 		own        = telemetry.Namespace + " "
 		lambdaErrs = "AWS/Lambda Errors"
-		apiErrs    = "AWS/ApiGateway IntegrationError"
+		apiErrs    = "AWS/ApiGateway ExecutionError"
 	)
 	type story struct {
 		name   string
@@ -286,7 +294,7 @@ func TestEveryFaultIsSeen(t *testing.T) {
 			p.strike(t, "ann", localgateway.Fault{Effect: localgateway.FailHandler, RouteKey: "sendMessage"})
 			p.say(t)
 			p.hasLine(t, "ERROR", "this failure was asked for")
-		}, aws: []string{lambdaErrs, apiErrs}, alarms: []string{"FunctionErrors", "IntegrationErrors"}},
+		}, aws: []string{lambdaErrs, apiErrs}, alarms: []string{"FunctionErrors", "ExecutionErrors"}},
 		{name: "hang handler", manual: true, happen: func(t *testing.T, p *patient) {
 			p.strike(t, "ann", localgateway.Fault{Effect: localgateway.HangHandler, RouteKey: "sendMessage"})
 			ended := make(chan struct{})
@@ -305,7 +313,7 @@ func TestEveryFaultIsSeen(t *testing.T) {
 			close(ended)
 			ticking.Wait()
 			p.hasLine(t, "ERROR", "timeout")
-		}, aws: []string{lambdaErrs, apiErrs}, alarms: []string{"FunctionErrors", "IntegrationErrors"}},
+		}, aws: []string{lambdaErrs, apiErrs}, alarms: []string{"FunctionErrors", "ExecutionErrors"}},
 		{name: "lose $disconnect", happen: func(t *testing.T, p *patient) {
 			p.strike(t, "bob", localgateway.Fault{Effect: localgateway.LoseDisconnect})
 			_ = p.bob.CloseNow()
@@ -347,10 +355,10 @@ func TestEveryFaultIsSeen(t *testing.T) {
 			}
 			for _, name := range s.alarms {
 				a, ok := alarms[name]
-				if !ok || !slices.Contains(moved, a.metric) {
+				if !ok || !slices.ContainsFunc(a.metrics, func(m string) bool { return slices.Contains(moved, m) }) {
 					t.Errorf("the alarm %s watches %+v, and what moves is %v", name, a, moved)
 				}
-				if own, chats := strings.CutPrefix(a.metric, own); chats && a.statistic != "Sum" {
+				if own, chats := strings.CutPrefix(a.metrics[0], own); chats && strings.HasPrefix(a.statistic, "p") {
 					if got := p.measured(telemetry.Metric(own)).greatest; got < a.threshold {
 						t.Errorf("%s is %v, under the alarm's %v", own, got, a.threshold)
 					}

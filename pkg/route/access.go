@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -72,7 +73,7 @@ func (in *invocation) tellName(ctx context.Context) error {
 }
 
 // authorize lets the authorizer answer an event of its own, and leaves the log time to say how that ended.
-func (h *Handler) authorize(ctx context.Context, payload []byte) ([]byte, error) {
+func (h *Handler) authorize(ctx context.Context, payload []byte) (answer []byte, err error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-lastWords))
@@ -82,6 +83,11 @@ func (h *Handler) authorize(ctx context.Context, payload []byte) ([]byte, error)
 		return nil, fmt.Errorf("an authorizer's event came, but AUTH_ISSUER is not set")
 	}
 	ctx, _ = h.config.Meter.Begin(ctx)
+	defer func() {
+		if p := recover(); p != nil { // it must not take the process along
+			answer, err = nil, fmt.Errorf("panic in the authorizer: %v\n%s", p, debug.Stack())
+		}
+	}()
 	return h.config.Authorizer.Invoke(ctx, payload)
 }
 

@@ -148,6 +148,7 @@ func sendMessage(ctx context.Context, in *invocation) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	in.note(draft.Room)
 	sent, err := in.chat.Send(ctx, in.Context.ConnectionID, draft)
 	if sent.Message.Index > 0 {
 		in.noteSent(sent)
@@ -162,7 +163,7 @@ func sendMessage(ctx context.Context, in *invocation) (string, error) {
 // index. As who sent it is not its broadcaster in a busy room, rounds is 0 there, and the broadcaster's line has the posts.
 func (in *invocation) noteSent(sent chat.Sent) {
 	d := sent.Delivery
-	in.note(sent.Message.Room,
+	in.log = append(in.log,
 		slog.Int64("index", sent.Message.Index),
 		slog.Bool("repeat", sent.Repeat),
 		slog.Float64("stored_ms", milliseconds(sent.StoredAfter)),

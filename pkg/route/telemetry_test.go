@@ -108,6 +108,9 @@ func TestEveryFaultMovesAMetric(t *testing.T) {
 						t.Errorf("%s is %v, want %v, in %v", metric, line[string(metric)], want, line)
 					}
 				}
+				if line["room"] != "r" {
+					t.Errorf("the line does not say in which room: %v", line)
+				}
 				if _, measured := line[telemetry.Directive]; !measured {
 					t.Errorf("CloudWatch is told of no metric: %v", line)
 				}

@@ -5,6 +5,7 @@ type Metric string
 
 // The metrics; Specs says what they mean.
 const (
+	Requests          Metric = "Requests"
 	ColdStarts        Metric = "ColdStarts"
 	Errors            Metric = "Errors"
 	Refusals          Metric = "Refusals"
@@ -40,6 +41,7 @@ type Spec struct {
 func Specs() map[Metric]Spec {
 	const count, milliseconds = "Count", "Milliseconds"
 	return map[Metric]Spec{
+		Requests:          {count, "", "invocations, each of which is in the log"},
 		ColdStarts:        {count, "", "processes that began"},
 		Errors:            {count, "", "invocations that ended with a status of 500 or more"},
 		Refusals:          {count, "Code", "what was refused, by the code that the client was told"},

@@ -52,6 +52,7 @@ func (m *Meter) Begin(ctx context.Context) (context.Context, *Record) {
 		return ctx, nil
 	}
 	r := &Record{meter: m, values: map[Metric]float64{}, by: map[Metric]string{}}
+	r.Add(Requests, 1)
 	if r.cold = !m.warm.Swap(true); r.cold {
 		r.Add(ColdStarts, 1)
 	}
