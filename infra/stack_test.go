@@ -370,8 +370,9 @@ func TestStages(t *testing.T) {
 		if err := json.Unmarshal([]byte(format), &line); err != nil || line["requestId"] == "" {
 			t.Errorf("%s logs %s: %v", id, format, err)
 		}
+		open := strings.ReplaceAll(format, "$context.authorizer.error", "") // which is no claim of a token, as its other fields are
 		for _, secret := range []string{"query", "header", "$context.authorizer", "$context.path$"} {
-			if strings.Contains(format, secret) {
+			if strings.Contains(open, secret) {
 				t.Errorf("%s logs %s", id, secret)
 			}
 		}
