@@ -97,10 +97,11 @@ func (p person) say(t *testing.T, text string) {
 	p.Press(t, "Enter")
 }
 
-// shows waits until the last message of the room is shown, and that all from the first to it were, in order.
+// shows waits until the last message of the room is shown, and that all from the first to it were, in order. A page that was cut off
+// several times one after the other waits up to half a minute before it connects again.
 func (p person) shows(t *testing.T, first, last int) {
 	t.Helper()
-	p.WaitFor(t, fmt.Sprintf(`recorded.shown.has(%d) && document.querySelectorAll("#outbox li").length === 0`, last), 60*time.Second)
+	p.WaitFor(t, fmt.Sprintf(`recorded.shown.has(%d) && document.querySelectorAll("#outbox li").length === 0`, last), 3*time.Minute)
 	var got struct {
 		Count int
 		Least int
