@@ -75,10 +75,12 @@ func (s stats) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	s.sums.mu.Lock()
 	all := maps.Clone(s.sums.all)
 	s.sums.mu.Unlock()
-	for metric := range s.specs {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(all)), func(r row) bool { return r.metric == metric }) {
-			all[row{metric, ""}] = summary{}
-		}
+	still := maps.Clone(s.specs) // what has not moved
+	for at := range all {
+		delete(still, at.metric)
+	}
+	for metric := range still {
+		all[row{metric, ""}] = summary{}
 	}
 	var rows strings.Builder
 	for _, at := range slices.SortedFunc(maps.Keys(all), func(a, b row) int {

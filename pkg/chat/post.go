@@ -123,13 +123,14 @@ func forEach(workers, n int, f func(int)) {
 	var panicked atomic.Value
 	for range min(workers, n) {
 		wg.Go(func() {
-			defer func() {
-				if p := recover(); p != nil {
-					panicked.Store(fmt.Sprintf("%v\n%s", p, debug.Stack()))
+			err := safely(func() error {
+				for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+					f(i)
 				}
-			}()
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				f(i)
+				return nil
+			})
+			if err != nil {
+				panicked.Store(err)
 			}
 		})
 	}

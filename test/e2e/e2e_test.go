@@ -19,6 +19,7 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -89,7 +90,7 @@ func TestConversationsAtAURL(t *testing.T) {
 		signedIn(t, s.url, token, os.Getenv("CHAT_ROOM"))
 		return
 	case s.url == "":
-		server, addr, err := serve(build(t, "./infra/local"), t.TempDir(), io.Discard)
+		server, addr, _, err := serve(build(t, "./infra/local"), t.TempDir(), io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +203,7 @@ func (s stage) startLocal(ts *testscript.TestScript, neg bool, flags []string) {
 	}
 	logFile, err := os.OpenFile(ts.MkAbs("local.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	ts.Check(err)
-	server, addr, err := serve(s.local, ts.MkAbs("."), logFile, append(slices.Clone(s.flags), flags...)...)
+	server, addr, _, err := serve(s.local, ts.MkAbs("."), logFile, append(slices.Clone(s.flags), flags...)...)
 	ts.Check(err)
 	ts.Check(logFile.Close())
 	ts.Defer(func() { _ = server.Process.Kill(); _ = server.Wait() })
@@ -246,29 +247,28 @@ func (c *cast) checkLog(ts *testscript.TestScript) {
 	}
 }
 
-// serve starts the chat on this machine, and returns its process and its address.
-func serve(program, dir string, log io.Writer, flags ...string) (server *exec.Cmd, addr string, err error) {
+// serve starts the chat on this machine, and returns its process, its address, and what it prints after the line with that.
+func serve(program, dir string, log io.Writer, flags ...string) (server *exec.Cmd, addr string, printed *bufio.Reader, err error) {
 	server = exec.Command(program, append([]string{"-addr", "127.0.0.1:0", "-data", "chat.db"}, flags...)...)
 	server.Dir, server.Stderr = dir, log
 	out, err := server.StdoutPipe()
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
 	if err := server.Start(); err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
-	line := make([]byte, 200)
-	n, err := out.Read(line)
+	printed = bufio.NewReader(out)
+	line, err := printed.ReadString('\n')
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
-	go io.Copy(io.Discard, out)
-	_, rest, _ := strings.Cut(string(line[:n]), "http://")
+	_, rest, _ := strings.Cut(line, "http://")
 	addr, _, ok := strings.Cut(rest, "/")
 	if !ok {
-		return nil, "", fmt.Errorf("local printed %q", line[:n])
+		return nil, "", nil, fmt.Errorf("local printed %q", line)
 	}
-	return server, addr, nil
+	return server, addr, printed, nil
 }
 
 func shutdown(ts *testscript.TestScript, neg bool, got []string) {

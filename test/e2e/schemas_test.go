@@ -70,19 +70,24 @@ func loadSchemas(t *testing.T) schemas {
 		t.Fatal(err)
 	}
 	s := schemas{client: map[string]*jsonschema.Schema{}, chat: map[string]*jsonschema.Schema{}}
-	add := func(to map[string]*jsonschema.Schema, messages []reference, strict bool) {
+	add := func(to map[string]*jsonschema.Schema, messages []reference, compiler *jsonschema.Compiler) {
 		for _, m := range messages {
 			component := doc.Channels["connection"].Messages[m.name()].name()
-			to[component] = compile(t, tree, "#/components/messages/"+component+"/payload", strict)
+			schema, err := compiler.Compile(resource + "#/components/messages/" + component + "/payload")
+			if err != nil {
+				t.Fatal(err)
+			}
+			to[component] = schema
 		}
 	}
+	lax, strict := compiler(t, tree, false), compiler(t, tree, true)
 	for name, o := range doc.Operations {
 		switch o.Action {
 		case "receive": // by the chat
-			add(s.client, o.Messages, false)
-			add(s.chat, o.Reply.Messages, true)
+			add(s.client, o.Messages, lax)
+			add(s.chat, o.Reply.Messages, strict)
 		case "send":
-			add(s.chat, o.Messages, true)
+			add(s.chat, o.Messages, strict)
 		default:
 			t.Fatalf("operation %s: %s", name, o.Action)
 		}
@@ -99,9 +104,11 @@ func loadSchemas(t *testing.T) schemas {
 	return s
 }
 
-// compile compiles the schema that is at a place of a document; where it is strict, all objects in it have no fields but those that
-// are named.
-func compile(t *testing.T, tree map[string]any, place string, strict bool) *jsonschema.Schema {
+// resource is what compilers call the document.
+const resource = "asyncapi.json"
+
+// compiler compiles the schemas in a document; where it is strict, all objects have no fields but those that are named.
+func compiler(t *testing.T, tree map[string]any, strict bool) *jsonschema.Compiler {
 	t.Helper()
 	text, err := json.Marshal(tree)
 	if err != nil {
@@ -116,14 +123,10 @@ func compile(t *testing.T, tree map[string]any, place string, strict bool) *json
 	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft7) // whose vocabulary AsyncAPI has
-	if err := c.AddResource("asyncapi.json", doc); err != nil {
+	if err := c.AddResource(resource, doc); err != nil {
 		t.Fatal(err)
 	}
-	schema, err := c.Compile("asyncapi.json" + place)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return schema
+	return c
 }
 
 func closeObjects(tree any) {
@@ -183,7 +186,7 @@ func TestExamplesOfTheProtocol(t *testing.T) {
 	if len(s.client) < 5 || len(s.chat) < 5 {
 		t.Fatalf("the document has only %v and %v", s.client, s.chat)
 	}
-	server, addr, err := serve(build(t, "./infra/local"), t.TempDir(), io.Discard)
+	server, addr, _, err := serve(build(t, "./infra/local"), t.TempDir(), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,10 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
-	"os/exec"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -68,23 +67,15 @@ func signedIn(t *testing.T, url, token, room string) {
 
 // The smoke test of a chat where one must sign in, on this machine.
 func TestSignedIn(t *testing.T) {
-	server := exec.Command(build(t, "./infra/local"), "-addr", "127.0.0.1:0", "-data", "chat.db", "-demo-users", "ann")
-	server.Dir = t.TempDir()
-	out, err := server.StdoutPipe()
+	server, addr, printed, err := serve(build(t, "./infra/local"), t.TempDir(), io.Discard, "-demo-users", "ann")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := server.Start(); err != nil {
+	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
+	user, err := printed.ReadString('\n')
+	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
-	printed := bufio.NewScanner(out)
-	var url, token string
-	for token == "" && printed.Scan() {
-		if _, after, ok := strings.Cut(printed.Text(), "ws://"); ok {
-			url = "ws://" + after
-		}
-		_, token, _ = strings.Cut(printed.Text(), "#token=")
-	}
-	signedIn(t, url, token, "")
+	_, token, _ := strings.Cut(strings.TrimSpace(user), "#token=")
+	signedIn(t, "ws://"+addr+"/dev", token, "")
 }
