@@ -1,0 +1,150 @@
+package chat_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wschat/pkg/chat"
+)
+
+// A sender that has little time left, for whatever reason, and a member that nothing reaches: what others store until it
+// ends, who saw that there is a broadcaster, is sent.
+func TestABroadcasterWithLittleTimeLeavesNothingBehind(t *testing.T) {
+	for _, left := range []time.Duration{5 * time.Second, 7 * time.Second, 10 * time.Second} {
+		for at := 10 * time.Millisecond; at < left; at += 90 * time.Millisecond {
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{post: hangs(2*time.Second, chat.ErrTryAgain)}
+				w.member("r", "hung", time.Hour)
+				w.member("r", "ann", time.Hour)
+				w.member("r", "bob", time.Hour)
+				var all sync.WaitGroup
+				all.Go(func() {
+					ctx, cancel := context.WithTimeout(t.Context(), left)
+					defer cancel()
+					s := w.service()
+					s.Log = slowLog{w}
+					if _, err := s.Send(ctx, "ann", draft); err != nil || ctx.Err() != nil {
+						t.Errorf("%v, %v", err, ctx.Err())
+					}
+				})
+				time.Sleep(at)
+				all.Go(func() { w.say(t, "bob", "more") })
+				all.Wait()
+				if got := w.got("bob"); !slices.Equal(got, []string{"1:hi ", "2:more "}) {
+					t.Errorf("said %v after a broadcaster that had %v left began: bob got %q", at, left, got)
+				}
+			})
+		}
+	}
+}
+
+// slowLog is the world's log with reads that take a while, in which the time for them may end.
+type slowLog struct{ *world }
+
+func (l slowLog) Read(ctx context.Context, room string, span chat.Span) ([]chat.Message, error) {
+	if err := slowly(150*time.Millisecond)(ctx, ""); err != nil {
+		return nil, err
+	}
+	return l.world.Read(ctx, room, span)
+}
+
+// Who cannot be reached for a moment loses nothing because another cannot be reached at all, for as long as a broadcaster's time goes.
+func TestWhoFailsAtTheEndIsLeftToTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		for _, id := range []string{"ann", "blip", "never"} {
+			w.member("r", id, time.Hour)
+		}
+		began := time.Now()
+		w.post = func(_ context.Context, id string) error { // the broadcaster's rounds end after two thirds of 28 s
+			if since := time.Since(began); id == "never" || id == "blip" && since > 18*time.Second && since < 19500*time.Millisecond {
+				return chat.ErrTryAgain
+			}
+			return nil
+		}
+		const messages = 250
+		w.talk(t, "ann", messages, 100*time.Millisecond, func(int) {})
+		for _, id := range []string{"ann", "blip"} {
+			if problem := (scene{stalls: true}).judge(w.got(id), 0, messages); problem != "" {
+				t.Error(id, problem)
+			}
+		}
+	})
+}
+
+// Whom a broadcaster had no time for at all is sent to by the next.
+func TestWhoWasNotTriedIsLeftToTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{post: slowly(time.Second)}
+		const members = 100
+		for i := range members {
+			w.member("r", fmt.Sprint(i), time.Hour)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		first, err := w.service().Send(ctx, "0", draft)
+		if d := first.Delivery; err != nil || d.Delivered == 0 || d.Delivered+d.Left != members || d.Failed != 0 || d.SentUpTo != 0 {
+			t.Errorf("got %+v, %v", d, err)
+		}
+		w.mu.Lock()
+		w.post = nil
+		w.mu.Unlock()
+		w.say(t, "0", "more")
+		if got := w.got("99"); !slices.Equal(got, []string{"1:hi 2:more "}) {
+			t.Errorf("the last got %q", got)
+		}
+	})
+}
+
+// A broadcaster that ran out of time for a round uses what is left for another, in which it sends nothing again that
+// somebody else has sent in between.
+func TestWhoWasNotTriedIsTriedAgain(t *testing.T) {
+	for _, interrupted := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &world{post: slowly(time.Second)}
+			const members = 130
+			for i := range members {
+				w.member("r", fmt.Sprint(i), time.Hour)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+			defer cancel()
+			posts := 0
+			s := w.service()
+			s.Leases = &interruptedLeases{leases: leases{w}, before: func() {
+				if interrupted {
+					w.mu.Lock()
+					w.post = nil
+					w.mu.Unlock()
+					w.say(t, "0", "more")
+					posts = w.count("post")
+				}
+			}}
+			sent, err := s.Send(ctx, "0", draft)
+			if d := sent.Delivery; err != nil || !interrupted && (d.Delivered != members || d.Left != 0) {
+				t.Errorf("got %+v, %v", d, err)
+			}
+			if after := w.count("post"); interrupted && (posts == 0 || after != posts) {
+				t.Errorf("%d posts before somebody else had sent everything, %d after", posts, after)
+			}
+		})
+	}
+}
+
+// interruptedLeases has something happen before a lease is acquired for the second time.
+type interruptedLeases struct {
+	leases
+	before   func()
+	acquired int
+}
+
+func (l *interruptedLeases) Acquire(ctx context.Context, room, owner string, start int64) (int64, bool, error) {
+	if l.acquired++; l.acquired == 2 {
+		l.before()
+	}
+	return l.leases.Acquire(ctx, room, owner, start)
+}
