@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -82,73 +81,11 @@ func stackAlarms(t *testing.T) map[string]watched {
 	return alarms
 }
 
-// faulty stands before a DynamoDB; next decides what becomes of each request.
-type faulty struct {
-	to http.Handler
-
-	mu     sync.Mutex
-	faults []dynamoFault // of the next requests
-	always dynamoFault   // of all after these
-}
-
-// dynamoFault is what becomes of a request; "" is nothing.
-type dynamoFault string
-
-// These are the faults of pkg/dynamo's tests.
-const (
-	throttled dynamoFault = "throttled"
-	failed    dynamoFault = "failed"
-	reset     dynamoFault = "reset"
-	lost      dynamoFault = "answer lost"
-	hanging   dynamoFault = "never answers"
-)
-
-func (f *faulty) set(always dynamoFault, first ...dynamoFault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.faults, f.always = first, always
-}
-
-func (f *faulty) next() dynamoFault {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.faults) == 0 {
-		return f.always
-	}
-	defer func() { f.faults = f.faults[1:] }()
-	return f.faults[0]
-}
-
-func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch f.next() {
-	case throttled:
-		refuse(w, http.StatusBadRequest, "ProvisionedThroughputExceededException")
-	case failed:
-		refuse(w, http.StatusInternalServerError, "InternalServerError")
-	case reset:
-		panic(http.ErrAbortHandler)
-	case lost:
-		f.to.ServeHTTP(httptest.NewRecorder(), r)
-		panic(http.ErrAbortHandler)
-	case hanging:
-		_, _ = io.Copy(io.Discard, r.Body) // or it is not seen that the client gives up
-		<-r.Context().Done()
-	default:
-		f.to.ServeHTTP(w, r)
-	}
-}
-
-func refuse(w http.ResponseWriter, status int, name string) {
-	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, `{"__type":"com.amazonaws.dynamodb.v20120810#`+name+`"}`)
-}
-
 // patient is a chat in which something goes wrong, with Ann and Bob in a room.
 type patient struct {
 	*server
 	clock    *localgateway.ManualClock // nil where time goes on by itself
-	dynamodb *faulty                   // nil where there is none
+	dynamodb dynamolocal.Network       // to where the state is, if it is in DynamoDB
 	stats    stats
 	log      *lockedBuffer
 	ann, bob *websocket.Conn
@@ -168,8 +105,10 @@ func newPatient(t *testing.T, dynamoURL string, manual bool) *patient {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.dynamodb = &faulty{to: httputil.NewSingleHostReverseProxy(to)}
-		proxy := httptest.NewServer(p.dynamodb)
+		through := httputil.NewSingleHostReverseProxy(to)
+		through.Transport = &p.dynamodb
+		through.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) } // breaks the connection
+		proxy := httptest.NewServer(through)
 		t.Cleanup(proxy.Close)
 		o.dynamodb = proxy.URL
 	}
@@ -321,16 +260,21 @@ func TestEveryFaultIsSeen(t *testing.T) {
 			p.say(t)
 		}, moves: []telemetry.Metric{telemetry.GoneConnections}},
 	}
-	for _, f := range []dynamoFault{throttled, failed, reset, lost, hanging} {
+	for _, f := range dynamolocal.AllFaults() {
 		stories = append(stories,
 			story{name: "DynamoDB once " + string(f), onAWS: true, happen: func(t *testing.T, p *patient) {
-				p.dynamodb.set("", f)
+				p.dynamodb.Begin(func(n int, _ string) dynamolocal.Fault {
+					if n == 0 {
+						return f
+					}
+					return dynamolocal.None
+				})
 				p.say(t)
 			}, moves: []telemetry.Metric{telemetry.StoreRetries, telemetry.MessagesStored, telemetry.Deliveries}},
 			story{name: "DynamoDB " + string(f), onAWS: true, happen: func(t *testing.T, p *patient) {
-				p.dynamodb.set(f)
+				p.dynamodb.Begin(func(int, string) dynamolocal.Fault { return f })
 				p.say(t)
-				p.dynamodb.set("")
+				p.dynamodb.Begin(nil)
 			}, moves: []telemetry.Metric{telemetry.StoreRetries, telemetry.Errors, telemetry.Refusals}, alarms: []string{"Errors"}})
 	}
 	dynamoURL := dynamolocal.Start(t)

@@ -1,16 +1,12 @@
 package dynamo_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,77 +18,8 @@ import (
 	"wschat/test/dynamolocal"
 )
 
-// fault is what can happen to one HTTP request.
-type fault string
-
-const (
-	none      fault = ""
-	throttled fault = "throttled"     // refused, with DynamoDB's own error
-	failed    fault = "failed"        // 500
-	reset     fault = "reset"         // the connection breaks before the request arrives
-	lost      fault = "answer lost"   // the request takes effect, and the connection breaks before its answer arrives
-	hanging   fault = "never answers" // nor is it carried out
-)
-
-var allFaults = []fault{throttled, failed, reset, lost, hanging}
-
 // attemptTimeout is shorter than the real client's, to have tests of hanging servers end.
 const attemptTimeout = 300 * time.Millisecond
-
-// network is an HTTP transport on which things go wrong.
-type network struct {
-	mu       sync.Mutex
-	requests []string                     // operations, in order
-	decide   func(n int, op string) fault // of the nth request, counted from 0; nil for no fault
-}
-
-func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
-	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	n.mu.Lock()
-	number := len(n.requests)
-	n.requests = append(n.requests, op)
-	happens := none
-	if n.decide != nil {
-		happens = n.decide(number, op)
-	}
-	n.mu.Unlock()
-	switch happens {
-	case throttled:
-		return answer(r, 400, `{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"slow down"}`), nil
-	case failed:
-		return answer(r, 500, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"oops"}`), nil
-	case reset:
-		return nil, fmt.Errorf("write: %w", syscall.ECONNRESET)
-	case hanging:
-		<-r.Context().Done()
-		return nil, r.Context().Err()
-	}
-	response, err := http.DefaultTransport.RoundTrip(r)
-	if err == nil && happens == lost {
-		_, _ = io.Copy(io.Discard, response.Body)
-		_ = response.Body.Close()
-		return nil, fmt.Errorf("read: %w", syscall.ECONNRESET)
-	}
-	return response, err
-}
-
-func answer(r *http.Request, status int, body string) *http.Response {
-	return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
-		Body: io.NopCloser(bytes.NewReader([]byte(body))), ContentLength: int64(len(body)), Request: r}
-}
-
-// begin starts counting requests anew, with what is to go wrong.
-func (n *network) begin(decide func(n int, op string) fault) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.requests, n.decide = nil, decide
-}
-
-func (n *network) count() int {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return len(n.requests)
-}
 
 // nowhere is a Poster that counts.
 type nowhere struct {
@@ -117,7 +44,7 @@ func (p *nowhere) Close(context.Context, string) error { return nil }
 
 // world is a chat on DynamoDB Local behind a network on which things go wrong.
 type world struct {
-	network           *network
+	network           *dynamolocal.Network
 	client            *dynamodb.Client
 	connections, rows string // the tables
 	poster            *nowhere
@@ -127,7 +54,7 @@ func newWorld(t *testing.T) *world { return newWorldOn(t, dynamolocal.Start(t)) 
 
 // newWorldOn is a world with tables and a network of its own on a DynamoDB that others use too.
 func newWorldOn(t *testing.T, url string) *world {
-	w := &world{network: &network{}, poster: &nowhere{}}
+	w := &world{network: &dynamolocal.Network{}, poster: &nowhere{}}
 	w.connections, w.rows = dynamolocal.Tables(t, dynamolocal.Client(url))
 	w.client = dynamo.NewClient(dynamolocal.Env(url), func(o *dynamodb.Options) {
 		o.HTTPClient = &http.Client{Transport: w.network, Timeout: attemptTimeout}
@@ -162,12 +89,12 @@ func TestALostAnswerIsNoSecondMessage(t *testing.T) {
 				draft := chat.Draft{Room: room, User: "ann", Content: "hi", ID: tc.id}
 				for n := int64(1); n <= 3; n++ {
 					left := times
-					w.network.begin(func(_ int, op string) fault {
+					w.network.Begin(func(_ int, op string) dynamolocal.Fault {
 						if isPut(op) && left > 0 {
 							left--
-							return lost
+							return dynamolocal.Lost
 						}
-						return none
+						return dynamolocal.None
 					})
 					draft.Content = fmt.Sprint(n)
 					if tc.id != "" {
@@ -178,7 +105,7 @@ func TestALostAnswerIsNoSecondMessage(t *testing.T) {
 						t.Fatalf("got index %d, repeat %v, %v; want %d", sent.Message.Index, sent.Repeat, err, n)
 					}
 				}
-				w.network.begin(nil)
+				w.network.Begin(nil)
 				checkLog(t, s.Log, room, "1", "2", "3")
 			})
 		}
@@ -255,7 +182,7 @@ var useCases = []useCase{
 // prepare makes a room for a use case.
 func (w *world) prepare(t *testing.T, room string, retention time.Duration) chat.Service {
 	t.Helper()
-	w.network.begin(nil)
+	w.network.Begin(nil)
 	s := w.service(retention)
 	if _, err := s.Send(t.Context(), room, chat.Draft{Room: room, User: "ann", Content: "old", ID: "old"}); err != nil {
 		t.Fatal(err)
@@ -275,20 +202,20 @@ func TestOneFaultAtEachCall(t *testing.T) {
 				t.Parallel()
 				w := newWorldOn(t, url)
 				for call := range w.callsOf(t, u, retention) {
-					for _, f := range allFaults {
+					for _, f := range dynamolocal.AllFaults() {
 						room := fmt.Sprint(u.name, retention, call, f)
 						s := w.prepare(t, room, retention)
-						w.network.begin(func(n int, _ string) fault {
+						w.network.Begin(func(n int, _ string) dynamolocal.Fault {
 							if n == call {
 								return f
 							}
-							return none
+							return dynamolocal.None
 						})
 						err := u.do(t.Context(), s, room)
-						if seen := w.network.count(); seen < call+2 {
+						if seen := w.network.Count(); seen < call+2 {
 							t.Errorf("call %d %s: there were %d requests, so nothing was repeated", call, f, seen)
 						}
-						w.network.begin(nil)
+						w.network.Begin(nil)
 						if err != nil {
 							t.Errorf("call %d %s: %v", call, f, err)
 						}
@@ -304,11 +231,11 @@ func TestOneFaultAtEachCall(t *testing.T) {
 func (w *world) callsOf(t *testing.T, u useCase, retention time.Duration) int {
 	t.Helper()
 	s := w.prepare(t, "counted", retention)
-	w.network.begin(nil)
+	w.network.Begin(nil)
 	if err := u.do(t.Context(), s, "counted"); err != nil {
 		t.Fatal(err)
 	}
-	return w.network.count()
+	return w.network.Count()
 }
 
 // Faults that do not end, from one call on: the use case ends with one clear error, in time, and the promises hold. A message
@@ -320,21 +247,21 @@ func TestLastingFaultsFromEachCallOn(t *testing.T) {
 			t.Parallel()
 			w := newWorldOn(t, url)
 			for call := range w.callsOf(t, u, 0) {
-				for _, f := range allFaults {
+				for _, f := range dynamolocal.AllFaults() {
 					room := fmt.Sprint(u.name, call, f)
 					s := w.prepare(t, room, 0)
-					w.network.begin(func(n int, _ string) fault {
+					w.network.Begin(func(n int, _ string) dynamolocal.Fault {
 						if n >= call {
 							return f
 						}
-						return none
+						return dynamolocal.None
 					})
 					posts := w.poster.count()
 					ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 					err := u.do(ctx, s, room)
 					inTime := ctx.Err() == nil
 					cancel()
-					w.network.begin(nil)
+					w.network.Begin(nil)
 					e, ok := errors.AsType[*chat.Error](err)
 					clear := ok && (e.Code == chat.CodeUnavailable || e.Code == chat.CodeNotSent)
 					wasSent := err == nil && w.poster.count() > posts
@@ -359,11 +286,12 @@ func TestFaultsAtRandom(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0)) // under the network's lock
-	w.network.begin(func(int, string) fault {
+	all := dynamolocal.AllFaults()
+	w.network.Begin(func(int, string) dynamolocal.Fault {
 		if random.IntN(4) > 0 {
-			return none
+			return dynamolocal.None
 		}
-		return allFaults[random.IntN(len(allFaults))]
+		return all[random.IntN(len(all))]
 	})
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -399,6 +327,6 @@ func TestFaultsAtRandom(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	w.network.begin(nil)
+	w.network.Begin(nil)
 	checkCrowd(t, dynamo.NewLog(w.client, w.rows, 0), "r", told, senders*each)
 }

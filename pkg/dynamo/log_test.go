@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"wschat/pkg/chat"
+	"wschat/test/dynamolocal"
 )
 
 // remove deletes rows of the messages table, as DynamoDB does with rows whose time to live is over.
@@ -195,7 +196,7 @@ func TestTwelveThousandMembers(t *testing.T) {
 		}
 	}
 	s := w.service(0)
-	w.network.begin(nil)
+	w.network.Begin(nil)
 	sent, err := s.Send(t.Context(), "a sender that is no member", chat.Draft{Room: "r", User: "ann", Content: "hi"})
 	if err != nil || sent.Delivery.Delivered != members+1 || sent.Delivery.Gone+sent.Delivery.Failed > 0 {
 		t.Errorf("got %+v, %v", sent.Delivery, err)
@@ -203,7 +204,7 @@ func TestTwelveThousandMembers(t *testing.T) {
 	if w.poster.posts != members+1 {
 		t.Errorf("%d posts", w.poster.posts)
 	}
-	if queries := count(w.network.requests, "Query"); queries < 3 { // the tail, and two pages at least
+	if queries := count(w.network.Requests(), "Query"); queries < 3 { // the tail, and two pages at least
 		t.Errorf("there were %d queries, so the members fitted into one page", queries)
 	}
 }
@@ -295,11 +296,11 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 			return err
 		}, []string{"Query", "PutItem", "UpdateItem", "Query"}},
 	} {
-		w.network.begin(nil)
+		w.network.Begin(nil)
 		if err := tc.do(); err != nil {
 			t.Errorf("%s: %v", tc.name, err)
 		}
-		if got := inOrder(w.network.requests); !slices.Equal(got, tc.want) {
+		if got := inOrder(w.network.Requests()); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: %v, want %v", tc.name, got, tc.want)
 		}
 	}
@@ -323,12 +324,10 @@ func inOrder(requests []string) []string {
 }
 
 // orderedPoster notes posts among the requests to DynamoDB.
-type orderedPoster struct{ network *network }
+type orderedPoster struct{ network *dynamolocal.Network }
 
 func (p *orderedPoster) Post(context.Context, string, []byte) error {
-	p.network.mu.Lock()
-	defer p.network.mu.Unlock()
-	p.network.requests = append(p.network.requests, "post")
+	p.network.Note("post")
 	return nil
 }
 
