@@ -45,7 +45,7 @@ func (w *world) Messages(p chat.Page) []chat.Frame {
 		s += fmt.Sprintf("%d:%s ", m.Index, m.Content)
 		last = m.Index
 	}
-	return []chat.Frame{{Text: []byte(s), Last: last}}
+	return []chat.Frame{{Text: []byte(s + partOf(p.Part)), Last: last}}
 }
 
 // Members makes one frame that lists the users.
@@ -54,7 +54,18 @@ func (w *world) Members(a chat.Attendance) [][]byte {
 }
 
 func (w *world) Presence(p chat.Presence) []byte {
-	return fmt.Appendf(nil, "%s %s %s%s", p.User, p.Event, p.Room, p.Ref)
+	return fmt.Appendf(nil, "%s %s %s%s%s", p.User, p.Event, p.Room, p.Ref, partOf(p.Part))
+}
+
+func partOf(follows bool) string {
+	if follows {
+		return "part"
+	}
+	return ""
+}
+
+func (w *world) Pong(at time.Time, ref string) []byte {
+	return fmt.Appendf(nil, "pong %d%s", at.Unix(), ref)
 }
 
 func (w *world) call(format string, args ...any) {

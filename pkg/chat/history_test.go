@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"wschat/pkg/chat"
 )
@@ -70,6 +72,9 @@ func TestHistory(t *testing.T) {
 			if page.Expired {
 				got = append(got, "expired")
 			}
+			if (page.Tail != nil) != (tc.after != nil) || page.Tail != nil && *page.Tail != int64(tc.stored) {
+				t.Errorf("the tail is %v, want %d with after and none without", page.Tail, tc.stored)
+			}
 			if s := strings.Join(got, " "); s != tc.want {
 				t.Errorf("got %q, want %q", s, tc.want)
 			}
@@ -87,7 +92,7 @@ func TestAMessageStoredMeanwhileHasNotExpired(t *testing.T) {
 	s.Log = &lateLog{world: w}
 	after := int64(0)
 	page, err := s.History(t.Context(), "ann", chat.Query{Room: "r", Limit: 10, After: &after})
-	if err != nil || page.Expired || len(page.Messages) != 1 {
+	if err != nil || page.Expired || len(page.Messages) != 1 || *page.Tail < 1 {
 		t.Errorf("got %+v, %v", page, err)
 	}
 }
@@ -133,6 +138,54 @@ func TestRefusedQueriesReadNothing(t *testing.T) {
 		}
 		if len(w.calls) > 0 {
 			t.Errorf("%+v: calls %v", tc.query, w.calls)
+		}
+	}
+}
+
+// A new member is answered in one go: that it joined, what was said, and who is there. "part" stands wherever more follows.
+func TestJoinAndCatchUp(t *testing.T) {
+	at := func(n int64) *int64 { return &n }
+	const joined, messages, members = "ann joined r", "2:m 3:m ", "r [{ann 1}]"
+	for _, tc := range []struct {
+		name string
+		ask  chat.CatchUp
+		want []string
+	}{
+		{"silently", chat.CatchUp{}, nil},
+		{"with a ref", chat.CatchUp{Ref: "7"}, []string{joined + "7"}},
+		{"and the last messages", chat.CatchUp{Messages: &chat.Query{Limit: 2}, Ref: "7"},
+			[]string{joined + "7part", messages}},
+		{"and those after an index, without a ref", chat.CatchUp{Messages: &chat.Query{Limit: 10, After: at(1)}},
+			[]string{joined + "part", messages}},
+		{"and the members", chat.CatchUp{Members: true, Ref: "7"}, []string{joined + "7part", members + "7"}},
+		{"and both", chat.CatchUp{Messages: &chat.Query{Limit: 2}, Members: true, Ref: "7"},
+			[]string{joined + "7part", messages + "part", members + "7"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := logOf(3, 0)
+			err := w.service().Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c", User: "ann", ConnectedAt: time.Now()}, tc.ask)
+			if err != nil || !slices.Equal(w.posts["c"], tc.want) {
+				t.Errorf("got %q, %v; want %q", w.posts["c"], err, tc.want)
+			}
+			if len(w.members) != 1 {
+				t.Errorf("the members are %v", w.members)
+			}
+		})
+	}
+}
+
+// What is wrong with the question is said before anything is stored; what fails afterwards leaves the membership in place.
+func TestJoinAndCatchUpFails(t *testing.T) {
+	bob := chat.Member{Room: "r", ConnectionID: "c", User: "bob", ConnectedAt: time.Now()}
+	w := logOf(3, 0)
+	err := w.service().Join(t.Context(), bob, chat.CatchUp{Messages: &chat.Query{Limit: 101}})
+	if chat.AsError(err).Code != chat.CodeInvalidField || len(w.members) != 0 || len(w.posts) != 0 {
+		t.Errorf("got %v, members %v, posts %v", err, w.members, w.posts)
+	}
+	for _, w := range []*world{{readErr: errors.New("reset")}, {membersErr: errors.New("reset")}} {
+		err := w.service().Join(t.Context(), bob, chat.CatchUp{Messages: &chat.Query{Limit: 1}, Members: true, Ref: "7"})
+		if chat.AsError(err).Code != chat.CodeUnavailable || len(w.members) != 1 {
+			t.Errorf("got %v, members %v", err, w.members)
 		}
 	}
 }

@@ -48,5 +48,7 @@ type Page struct {
 	Messages []Message // oldest first
 	More     bool      // older messages remain (with Query.After: newer ones)
 	Expired  bool      // what was asked for begins before the oldest message that is kept
+	Tail     *int64    // with Query.After: the index of the room's last message, 0 for a room never used; otherwise nil
 	Ref      string    // of the request that this answers; "" where it had none
+	Part     bool      // frames of another kind follow in the same answer
 }

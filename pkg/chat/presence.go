@@ -14,6 +14,7 @@ type Presence struct {
 	User  string // "" for a connection that gave no name
 	Event PresenceEvent
 	Ref   string // of the request that this answers; "" in what the others in the room are sent
+	Part  bool   // more frames of the same answer follow
 }
 
 // PresenceEvent is what a user did.
@@ -52,6 +53,10 @@ func (s Service) Members(ctx context.Context, connectionID, room, ref string) (A
 	if err := errors.Join(checkRoom(room), checkOptionalName("ref", ref)); err != nil {
 		return Attendance{}, err
 	}
+	return s.members(ctx, connectionID, room, ref)
+}
+
+func (s Service) members(ctx context.Context, connectionID, room, ref string) (Attendance, error) {
 	members, err := s.Roster.Members(ctx, room, 0)
 	if err != nil {
 		return Attendance{}, unavailable("The room's members could not be read. Ask again.", err)

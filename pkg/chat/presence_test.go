@@ -26,7 +26,7 @@ func (w *world) announcing(limit int) chat.Service {
 // join makes a connection a member of room r under a name.
 func join(t *testing.T, s chat.Service, id, user string) {
 	t.Helper()
-	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: id, User: user, ConnectedAt: time.Now()}, ""); err != nil {
+	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: id, User: user, ConnectedAt: time.Now()}, chat.CatchUp{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -93,7 +93,7 @@ func TestAUserComesOnceAndGoesOnce(t *testing.T) {
 func TestARefIsConfirmed(t *testing.T) {
 	w := &world{}
 	s := w.service()
-	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c", User: "ann", ConnectedAt: time.Now()}, "1"); err != nil {
+	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c", User: "ann", ConnectedAt: time.Now()}, chat.CatchUp{Ref: "1"}); err != nil {
 		t.Error(err)
 	}
 	if _, err := s.Members(t.Context(), "c", "r", "2"); err != nil {
@@ -108,7 +108,7 @@ func TestARefIsConfirmed(t *testing.T) {
 	long := strings.Repeat("r", chat.MaxNameBytes+1)
 	_, membersErr := s.Members(t.Context(), "c", "r", long)
 	_, historyErr := s.History(t.Context(), "c", chat.Query{Room: "r", Limit: 1, Ref: long})
-	for _, err := range []error{membersErr, historyErr, s.Leave(t.Context(), "c", "r", long), s.Join(t.Context(), chat.Member{Room: "r"}, long)} {
+	for _, err := range []error{membersErr, historyErr, s.Leave(t.Context(), "c", "r", long), s.Join(t.Context(), chat.Member{Room: "r"}, chat.CatchUp{Ref: long})} {
 		if err == nil || chat.AsError(err).Code != chat.CodeInvalidField {
 			t.Errorf("a ref of 129 bytes: %v", err)
 		}

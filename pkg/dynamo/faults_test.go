@@ -172,7 +172,7 @@ var useCases = []useCase{
 		return err
 	}, []string{"old"}},
 	{"join", func(ctx context.Context, s chat.Service, room string) error {
-		return s.Join(ctx, chat.Member{Room: room, ConnectionID: "d=", ConnectedAt: time.Now()}, "")
+		return s.Join(ctx, chat.Member{Room: room, ConnectionID: "d=", ConnectedAt: time.Now()}, chat.CatchUp{})
 	}, []string{"old"}},
 	{"leave", func(ctx context.Context, s chat.Service, room string) error { return s.Leave(ctx, room, room, "") }, []string{"old"}},
 	{"disconnect", func(ctx context.Context, s chat.Service, room string) error { return s.Disconnect(ctx, room) }, []string{"old"}},
@@ -187,7 +187,7 @@ func (w *world) prepare(t *testing.T, room string, retention time.Duration) chat
 	if _, err := s.Send(t.Context(), room, chat.Draft{Room: room, User: "ann", Content: "old", ID: "old"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Join(t.Context(), chat.Member{Room: room, ConnectionID: room, ConnectedAt: time.Now().Add(-time.Hour)}, ""); err != nil {
+	if err := s.Join(t.Context(), chat.Member{Room: room, ConnectionID: room, ConnectedAt: time.Now().Add(-time.Hour)}, chat.CatchUp{}); err != nil {
 		t.Fatal(err)
 	}
 	return w.service(retention) // another process

@@ -244,10 +244,10 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 	expiring := service(time.Hour)
 	announcing := service(0)
 	announcing.PresenceLimit = 100
-	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, ""); err != nil {
+	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, chat.CatchUp{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Join(t.Context(), chat.Member{Room: "taken", ConnectionID: "c=", ConnectedAt: time.Now()}, ""); err != nil {
+	if err := s.Join(t.Context(), chat.Member{Room: "taken", ConnectionID: "c=", ConnectedAt: time.Now()}, chat.CatchUp{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, err := s.Leases.Acquire(t.Context(), "taken", "another", 0); !ok {
@@ -270,26 +270,33 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 		{"and one more, since nobody else has sent", sendOne(s, ""), slices.Concat([]string{"PutItem"}, sending)},
 		{"history", history(chat.Query{Room: "r", Limit: 10}), []string{"Query", "post"}},
 		{"history after an index", history(chat.Query{Room: "r", Limit: 10, After: &zero}), []string{"Query", "post"}},
+		{"history after an index, when more remains", history(chat.Query{Room: "r", Limit: 1, After: &zero}),
+			[]string{"Query", "Query", "post"}}, // the second for the tail
 		{"history of a room never used", history(chat.Query{Room: "unused", Limit: 10}), []string{"Query", "Query", "post"}},
 		{"the first message of a process, with a retention", sendOne(expiring, ""), slices.Concat([]string{"Query", "GetItem", "TransactWriteItems"}, sending)},
 		{"a message, with a retention", sendOne(expiring, ""), slices.Concat([]string{"TransactWriteItems"}, sending)},
 		{"connect with a room", func() error { return s.Connect(t.Context(), "c=", "r", "ann", time.Time{}) }, []string{"PutItem"}},
 		{"connect with none", func() error { return s.Connect(t.Context(), "c=", "", "ann", time.Time{}) }, nil},
 		{"join", func() error {
-			return s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, "")
+			return s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, chat.CatchUp{})
 		}, []string{"PutItem"}},
 		{"join under a name", func() error {
-			return announcing.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "d=", User: "ann", ConnectedAt: time.Now()}, "")
+			return announcing.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "d=", User: "ann", ConnectedAt: time.Now()}, chat.CatchUp{})
 		}, []string{"PutItem", "Query", "post"}}, // c= is told
+		{"join and catch up", func() error {
+			return s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()},
+				chat.CatchUp{Messages: &chat.Query{Limit: 10, After: &zero}, Members: true})
+		}, []string{"PutItem", "post", "Query", "post", "Query", "post"}},
 		{"join with a bound on the rooms", func() error {
 			bounded := service(0)
 			bounded.MaxRooms = 100
-			return bounded.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, "")
+			return bounded.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, chat.CatchUp{})
 		}, []string{"Query", "PutItem"}},
 		{"leave", func() error { return s.Leave(t.Context(), "c=", "r", "") }, []string{"DeleteItem"}},
 		{"leave under a name", func() error { return announcing.Leave(t.Context(), "d=", "r", "") }, []string{"DeleteItem", "Query"}},
 		{"members", func() error { _, err := s.Members(t.Context(), "c=", "r", ""); return err }, []string{"Query", "post"}},
 		{"disconnect with no room", func() error { return s.Disconnect(t.Context(), "nobody=") }, []string{"Query"}},
+		{"pong", func() error { return s.Pong(t.Context(), "c=", "1") }, []string{"post"}}, // no store
 		{"ping", func() error { return s.Ping(t.Context()) }, []string{"PutItem"}},
 		{"a message to a room that another sends to", func() error {
 			_, err := s.Send(t.Context(), "c=", chat.Draft{Room: "taken", User: "ann", Content: "hi"})

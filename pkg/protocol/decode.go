@@ -18,6 +18,7 @@ const (
 	JoinRoom          = "joinRoom"
 	LeaveRoom         = "leaveRoom"
 	GetMembers        = "getMembers"
+	Ping              = "ping"
 )
 
 // Frame is a client's frame: a JSON object whose fields have not been looked at yet. Field names are matched exactly,
@@ -94,23 +95,50 @@ func (f Frame) Query() (q chat.Query, err error) {
 	if q.Room, err = f.requiredString("room_name"); err != nil {
 		return q, err
 	}
-	q.Limit = chat.DefaultHistory
-	limit, err := f.optionalInt("limit")
-	if err != nil {
-		return q, err
-	}
-	if limit != nil {
-		q.Limit = int(min(*limit, chat.MaxHistory+1)) // out of range stays out of range on 32 bits
-	}
-	if q.After, err = f.optionalInt("after"); err != nil {
+	if q.Limit, q.After, err = f.limitAndAfter(); err != nil {
 		return q, err
 	}
 	if q.Before, err = f.optionalInt("before"); err != nil {
 		return q, err
 	}
-	q.Ref, err = f.optionalString("ref")
+	q.Ref, err = f.Ref()
 	return q, err
 }
+
+func (f Frame) limitAndAfter() (limit int, after *int64, err error) {
+	limit = chat.DefaultHistory
+	given, err := f.optionalInt("limit")
+	if err != nil {
+		return 0, nil, err
+	}
+	if given != nil {
+		limit = int(max(-1, min(*given, chat.MaxHistory+1))) // out of range stays out of range on 32 bits
+	}
+	after, err = f.optionalInt("after")
+	return limit, after, err
+}
+
+// CatchUp reads what a joinRoom frame asks for beside the membership.
+func (f Frame) CatchUp() (c chat.CatchUp, err error) {
+	if c.Ref, err = f.Ref(); err != nil {
+		return c, err
+	}
+	if c.Members, err = f.optionalBool("members"); err != nil {
+		return c, err
+	}
+	if f["limit"] == nil && f["after"] == nil {
+		return c, nil
+	}
+	q := chat.Query{}
+	if q.Limit, q.After, err = f.limitAndAfter(); err != nil {
+		return c, err
+	}
+	c.Messages = &q
+	return c, nil
+}
+
+// Ref reads the client's own name for its request, which any frame may have; "" where it has none.
+func (f Frame) Ref() (string, error) { return f.optionalString("ref") }
 
 // Membership is what a joinRoom, leaveRoom or getMembers frame asks for.
 type Membership struct {
@@ -127,7 +155,7 @@ func (f Frame) Membership() (m Membership, err error) {
 	if m.User, err = f.optionalString("user_name"); err != nil {
 		return m, err
 	}
-	m.Ref, err = f.optionalString("ref")
+	m.Ref, err = f.Ref()
 	return m, err
 }
 
@@ -151,6 +179,14 @@ func (f Frame) optionalString(name string) (string, error) {
 		return "", chat.InvalidField(name, "must be valid Unicode, without half a surrogate pair")
 	}
 	return s, nil
+}
+
+// optionalBool is false where the field is not there.
+func (f Frame) optionalBool(name string) (b bool, err error) {
+	if raw, ok := f[name]; ok && json.Unmarshal(raw, &b) != nil {
+		return false, chat.InvalidField(name, "must be true or false")
+	}
+	return b, nil
 }
 
 func (f Frame) optionalInt(name string) (*int64, error) {

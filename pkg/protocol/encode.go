@@ -3,6 +3,9 @@ package protocol
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
 
 	"wschat/pkg/chat"
 )
@@ -24,8 +27,8 @@ type Encoder struct{}
 var _ chat.Encoder = Encoder{}
 
 // Messages makes {"messages":[…]} frames of a page, at least one, each at most chat.MaxFrameBytes unless a single
-// message is larger. "more" and "expired" stand in the last frame. Where there is a ref, it stands in every frame, and
-// "part" in every one but the last.
+// message is larger. "more", "expired" and "tail" stand in the last frame. Where there is a ref, it stands in every frame,
+// and "part" in every one but the last of the answer.
 func (Encoder) Messages(page chat.Page) []chat.Frame {
 	end := "]"
 	if page.More {
@@ -34,11 +37,11 @@ func (Encoder) Messages(page chat.Page) []chat.Frame {
 	if page.Expired {
 		end += `,"expired":true`
 	}
-	next := "]}"
-	if page.Ref != "" {
-		next = `],"part":true` + refField(page.Ref) + "}"
+	if page.Tail != nil {
+		end += `,"tail":` + strconv.FormatInt(*page.Tail, 10)
 	}
-	list := newList(`{"messages":[`, next, end+refField(page.Ref)+"}")
+	list := newList(`{"messages":[`, "]"+part(true, page.Ref)+refField(page.Ref)+"}",
+		end+part(page.Part, page.Ref)+refField(page.Ref)+"}")
 	frames := []chat.Frame{{}}
 	for _, m := range page.Messages {
 		if list.add(encode(message(m))) {
@@ -73,14 +76,28 @@ type user struct {
 func (Encoder) Presence(p chat.Presence) []byte {
 	return encode(struct {
 		Presence presence `json:"presence"`
+		Part     bool     `json:"part,omitempty"`
 		Ref      string   `json:"ref,omitempty"`
-	}{presence{p.Room, p.User, p.Event}, p.Ref})
+	}{presence{p.Room, p.User, p.Event}, p.Part && p.Ref != "", p.Ref})
 }
 
 type presence struct {
 	Room  string             `json:"room_name"`
 	User  string             `json:"user_name"`
 	Event chat.PresenceEvent `json:"event"`
+}
+
+// Pong makes a {"pong":…} frame with the time in whole seconds since the epoch.
+func (Encoder) Pong(at time.Time, ref string) []byte {
+	return fmt.Appendf(nil, `{"pong":{"time":%d}%s}`, at.Unix(), refField(ref))
+}
+
+// part says that more frames of the same answer follow. Without a ref, no client could tell which frames they are.
+func part(follows bool, ref string) string {
+	if !follows || ref == "" {
+		return ""
+	}
+	return `,"part":true`
 }
 
 func refField(ref string) string {

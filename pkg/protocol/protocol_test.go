@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
@@ -16,6 +17,9 @@ import (
 )
 
 func ref(n int64) *int64 { return &n }
+
+// catchUp stands for the part of a joinRoom frame that asks for more than the membership.
+const catchUp = "joinRoom and catch up"
 
 // read decodes a body as its action would, and returns what it asks for.
 func read(action, body string) (any, error) {
@@ -28,6 +32,10 @@ func read(action, body string) (any, error) {
 		return f.Draft()
 	case protocol.GetRecentMessages:
 		return f.Query()
+	case catchUp:
+		return f.CatchUp()
+	case protocol.Ping:
+		return f.Ref()
 	default:
 		return f.Membership()
 	}
@@ -51,6 +59,11 @@ func TestAccepted(t *testing.T) {
 		{"getRecentMessages", `{"room_name":"r","before":9007199254740993}`, chat.Query{Room: "r", Limit: 10, Before: ref(9007199254740993)}},
 		{"getRecentMessages", `{"room_name":"r","limit":null,"after":null}`, chat.Query{Room: "r", Limit: 10}},
 		{"joinRoom", `{"room_name":"r","user_name":"u"}`, protocol.Membership{Room: "r", User: "u"}},
+		{catchUp, `{"room_name":"r"}`, chat.CatchUp{}},
+		{catchUp, `{"room_name":"r","ref":"7","members":true}`, chat.CatchUp{Members: true, Ref: "7"}},
+		{catchUp, `{"limit":50,"members":false}`, chat.CatchUp{Messages: &chat.Query{Limit: 50}}},
+		{catchUp, `{"after":0}`, chat.CatchUp{Messages: &chat.Query{Limit: 10, After: ref(0)}}},
+		{catchUp, `{"after":7,"limit":100,"members":null}`, chat.CatchUp{Messages: &chat.Query{Limit: 100, After: ref(7)}}},
 		{"getMembers", `{"room_name":"r","ref":"7"}`, protocol.Membership{Room: "r", Ref: "7"}},
 		{"getRecentMessages", `{"room_name":"r","ref":"7"}`, chat.Query{Room: "r", Limit: 10, Ref: "7"}},
 		{"leaveRoom", ` {"room_name":"r"} `, protocol.Membership{Room: "r"}},
@@ -98,6 +111,11 @@ func TestRefused(t *testing.T) {
 		{"getRecentMessages", `{"room_name":"r","before":9223372036854775808}`, chat.CodeInvalidField, "before must be a whole number"},
 		{"joinRoom", `{}`, chat.CodeMissingField, "room_name not in message dict"},
 		{"joinRoom", `{"room_name":"r","user_name":false}`, chat.CodeInvalidField, "user_name must be a string"},
+		{catchUp, `{"room_name":"r","members":"yes"}`, chat.CodeInvalidField, "members must be true or false"},
+		{catchUp, `{"room_name":"r","members":1}`, chat.CodeInvalidField, "members must be true or false"},
+		{catchUp, `{"room_name":"r","limit":"5"}`, chat.CodeInvalidField, "limit must be a whole number"},
+		{catchUp, `{"room_name":"r","after":{}}`, chat.CodeInvalidField, "after must be a whole number"},
+		{"ping", `{"ref":7}`, chat.CodeInvalidField, "ref must be a string"},
 		{"leaveRoom", `{"room_name":{}}`, chat.CodeInvalidField, "room_name must be a string"},
 	} {
 		_, err := read(tc.action, tc.body)
@@ -125,6 +143,7 @@ func decodeMessages(t testing.TB, frames [][]byte) (page chat.Page) {
 				ID       string `json:"message_id"`
 			} `json:"messages"`
 			More, Expired, Part bool
+			Tail                *int64
 			Ref                 string
 		}
 		d := json.NewDecoder(bytes.NewReader(frame))
@@ -132,13 +151,13 @@ func decodeMessages(t testing.TB, frames [][]byte) (page chat.Page) {
 		if err := d.Decode(&f); err != nil || f.Messages == nil {
 			t.Fatalf("frame %q: %v", frame, err)
 		}
-		if i < len(frames)-1 && (f.More || f.Expired || len(f.Messages) == 0) {
+		if i < len(frames)-1 && (f.More || f.Expired || f.Tail != nil || len(f.Messages) == 0) {
 			t.Errorf("a frame before the last is empty or says what the last one says")
 		}
-		if last := i == len(frames)-1; f.Part != (!last && f.Ref != "") {
+		if i < len(frames)-1 && f.Part != (f.Ref != "") {
 			t.Errorf("frame %d of %d with the ref %q says part: %v", i, len(frames), f.Ref, f.Part)
 		}
-		page.More, page.Expired, page.Ref = f.More, f.Expired, f.Ref
+		page.More, page.Expired, page.Tail, page.Ref, page.Part = f.More, f.Expired, f.Tail, f.Ref, f.Part
 		for _, m := range f.Messages {
 			page.Messages = append(page.Messages, chat.Message(m))
 		}
@@ -147,8 +166,13 @@ func decodeMessages(t testing.TB, frames [][]byte) (page chat.Page) {
 }
 
 func TestMessagesKeepTheirShape(t *testing.T) {
+	five := int64(5)
 	for want, page := range map[string]chat.Page{
-		`{"messages":[]}`:                            {},
+		`{"messages":[]}`:          {},
+		`{"messages":[],"tail":0}`: {Tail: new(int64)},
+		`{"messages":[],"expired":true,"tail":5,"part":true,"ref":"7"}`: {
+			Expired: true, Tail: &five, Part: true, Ref: "7"},
+		`{"messages":[],"more":true,"tail":5}`:       {More: true, Tail: &five, Part: true}, // part needs a ref
 		`{"messages":[],"more":true}`:                {More: true},
 		`{"messages":[],"more":true,"expired":true}`: {More: true, Expired: true},
 		`{"messages":[{"room_name":"r","index":1,"user_name":"u","content":"<&> é","create_at":5}]}`: {
@@ -169,7 +193,13 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 // Whatever a page holds, its frames say just that, and none is too large for API Gateway.
 func TestPagesSurviveTheirFrames(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		page := chat.Page{More: rapid.Bool().Draw(r, "more"), Expired: rapid.Bool().Draw(r, "expired"), Ref: rapid.SampledFrom([]string{"", "7", strings.Repeat(`"`, chat.MaxNameBytes)}).Draw(r, "ref")}
+		page := chat.Page{More: rapid.Bool().Draw(r, "more"), Expired: rapid.Bool().Draw(r, "expired"),
+			Ref: rapid.SampledFrom([]string{"", "7", strings.Repeat(`"`, chat.MaxNameBytes)}).Draw(r, "ref")}
+		if rapid.Bool().Draw(r, "tail") {
+			tail := rapid.Int64Range(0, 1<<60).Draw(r, "at")
+			page.Tail = &tail
+		}
+		page.Part = page.Ref != "" && rapid.Bool().Draw(r, "part")
 		for i := range rapid.IntRange(0, 100).Draw(r, "messages") {
 			content := rapid.String().Draw(r, "content")
 			if rapid.Bool().Draw(r, "large") {
@@ -233,6 +263,22 @@ func TestMembersSurviveTheirFrames(t *testing.T) {
 	})
 }
 
+func TestPresenceAndPongFrames(t *testing.T) {
+	e := protocol.Encoder{}
+	p := chat.Presence{Room: "r", User: "u", Event: chat.Joined}
+	for want, got := range map[string][]byte{
+		`{"presence":{"room_name":"r","user_name":"u","event":"joined"}}`: e.Presence(p),
+		`{"presence":{"room_name":"r","user_name":"u","event":"joined"},"part":true,"ref":"7"}`: e.Presence(
+			chat.Presence{Room: "r", User: "u", Event: chat.Joined, Ref: "7", Part: true}),
+		`{"pong":{"time":1795515136}}`:           e.Pong(time.Unix(1795515136, 999_999_999), ""),
+		`{"pong":{"time":1795515136},"ref":"7"}`: e.Pong(time.Unix(1795515136, 0), "7"),
+	} {
+		if string(got) != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestErrorFrames(t *testing.T) {
 	got := string(protocol.EncodeError(protocol.ErrorFrame{Code: chat.CodeInvalidField, Message: "a <b>", RequestID: "r="}))
 	if want := `{"error":{"code":"invalid_field","message":"a <b>","request_id":"r="}}`; got != want {
@@ -246,7 +292,8 @@ func FuzzDecode(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		for _, action := range []string{protocol.SendMessage, protocol.GetRecentMessages, protocol.JoinRoom, protocol.GetMembers} {
+		for _, action := range []string{protocol.SendMessage, protocol.GetRecentMessages, protocol.JoinRoom, catchUp,
+			protocol.GetMembers, protocol.Ping} {
 			got, err := read(action, body)
 			if err != nil {
 				if chat.AsError(err).Code == chat.CodeInternal {

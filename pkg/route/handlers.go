@@ -36,6 +36,7 @@ func webSocketRoutes() map[string]routeFunc {
 		protocol.JoinRoom:          joinRoom,
 		protocol.LeaveRoom:         leaveRoom,
 		protocol.GetMembers:        getMembers,
+		protocol.Ping:              pong,
 	}
 }
 
@@ -234,10 +235,14 @@ func joinRoom(ctx context.Context, in *invocation) (string, error) {
 		return "", err
 	}
 	in.note(m.Room)
+	ask, err := in.frame.CatchUp()
+	if err != nil {
+		return "", err
+	}
 	return "Joined the room.", in.chat.Join(ctx, chat.Member{
 		Room: m.Room, ConnectionID: in.Context.ConnectionID, User: m.User, ConnectedAt: time.UnixMilli(in.Context.ConnectedAt),
 		ExpiresAt: in.access.until(),
-	}, m.Ref)
+	}, ask)
 }
 
 func leaveRoom(ctx context.Context, in *invocation) (string, error) {
@@ -257,6 +262,15 @@ func getMembers(ctx context.Context, in *invocation) (string, error) {
 	a, err := in.chat.Members(ctx, in.Context.ConnectionID, m.Room, m.Ref)
 	in.note(m.Room, slog.Int("users", len(a.Users)))
 	return "Sent the members.", err
+}
+
+// pong answers the action ping, by which a client learns that its connection works, and what the time is.
+func pong(ctx context.Context, in *invocation) (string, error) {
+	ref, err := in.frame.Ref()
+	if err != nil {
+		return "", err
+	}
+	return "Sent a pong.", in.chat.Pong(ctx, in.Context.ConnectionID, ref)
 }
 
 func ping(ctx context.Context, in *invocation) (string, error) {

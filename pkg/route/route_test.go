@@ -152,10 +152,10 @@ func TestResults(t *testing.T) {
 		{"joinRoom", "MESSAGE", `{"room_name":"#r"}`, nil, 400, "room_name must not begin with #"},
 		{"leaveRoom", "MESSAGE", `{"room_name":"r"}`, nil, 200, "Left the room."},
 		{"leaveRoom", "MESSAGE", `{"room_name":""}`, nil, 400, "room_name must not be empty"},
-		{"$default", "MESSAGE", `{}`, nil, 400, "the frame has no action; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, sendMessage"},
-		{"$default", "MESSAGE", `{"action":"fly"}`, nil, 400, `there is no action "fly"; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, sendMessage`},
-		{"$default", "MESSAGE", `{"action":7}`, nil, 400, `action must be a string; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, sendMessage`},
-		{"$default", "MESSAGE", `hello`, nil, 400, "the body is not a JSON object; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, sendMessage"},
+		{"$default", "MESSAGE", `{}`, nil, 400, "the frame has no action; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, sendMessage"},
+		{"$default", "MESSAGE", `{"action":"fly"}`, nil, 400, `there is no action "fly"; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, sendMessage`},
+		{"$default", "MESSAGE", `{"action":7}`, nil, 400, `action must be a string; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, sendMessage`},
+		{"$default", "MESSAGE", `hello`, nil, 400, "the body is not a JSON object; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, sendMessage"},
 		{"GET /ping", "", "", nil, 200, "PONG!"},
 		{"POST /ping", "", "", nil, 500, "Internal error. Quote the request_id when you report it."},
 	} {
@@ -298,7 +298,7 @@ func TestEventsOfNobodyKnown(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	if got, want := route.WebSocketKeys(), []string{"$connect", "$default", "$disconnect",
-		"getMembers", "getRecentMessages", "joinRoom", "leaveRoom", "sendMessage"}; !reflect.DeepEqual(got, want) {
+		"getMembers", "getRecentMessages", "joinRoom", "leaveRoom", "ping", "sendMessage"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

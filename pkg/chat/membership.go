@@ -1,0 +1,147 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Connect makes a new connection a member of a room. An empty room is none: the connection may join one later. The
+// membership ends at the given time at the latest; the zero time is no bound.
+func (s Service) Connect(ctx context.Context, connectionID, room, user string, until time.Time) error {
+	if room == "" {
+		return checkOptionalName("user_name", user)
+	}
+	// The time is taken here, not from the event: it marks how long the connection may still be in its own $connect, and
+	// that began long ago where the function had a cold start. Where the store was slow the row is written again, so that
+	// it is young when the handshake is answered, and there again if a fan-out has taken the connection for gone meanwhile.
+	for {
+		m := Member{Room: room, ConnectionID: connectionID, User: user, ConnectedAt: s.Now(), ExpiresAt: until}
+		if _, err := s.join(ctx, &m); err != nil {
+			return err
+		}
+		if s.Now().Sub(m.ConnectedAt) < handshakeGrace/2 {
+			s.announceJoin(ctx, m, Member{})
+			return nil
+		}
+	}
+}
+
+// CatchUp is what a new member asks for together with joining: as one request, nothing falls between the two, and a client
+// that comes back to many rooms sends one frame for each.
+type CatchUp struct {
+	Messages *Query // a part of the room's history; nil for none. Its Room and Ref are set by Join
+	Members  bool   // who is in the room
+	Ref      string // the client's own name for the request, which every frame of the answer repeats; "" for none
+}
+
+// Join makes a connection a member of one more room. It confirms that where there is a ref or something else is asked for,
+// and then answers with the messages and the members, as far as asked for. The room is told, if the user is new there.
+// m.JoinedAt and m.ExpiresAt are set here; where the latter is set already, the membership ends then at the latest.
+//
+// An error after the membership is stored leaves it in place.
+func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {
+	if ask.Messages != nil {
+		q := *ask.Messages
+		q.Room, q.Ref = m.Room, ask.Ref
+		if err := checkQuery(q); err != nil {
+			return err
+		}
+		ask.Messages = &q
+	}
+	if err := checkOptionalName("ref", ask.Ref); err != nil {
+		return err
+	}
+	if err := s.checkRooms(ctx, m.ConnectionID); err != nil {
+		return err
+	}
+	before, err := s.join(ctx, &m)
+	if err != nil {
+		return err
+	}
+	err = s.answerJoin(ctx, m, ask)
+	s.announceJoin(ctx, m, before)
+	return err
+}
+
+// answerJoin sends a new member what it asked for.
+func (s Service) answerJoin(ctx context.Context, m Member, ask CatchUp) error {
+	more := ask.Messages != nil || ask.Members
+	if ask.Ref == "" && !more {
+		return nil
+	}
+	confirmation := Presence{Room: m.Room, User: m.User, Event: Joined, Ref: ask.Ref, Part: more}
+	if err := s.Reply(ctx, m.ConnectionID, s.Encoder.Presence(confirmation)); err != nil {
+		return err
+	}
+	if ask.Messages != nil {
+		if _, err := s.history(ctx, m.ConnectionID, *ask.Messages, ask.Members); err != nil {
+			return err
+		}
+	}
+	if ask.Members {
+		_, err := s.members(ctx, m.ConnectionID, m.Room, ask.Ref)
+		return err
+	}
+	return nil
+}
+
+// join writes the membership, and returns what it replaced.
+func (s Service) join(ctx context.Context, m *Member) (before Member, err error) {
+	if err := errors.Join(checkRoom(m.Room), checkOptionalName("user_name", m.User)); err != nil {
+		return Member{}, err
+	}
+	m.JoinedAt = s.Now()
+	if end := m.ConnectedAt.Add(ConnectionLife); m.ExpiresAt.IsZero() || end.Before(m.ExpiresAt) {
+		m.ExpiresAt = end
+	}
+	if before, err = s.Roster.Join(ctx, *m); err != nil {
+		return Member{}, unavailable("The room could not be joined. Try again.", err)
+	}
+	return before, nil
+}
+
+// checkRooms refuses one more room to a connection that is in as many as it may be. Joining again counts as one more: nobody
+// who is at the limit needs that. It is a bound against abuse, not a promise: rooms that are joined at the same moment may
+// exceed it.
+func (s Service) checkRooms(ctx context.Context, connectionID string) error {
+	if s.MaxRooms == 0 {
+		return nil
+	}
+	n, err := s.Roster.Rooms(ctx, connectionID, s.MaxRooms)
+	if err != nil {
+		return unavailable("The room could not be joined. Try again.", err)
+	}
+	if n >= s.MaxRooms {
+		return &Error{Code: CodeTooManyRooms, Message: fmt.Sprintf("one connection may be in at most %d rooms; leave one first", s.MaxRooms)}
+	}
+	return nil
+}
+
+// Leave ends a connection's membership of one room, and confirms it where there is a ref. The room is told, if the user
+// has no other connection there. Leaving a room that was not joined is no error.
+func (s Service) Leave(ctx context.Context, connectionID, room, ref string) error {
+	if err := errors.Join(checkRoom(room), checkOptionalName("ref", ref)); err != nil {
+		return err
+	}
+	left, err := s.Roster.Leave(ctx, room, connectionID)
+	if err != nil {
+		return unavailable("The room could not be left. Try again.", err)
+	}
+	if ref != "" {
+		err = s.Reply(ctx, connectionID, s.Encoder.Presence(Presence{Room: room, User: left.User, Event: Left, Ref: ref}))
+	}
+	s.announceLeave(ctx, left)
+	return err
+}
+
+// Disconnect ends every membership of a connection that is closed.
+func (s Service) Disconnect(ctx context.Context, connectionID string) error {
+	left, err := s.Roster.Forget(ctx, connectionID)
+	s.announceLeave(ctx, left...)
+	if err != nil {
+		return unavailable("The connection's rooms could not be left; they are once they are posted to.", err)
+	}
+	return nil
+}
