@@ -1,96 +1,9 @@
-// Tests of client.js against a chat that answers, or does not, as each test says. What a real server, a real network and a
-// real browser do is tested in infra/local.
+// Tests of client.js against a chat that answers, or does not, as each test says: the log of a room, and what is sent. What a
+// real server, a real network and a real browser do is tested in infra/local.
 
 import assert from "node:assert/strict";
-import { afterEach, test } from "node:test";
-import { ChatClient } from "./files/client.js";
-
-const LIMIT = 32 * 1024; // bytes of a frame, past which API Gateway ends the connection
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
-
-/** A chat, and the sockets that were opened to it. */
-class Chat {
-  sockets = [];
-  tails = {}; // the number of messages in each room
-  delay = 1; // milliseconds until an answer comes
-  before = () => false; // is asked first about each frame; true where it has seen to it
-
-  get WebSocket() {
-    const chat = this;
-    return class {
-      readyState = 0;
-      asked = [];
-      constructor() {
-        chat.sockets.push(this);
-        setTimeout(() => this.readyState === 0 && ((this.readyState = 1), this.onopen()), 1);
-      }
-      send(text) {
-        const frame = JSON.parse(text);
-        this.asked.push(frame);
-        if (text.length > LIMIT) this.cut();
-        else if (!chat.before(this, frame)) chat.answer(this, frame);
-      }
-      say(frame) {
-        setTimeout(() => this.readyState === 1 && this.onmessage({ data: JSON.stringify(frame) }), chat.delay);
-      }
-      cut() {
-        this.readyState = 3;
-        setTimeout(() => this.onclose(), 1);
-      }
-      close() {
-        this.readyState = 3;
-      }
-    };
-  }
-
-  answer(socket, { action, ref, room_name, after, limit, content, message_id }) {
-    const tail = this.tails[room_name] ?? 0;
-    const message = (index) => ({ room_name, index, user_name: "bob", content: `${index}`, create_at: 0 });
-    switch (action) {
-      case "joinRoom":
-        return socket.say({ ref, presence: { room_name, user_name: "ann", event: "joined" } });
-      case "leaveRoom":
-        return socket.say({ ref, presence: { room_name, user_name: "ann", event: "left" } });
-      case "getMembers":
-        return socket.say({ ref, members: { room_name, users: [] } });
-      case "getRecentMessages": {
-        const first = after === undefined ? Math.max(1, tail - limit + 1) : after + 1;
-        const last = Math.min(tail, first + limit - 1);
-        const messages = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => message(first + i));
-        return socket.say({ ref, messages, ...(after !== undefined && last < tail && { more: true }) });
-      }
-      case "sendMessage":
-        this.tails[room_name] = tail + 1;
-        return socket.say({ messages: [{ room_name, index: tail + 1, user_name: "ann", content, create_at: 0, message_id }] });
-    }
-  }
-}
-
-let clients = [];
-function connect(chat, timing = {}) {
-  const client = new ChatClient("wss://chat.example.com/dev", { user: "ann", WebSocket: chat.WebSocket, timing });
-  clients.push(client);
-  return client;
-}
-afterEach(() => {
-  for (const client of clients) client.close();
-  clients = [];
-});
-
-// until waits for what must come, however busy the machine is.
-async function until(holds) {
-  for (let waits = 0; waits < 1000 && !holds(); waits++) await sleep(5);
-  assert.ok(holds());
-}
-
-const actions = (socket, action) => socket.asked.filter((frame) => frame.action === action);
-const asked = (chat, socket, action, room = "lobby") =>
-  chat.sockets[socket]?.asked.some((frame) => frame.action === action && frame.room_name === room);
-const refuses = (code, which) => (socket, frame) => {
-  if (!which(frame)) return false;
-  socket.say({ ref: frame.ref, error: { code, message: "no", message_id: frame.message_id } });
-  return true;
-};
+import { test } from "node:test";
+import { actions, asked, Chat, connect, LIMIT, refuses, sleep, until } from "./fakechat.mjs";
 
 test("messages come once and in order, whatever order they arrive in", async () => {
   const chat = new Chat();
@@ -141,7 +54,7 @@ test("a room that is left while it catches up is asked for no more", async () =>
   const chat = new Chat();
   const client = connect(chat);
   client.join("lobby");
-  await until(() => asked(chat, 0, "getRecentMessages"));
+  await until(() => asked(chat, 0, "joinRoom"));
   await sleep(100); // and it is answered
   chat.tails.lobby = 1000;
   client.sync();
@@ -157,7 +70,7 @@ test("what is sent to a room that was left is rejected, and hurts no other room"
   const client = connect(chat, { answer: 50 });
   client.join("lobby");
   const attic = client.join("attic");
-  await until(() => asked(chat, 0, "getRecentMessages", "attic"));
+  await until(() => asked(chat, 0, "joinRoom", "attic"));
   client.leave("attic");
   await assert.rejects(attic.send("hello"), { code: "closed" });
   await sleep(100);
@@ -197,7 +110,7 @@ test("a message that no frame can hold is refused, and not sent for ever", async
 
 test("a connection that is cut again and again is not opened again without pause", async () => {
   const chat = new Chat();
-  chat.before = (socket, { action }) => action === "getMembers" && (socket.cut(), true);
+  chat.before = (socket, { action }) => action === "joinRoom" && (socket.cut(), true);
   connect(chat, { firstPause: 20 }).join("lobby");
   await sleep(500);
   assert.ok(chat.sockets.length < 20, `${chat.sockets.length} connections`);
@@ -245,8 +158,7 @@ test("what API Gateway fails to handle is sent again, with longer pauses each ti
 test("messages that have expired are passed over", async () => {
   const chat = new Chat();
   const room = connect(chat).join("lobby");
-  await until(() => asked(chat, 0, "getRecentMessages"));
-  await sleep(30); // and it is answered
+  await until(() => room.ready);
   chat.before = (socket, { action, ref, after }) => {
     if (action !== "getRecentMessages" || after !== 0) return false;
     socket.say({ ref, messages: [{ room_name: "lobby", index: 5, user_name: "bob", content: "", create_at: 0 }], expired: true });
@@ -261,23 +173,56 @@ test("messages that have expired are passed over", async () => {
   assert.deepEqual(got, [{ from: 1, to: 4 }, 5, 6]);
 });
 
-test("a token is offered after the word chat, and asked for anew before each connection", async () => {
+test("what is missed is asked for once more together with joining, in one frame for each room", async () => {
   const chat = new Chat();
-  const offered = [];
-  const WebSocket = class extends chat.WebSocket {
-    constructor(url, protocols) {
-      super(url);
-      offered.push(protocols);
-    }
-  };
-  let n = 0;
-  const client = new ChatClient("wss://chat.example.com/dev", { token: async () => `token${++n}`, WebSocket, timing: { firstPause: 10 } });
-  clients.push(client);
-  client.join("lobby");
-  await until(() => client.user);
-  assert.equal(client.user, "ann"); // as the chat says
-  chat.sockets[0].say({ error: { code: "token_expired", message: "over" } });
-  await until(() => offered.length >= 2);
-  await sleep(100); // for what must not come
-  assert.deepEqual(offered, [["chat", "token1"], ["chat", "token2"]]);
+  chat.tails = { lobby: 5, attic: 3 };
+  const client = connect(chat, { firstPause: 10 });
+  const rooms = ["lobby", "attic", "empty"].map((name) => client.join(name));
+  await until(() => rooms.every((room) => room.ready));
+  chat.tails.lobby = 7;
+  chat.sockets[0].cut();
+  await until(() => rooms[0].last === 7);
+  await until(() => client.state === "online");
+  // The last message that is held comes again: it shows that the log is the one that is known.
+  assert.deepEqual(chat.sockets[1].asked.map(({ action, room_name, after }) => [action, room_name, after]),
+    [["joinRoom", "lobby", 4], ["joinRoom", "attic", 2], ["joinRoom", "empty", 0]]);
+});
+
+test("an older chat, which knows no ping and no joinRoom that catches up, is understood", async () => {
+  const chat = new Chat();
+  chat.old = true;
+  chat.tails.lobby = 60;
+  const client = connect(chat, { firstPause: 10, heartbeat: 50, pong: 50 });
+  const room = client.join("lobby");
+  await until(() => room.last === 60);
+  await sleep(300); // for several heartbeats
+  assert.equal(chat.sockets.length, 1);
+  chat.tails.lobby = 300;
+  chat.sockets[0].cut();
+  await until(() => room.last === 300);
+  assert.equal(await room.send("hello"), 301);
+});
+
+test("a message that was kept is sent under its own id, and what was not sent yet can be given up", async () => {
+  const chat = new Chat();
+  const room = connect(chat).join("lobby");
+  const sent = room.send("kept", { id: "kept-1" });
+  await assert.rejects(room.send("twice", { id: "kept-1" }), { code: "invalid_argument" });
+  const givenUp = room.send("given up", { id: "2" });
+  assert.equal(room.discard("2"), true);
+  await assert.rejects(givenUp, { code: "closed" });
+  await sent;
+  assert.deepEqual(actions(chat.sockets[0], "sendMessage").map((f) => f.message_id), ["kept-1"]);
+  assert.equal(room.discard("2"), false);
+  assert.deepEqual(room.outbox, []);
+});
+
+test("a content is measured as the chat measures it", async () => {
+  const room = connect(new Chat()).join("lobby");
+  assert.equal(room.excess("x".repeat(16384)), 0);
+  assert.equal(room.excess("x".repeat(16385)), 1);
+  assert.equal(room.excess("é".repeat(8193)), 2);
+  assert.equal(room.excess("\u0001".repeat(5000)), 0); // six bytes each, once encoded
+  assert.ok(room.excess("\u0001".repeat(5461)) > 0);
+  assert.ok(room.excess("\u2028".repeat(5461)) > 0);
 });

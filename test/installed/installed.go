@@ -3,6 +3,7 @@
 package installed
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +29,16 @@ func File(t testing.TB, name string) string {
 		missing(t, name)
 	}
 	return path
+}
+
+// NodeVersion returns the path of Node.js of a major version, 20 or 22, which a Node package carries.
+func NodeVersion(t testing.TB, major int) string {
+	t.Helper()
+	arch := map[string]string{"amd64": "x64"}[runtime.GOARCH]
+	if arch == "" {
+		arch = runtime.GOARCH
+	}
+	return File(t, fmt.Sprintf("node_modules/node%d-%s-%s/bin/node", major, runtime.GOOS, arch))
 }
 
 // Program returns the path of the first of these programs that is on PATH, such as "java".

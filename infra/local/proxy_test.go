@@ -1,0 +1,85 @@
+package main
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// proxy stands between clients and the chat. It can swallow what goes over the connections that it has, in both directions,
+// and close none of them: as a network does that is gone.
+type proxy struct {
+	addr string
+
+	mu    sync.Mutex
+	alive []*atomic.Bool // of each connection: whether what it carries is passed on
+	ends  []net.Conn     // of all connections
+}
+
+func startProxy(t *testing.T, target string) *proxy {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{addr: listener.Addr().String()}
+	var connections sync.WaitGroup
+	t.Cleanup(func() {
+		_ = listener.Close()
+		p.mu.Lock()
+		for _, end := range p.ends {
+			_ = end.Close()
+		}
+		p.mu.Unlock()
+		connections.Wait()
+	})
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", target)
+			if err != nil {
+				_ = client.Close()
+				continue
+			}
+			alive := &atomic.Bool{}
+			alive.Store(true)
+			p.mu.Lock()
+			p.alive, p.ends = append(p.alive, alive), append(p.ends, client, server)
+			p.mu.Unlock()
+			connections.Go(func() { carry(client, server, alive) })
+			connections.Go(func() { carry(server, client, alive) })
+		}
+	}()
+	return p
+}
+
+// swallow cuts off all the connections that there are. New ones work.
+func (p *proxy) swallow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, alive := range p.alive {
+		alive.Store(false)
+	}
+}
+
+// carry copies from one side to the other, for as long as the connection is alive; and an end of it, too.
+func carry(from, to net.Conn, alive *atomic.Bool) {
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		if alive.Load() && n > 0 {
+			_, _ = to.Write(buffer[:n])
+		}
+		if err != nil {
+			_ = from.Close()
+			if alive.Load() {
+				_ = to.Close()
+			}
+			return
+		}
+	}
+}

@@ -1,0 +1,289 @@
+// Tests of client.js against a chat that answers, or does not, as each test says: rooms that are in trouble, whose log goes back,
+// and whose members come and go.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { actions, asked, Chat, connect, events, refuses, sleep, until } from "./fakechat.mjs";
+
+/** A client that holds the messages 1 to n of the lobby. */
+async function holding(n, timing = {}) {
+  const chat = new Chat();
+  chat.tails.lobby = n;
+  const client = connect(chat, { firstPause: 10, gap: 10, ...timing });
+  const room = client.join("lobby");
+  await until(() => room.ready && client.state === "online");
+  return { chat, client, room };
+}
+
+/** The messages are those of another log from here on. */
+const another = (chat) => (chat.message = (room_name, index) => ({ room_name, index, user_name: "eve", content: `other ${index}`, create_at: 9 }));
+
+for (const [name, tail] of [["shorter", 3], ["as long", 5], ["longer", 8], ["empty", 0]]) {
+  test(`a log that went back and is ${name} now is loaded again`, async () => {
+    const { chat, client, room } = await holding(5);
+    const seen = events(room, "reset", "message", "ready");
+    chat.tails.lobby = tail;
+    another(chat);
+    chat.sockets[0].cut(); // the server starts again, with an older store
+    await until(() => seen.length > 0 && room.last === tail && room.ready);
+    await until(() => client.state === "online");
+    assert.deepEqual(seen.map(([type, d]) => (type === "message" ? d.content : type)),
+      ["reset", ...Array.from({ length: tail }, (_, i) => `other ${i + 1}`), "ready"]);
+    assert.equal(seen[0][1].last, 5);
+    assert.equal(await room.send("hello"), tail + 1);
+    assert.equal(seen.at(-1)[1].index, tail + 1);
+  });
+}
+
+test("a log that goes back under a connection that stays is noticed by one's own message, and by a younger one of others", async () => {
+  for (const speak of [
+    async ({ room }) => assert.equal(await room.send("mine"), 4),
+    async ({ chat }) => {
+      chat.tails.lobby = 4;
+      chat.sockets[0].say({ messages: [{ ...chat.message("lobby", 4), create_at: 1e9 }] });
+    },
+    async ({ chat }) => {
+      chat.tails.lobby = 5;
+      chat.sockets[0].say({ messages: [chat.message("lobby", 5)] });
+    },
+  ]) {
+    const at = await holding(5);
+    const resets = events(at.room, "reset");
+    another(at.chat);
+    at.chat.tails.lobby = 3;
+    await speak(at);
+    await until(() => resets.length === 1);
+    await until(() => at.room.last === at.chat.tails.lobby && at.room.ready);
+  }
+});
+
+test("a message that was stored before, and frames that come twice, are no proof that the log went back", async () => {
+  const { chat, room } = await holding(5);
+  const seen = events(room, "reset", "message");
+  chat.before = (socket, { action, message_id }) => {
+    if (action !== "sendMessage") return false;
+    socket.say({ messages: [{ ...chat.message("lobby", 2), message_id }] });
+    return true;
+  };
+  assert.equal(await room.send("again", { id: "kept" }), 2);
+  for (const index of [5, 4, 1]) chat.sockets[0].say({ messages: [chat.message("lobby", index)] });
+  await sleep(100);
+  assert.deepEqual(seen, []);
+  assert.ok(actions(chat.sockets[0], "getRecentMessages").length === 1); // it asked, and was satisfied
+});
+
+test("a tail that was read before a message came is no proof that the log went back", async () => {
+  const { chat, client, room } = await holding(5);
+  const seen = events(room, "reset");
+  chat.before = (socket, frame) => {
+    if (frame.action !== "getRecentMessages") return false;
+    const answer = { ref: frame.ref, ...chat.history(frame) }; // as it is now
+    chat.tails.lobby++;
+    socket.say({ messages: [chat.message("lobby", chat.tails.lobby)] });
+    setTimeout(() => socket.say(answer), 20);
+    return true;
+  };
+  client.sync();
+  await until(() => room.last === 6);
+  await sleep(100);
+  assert.deepEqual(seen, []);
+});
+
+test("messages that expired while the client was away are passed over, and are no log that went back", async () => {
+  const { chat, client, room } = await holding(5);
+  const seen = events(room, "reset", "expired", "message");
+  chat.tails.lobby = 9;
+  chat.history = () => ({ messages: [8, 9].map((i) => chat.message("lobby", i)), expired: true, tail: 9 });
+  chat.sockets[0].cut();
+  await until(() => room.last === 9);
+  chat.history = () => ({ messages: [], expired: true, tail: 12 }); // all of it
+  client.sync();
+  await until(() => room.last === 12);
+  assert.deepEqual(seen.map(([type, d]) => [type, d.index ?? d]),
+    [["expired", { from: 6, to: 7 }], ["message", 8], ["message", 9], ["expired", { from: 10, to: 12 }]]);
+});
+
+test("a room that cannot be read says so, and is tried again; the others work, and the client is online", async () => {
+  for (const action of ["joinRoom", "getRecentMessages"]) {
+    const chat = new Chat();
+    chat.old = action === "getRecentMessages"; // which asks for the messages apart
+    chat.before = refuses("unavailable", (f) => f.action === action && f.room_name === "attic");
+    const client = connect(chat, { firstPause: 10, longestPause: 50 });
+    const attic = client.join("attic");
+    const troubles = events(attic, "trouble");
+    const sent = attic.send("later");
+    assert.equal(await client.join("lobby").send("hello"), 1);
+    await until(() => client.state === "online");
+    await until(() => troubles.length > 0);
+    assert.equal(attic.trouble.code, "unavailable");
+    chat.before = () => false;
+    assert.equal(await sent, 1);
+    assert.equal(attic.trouble, null);
+    assert.equal(troubles.at(-1), null);
+    assert.equal(chat.sockets.length, 1);
+    client.close();
+  }
+});
+
+test("a room that never answers does not keep the client from being online", async () => {
+  const chat = new Chat();
+  chat.before = (socket, { room_name }) => room_name === "attic";
+  const client = connect(chat, { answer: 50, patience: 150, firstPause: 10 });
+  const attic = client.join("attic");
+  const lobby = client.join("lobby");
+  await until(() => client.state === "online");
+  await until(() => attic.trouble); // when its question was given up
+  assert.equal(await lobby.send("hello"), 1);
+  assert.equal(chat.sockets.length, 1);
+});
+
+test("a room whose news cannot be read is in trouble from the second time on, until they can", async () => {
+  const { chat, client, room } = await holding(5, { sync: 60_000 });
+  const troubles = events(room, "trouble");
+  chat.before = refuses("unavailable", (f) => f.action === "getRecentMessages");
+  client.sync();
+  await until(() => room.trouble?.code === "unavailable");
+  chat.tails.lobby = 6;
+  chat.before = () => false;
+  await until(() => room.last === 6);
+  assert.deepEqual(troubles.map((e) => e?.code), ["unavailable", undefined]);
+});
+
+test("many rooms are entered a few at a time, and none is forgotten where API Gateway refuses frames", async () => {
+  const chat = new Chat();
+  let underWay = 0;
+  let most = 0;
+  chat.delay = 5;
+  chat.before = (socket, frame) => {
+    if (frame.action !== "joinRoom") return false;
+    most = Math.max(most, ++underWay);
+    setTimeout(() => underWay--, chat.delay);
+    if (Math.random() < 0.5) return false;
+    socket.say({ message: "Too Many Requests", connectionId: "c", requestId: "r" });
+    return true;
+  };
+  const client = connect(chat, { firstPause: 10, longestPause: 50, late: 20 });
+  const rooms = Array.from({ length: 40 }, (_, i) => client.join(`room ${i}`));
+  chat.members = Object.fromEntries(rooms.map((room) => [room.name, ["ann", room.name]]));
+  await until(() => rooms.every((room) => room.ready && room.members.size === 2));
+  assert.ok(most <= 8, `${most} at once`);
+  assert.equal(chat.sockets.length, 1);
+});
+
+const say = (chat, user_name, event) => chat.sockets.at(-1).say({ presence: { room_name: "lobby", user_name, event } });
+
+/** A client in a lobby with bob and carol. */
+async function inCompany(timing = {}) {
+  const chat = new Chat();
+  chat.members.lobby = ["ann", "bob", "carol"];
+  const client = connect(chat, { firstPause: 10, grace: 100, ...timing });
+  const room = client.join("lobby");
+  await until(() => room.members.size === 3);
+  return { chat, client, room, news: events(room, "presence") };
+}
+
+test("a page that is loaded again is no news, whichever of its comings and goings is told first", async () => {
+  const { chat, room, news } = await inCompany();
+  say(chat, "bob", "left");
+  say(chat, "bob", "joined");
+  await sleep(10);
+  say(chat, "carol", "joined");
+  say(chat, "carol", "left"); // of the connection before
+  await sleep(400);
+  assert.deepEqual(news, []);
+  assert.deepEqual([...room.members.keys()], ["ann", "bob", "carol"]);
+});
+
+test("who leaves is gone after a while, and who comes is there at once", async () => {
+  const { chat, room, news } = await inCompany();
+  say(chat, "bob", "left");
+  say(chat, "dave", "joined");
+  await until(() => room.members.has("dave"));
+  assert.ok(room.members.has("bob"));
+  await until(() => !room.members.has("bob"));
+  assert.deepEqual(news, [{ user_name: "dave", event: "joined" }, { user_name: "bob", event: "left" }]);
+});
+
+test("who leaves just after coming is asked for, and is gone", async () => {
+  const { chat, room } = await inCompany();
+  chat.members.lobby = ["ann", "bob", "carol", "dave"];
+  say(chat, "dave", "joined");
+  await until(() => room.members.has("dave"));
+  chat.members.lobby = ["ann", "bob", "carol"];
+  say(chat, "dave", "left");
+  await until(() => !room.members.has("dave"));
+});
+
+test("unknown events of presence, and frames of no known shape, change nothing", async () => {
+  const { chat, room, news } = await inCompany();
+  for (const event of ["away", "", null, 7, undefined, "LEFT"]) say(chat, "bob", event);
+  for (const frame of [{ presence: null }, { presence: {} }, { messages: null }, { messages: {} }, { messages: [null, 7, {}] },
+    { messages: [{ room_name: "lobby" }] }, { messages: [{ room_name: "lobby", index: "5" }] }, { pong: 7 }, { error: 7 }, { typing: {} }, [], 7, null]) {
+    chat.sockets[0].say(frame);
+  }
+  await sleep(300);
+  assert.deepEqual(news, []);
+  assert.equal(room.members.size, 3);
+  assert.equal(await room.send("hello"), 1);
+  assert.equal(chat.sockets.length, 1);
+});
+
+test("the list of members is right after a while, although nobody was told who left", async () => {
+  const { chat, room } = await inCompany({ members: 100 });
+  chat.members.lobby = ["ann", "carol"];
+  await until(() => room.members.size === 2);
+  // And what cannot be read is read again.
+  let refusals = 0;
+  chat.before = (socket, frame) => refuses("unavailable", (f) => f.action === "getMembers" && refusals++ < 4)(socket, frame);
+  chat.members.lobby = ["ann"];
+  await until(() => room.members.size === 1);
+  assert.ok(refusals >= 5);
+});
+
+test("the members of a room that nobody looks at are not read, and at once when somebody does", async () => {
+  const chat = new Chat();
+  chat.members.lobby = ["ann", "bob"];
+  const client = connect(chat, { members: 50 });
+  const room = client.join("lobby");
+  room.watchMembers = false;
+  await until(() => client.state === "online");
+  await sleep(200);
+  assert.equal(asked(chat, 0, "getMembers"), false);
+  room.watchMembers = true;
+  await until(() => room.members.size === 2);
+  await until(() => actions(chat.sockets[0], "getMembers").length >= 3);
+});
+
+test("a list that was read while somebody came is read once more", async () => {
+  const { chat, room } = await inCompany({ members: 300, grace: 30 });
+  let late = null;
+  chat.before = (socket, frame) => {
+    if (frame.action !== "getMembers" || late) return false;
+    late = { ref: frame.ref, members: chat.users("lobby") }; // without dave
+    chat.members.lobby.push("dave");
+    say(chat, "dave", "joined");
+    setTimeout(() => socket.say(late), 20);
+    return true;
+  };
+  await until(() => late && !room.members.has("dave"));
+  const before = Date.now();
+  await until(() => room.members.has("dave"));
+  assert.ok(Date.now() - before < 200, "long before the next reading");
+});
+
+test("a name has one spelling, and the chat's is adopted", async () => {
+  const chat = new Chat();
+  chat.before = (socket, frame) => {
+    if (frame.action !== "joinRoom" || frame.room_name !== "two  blanks") return false;
+    chat.answer(socket, { ...frame, room_name: "two blanks" });
+    return true;
+  };
+  const client = connect(chat);
+  assert.equal(client.join("cafe\u0301"), client.join("caf\u00e9"));
+  const room = client.join("two  blanks");
+  await until(() => room.name === "two blanks");
+  assert.deepEqual([...client.rooms.keys()], ["caf\u00e9", "two blanks"]);
+  assert.equal(await room.send("hello"), 1);
+  client.leave("cafe\u0301");
+  assert.deepEqual([...client.rooms.keys()], ["two blanks"]);
+});
