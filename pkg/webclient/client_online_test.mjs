@@ -34,17 +34,19 @@ test("a connection that swallows everything is found out after a silence, and th
 
 test("after a send, a dead connection is found out long before the heartbeat", async () => {
   const chat = new Chat();
-  const client = connect(chat, { answer: 50, pong: 50, firstPause: 10 });
+  const client = connect(chat, { answer: 50, pong: 50, firstPause: 10, heartbeat: 600_000 });
   const room = client.join("lobby");
   await until(() => client.state === "online");
   swallow(chat);
-  assert.equal(await room.send("hello"), 1);
+  const sent = room.send("hello");
+  await until(() => chat.sockets.length === 2);
+  assert.equal(await sent, 1);
   assert.equal(chat.sockets.length, 2);
 });
 
 test("the frames of others do not hide that what was sent is not answered", async () => {
   const chat = new Chat();
-  const client = connect(chat, { answer: 100, pong: 50, firstPause: 10 });
+  const client = connect(chat, { answer: 100, pong: 50, firstPause: 10, heartbeat: 600_000 });
   const room = client.join("lobby");
   await until(() => client.state === "online");
   chat.before = (socket, { action }) => socket === chat.sockets[0] && action === "sendMessage"; // lost
@@ -52,6 +54,7 @@ test("the frames of others do not hide that what was sent is not answered", asyn
   chat.sockets[0].say({ presence: { room_name: "lobby", user_name: "bob", event: "joined" } }); // on its way before the cut
   await sleep(30);
   swallow(chat);
+  await until(() => chat.sockets.length === 2);
   assert.equal(await sent, 1);
 });
 
