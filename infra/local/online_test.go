@@ -31,6 +31,15 @@ func chatAt(t *testing.T, change func(*options)) (*server, options) {
 	return s, o
 }
 
+// mostlyWaits runs a test that takes half a minute or more beside others, and leaves it out of a short run.
+func mostlyWaits(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("it waits for a minute")
+	}
+	t.Parallel()
+}
+
 func stopAtEnd(t *testing.T, s *server) {
 	t.Cleanup(func() {
 		if err := s.stop(); err != nil {
@@ -51,10 +60,12 @@ func say(t *testing.T, s *server, room, user, content string) int64 {
 // A network that swallows everything closes no socket. The client finds out, within a minute when nothing is said and within
 // a quarter of one after a send, says so, and catches up on a connection that works.
 func TestAClientOnADeadNetwork(t *testing.T) {
+	mostlyWaits(t)
 	s, _ := chatAt(t, nil)
 	stopAtEnd(t, s)
 	for name, limit := range map[string]time.Duration{"silent": time.Minute, "sending": 15 * time.Second} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			eachNode(t, func(t *testing.T, start func(clientConfig) *nodeClient) {
 				room := t.Name()[len(t.Name())-20:]
 				p := startProxy(t, s.addr)
@@ -87,7 +98,7 @@ func TestAClientOnADeadNetwork(t *testing.T) {
 
 // The page says that it is offline, within a minute, and at once when the browser knows.
 func TestBrowserADeadNetwork(t *testing.T) {
-	t.Parallel() // it mostly waits
+	mostlyWaits(t)
 	b := startBrowsers(t, nil)
 	p := startProxy(t, b.server.addr)
 	direct := b.server.addr
@@ -147,6 +158,7 @@ func serveAgain(t *testing.T, o options) *server {
 // Tokens end while somebody speaks: with a function that has new ones, nobody notices; a fixed one ends visibly. A server that
 // would mute a member does so half a minute after its token's end, so this goes on for longer.
 func TestTokensEndWhileSomebodySpeaks(t *testing.T) {
+	mostlyWaits(t)
 	p := startProvider(t)
 	d := startDoor(t, p, "")
 	const life = 12 * time.Second
@@ -264,6 +276,7 @@ func copyFile(t *testing.T, from, to string) {
 // Twenty clients in fifteen rooms each are cut off at once, where the account takes 1,000 requests a second: every one is in
 // every room again, with what was missed, and knows all who are there.
 func TestManyClientsComeBack(t *testing.T) {
+	mostlyWaits(t)
 	const clients, rooms = 20, 15
 	s, _ := chatAt(t, func(o *options) { o.requestsPerSecond = 1000 })
 	stopAtEnd(t, s)
@@ -323,7 +336,7 @@ func TestManyClientsComeBack(t *testing.T) {
 
 // Of 110 members, 50 leave, in a room too large for it to be told: the list is right within a minute, while it is looked at.
 func TestAListOfMembersHeals(t *testing.T) {
-	t.Parallel() // it mostly waits
+	mostlyWaits(t)
 	const members, leave = 110, 50
 	s, _ := chatAt(t, nil)
 	stopAtEnd(t, s)
