@@ -47,6 +47,9 @@ const PAGE = 100;
 /** Of what arrives out of order, no more is kept than this. The rest is fetched. */
 const MOST_AHEAD = 1000;
 
+/** So many of a room's last messages are held, to be compared with those that come under the same index. */
+const MOST_HELD = 200;
+
 /** How many questions a connection has under way at once: who is in many rooms must not use up its own quota. */
 const MOST_QUESTIONS = 8;
 
@@ -492,7 +495,8 @@ export class Room extends EventTarget {
   #client;
   #timing;
   #ahead = new Map(); // messages that came too early, by index
-  #held = null; // the message that was delivered last
+  #held = new Map(); // the messages that were delivered last, by index
+  #doubt = Infinity; // the index from which on the log may be another one than what is held
   #syncing = null;
   #failures = 0; // of fetching, one after the other
   #watched = true;
@@ -666,8 +670,11 @@ export class Room extends EventTarget {
     if (this.#ended || !Number.isInteger(message.index)) return;
     const mine = this.#settle(message);
     if (this.last !== null && message.index <= this.last) {
-      // A repeated message has an old index, and so has a new one in a log that went back. The tail tells them apart.
-      if (mine || this.#isStrange(message)) this.#timers.startOnce("back", this.#timing.gap, () => this._refresh());
+      // A repeated message has an old index, and so has a new one in a log that went back. The log itself tells them apart.
+      if (mine || this.#isStrange(message)) {
+        this.#doubt = Math.min(this.#doubt, message.index);
+        this.#timers.startOnce("back", this.#timing.gap, () => this._refresh());
+      }
       return;
     }
     if (this.#ahead.size < MOST_AHEAD || message.index === this.last + 1) this.#ahead.set(message.index, message);
@@ -676,9 +683,8 @@ export class Room extends EventTarget {
 
   /** Whether a message at or below the last one cannot be in the log that is known: it is another one, or far younger. */
   #isStrange(message) {
-    const held = this.#held;
-    if (!held) return false;
-    return message.index === held.index ? !isSame(message, held) : message.create_at > held.create_at + 60;
+    const held = this.#held.get(message.index);
+    return held ? !isSame(message, held) : message.create_at > this.#held.get(this.last)?.create_at + 60;
   }
 
   /** Delivers what follows on without a gap. */
@@ -687,7 +693,8 @@ export class Room extends EventTarget {
     for (let m; (m = this.#ahead.get(this.last + 1)); ) {
       this.#ahead.delete(m.index);
       this.last = m.index;
-      this.#held = m;
+      this.#held.set(m.index, m);
+      this.#held.delete(m.index - MOST_HELD);
       this.#emit("message", m);
     }
     if (this.#ahead.size > 0 && !this.#syncing && this._connection) {
@@ -701,7 +708,7 @@ export class Room extends EventTarget {
     if (index <= this.last || index === Infinity) return;
     const skipped = { from: this.last + 1, to: index };
     this.last = index;
-    this.#held = null;
+    this.#held.clear();
     this.#forgetAhead();
     this.#emit("expired", skipped);
   }
@@ -711,25 +718,26 @@ export class Room extends EventTarget {
   }
 
   /**
-   * What to ask for: the last messages at first, later those from the last one that is held on. That one comes again, and
-   * shows that the log is still the one that is known.
+   * What to ask for: the last messages at first, later those from the last one that is held on, or from the one that is in
+   * doubt. That one comes again, and shows whether the log is still the one that is known.
    */
   #whatIsNew() {
     const { last } = this;
     if (last === null) return { fields: { limit: FIRST_MESSAGES } };
-    const held = this.#held?.index === last ? this.#held : null;
-    return { last, held, fields: { after: held ? last - 1 : last, limit: PAGE } };
+    const from = Math.min(last, this.#doubt);
+    return { last, fields: { after: this.#held.has(from) ? from - 1 : last, limit: PAGE } };
   }
 
   /** Takes the answer to what was asked, and tells whether to ask again. */
   #take(page, asked) {
     if (this.#wentBack(page, asked)) {
-      if (asked.last === this.last || page.tail < this.last) this.#reset(); // otherwise that was seen already
+      this.#reset();
       return true;
     }
     const first = asked.last === undefined;
     if (first) this.last ??= (page.messages[0]?.index ?? 1) - 1;
     else if (page.expired) this.#skipTo(this.#firstKept(page) - 1);
+    this.#doubt = Infinity;
     for (const message of page.messages) this._accept(message);
     this.#forgetAhead();
     return !first && page.more;
@@ -742,10 +750,8 @@ export class Room extends EventTarget {
   }
 
   /** Whether an answer proves that the log is no longer the one that is known, as when an older store was restored. */
-  #wentBack(page, { last, held }) {
-    if (page.tail < last) return true;
-    const again = held && page.messages.find((m) => m.index === held.index);
-    return Boolean(again) && !isSame(again, held);
+  #wentBack(page, { last }) {
+    return page.tail < last || page.messages.some((m) => this.#held.has(m.index) && !isSame(m, this.#held.get(m.index)));
   }
 
   /** Begins again, as if nothing had been delivered. */
@@ -753,7 +759,8 @@ export class Room extends EventTarget {
     const { last } = this;
     this.last = null;
     this.ready = false;
-    this.#held = null;
+    this.#held.clear();
+    this.#doubt = Infinity;
     this.#ahead.clear();
     this.#emit("reset", { last });
   }

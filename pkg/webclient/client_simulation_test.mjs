@@ -1,0 +1,203 @@
+// A simulation: clients of client.js, for minutes of a clock that does not wait, on a network on which everything goes wrong.
+// Afterwards everything works for a while, and then each client must have the log as it is, have sent what it was told to
+// send, once and in order, know who is there, and say so. A seed that fails is printed: SEED=n runs it alone.
+
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { ChatClient } from "./files/client.js";
+
+const flush = setImmediate; // the real one
+const settled = () => new Promise((done) => flush(done));
+
+/** Numbers from 0 to 1 that a seed determines. */
+function random(seed) {
+  let state = seed * 2654435761 + 1;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** A chat with a log for each room, and a network whose faults can be switched off. */
+class World {
+  logs = new Map([["lobby", []], ["attic", []]]);
+  sockets = new Set();
+  faulty = true;
+
+  constructor(seed) {
+    this.random = random(seed);
+  }
+
+  chance(p) {
+    return this.faulty && this.random() < p;
+  }
+
+  later(f) {
+    setTimeout(f, 1 + this.random() * (this.chance(0.02) ? 9000 : 200));
+  }
+
+  get WebSocket() {
+    const world = this;
+    return class {
+      readyState = 0;
+      rooms = new Map(); // of which it is a member: the user's name, by room
+      dead = false; // everything is swallowed
+      constructor() {
+        world.later(() => {
+          if (this.readyState !== 0) return;
+          if (world.chance(0.2)) return this.broken();
+          this.readyState = 1;
+          world.sockets.add(this);
+          this.onopen();
+        });
+      }
+      send(text) {
+        if (!this.dead) world.later(() => this.readyState === 1 && !this.dead && world.handle(this, JSON.parse(text)));
+      }
+      receive(frame) {
+        const text = JSON.stringify(frame);
+        if (!world.chance(0.01)) world.later(() => this.readyState === 1 && !this.dead && this.onmessage({ data: text }));
+      }
+      broken() {
+        if (this.readyState === 3) return;
+        this.readyState = 3;
+        this.onclose({ code: 1006 });
+      }
+      close() {
+        this.readyState = 3;
+        world.later(() => world.gone(this));
+      }
+    };
+  }
+
+  gone(socket) {
+    if (!this.sockets.delete(socket)) return;
+    for (const [room, user] of socket.rooms) this.announce(room, user, "left");
+  }
+
+  members(room) {
+    return [...this.sockets].filter((s) => s.rooms.has(room));
+  }
+
+  announce(room_name, user_name, event) {
+    if (event === "left" && this.members(room_name).some((s) => s.rooms.get(room_name) === user_name)) return;
+    for (const s of this.members(room_name)) if (s.rooms.get(room_name) !== user_name) s.receive({ presence: { room_name, user_name, event } });
+  }
+
+  handle(socket, f) {
+    if (this.chance(0.01)) return socket.broken(), this.later(() => this.gone(socket));
+    if (this.chance(0.01)) return (socket.dead = true), setTimeout(() => this.gone(socket), 60_000);
+    if (this.chance(0.02)) return socket.receive({ message: "Too Many Requests", connectionId: "c", requestId: "r" });
+    if (this.chance(0.02)) return socket.receive({ error: { code: "unavailable", message: "no", message_id: f.message_id }, ref: f.ref });
+    const log = this.logs.get(f.room_name);
+    switch (f.action) {
+      case "ping":
+        return socket.receive({ pong: { time: Math.floor(Date.now() / 1000) } });
+      case "joinRoom": {
+        socket.rooms.set(f.room_name, f.user_name);
+        this.announce(f.room_name, f.user_name, "joined");
+        const frames = [{ presence: { room_name: f.room_name, user_name: f.user_name, event: "joined" } }];
+        if (f.limit) frames.push(this.page(log, f));
+        if (f.members) frames.push(this.list(f.room_name));
+        if (this.chance(0.03)) frames.splice(1, 9, { error: { code: "unavailable", message: "no" } });
+        return frames.forEach((frame, i) => socket.receive({ ...frame, ref: f.ref, ...(i < frames.length - 1 && { part: true }) }));
+      }
+      case "getMembers":
+        return socket.receive({ ...this.list(f.room_name), ref: f.ref });
+      case "getRecentMessages":
+        return socket.receive({ ...this.page(log, f), ref: f.ref });
+      case "sendMessage": {
+        let stored = log.find((m) => m.message_id === f.message_id && m.user_name === f.user_name);
+        const { room_name, user_name, content, message_id } = f;
+        if (!stored) log.push((stored = { room_name, index: log.length + 1, user_name, content, message_id, create_at: Math.floor(Date.now() / 1000) }));
+        for (const s of new Set([socket, ...this.members(room_name)])) s.receive({ messages: [stored] });
+      }
+    }
+  }
+
+  page(log, { after, limit }) {
+    const from = after === undefined ? Math.max(0, log.length - limit) : after;
+    const messages = log.slice(from, from + limit);
+    return { messages, ...(after !== undefined && { tail: log.length, ...(from + limit < log.length && { more: true }) }) };
+  }
+
+  list(room_name) {
+    const users = new Map();
+    for (const s of this.members(room_name)) users.set(s.rooms.get(room_name), (users.get(s.rooms.get(room_name)) ?? 0) + 1);
+    return { members: { room_name, users: [...users].map(([user_name, connections]) => ({ user_name, connections })) } };
+  }
+}
+
+/** A client, and what it shows of a room. */
+function watch(world, user, room) {
+  const shown = [];
+  room.addEventListener("message", (e) => shown.push(e.detail));
+  room.addEventListener("reset", () => (shown.length = 0));
+  return { user, room, shown, sent: [] };
+}
+
+async function simulate(seed) {
+  mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1e12 });
+  const world = new World(seed);
+  const math = mock.method(Math, "random", random(seed + 0.5)); // the client's jitter
+  const clients = ["ann", "bob", "carol"].map((user) => new ChatClient("wss://chat.example.com/dev", { user, WebSocket: world.WebSocket }));
+  try {
+    const views = clients.flatMap((client) => [...world.logs.keys()].map((name) => watch(world, client.user, client.join(name))));
+    const pass = async (seconds, each = () => {}) => {
+      for (let ms = 0; ms < seconds * 1000; ms += 100) {
+        mock.timers.tick(100);
+        await settled();
+        each();
+      }
+    };
+    let wentBack = false;
+    await pass(400, () => {
+      if (world.random() < 0.04) {
+        const view = views[Math.floor(world.random() * views.length)];
+        const content = `${view.user} ${view.sent.length}`;
+        view.sent.push(content);
+        view.room.send(content).catch((error) => assert.fail(error));
+      }
+      if (seed % 3 === 0 && !wentBack && world.random() < 0.0006) { // the chat starts again, with an older store
+        wentBack = true;
+        for (const log of world.logs.values()) log.splice(Math.floor(log.length * world.random()));
+        for (const socket of world.sockets) socket.broken();
+        world.sockets.clear();
+      }
+    });
+    world.faulty = false;
+    await pass(600); // a connection that is dead, a pause, a list that is wrong, and the question for news
+    for (const client of clients) assert.equal(client.state, "online", client.user);
+    for (const { user, room, shown, sent } of views) {
+      const where = `${user} in the ${room.name}`;
+      const log = world.logs.get(room.name);
+      assert.deepEqual(shown.map((m) => [m.index, m.content]), log.slice(log.length - shown.length).map((m) => [m.index, m.content]), where);
+      assert.equal(room.last, log.length, where);
+      assert.deepEqual(room.outbox, [], where);
+      const stored = log.filter((m) => m.user_name === user).map((m) => m.content);
+      if (!wentBack) assert.deepEqual(stored, sent, where);
+      else assert.deepEqual(stored, sent.filter((content) => stored.includes(content)), where);
+      assert.deepEqual([...room.members.keys()].sort(), ["ann", "bob", "carol"], where);
+      assert.equal(room.trouble, null, where);
+    }
+  } finally {
+    for (const client of clients) client.close();
+    math.mock.restore();
+    mock.timers.reset();
+  }
+}
+
+test("whatever goes wrong, each client has the log in the end", async () => {
+  const only = Number(process.env.SEED);
+  const runs = Number(process.env.RUNS ?? 30);
+  for (const seed of only ? [only] : Array.from({ length: runs }, (_, i) => i + 1)) {
+    try {
+      await simulate(seed);
+    } catch (error) {
+      error.message = `SEED=${seed}: ${error.message}`;
+      throw error;
+    }
+  }
+});
