@@ -131,6 +131,10 @@ func TestTheDoor(t *testing.T) {
 		claims("good in 20 seconds", map[string]any{"nbf": after(20 * time.Second)}),
 		claims("no rooms", map[string]any{"rooms": []string{}}),
 		claims("no claim of rooms", map[string]any{"rooms": nil}),
+		claims("a name with a mark of direction", map[string]any{"name": "\u05d3\u05e0\u05d9\u200f"}),
+		claims("a name with a soft hyphen", map[string]any{"name": "Lang\u00adstrumpf"}),
+		claims("a name with the flag of England", map[string]any{"name": "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"}),
+		claims("a name of 192 bytes that are 128 in its canonical form", map[string]any{"name": strings.Repeat("e\u0301", 64)}),
 		claims("claims that nobody asked for", map[string]any{"admin": true, "deep": map[string]any{"a": []int{1}}}),
 		header("no key id", map[string]any{"kid": nil}),
 		header("no type", map[string]any{"typ": nil}),
@@ -178,6 +182,7 @@ func TestTheDoor(t *testing.T) {
 		claims("an empty name", map[string]any{"name": ""}),
 		claims("a name that is a number", map[string]any{"name": 7}),
 		claims("a name with a control character", map[string]any{"name": "a\nb"}),
+		claims("a name that turns text around", map[string]any{"name": "a\u202eb"}),
 		claims("a name of 129 bytes", map[string]any{"name": strings.Repeat("n", 129)}),
 		claims("a name of 10 KB", map[string]any{"name": strings.Repeat("n", 10<<10)}),
 		claims("rooms that are text", map[string]any{"rooms": "lobby"}),
@@ -282,7 +287,7 @@ func TestRoomsOutsideTheToken(t *testing.T) {
 			{"action": "sendMessage", "user_name": "ann", "content": "hello"},
 			{"action": "getRecentMessages"}, {"action": "joinRoom"}, {"action": "leaveRoom"}, {"action": "getMembers"},
 		}
-		for _, room := range []string{"attic", "Lobby", "lobby ", "lob", "lobbyx", "team", "Team-1", "cafe\u0301", "l\u043ebby", "axb", "*"} {
+		for _, room := range []string{"attic", "Lobby", "lobby ", "lob", "lobbyx", "team", "Team-1", "cafe", "cafe\u0300", "l\u043ebby", "axb", "*"} {
 			for _, action := range actions {
 				action["room_name"], action["ref"] = room, "r"
 				if answer := ask(t, c, action, 1)[0]; codeOf(answer) != "forbidden" || answer["ref"] != "r" {
@@ -290,7 +295,7 @@ func TestRoomsOutsideTheToken(t *testing.T) {
 				}
 			}
 		}
-		for _, room := range []string{"lobby", "team-", "team-1", "caf\u00e9", "a*b"} {
+		for _, room := range []string{"lobby", "team-", "team-1", "caf\u00e9", "cafe\u0301", "a*b"} {
 			for _, action := range actions {
 				action["room_name"], action["ref"] = room, "r"
 				if answer := ask(t, c, action, 1)[0]; codeOf(answer) != "" {

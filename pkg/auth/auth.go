@@ -193,17 +193,20 @@ func tokenOf(headers map[string][]string) (string, error) {
 // grant reads the configured claims.
 func (a *Authorizer) grant(c claims) (Grant, error) {
 	g := Grant{Expires: c.expires}
-	if err := json.Unmarshal(c.all[a.config.NameClaim], &g.User); err != nil || !isName(g.User) {
-		return g, refuse(ReasonClaims, "the claim %s is not a name: a string of 1 to %d bytes without characters that cannot be seen", a.config.NameClaim, maxNameBytes)
+	if err := json.Unmarshal(c.all[a.config.NameClaim], &g.User); err != nil {
+		return g, refuse(ReasonClaims, "the claim %s is not a string", a.config.NameClaim)
 	}
-	if a.config.RoomsClaim == "" {
+	switch raw, ok := c.all[a.config.RoomsClaim]; {
+	case a.config.RoomsClaim == "":
 		g.Rooms = []string{"*"}
-		return g, nil
-	}
-	if raw, ok := c.all[a.config.RoomsClaim]; ok { // a token without the claim allows no room
+	case ok: // a token without the claim allows no room
 		if err := json.Unmarshal(raw, &g.Rooms); err != nil || string(raw) == "null" {
 			return g, refuse(ReasonClaims, "the claim %s is not a list of strings", a.config.RoomsClaim)
 		}
+	}
+	g, err := g.canonical()
+	if err != nil {
+		return g, refuse(ReasonClaims, "the claim %s is no name that a user can have: %v", a.config.NameClaim, err)
 	}
 	return g, nil
 }

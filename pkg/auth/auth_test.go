@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -21,93 +20,6 @@ import (
 	"wschat/infra/local/demoissuer"
 	"wschat/pkg/auth"
 )
-
-// The table of who may use which room. What the handshake and the actions make of it is tested in infra/local.
-func TestRoomPatterns(t *testing.T) {
-	type row struct {
-		rooms []string
-		room  string
-	}
-	allow := []row{
-		{[]string{"lobby"}, "lobby"},
-		{[]string{"attic", "lobby"}, "lobby"},
-		{[]string{"team-*"}, "team-1"},
-		{[]string{"team-*"}, "team-"},
-		{[]string{"*"}, "anything"},
-		{[]string{"team-*"}, "team-*"},
-		{[]string{"a*b"}, "a*b"},
-		{[]string{"a**"}, "a*c"},
-		{[]string{"\u00e9*"}, "\u00e9t\u00e9"},
-	}
-	deny := []row{
-		{nil, "lobby"},
-		{[]string{}, "lobby"},
-		{[]string{""}, "lobby"},
-		{[]string{"lobby"}, "Lobby"},
-		{[]string{"Lobby"}, "lobby"},
-		{[]string{"lobby"}, "lobby "},
-		{[]string{"lobby"}, "lobbyx"},
-		{[]string{"lobby"}, "lobb"},
-		{[]string{"team-*"}, "team"},
-		{[]string{"team-*"}, "Team-1"},
-		{[]string{"a*b"}, "axb"},
-		{[]string{"*b"}, "ab"},
-		{[]string{"a**"}, "abc"},
-		{[]string{"?"}, "a"},
-		{[]string{"[a-z]"}, "a"},
-		{[]string{"caf\u00e9"}, "cafe\u0301"},
-		{[]string{"cafe\u0301*"}, "caf\u00e9"},
-		{[]string{"lobby"}, "l\u043ebby"},
-		{[]string{"\u212a"}, "K"},
-	}
-	for want, rows := range map[bool][]row{true: allow, false: deny} {
-		for _, r := range rows {
-			if got := (auth.Grant{Rooms: r.rooms}).Allows(r.room); got != want {
-				t.Errorf("%q allow %q: %v", r.rooms, r.room, got)
-			}
-		}
-	}
-}
-
-func TestAContextThatIsNoGrantIsRefused(t *testing.T) {
-	for _, context := range []map[string]any{
-		nil,
-		{},
-		{"user": `"ann"`},
-		{"user": `"ann"`, "expires": "1"},
-		{"user": `"ann"`, "rooms": `["*"]`},
-		{"expires": "1", "rooms": `["*"]`},
-		{"user": `""`, "expires": "1", "rooms": `["*"]`},
-		{"user": "ann", "expires": "1", "rooms": `["*"]`},
-		{"user": 7, "expires": "1", "rooms": `["*"]`},
-		{"user": `"ann"`, "expires": "soon", "rooms": `["*"]`},
-		{"user": `"ann"`, "expires": 1.0, "rooms": `["*"]`},
-		{"user": `"ann"`, "expires": "1", "rooms": "lobby"},
-		{"user": `"ann"`, "expires": "1", "rooms": []any{"lobby"}},
-		{"user": `"ann"`, "expires": "1", "rooms": nil},
-	} {
-		if g, err := auth.FromContext(context); err == nil {
-			t.Errorf("%v gives %+v", context, g)
-		}
-	}
-}
-
-// FuzzRoomPatterns compares with the rule as a person would say it.
-func FuzzRoomPatterns(f *testing.F) {
-	f.Add("team-*", "team-1")
-	f.Add("a*b", "axb")
-	f.Add("*", "")
-	f.Add("caf\u00e9", "cafe\u0301")
-	f.Fuzz(func(t *testing.T, pattern, room string) {
-		want := pattern == room
-		if strings.HasSuffix(pattern, "*") && len(room) >= len(pattern)-1 && room[:len(pattern)-1] == pattern[:len(pattern)-1] {
-			want = true
-		}
-		if got := (auth.Grant{Rooms: []string{pattern}}).Allows(room); got != want {
-			t.Errorf("%q allows %q: %v", pattern, room, got)
-		}
-	})
-}
 
 // newDoor is an authorizer that trusts a demonstration provider.
 func newDoor(t testing.TB) (*auth.Authorizer, *demoissuer.Issuer) {
@@ -168,32 +80,6 @@ func ask(t testing.TB, a *auth.Authorizer, offered string) (effect string, conte
 	return s[0].Effect, got.Context
 }
 
-// What is granted arrives, whatever letters it has, as ASCII: nobody says what API Gateway makes of others.
-func TestAGrantSurvivesItsWay(t *testing.T) {
-	a, issuer := newDoor(t)
-	for user, rooms := range map[string][]string{
-		"ann": {"lobby", "team-*"}, "bob": {}, "سلمى \"O'Hara\"": {"caf\u00e9", "\U0001f600*", "a\\b<c>&"},
-	} {
-		token, err := issuer.Token(user, time.Hour, map[string]any{"rooms": rooms})
-		if err != nil {
-			t.Fatal(err)
-		}
-		effect, context := ask(t, a, "chat, "+token)
-		for name, value := range context {
-			if strings.ContainsFunc(value.(string), func(r rune) bool { return r < ' ' || r > '~' }) {
-				t.Errorf("%s is %q", name, value)
-			}
-		}
-		g, err := auth.FromContext(context)
-		if err != nil || effect != "Allow" {
-			t.Fatal(effect, err)
-		}
-		if g.User != user || !reflect.DeepEqual(g.Rooms, rooms) || time.Until(g.Expires) < 59*time.Minute || time.Until(g.Expires) > 61*time.Minute {
-			t.Errorf("got %+v", g)
-		}
-	}
-}
-
 // Logs and metrics tell refusals apart.
 func TestReasons(t *testing.T) {
 	var log bytes.Buffer
@@ -230,7 +116,10 @@ func TestReasons(t *testing.T) {
 		{made(map[string]any{"nbf": clock.Add(2 * time.Minute).Unix()}), auth.ReasonNotYet},
 		{made(map[string]any{"nbf": clock.Add(time.Hour).Unix()}), auth.ReasonNotYet},
 		{made(map[string]any{"Exp": clock.Add(time.Hour).Unix()}), auth.ReasonMalformed},
-		{made(map[string]any{"name": "a\u200bb"}), auth.ReasonClaims},
+		{made(map[string]any{"name": "a\u202eb"}), auth.ReasonClaims},
+		{made(map[string]any{"name": "a\u0085b"}), auth.ReasonClaims},
+		{made(map[string]any{"name": "\u200b"}), auth.ReasonClaims},
+		{made(map[string]any{"name": strings.Repeat("\u0958", 42)}), auth.ReasonClaims},
 		{made(map[string]any{"rooms": slices.Repeat([]string{"r"}, 1300)}), auth.ReasonClaims},
 	} {
 		log.Reset()

@@ -7,16 +7,32 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"wschat/pkg/chat"
 )
 
-// Grant is what a token allows: who somebody is, which rooms they may use, and until when.
+// Grant is what a token allows: who somebody is, which rooms they may use, and until when. Names and patterns are in
+// their canonical form, both in a grant that the authorizer makes and in one out of an event.
 type Grant struct {
 	User    string
 	Rooms   []string // names, and patterns that end with *, as team-*; * alone is every room
 	Expires time.Time
+}
+
+// canonical returns the grant with its name and its patterns in their canonical form. The error says why the user can
+// have no such name.
+func (g Grant) canonical() (Grant, error) {
+	user, err := chat.CanonicalTokenUser(g.User)
+	if err == nil && user == "" {
+		err = errors.New("the name is empty")
+	}
+	rooms := make([]string, len(g.Rooms))
+	for i, pattern := range g.Rooms {
+		rooms[i] = chat.CanonicalPattern(pattern)
+	}
+	return Grant{User: user, Rooms: rooms, Expires: g.Expires}, err
 }
 
 // The names of a grant's parts in an authorizer's context, whose values are strings
@@ -27,15 +43,13 @@ const (
 	contextExpires = "expires" // seconds since the epoch
 )
 
-// context is the grant on its way to the handlers. What is not ASCII is escaped: API Gateway does not say what becomes of it,
-// and two names that became one would be a hole.
+// context is the grant on its way to the handlers. What is not ASCII is escaped: API Gateway does not say what becomes
+// of it, and two names that became one would be a hole.
 func (g Grant) context() map[string]string {
-	rooms := g.Rooms
-	if rooms == nil {
-		rooms = []string{}
-	}
 	return map[string]string{
-		contextUser: asciiJSON(g.User), contextRooms: asciiJSON(rooms), contextExpires: strconv.FormatInt(g.Expires.Unix(), 10),
+		contextUser:    asciiJSON(g.User),
+		contextRooms:   asciiJSON(g.Rooms),
+		contextExpires: strconv.FormatInt(g.Expires.Unix(), 10),
 	}
 }
 
@@ -57,22 +71,31 @@ func asciiJSON(v any) string {
 	return ascii.String()
 }
 
-// FromContext reads the grant in requestContext.authorizer of an event. Without every part of one, nobody has been let in.
+// FromContext reads the grant in requestContext.authorizer of an event. Without every part of one, nobody has been let
+// in.
 func FromContext(context map[string]any) (g Grant, err error) {
 	user, _ := context[contextUser].(string)
 	rooms, _ := context[contextRooms].(string)
 	expires, _ := context[contextExpires].(string)
 	seconds, err := strconv.ParseInt(expires, 10, 64)
-	if err = errors.Join(err, json.Unmarshal([]byte(user), &g.User), json.Unmarshal([]byte(rooms), &g.Rooms)); err != nil || g.User == "" {
+	if errors.Join(err, json.Unmarshal([]byte(user), &g.User), json.Unmarshal([]byte(rooms), &g.Rooms)) != nil {
 		return Grant{}, errors.New("the event has no grant: is the authorizer attached to $connect?")
 	}
 	g.Expires = time.Unix(seconds, 0)
+	if g, err = g.canonical(); err != nil {
+		return Grant{}, fmt.Errorf("the event's grant names nobody: %w", err)
+	}
 	return g, nil
 }
 
-// Allows tells whether the grant covers a room. Names are compared byte for byte: letters that look alike, or that would be
-// the same in another normal form, are different rooms, here as in the store. Only a * at the end of a pattern stands for
-// any rest.
+// Allows tells whether the grant covers a room, whose name must be in its canonical form.
+//
+// Names are compared byte for byte: letters that only look alike are different rooms, here as in the store. Only a * at
+// the end of a pattern stands for any rest. Both sides are in their canonical form, so it does not matter how a letter
+// was typed, in the claim or in the room: every form of café* allows every form of café-1. It also means that a letter
+// with an accent is another letter than the one without: cafe* allows neither form of café, although one of them begins
+// with the letters of cafe. Only a mark that makes no letter of its own, as an acute on a q, counts as a part of the
+// rest.
 func (g Grant) Allows(room string) bool {
 	for _, pattern := range g.Rooms {
 		prefix, isPattern := strings.CutSuffix(pattern, "*")
@@ -81,16 +104,4 @@ func (g Grant) Allows(room string) bool {
 		}
 	}
 	return false
-}
-
-// maxNameBytes is the chat's own limit for names.
-const maxNameBytes = 128
-
-// isName tells whether a claim can be a user's name in the chat: without control characters, and without those that show
-// nothing or turn the text around, but for the two that join letters where a script needs it.
-func isName(s string) bool {
-	const zeroWidthNonJoiner, zeroWidthJoiner = '\u200c', '\u200d'
-	return s != "" && len(s) <= maxNameBytes && utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
-		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) && r != zeroWidthNonJoiner && r != zeroWidthJoiner
-	})
 }

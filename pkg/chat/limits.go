@@ -11,19 +11,12 @@ import (
 const (
 	MaxContentBytes = 16 << 10 // a message's content
 	MaxFrameBytes   = 32 << 10 // one encoded frame: API Gateway's own limit and the unit it bills
-	MaxNameBytes    = 128      // a room name, a user name, a message id
+	MaxNameBytes    = 128      // a room name, a user name (both in their canonical form), a message id
 	DefaultHistory  = 10       // messages in a history reply that names no limit
 	MaxHistory      = 100      // messages in one history reply
 )
 
-// checkRoom refuses room names that are empty, too long, with control characters, or reserved for the store's own rows ("#…").
-func checkRoom(room string) error {
-	if strings.HasPrefix(room, "#") {
-		return InvalidField("room_name", "must not begin with #")
-	}
-	return checkName("room_name", room)
-}
-
+// checkName refuses names and ids that are empty, too long, or with control characters.
 func checkName(field, name string) error {
 	switch {
 	case name == "":

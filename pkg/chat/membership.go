@@ -11,7 +11,7 @@ import (
 // membership ends at the given time at the latest; the zero time is no bound.
 func (s Service) Connect(ctx context.Context, connectionID, room, user string, until time.Time) error {
 	if room == "" {
-		return checkOptionalName("user_name", user)
+		return checkOptionalUser(user)
 	}
 	// The time is taken here, not from the event: it marks how long the connection may still be in its own $connect, and
 	// that began long ago where the function had a cold start. Where the store was slow the row is written again, so that
@@ -89,7 +89,7 @@ func (s Service) answerJoin(ctx context.Context, m Member, ask CatchUp) error {
 
 // join writes the membership, and returns what it replaced.
 func (s Service) join(ctx context.Context, m *Member) (before Member, err error) {
-	if err := errors.Join(checkRoom(m.Room), checkOptionalName("user_name", m.User)); err != nil {
+	if err := errors.Join(checkRoom(m.Room), checkOptionalUser(m.User)); err != nil {
 		return Member{}, err
 	}
 	m.JoinedAt = s.Now()

@@ -131,7 +131,7 @@ func unconfirmed(d Draft) string {
 }
 
 func (s Service) checkDraft(d Draft) error {
-	err := errors.Join(checkRoom(d.Room), checkName("user_name", d.User), checkContent(d.Content),
+	err := errors.Join(checkRoom(d.Room), checkUser(d.User), checkContent(d.Content),
 		checkOptionalName("message_id", d.ID))
 	if err != nil {
 		return err

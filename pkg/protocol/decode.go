@@ -22,8 +22,12 @@ const (
 )
 
 // Frame is a client's frame: a JSON object whose fields have not been looked at yet. Field names are matched exactly,
-// unknown ones are ignored, null counts as missing, and of a name that is repeated the last one counts.
+// unknown ones are ignored, null counts as missing, and of a name that is repeated the last one counts. The names of
+// rooms and users come out of it in their canonical form (see chat.CanonicalRoom), or not at all.
 type Frame map[string]json.RawMessage
+
+// vouched is a field that marks a frame whose user_name SetUser has set. Decode lets no client set it.
+const vouched = "\x00vouched"
 
 // Decode reads a frame. Its error is a *chat.Error with chat.CodeInvalidJSON.
 func Decode(body string) (Frame, error) {
@@ -39,6 +43,7 @@ func Decode(body string) (Frame, error) {
 			delete(f, name)
 		}
 	}
+	delete(f, vouched)
 	return f, nil
 }
 
@@ -46,24 +51,29 @@ func invalidJSON(sentence string) error {
 	return &chat.Error{Code: chat.CodeInvalidJSON, Message: sentence}
 }
 
-// Room is the room that a frame names, whatever its action; "" where it names none, or not with a string.
+// Room is the room that a frame names, whatever its action; "" if it names none, or if no room can have that name.
 func (f Frame) Room() string {
 	s, _ := f.optionalString("room_name")
 	return s
 }
 
-// SetUser puts a name in the place of the frame's own user_name, and tells whether that was another.
+// SetUser puts the name in a token, in its canonical form, in the place of the frame's own user_name, and tells whether
+// that was another.
 func (f Frame) SetUser(name string) (other bool) {
-	if given, err := f.optionalString("user_name"); f["user_name"] != nil && (err != nil || given != name) {
-		other = true
+	if f["user_name"] != nil {
+		given, err := f.string("user_name")
+		if err == nil {
+			given, err = chat.CanonicalTokenUser(given)
+		}
+		other = err != nil || given != name
 	}
-	f["user_name"] = encode(name)
+	f["user_name"], f[vouched] = encode(name), encode(true)
 	return other
 }
 
 // Text returns a field for an error frame to quote, or "" where it is no string or too long to be quoted.
 func (f Frame) Text(name string) string {
-	s, err := f.optionalString(name)
+	s, err := f.string(name)
 	if err != nil || len(s) > chat.MaxNameBytes {
 		return ""
 	}
@@ -166,7 +176,22 @@ func (f Frame) requiredString(name string) (string, error) {
 	return f.optionalString(name)
 }
 
+// optionalString returns a field; the names of rooms and users in their canonical form.
 func (f Frame) optionalString(name string) (string, error) {
+	s, err := f.string(name)
+	switch {
+	case err != nil:
+		return "", err
+	case name == "room_name":
+		return chat.CanonicalRoom(s)
+	case name == "user_name" && f[vouched] == nil:
+		return chat.CanonicalUser(s)
+	}
+	return s, nil
+}
+
+// string returns a field as it was sent, and "" for none.
+func (f Frame) string(name string) (string, error) {
 	raw, ok := f[name]
 	if !ok {
 		return "", nil

@@ -45,12 +45,22 @@ func (h *Handler) admit(in *invocation) error {
 	return nil
 }
 
-// checkRoom refuses a room that the token does not allow. An empty name is no room, and is refused where one is needed.
+// checkRoom refuses a room that the token does not allow. The name must be in its canonical form, in which the room is
+// then used. An empty name is no room, and is refused where one is needed.
 func (a access) checkRoom(room string) error {
 	if a.on && room != "" && !a.grant.Allows(room) {
 		return &chat.Error{Code: chat.CodeForbidden, Message: "your token does not allow the room " + quote(room)}
 	}
 	return nil
+}
+
+// user is the name that the client acts under: the token's, or without authentication the one that it gives, in its
+// canonical form.
+func (a access) user(given string) (string, error) {
+	if a.on {
+		return a.grant.User, nil
+	}
+	return chat.CanonicalUser(given)
 }
 
 // until is when the client's memberships end at the latest; zero where there is no bound.

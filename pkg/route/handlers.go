@@ -77,17 +77,22 @@ func connect(ctx context.Context, in *invocation) (string, error) {
 		}
 		query[name] = values[0]
 	}
-	in.note(query["room_name"])
-	if in.access.on {
-		query["user_name"] = in.access.grant.User
+	room, err := chat.CanonicalRoom(query["room_name"])
+	if err != nil {
+		return "", err
 	}
-	if err := in.access.checkRoom(query["room_name"]); err != nil {
+	in.note(room)
+	user, err := in.access.user(query["user_name"])
+	if err != nil {
+		return "", err
+	}
+	if err := in.access.checkRoom(room); err != nil {
 		return "", err
 	}
 	if in.offersChat() {
 		in.headers = map[string]string{"Sec-WebSocket-Protocol": auth.Subprotocol}
 	}
-	return "Connect successful.", in.chat.Connect(ctx, in.Context.ConnectionID, query["room_name"], query["user_name"], in.access.until())
+	return "Connect successful.", in.chat.Connect(ctx, in.Context.ConnectionID, room, user, in.access.until())
 }
 
 // refusedOrigin returns the origin of the page that opens the connection, where such pages may not. Browsers always send
