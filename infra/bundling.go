@@ -5,7 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	goruntime "runtime"
+	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
@@ -13,25 +13,28 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
+// program is the function's package.
+const program = "wschat/lambda"
+
 // code is the function's program, compiled while the app runs, by Go on this machine. The asset is known by what comes
-// out, and the same source gives the same bytes.
-func code(s settings) awslambda.Code {
-	return awslambda.Code_FromAsset(jsii.String(moduleRoot()), &awss3assets.AssetOptions{
+// out, and the same source gives the same bytes. root is the folder that moduleRoot returns.
+func code(s settings, root string) awslambda.Code {
+	return awslambda.Code_FromAsset(&root, &awss3assets.AssetOptions{
 		AssetHashType: awscdk.AssetHashType_OUTPUT,
 		Bundling: &awscdk.BundlingOptions{
 			Image: awscdk.DockerImage_FromRegistry(jsii.String("none: Go compiles the function on this machine")),
-			Local: &compiler{goarch: map[string]string{"arm64": "arm64", "x86_64": "amd64"}[s.architecture]},
+			Local: &compiler{root: root, goarch: map[string]string{"arm64": "arm64", "x86_64": "amd64"}[s.architecture]},
 		},
 	})
 }
 
 // compiler builds the function. The CDK calls it.
-type compiler struct{ goarch string }
+type compiler struct{ root, goarch string }
 
 // TryBundle compiles into the folder. It returns true: there is no other way to fall back on. A compiler error ends the
 // app, with what the compiler says.
 func (c *compiler) TryBundle(outputDir *string, _ *awscdk.BundlingOptions) *bool {
-	if err := compile(*outputDir, c.goarch); err != nil {
+	if err := compile(c.root, *outputDir, c.goarch); err != nil {
 		fmt.Fprintln(os.Stderr, "infra:", err)
 		os.Exit(1)
 	}
@@ -39,10 +42,10 @@ func (c *compiler) TryBundle(outputDir *string, _ *awscdk.BundlingOptions) *bool
 }
 
 // compile builds the function for Lambda: static, without the paths of this machine or the state of its checkout.
-func compile(dir, goarch string) error {
+func compile(root, dir, goarch string) error {
 	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=",
-		"-o", filepath.Join(dir, "bootstrap"), "./lambda")
-	build.Dir = moduleRoot()
+		"-o", filepath.Join(dir, "bootstrap"), program)
+	build.Dir = root
 	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("compile the function: %w\n%s", err, out)
@@ -50,8 +53,16 @@ func compile(dir, goarch string) error {
 	return nil
 }
 
-// moduleRoot is this checkout.
-func moduleRoot() string {
-	_, file, _, _ := goruntime.Caller(0)
-	return filepath.Dir(filepath.Dir(file))
+// moduleRoot returns the folder of the checkout that the working directory is in. It asks the go command, because a program
+// that was built with -trimpath does not know where its source is.
+func moduleRoot() (string, error) {
+	list := exec.Command("go", "list", "-find", "-f", "{{.Module.Dir}}", program)
+	var said strings.Builder
+	list.Stderr = &said
+	out, err := list.Output()
+	if err != nil {
+		return "", fmt.Errorf("the function's source is not here: run this in the project's folder, where cdk.json is, "+
+			"with Go on PATH (go list %s: %w: %s)", program, err, strings.Join(strings.Fields(said.String()), " "))
+	}
+	return strings.TrimRight(string(out), "\r\n"), nil
 }

@@ -18,7 +18,7 @@ func TestTheRealCLI(t *testing.T) {
 	for range 2 {
 		out := t.TempDir()
 		cmd := exec.Command(cdk, "synth", "--quiet", "--output", out)
-		cmd.Dir = moduleRoot()
+		cmd.Dir = filepath.Dir(installed.Dir())
 		if b, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, b)
 		}
@@ -72,6 +72,37 @@ func TestWrongContextAtTheCommandLine(t *testing.T) {
 		}
 		if got := strings.TrimSpace(string(b)); got != says {
 			t.Errorf("%s: says\n%s\nwant\n%s", context, got, says)
+		}
+	}
+}
+
+// A program that was built with -trimpath does not know the folder of its source: it looks for it where it runs.
+func TestTheSourceIsFoundAtRunTime(t *testing.T) {
+	installed.Program(t, "node")
+	infra := filepath.Join(t.TempDir(), "infra")
+	if b, err := exec.Command("go", "build", "-trimpath", "-o", infra, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	root := filepath.Dir(installed.Dir())
+	for _, tc := range []struct {
+		dir  string
+		says string // "" if it works from there
+	}{
+		{root, ""},
+		{filepath.Join(root, "infra", "testdata"), ""},
+		{t.TempDir(), "infra: the function's source is not here: run this in the project's folder, where cdk.json is, with Go on PATH (go list"},
+	} {
+		cmd := exec.Command(infra)
+		cmd.Dir = tc.dir
+		out := t.TempDir()
+		cmd.Env = append(os.Environ(), "CDK_OUTDIR="+out, "CDK_CONTEXT_JSON=")
+		b, err := cmd.CombinedOutput()
+		said := strings.TrimSpace(string(b))
+		if _, missing := os.Stat(filepath.Join(out, "Chat-dev.template.json")); (err == nil) != (tc.says == "") || (missing == nil) != (err == nil) {
+			t.Errorf("in %s: %v\n%s", tc.dir, err, said)
+		}
+		if err != nil && (!strings.HasPrefix(said, tc.says) || strings.Contains(said, "\n")) {
+			t.Errorf("in %s it says %s", tc.dir, said)
 		}
 	}
 }

@@ -29,7 +29,7 @@ type function struct {
 	role awsiam.Role
 }
 
-func newFunction(scope constructs.Construct, s settings, t tables) function {
+func newFunction(scope constructs.Construct, s settings, t tables, root string) function {
 	logs := newLogGroup(scope, "FunctionLogs")
 	role := awsiam.NewRole(scope, jsii.String("FunctionRole"), &awsiam.RoleProps{
 		AssumedBy:   awsiam.NewServicePrincipal(jsii.String("lambda.amazonaws.com"), nil),
@@ -68,7 +68,7 @@ func newFunction(scope constructs.Construct, s settings, t tables) function {
 		Runtime:      runtime(s),
 		Architecture: architecture(s),
 		Handler:      jsii.String("bootstrap"),
-		Code:         code(s),
+		Code:         code(s, root),
 		Role:         role,
 		LogGroup:     logs,
 		// The program needs about 30 MB. Lambda gives processor time by memory, and a fan-out of a thousand signed posts

@@ -30,13 +30,17 @@ func run() error {
 	if err := checkContext(given); err != nil {
 		return err
 	}
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
 	defer jsii.Close()
 	app := awscdk.NewApp(nil)
 	s, err := readSettings(func(name string) any { return app.Node().TryGetContext(&name) })
 	if err != nil {
 		return err
 	}
-	newStack(app, s)
+	newStack(app, s, root)
 	app.Synth(nil)
 	return nil
 }

@@ -6,14 +6,14 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// newStack composes the chat of one stage.
-func newStack(scope constructs.Construct, s settings) awscdk.Stack {
+// newStack composes the chat of one stage. root is the folder of the function's module.
+func newStack(scope constructs.Construct, s settings, root string) awscdk.Stack {
 	stack := awscdk.NewStack(scope, jsii.String("Chat-"+s.stage), &awscdk.StackProps{
 		Description: jsii.String("A chat on an API Gateway WebSocket API, Lambda and DynamoDB, stage " + s.stage),
 	})
 	awscdk.Tags_Of(stack).Add(jsii.String("chat:stage"), &s.stage, nil)
 	t := newTables(stack, s)
-	fn := newFunction(stack, s, t)
+	fn := newFunction(stack, s, t, root)
 	ws := newWebSocketAPI(stack, s, fn.Function)
 	fn.postTo(ws)
 	http := newHTTPAPI(stack, s, fn.Function)

@@ -56,7 +56,7 @@ func stackOf(t *testing.T, context map[string]any) awscdk.Stack {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newStack(app, s)
+	return newStack(app, s, filepath.Dir(installed.Dir()))
 }
 
 // template is the synthesised template of a configuration.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -53,10 +52,16 @@ func Program(t testing.TB, programs ...string) string {
 	return ""
 }
 
-// Dir is the folder test of this checkout.
+// Dir is the folder test of the checkout that the working directory is in, which for a test is its package's folder. (Where the
+// source was at compile time is not known to a test that was built with -trimpath.)
 func Dir() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Dir(filepath.Dir(file))
+	dir, err := os.Getwd()
+	for ; err == nil && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, missing := os.Stat(filepath.Join(dir, "go.mod")); missing == nil {
+			return filepath.Join(dir, "test")
+		}
+	}
+	panic(fmt.Sprintf("installed: no go.mod in or above the working directory %s: %v", dir, err))
 }
 
 func missing(t testing.TB, program string) {
