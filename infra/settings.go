@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -34,7 +33,7 @@ type settings struct {
 	throttleBurst        int      // messages at once
 	domainName           string   // of the WebSocket API; "" for AWS's own
 	certificateArn       string   // of the domain's certificate, in the stack's Region
-	allowedOrigins       []string // of web pages that may connect; none for all
+	allowedOrigins       []string // of web pages that may connect, as config.ParseOrigins returns them; none for all
 	alarmEmail           string   // who is told of alarms; "" for nobody
 	logLevel             string   // of the function's log: debug, info, warn or error
 	tracing              bool     // with X-Ray
@@ -169,19 +168,21 @@ func (r *reader) number(name string, otherwise, least, most int) int {
 	return n
 }
 
-// origins takes a list with commas: https://chat.example.com,http://localhost:3000.
-func (r *reader) origins(name string) (origins []string) {
-	value, ok := r.value(name)
-	if !ok {
+// origins takes a list with commas between its elements, or a JSON list: https://chat.example.com,http://localhost:3000.
+func (r *reader) origins(name string) []string {
+	list, ok := "", true
+	if elements, isList := r.context(name).([]any); isList {
+		texts := make([]string, len(elements))
+		for i, element := range elements {
+			texts[i] = fmt.Sprint(element)
+		}
+		list = strings.Join(texts, ",")
+	} else if list, ok = r.value(name); !ok {
 		return nil
 	}
-	for _, origin := range strings.Split(value, ",") {
-		origin = strings.TrimSpace(origin)
-		u, err := url.Parse(origin)
-		if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || origin != u.Scheme+"://"+u.Host {
-			r.refuse(name, origin, "must be an origin such as https://chat.example.com, with no path")
-		}
-		origins = append(origins, origin)
+	origins, err := config.ParseOrigins(list)
+	if err != nil {
+		r.wrong = append(r.wrong, name+" is "+err.Error())
 	}
 	return origins
 }

@@ -19,6 +19,16 @@ func TestAMisspeltSettingIsRefused(t *testing.T) {
 	}
 }
 
+// What the stack gives to the function is what browsers send, and the function takes it as it is.
+func TestOriginsAreConvertedAtSynthesis(t *testing.T) {
+	for _, given := range []any{"https://Bücher.example:443/, capacitor://localhost", []any{"https://Bücher.example:443/", "capacitor://localhost"}} {
+		s, err := readSettings(func(name string) any { return map[string]any{"allowedOrigins": given}[name] })
+		if want := []string{"https://xn--bcher-kva.example", "capacitor://localhost"}; err != nil || !reflect.DeepEqual(s.allowedOrigins, want) {
+			t.Errorf("%v: got %v, %v", given, s.allowedOrigins, err)
+		}
+	}
+}
+
 func TestSettings(t *testing.T) {
 	defaults, err := readSettings(func(string) any { return nil })
 	if err != nil {
@@ -70,10 +80,15 @@ func TestSettings(t *testing.T) {
 		{map[string]any{"domainName": "https://x", "certificateArn": certificate}, `domainName is "https://x": it must be a domain name`},
 		{map[string]any{"domainName": "chat.example.com", "certificateArn": "x"}, `certificateArn is "x": it must be the ARN`},
 		{map[string]any{"allowedOrigins": "https://a.example, http://localhost:3000"}, ""},
-		{map[string]any{"allowedOrigins": "*"}, `allowedOrigins is "*": it must be an origin`},
-		{map[string]any{"allowedOrigins": "https://a.example/"}, `allowedOrigins is "https://a.example/": it must be an origin`},
+		{map[string]any{"allowedOrigins": []any{"https://a.example", "http://localhost:3000"}}, ""},
+		{map[string]any{"allowedOrigins": "*"}, ""},
+		{map[string]any{"allowedOrigins": "https://a.example/x"}, `allowedOrigins is "https://a.example/x": it must be an origin such as https://chat.example.com, with no path`},
 		{map[string]any{"allowedOrigins": "a.example"}, `allowedOrigins is "a.example": it must be an origin`},
 		{map[string]any{"allowedOrigins": "https://a.example,"}, `allowedOrigins is "": it must be an origin`},
+		{map[string]any{"allowedOrigins": ""}, `allowedOrigins is "": it must be an origin`},
+		{map[string]any{"allowedOrigins": []any{}}, `allowedOrigins is "": it must be an origin`},
+		{map[string]any{"allowedOrigins": []any{"https://a.example", 7.0}}, `allowedOrigins is "7": it must be an origin`},
+		{map[string]any{"allowedOrigins": []any{"*", "https://a.example"}}, `allowedOrigins is "*": it must stand alone`},
 		{map[string]any{"memorySize": "7", "stage": "/"}, `stage is "/": it must be 1 to 64 letters, digits or -; memorySize is "7"`},
 	} {
 		_, err := readSettings(func(name string) any { return tc.context[name] })

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"wschat/pkg/auth"
+	"wschat/pkg/config"
 )
 
 func main() {
@@ -72,7 +73,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.IntVar(&o.requestsPerSecond, "requests-per-second", 0, "an account's quota of `N` messages and posts a second, as API Gateway has one; none by default")
 	flags.DurationVar(&o.postDelay, "post-delay", 0, "the `TIME` that a post to a connection takes, as on AWS it takes some milliseconds")
 	demo := flags.String("demo-users", "", "the `NAMES`, with commas between them, to whom a demonstration provider gives tokens, which are printed")
-	origins := flags.String("allowed-origins", "", "the `ORIGINS` of web pages that may connect, with commas between them; all by default")
+	origins := flags.String("allowed-origins", "", "the `ORIGINS` of web pages that may connect besides the chat's own, with commas between them; all by default")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprintln(stderr, "Usage: go run ./infra/local [flags]")
@@ -87,7 +88,12 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	if o.postDelay < 0 || o.requestsPerSecond < 0 {
 		return o, errors.New("-post-delay and -requests-per-second must not be negative")
 	}
-	o.allowedOrigins, o.demoUsers = list(*origins), list(*demo)
+	if *origins != "" {
+		if o.allowedOrigins, err = config.ParseOrigins(*origins); err != nil {
+			return o, fmt.Errorf("-allowed-origins is %w", err)
+		}
+	}
+	o.demoUsers = list(*demo)
 	if *demo != "" && len(o.demoUsers) == 0 {
 		return o, fmt.Errorf("-demo-users %q names nobody", *demo)
 	}

@@ -23,7 +23,7 @@ const (
 
 	WebSocketURL = "WEBSOCKET_URL" // where the browser client connects: a wss:// URL, or a path on its own host
 
-	AllowedOrigins = "ALLOWED_ORIGINS" // of web pages that may connect, with commas between them; where unset, all
+	AllowedOrigins = "ALLOWED_ORIGINS" // of web pages that may connect, as ParseOrigins takes them; where unset, all
 
 	AuthIssuer     = "AUTH_ISSUER"      // an OpenID Connect provider, as its tokens name it; where set, only who has a token is let in
 	AuthAudience   = "AUTH_AUDIENCE"    // what tokens must be meant for; required with AUTH_ISSUER
@@ -74,7 +74,7 @@ type Config struct {
 	ConnectionsEndpoint string        // "" for https://DOMAIN/STAGE of the event at hand
 	WebSocketURL        string        // "" where nobody said
 	MessageRetention    time.Duration // 0 for ever
-	AllowedOrigins      []string      // none for all
+	AllowedOrigins      []string      // as ParseOrigins returns them; none for all
 	PresenceLimit       int           // connections of a room; 0 announces no coming and going
 	MaxRooms            int           // of a connection; 0 for any number
 	ActionsPerSecond    int           // of a connection; 0 for any number
@@ -103,10 +103,13 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		AuthNameClaim:       getenv(AuthNameClaim),
 		AuthRoomsClaim:      getenv(AuthRoomsClaim),
 	}
-	if origins := getenv(AllowedOrigins); origins != "" {
-		c.AllowedOrigins = strings.Split(origins, ",")
-	}
 	var wrong []string
+	if origins := getenv(AllowedOrigins); origins != "" {
+		var err error
+		if c.AllowedOrigins, err = ParseOrigins(origins); err != nil {
+			wrong = append(wrong, AllowedOrigins+" is "+err.Error())
+		}
+	}
 	if c.ConnectionsTable == "" {
 		wrong = append(wrong, ConnectionsTable+" is not set: it must name the connections table")
 	}

@@ -104,13 +104,23 @@ func (in *invocation) refusedOrigin() (string, bool) {
 	for name, values := range in.Headers {
 		if strings.EqualFold(name, "Origin") {
 			for _, origin := range values {
-				if !slices.Contains(in.allow, origin) {
+				if !in.allowed(strings.ToLower(origin)) {
 					return origin, true
 				}
 			}
 		}
 	}
 	return "", false
+}
+
+// allowed tells whether pages of an origin, in lower case, may connect. A page that connects to its own host may, by whatever
+// name and port its browser has found it.
+func (in *invocation) allowed(origin string) bool {
+	if slices.Contains(in.allow, origin) {
+		return true
+	}
+	host := strings.ToLower(in.Context.DomainName)
+	return in.ownHost && host != "" && (origin == "http://"+host || origin == "https://"+host)
 }
 
 // abnormalClosure is the close code of a connection that ended without one (RFC 6455, section 7.4.1).

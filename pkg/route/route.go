@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"wschat/pkg/chat"
@@ -25,8 +26,8 @@ type Config struct {
 	// Poster returns the poster for the API and stage that an event came from. Required.
 	Poster func(domainName, stage string) chat.Poster
 
-	// AllowedOrigins are the origins of web pages that may connect; empty for all. A client that is no browser has none,
-	// and may.
+	// AllowedOrigins are the origins of web pages that may connect, as config.ParseOrigins returns them; empty for all. A
+	// client that is no browser has none, and may. Where WebSocketURL is a path, the pages of the API's own host may too.
 	AllowedOrigins []string
 
 	// Auth says that only who has a grant, which an authorizer gave, may do anything.
@@ -70,6 +71,7 @@ type invocation struct {
 	chat        chat.Service // with the poster for this event
 	site        *webclient.Site
 	allow       []string          // Config.AllowedOrigins
+	ownHost     bool              // the page connects to the host that it is from
 	access      access            // what the client may do
 	frame       protocol.Frame    // of a MESSAGE event; nil where its body is no JSON object
 	nameIgnored bool              // the frame gave another name than the token's
@@ -120,7 +122,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) {
 	start := time.Now()
 	ctx, metrics := h.config.Meter.Begin(ctx)
-	in := &invocation{metrics: metrics, chat: h.config.Chat, site: h.site, allow: h.config.AllowedOrigins}
+	in := &invocation{metrics: metrics, chat: h.config.Chat, site: h.site, allow: h.config.AllowedOrigins,
+		ownHost: strings.HasPrefix(h.config.WebSocketURL, "/")}
 	if err := json.Unmarshal(payload, &in.Event); err != nil || in.Context.RouteKey == "" {
 		return Response{}, fmt.Errorf("the event has no requestContext.routeKey, so it is none of API Gateway's: %d bytes", len(payload))
 	}

@@ -235,32 +235,45 @@ func TestPostsGoToTheEventsOwnStage(t *testing.T) {
 }
 
 func TestAPageFromElsewhereMayNotConnect(t *testing.T) {
+	const away, here = "wss://api.example/dev", "/dev" // where the chat's own page connects to
+	only := []string{"https://a.example", "safari-web-extension://0a1b"}
 	for _, tc := range []struct {
 		allowed []string
+		url     string
 		header  map[string][]string
 		status  int
 	}{
-		{nil, map[string][]string{"Origin": {"https://evil.example"}}, 200},
-		{[]string{"https://a.example"}, nil, 200}, // no browser
-		{[]string{"https://a.example"}, map[string][]string{"Origin": {"https://a.example"}}, 200},
-		{[]string{"https://a.example"}, map[string][]string{"origin": {"https://evil.example"}}, 403},
-		{[]string{"https://a.example"}, map[string][]string{"Origin": {"https://a.example", "https://evil.example"}}, 403},
-		{[]string{"https://a.example"}, map[string][]string{"Origin": {"https://a.example.evil.example"}}, 403},
-		{[]string{"https://a.example"}, map[string][]string{"Origin": {"http://a.example"}}, 403},
-		{[]string{"https://a.example"}, map[string][]string{"Origin": {"null"}}, 403},
-		{[]string{"https://a.example"}, map[string][]string{"Origin": {""}}, 403},
+		{nil, away, map[string][]string{"Origin": {"https://evil.example"}}, 200},
+		{only, away, nil, 200}, // no browser
+		{only, away, map[string][]string{"Origin": {"https://a.example"}}, 200},
+		{only, away, map[string][]string{"Origin": {"safari-web-extension://0A1B"}}, 200},
+		{only, away, map[string][]string{"origin": {"https://evil.example"}}, 403},
+		{only, away, map[string][]string{"Origin": {"https://a.example", "https://evil.example"}}, 403},
+		{only, away, map[string][]string{"Origin": {"https://a.example.evil.example"}}, 403},
+		{only, away, map[string][]string{"Origin": {"http://a.example"}}, 403},
+		{only, away, map[string][]string{"Origin": {"null"}}, 403},
+		{only, away, map[string][]string{"Origin": {""}}, 403},
+		// No page is served where the stack's WebSocket API is; on one machine they have one host.
+		{only, away, map[string][]string{"Origin": {"https://api.example:8080"}}, 403},
+		{only, here, map[string][]string{"Origin": {"http://api.example:8080"}}, 200},
+		{only, here, map[string][]string{"Origin": {"https://api.example:8080"}}, 200},
+		{only, here, map[string][]string{"Origin": {"http://api.example"}}, 403},
+		{only, here, map[string][]string{"Origin": {"http://evil.example:8080"}}, 403},
+		{only, here, map[string][]string{"Origin": {"http://evil.example/api.example:8080"}}, 403},
+		{only, here, map[string][]string{"Origin": {"null"}}, 403},
 	} {
 		h := route.New(route.Config{
-			Chat: chat.Service{Now: time.Now}, AllowedOrigins: tc.allowed,
+			Chat: chat.Service{Now: time.Now}, AllowedOrigins: tc.allowed, WebSocketURL: tc.url,
 			Poster: func(string, string) chat.Poster { return nowhere{} }, Logger: slog.New(slog.DiscardHandler),
 			Meter: telemetry.New("chat"),
 		})
 		payload, _ := json.Marshal(map[string]any{
-			"requestContext": map[string]any{"routeKey": "$connect", "eventType": "CONNECT"}, "multiValueHeaders": tc.header,
+			"requestContext":    map[string]any{"routeKey": "$connect", "eventType": "CONNECT", "domainName": "API.example:8080"},
+			"multiValueHeaders": tc.header,
 		})
 		answer, err := h.Invoke(t.Context(), payload)
 		if err != nil || !bytes.Contains(answer, fmt.Appendf(nil, `"statusCode":%d`, tc.status)) {
-			t.Errorf("%v allowed, %v: got %s, %v; want %d", tc.allowed, tc.header, answer, err, tc.status)
+			t.Errorf("%v allowed, %s, %v: got %s, %v; want %d", tc.allowed, tc.url, tc.header, answer, err, tc.status)
 		}
 	}
 }

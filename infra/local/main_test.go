@@ -1,0 +1,77 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+)
+
+// Where only some pages may connect, the chat's own may all the same, by every name that this machine has for a browser on it.
+func TestTheOwnPageMayConnect(t *testing.T) {
+	o, err := parse([]string{"-addr", "127.0.0.1:0", "-data", filepath.Join(t.TempDir(), "chat.db"), "-allowed-origins", "https://X.example:443/"}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.logger = slog.New(slog.DiscardHandler)
+	s, err := start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	_, port, err := net.SplitHostPort(s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		origin, host string
+		status       int
+	}{
+		{"http://127.0.0.1:" + port, "127.0.0.1:" + port, 101},
+		{"http://localhost:" + port, "localhost:" + port, 101},
+		{"http://[::1]:" + port, "[::1]:" + port, 101},
+		{"http://box.lan:9000", "Box.lan:9000", 101}, // another port of another machine leads here
+		{"https://x.example", "127.0.0.1:" + port, 101},
+		{"", "127.0.0.1:" + port, 101},
+		{"https://X.example:443", "127.0.0.1:" + port, 403}, // no browser sends it
+		{"http://localhost:3000", "localhost:" + port, 403}, // another program of this machine
+		{"https://evil.example", "127.0.0.1:" + port, 403},
+		{"null", "127.0.0.1:" + port, 403},
+	} {
+		header := http.Header{}
+		if tc.origin != "" {
+			header.Set("Origin", tc.origin)
+		}
+		c, answer, err := websocket.Dial(t.Context(), "ws://"+s.addr+"/dev", &websocket.DialOptions{HTTPHeader: header, Host: tc.host})
+		if answer == nil || answer.StatusCode != tc.status {
+			t.Errorf("%s, to %s: %v, %v; want %d", tc.origin, tc.host, answer, err, tc.status)
+		}
+		if c != nil {
+			_ = c.CloseNow()
+		}
+	}
+}
+
+func TestFlagsAreRefused(t *testing.T) {
+	for flags, says := range map[string]string{
+		"-allowed-origins https://x.example/page": `-allowed-origins is "https://x.example/page": it must be an origin such as https://chat.example.com, with no path`,
+		"-allowed-origins *,https://x.example":    `-allowed-origins is "*": it must stand alone`,
+		"-allowed-origins null":                   `-allowed-origins is "null"`,
+	} {
+		if _, err := parse(strings.Fields(flags), io.Discard); err == nil || !strings.HasPrefix(err.Error(), says) {
+			t.Errorf("%s: %v, want %s", flags, err, says)
+		}
+	}
+	if o, err := parse([]string{"-allowed-origins", "*"}, io.Discard); err != nil || len(o.allowedOrigins) != 0 {
+		t.Errorf("every page: %v, %v", o.allowedOrigins, err)
+	}
+}
