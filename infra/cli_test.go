@@ -57,12 +57,14 @@ func TestWrongContextAtTheCommandLine(t *testing.T) {
 		t.Fatalf("%v\n%s", err, b)
 	}
 	for context, says := range map[string]string{
-		`{"memorySize":"7"}`:                   `infra: context: memorySize is "7": it must be a whole number from 128 to 10240`,
-		`{"lambdaRuntime":"python3.9"}`:        `infra: context: lambdaRuntime is "python3.9": it must be provided.al2023 or provided.al2`,
-		`{"allowedOrigins":"example.com"}`:     `infra: context: allowedOrigins is "example.com": it must be an origin such as https://chat.example.com, with no path`,
-		`{"allowedOrigins":["https://*.a.b"]}`: `infra: context: allowedOrigins is "https://*.a.b": it must name one host: give each subdomain as an origin of its own`,
-		`{"domainName":"chat.example.com"}`:    `infra: context: domainName and certificateArn need each other: give both, or neither`,
-		`{"stage":"a b","memorySize":"many"}`:  `infra: context: stage is "a b": it must be 1 to 64 letters, digits or -; memorySize is "many": it must be a whole number from 128 to 10240`,
+		`{"memorySize":"7"}`:                    `infra: context: memorySize is "7": it must be a whole number from 128 to 10240`,
+		`{"lambdaRuntime":"python3.9"}`:         `infra: context: lambdaRuntime is "python3.9": it must be provided.al2023 or provided.al2`,
+		`{"allowedOrigins":"example.com"}`:      `infra: context: allowedOrigins is "example.com": it must be an origin such as https://chat.example.com, with no path`,
+		`{"allowedOrigins":["https://*.a.b"]}`:  `infra: context: allowedOrigins is "https://*.a.b": it must name one host: give each subdomain as an origin of its own`,
+		`{"alarmEmail":true,"team":"payments"}`: `infra: context: alarmEmail is true: it must be an e-mail address such as ops@example.com`,
+		`{"auth-issuer":"https://a.example"}`:   `infra: context: there is no setting "auth-issuer": write authIssuer if you mean that, or give yours another name`,
+		`{"domainName":"chat.example.com"}`:     `infra: context: domainName and certificateArn need each other: give both, or neither`,
+		`{"stage":"a b","memorySize":"many"}`:   `infra: context: stage is "a b": it must be 1 to 64 letters, digits or -; memorySize is "many": it must be a whole number from 128 to 10240`,
 	} {
 		cmd := exec.Command(infra)
 		cmd.Dir = t.TempDir()

@@ -4,6 +4,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/jsii-runtime-go"
+
+	"wschat/pkg/config"
 )
 
 func main() {
@@ -27,7 +30,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	if err := checkContext(given); err != nil {
+	if err := checkContext(given, os.Stderr); err != nil {
 		return err
 	}
 	root, err := moduleRoot()
@@ -45,23 +48,56 @@ func run() error {
 	return nil
 }
 
-// checkContext checks the settings, and that there are no others: a name that is misspelt must not leave a chat open that was meant to
-// be closed.
-func checkContext(given map[string]any) error {
-	known := map[string]bool{"acknowledged-issue-numbers": true} // the CDK's own; its others have a : or a / in them
+// checkContext checks the settings and the names beside them. One that is nearly a setting's is refused: a name that is
+// misspelt must not leave a chat open that was meant to be closed. Others may be meant for other apps, as those in ~/.cdk.json:
+// each is a line of warnings.
+func checkContext(given map[string]any, warnings io.Writer) error {
+	var known []string
 	_, err := readSettings(func(name string) any {
-		known[name] = true
+		known = append(known, name)
 		return given[name]
 	})
 	if err != nil {
 		return err
 	}
+	var misspelt []string
 	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if !known[name] && !strings.ContainsAny(name, ":/") {
-			return fmt.Errorf("context: there is no setting %q; README.md lists them under \"Deploy it\"", name)
+		if slices.Contains(known, name) || isCDKs(name) {
+			continue
 		}
+		if setting := nearly(name, known); setting != "" {
+			misspelt = append(misspelt, fmt.Sprintf("there is no setting %q: write %s if you mean that, or give yours another name", name, setting))
+			continue
+		}
+		fmt.Fprintf(warnings, "infra: warning: context: %q is no setting of the chat and is ignored; README.md lists them under \"Deploy it\"\n", name)
+	}
+	if len(misspelt) > 0 {
+		return fmt.Errorf("context: %s", strings.Join(misspelt, "; "))
 	}
 	return nil
+}
+
+// isCDKs tells whether a name of the context is the CDK's own: its library's have a : or a / in them, and these are its CLI's.
+func isCDKs(name string) bool {
+	return strings.ContainsAny(name, ":/") || name == "acknowledged-issue-numbers" || name == "cli-telemetry"
+}
+
+// nearly returns the setting that a name differs from in the case of its letters, in what separates its words, or by a typing
+// error, of which a long name may have two; "" if there is none.
+func nearly(name string, settings []string) string {
+	plain := func(s string) string {
+		return strings.ToLower(strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(s))
+	}
+	for _, setting := range settings {
+		errors := 1
+		if len(setting) > 8 {
+			errors = 2
+		}
+		if config.Typos(plain(name), plain(setting)) <= errors {
+			return setting
+		}
+	}
+	return ""
 }
 
 // contextFromCLI is the context that the CDK CLI passes on in the environment; empty without it.

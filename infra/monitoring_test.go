@@ -173,11 +173,11 @@ func TestAlarms(t *testing.T) {
 }
 
 func TestTracing(t *testing.T) {
-	for value, want := range map[string]any{"off": nil, "on": "Active"} {
+	for value, want := range map[any]any{"off": nil, "on": "Active", true: "Active", false: nil, "true": "Active", "false": nil} {
 		fn := only(t, template(t, map[string]any{"tracing": value}), "AWS::Lambda::Function")
 		config, _ := fn["TracingConfig"].(map[string]any)
 		if config["Mode"] != want {
-			t.Errorf("%s: %v", value, config)
+			t.Errorf("%v: %v", value, config)
 		}
 	}
 }

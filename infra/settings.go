@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"regexp"
@@ -65,9 +66,9 @@ func readSettings(context func(name string) any) (settings, error) {
 		certificateArn: r.text("certificateArn", "", certificatePattern,
 			"must be the ARN of a certificate, arn:aws:acm:REGION:ACCOUNT:certificate/ID"),
 		allowedOrigins: r.origins("allowedOrigins"),
-		alarmEmail:     r.text("alarmEmail", "", `^[^@\s]+@[^@\s]+\.[^@\s]+$`, "must be an e-mail address"),
+		alarmEmail:     r.text("alarmEmail", "", `^[^@\s]+@[^@\s]+\.[^@\s]+$`, "must be an e-mail address such as ops@example.com"),
 		logLevel:       r.oneOf("logLevel", "info", "debug", "warn", "error"),
-		tracing:        r.oneOf("tracing", "off", "on") == "on",
+		tracing:        r.onOff("tracing"),
 	}
 	if (s.domainName == "") != (s.certificateArn == "") {
 		r.wrong = append(r.wrong, "domainName and certificateArn need each other: give both, or neither")
@@ -100,21 +101,29 @@ type reader struct {
 	wrong   []string
 }
 
-// value is a setting as text; -c gives text, and cdk.json may give a number.
-func (r *reader) value(name string) (string, bool) {
-	switch v := r.context(name).(type) {
+// value is a setting as text: -c gives text, and cdk.json may give a whole number. What is neither is refused by the rule.
+func (r *reader) value(name, rule string) (string, bool) {
+	const exact = 1 << 53 // up to which a float has every whole number
+	v := r.context(name)
+	switch v := v.(type) {
 	case nil:
 		return "", false
 	case string:
 		return strings.TrimSpace(v), true
 	case float64:
-		if v == math.Trunc(v) {
+		if v == math.Trunc(v) && math.Abs(v) < exact {
 			return strconv.FormatFloat(v, 'f', 0, 64), true
 		}
-		return fmt.Sprint(v), true
-	default:
-		return fmt.Sprint(v), true
+		if v == math.Trunc(v) {
+			rule = "has too many digits to be read exactly: put it in quotes"
+		}
 	}
+	shown, err := json.Marshal(v)
+	if err != nil {
+		shown = []byte(fmt.Sprint(v))
+	}
+	r.wrong = append(r.wrong, fmt.Sprintf("%s is %s: it %s", name, shown, rule))
+	return "", false
 }
 
 func (r *reader) refuse(name, value, rule string) {
@@ -122,7 +131,7 @@ func (r *reader) refuse(name, value, rule string) {
 }
 
 func (r *reader) text(name, otherwise, pattern, rule string) string {
-	value, ok := r.value(name)
+	value, ok := r.value(name, rule)
 	if !ok {
 		return otherwise
 	}
@@ -134,7 +143,7 @@ func (r *reader) text(name, otherwise, pattern, rule string) string {
 
 // provider takes a URL of an OpenID Connect provider.
 func (r *reader) provider(name string) string {
-	value, ok := r.value(name)
+	value, ok := r.value(name, "must be a URL such as https://example.auth0.com/")
 	if !ok {
 		return ""
 	}
@@ -146,24 +155,38 @@ func (r *reader) provider(name string) string {
 
 // oneOf takes one of the choices, the first where none is given.
 func (r *reader) oneOf(name string, choices ...string) string {
-	value, ok := r.value(name)
+	rule := "must be " + strings.Join(choices, " or ")
+	value, ok := r.value(name, rule)
 	if !ok {
 		return choices[0]
 	}
 	if !slices.Contains(choices, value) {
-		r.refuse(name, value, "must be "+strings.Join(choices, " or "))
+		r.refuse(name, value, rule)
 	}
 	return value
 }
 
+// onOff takes on or off, and true or false for them; off where none is given.
+func (r *reader) onOff(name string) bool {
+	switch v := r.context(name); v {
+	case true, "true":
+		return true
+	case false, "false":
+		return false
+	default:
+		return r.oneOf(name, "off", "on") == "on"
+	}
+}
+
 func (r *reader) number(name string, otherwise, least, most int) int {
-	value, ok := r.value(name)
+	rule := fmt.Sprintf("must be a whole number from %d to %d", least, most)
+	value, ok := r.value(name, rule)
 	if !ok {
 		return otherwise
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < least || n > most {
-		r.refuse(name, value, fmt.Sprintf("must be a whole number from %d to %d", least, most))
+		r.refuse(name, value, rule)
 	}
 	return n
 }
@@ -177,7 +200,7 @@ func (r *reader) origins(name string) []string {
 			texts[i] = fmt.Sprint(element)
 		}
 		list = strings.Join(texts, ",")
-	} else if list, ok = r.value(name); !ok {
+	} else if list, ok = r.value(name, "must be a list of origins such as https://chat.example.com"); !ok {
 		return nil
 	}
 	origins, err := config.ParseOrigins(list)

@@ -3,20 +3,59 @@ package main
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
 
-func TestAMisspeltSettingIsRefused(t *testing.T) {
-	for name, right := range map[string]bool{
-		"memorySize": true, "aws:cdk:enable-path-metadata": true, "@aws-cdk/core:stackRelativeExports": true, "acknowledged-issue-numbers": true,
-		"memorysize": false, "authissuer": false, "memory": false,
+// A name that is nearly a setting's is refused; one that other apps may have is warned of; the CDK's own are left alone.
+func TestNamesInTheContext(t *testing.T) {
+	for name, want := range map[string]string{
+		"memorySize": "", "aws:cdk:enable-path-metadata": "", "@aws-cdk/core:stackRelativeExports": "", "acknowledged-issue-numbers": "", "cli-telemetry": "",
+		"availability-zones:account=1:region=x": "",
+		"memorysize":                            "memorySize", "authissuer": "authIssuer", "auth-issuer": "authIssuer", "auth_issuer": "authIssuer", "AUTH_ISSUER": "authIssuer",
+		"authIsuer": "authIssuer", "authIssure": "authIssuer", "oauthIssuers": "authIssuer", "auth.issuer": "authIssuer",
+		"allowedOrigin": "allowedOrigins", "allowed-orgins": "allowedOrigins", "stages": "stage", "Stage": "stage", "tracin": "tracing",
+		"messagesRetentionDay": "messageRetentionDays", "authAudiance": "authAudience",
+		"company-team": "warns", "team": "warns", "costCenter": "warns", "memory": "warns", "vpcId": "warns", "": "warns", "training": "warns", "a name": "warns",
 	} {
-		err := checkContext(map[string]any{name: "512"})
-		if right != (err == nil) || err != nil && !strings.Contains(err.Error(), fmt.Sprintf("there is no setting %q", name)) {
-			t.Errorf("%s: %v", name, err)
+		var warnings strings.Builder
+		err := checkContext(map[string]any{name: "512"}, &warnings)
+		said := warnings.String()
+		switch want {
+		case "":
+			if err != nil || said != "" {
+				t.Errorf("%q: %v, %q", name, err, said)
+			}
+		case "warns":
+			if err != nil || strings.Count(said, "\n") != 1 || !strings.Contains(said, fmt.Sprintf("context: %q is no setting of the chat and is ignored", name)) {
+				t.Errorf("%q: %v, %q", name, err, said)
+			}
+		default:
+			if err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("context: there is no setting %q: write %s", name, want)) || said != "" {
+				t.Errorf("%q: %v, %q", name, err, said)
+			}
 		}
 	}
+	var warnings strings.Builder
+	err := checkContext(map[string]any{"team": 1.0, "maxrooms": 1.0, "cost": 1.0, "tracings": 1.0}, &warnings)
+	if err == nil || !strings.Contains(err.Error(), "maxRooms") || !strings.Contains(err.Error(), "tracing") || strings.Count(warnings.String(), "\n") != 2 {
+		t.Errorf("%v, %q", err, warnings.String())
+	}
+}
+
+// No two settings are so much alike that one could be taken for the other misspelt.
+func TestSettingsAreNotAlike(t *testing.T) {
+	var names []string
+	_, _ = readSettings(func(name string) any {
+		if !slices.Contains(names, name) {
+			if other := nearly(name, names); other != "" {
+				t.Errorf("%s is nearly %s", name, other)
+			}
+			names = append(names, name)
+		}
+		return nil
+	})
 }
 
 // What the stack gives to the function is what browsers send, and the function takes it as it is.
@@ -48,7 +87,7 @@ func TestSettings(t *testing.T) {
 		{map[string]any{"memorySize": 1024.0}, ""},
 		{map[string]any{"memorySize": "7"}, `memorySize is "7": it must be a whole number from 128 to 10240`},
 		{map[string]any{"memorySize": "1e3"}, `memorySize is "1e3": it must be a whole number`},
-		{map[string]any{"memorySize": 512.5}, `memorySize is "512.5": it must be a whole number`},
+		{map[string]any{"memorySize": 512.5}, `memorySize is 512.5: it must be a whole number`},
 		{map[string]any{"memorySize": ""}, `memorySize is "": it must be a whole number`},
 		{map[string]any{"stage": "a/b"}, `stage is "a/b": it must be 1 to 64 letters`},
 		{map[string]any{"stage": ""}, `stage is ""`},
@@ -68,6 +107,18 @@ func TestSettings(t *testing.T) {
 		{map[string]any{"authIssuer": "example.com", "authAudience": "chat"}, `authIssuer is "example.com": it must be a URL`},
 		{map[string]any{"authIssuer": "https://example.com", "authAudience": "chat", "authJwksUrl": "ftp://example.com/keys"}, `authJwksUrl is`},
 		{map[string]any{"alarmEmail": "ops@example.com", "logLevel": "debug", "tracing": "on"}, ""},
+		{map[string]any{"messageRetentionDays": 30.0, "throttleRate": 10.0, "presenceLimit": 0.0, "stage": 7.0, "tracing": true}, ""},
+		{map[string]any{"messageRetentionDays": 1e30}, `messageRetentionDays is 1e+30: it has too many digits`},
+		{map[string]any{"authIssuer": "https://example.com", "authAudience": 123456789012.0}, ""},
+		{map[string]any{"authIssuer": "https://example.com", "authAudience": 12345678901234567890.0}, `authAudience is 12345678901234567000: it has too many digits to be read exactly: put it in quotes`},
+		{map[string]any{"alarmEmail": true}, `alarmEmail is true: it must be an e-mail address such as ops@example.com`},
+		{map[string]any{"stage": true}, `stage is true: it must be 1 to 64 letters`},
+		{map[string]any{"memorySize": false}, `memorySize is false: it must be a whole number`},
+		{map[string]any{"memorySize": []any{512.0}}, `memorySize is [512]: it must be a whole number`},
+		{map[string]any{"authIssuer": map[string]any{"url": "x"}, "authAudience": "a"}, `authIssuer is {"url":"x"}: it must be a URL`},
+		{map[string]any{"allowedOrigins": true}, `allowedOrigins is true: it must be a list of origins`},
+		{map[string]any{"removalPolicy": true}, `removalPolicy is true: it must be retain or destroy`},
+		{map[string]any{"tracing": 1.0}, `tracing is "1": it must be off or on`},
 		{map[string]any{"alarmEmail": "ops"}, `alarmEmail is "ops": it must be an e-mail address`},
 		{map[string]any{"logLevel": "loud"}, `logLevel is "loud": it must be`},
 		{map[string]any{"tracing": "yes"}, `tracing is "yes": it must be off or on`},
