@@ -1,17 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
 	"wschat/test/installed"
 )
 
-// TestTheRealCLI synthesises as a person does, and compiles the function twice: the same source is the same asset.
+// TestTheRealCLI synthesises as a person does, and compiles the function twice: the same source is the same asset. The CLI
+// complains of nothing.
 func TestTheRealCLI(t *testing.T) {
 	cdk := installed.Node(t, "cdk")
 	var assets []string
@@ -19,9 +22,10 @@ func TestTheRealCLI(t *testing.T) {
 		out := t.TempDir()
 		cmd := exec.Command(cdk, "synth", "--quiet", "--output", out)
 		cmd.Dir = filepath.Dir(installed.Dir())
-		if b, err := cmd.CombinedOutput(); err != nil {
+		if b, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(b), "flags are not configured") {
 			t.Fatalf("%v\n%s", err, b)
 		}
+		checkManifest(t, filepath.Join(out, "manifest.json"))
 		b, err := os.ReadFile(filepath.Join(out, "Chat-dev.assets.json"))
 		if err != nil {
 			t.Fatal(err)
@@ -47,6 +51,42 @@ func TestTheRealCLI(t *testing.T) {
 	}
 	if len(assets) != 2 || assets[0] != assets[1] {
 		t.Errorf("the function's asset is %v, want the same twice", assets)
+	}
+}
+
+// checkManifest fails if a feature flag of the CDK has not the value that its library recommends, or if the stack has lost its tag.
+func checkManifest(t *testing.T, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest struct {
+		Artifacts map[string]struct {
+			Properties struct {
+				Tags  map[string]string
+				Flags map[string]struct {
+					RecommendedValue, UserValue any
+					UnconfiguredBehavesLike     struct{ V2 any }
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(b, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	if tag := manifest.Artifacts["Chat-dev"].Properties.Tags["chat:stage"]; tag != "dev" {
+		t.Errorf("the stack's tag is %q", tag)
+	}
+	flags := manifest.Artifacts["aws-cdk-lib/feature-flag-report"].Properties.Flags
+	if len(flags) < 50 {
+		t.Errorf("the report is of %d feature flags", len(flags))
+	}
+	for name, flag := range flags {
+		is := cmp.Or(flag.UserValue, flag.UnconfiguredBehavesLike.V2, any(false))
+		if !reflect.DeepEqual(is, flag.RecommendedValue) {
+			t.Errorf("the feature flag %s is %v, recommended is %v: set it in cdk.json", name, is, flag.RecommendedValue)
+		}
 	}
 }
 

@@ -6,12 +6,17 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
+// stageTag is a tag of the stack and of all its resources, whose value is the stage's name.
+const stageTag = "chat:stage"
+
 // newStack composes the chat of one stage. root is the folder of the function's module.
 func newStack(scope constructs.Construct, s settings, root string) awscdk.Stack {
 	stack := awscdk.NewStack(scope, jsii.String("Chat-"+s.stage), &awscdk.StackProps{
 		Description: jsii.String("A chat on an API Gateway WebSocket API, Lambda and DynamoDB, stage " + s.stage),
+		// The stack's own tag: CloudFormation gives it to what it makes beyond the template's resources.
+		Tags: &map[string]*string{stageTag: &s.stage},
 	})
-	awscdk.Tags_Of(stack).Add(jsii.String("chat:stage"), &s.stage, nil)
+	awscdk.Tags_Of(stack).Add(jsii.String(stageTag), &s.stage, nil)
 	t := newTables(stack, s)
 	fn := newFunction(stack, s, t, root)
 	ws := newWebSocketAPI(stack, s, fn.Function)

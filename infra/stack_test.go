@@ -49,7 +49,8 @@ func configurations() map[string]map[string]any {
 func stackOf(t *testing.T, context map[string]any) awscdk.Stack {
 	t.Helper()
 	installed.Program(t, "node") // the CDK's own code runs there
-	all := map[string]any{"aws:cdk:bundling-stacks": []string{}, "aws:cdk:enable-path-metadata": false}
+	all := contextOfTheProject(t)
+	maps.Copy(all, map[string]any{"aws:cdk:bundling-stacks": []string{}, "aws:cdk:enable-path-metadata": false})
 	maps.Copy(all, context)
 	app := awscdk.NewApp(&awscdk.AppProps{Context: &all})
 	s, err := readSettings(func(name string) any { return context[name] })
@@ -57,6 +58,20 @@ func stackOf(t *testing.T, context map[string]any) awscdk.Stack {
 		t.Fatal(err)
 	}
 	return newStack(app, s, filepath.Dir(installed.Dir()))
+}
+
+// contextOfTheProject is the context in cdk.json, with which every stack is deployed.
+func contextOfTheProject(t *testing.T) map[string]any {
+	t.Helper()
+	b, err := os.ReadFile("../cdk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var project struct{ Context map[string]any }
+	if err := json.Unmarshal(b, &project); err != nil {
+		t.Fatal(err)
+	}
+	return project.Context
 }
 
 // template is the synthesised template of a configuration.
