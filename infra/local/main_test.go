@@ -61,6 +61,33 @@ func TestTheOwnPageMayConnect(t *testing.T) {
 	}
 }
 
+// Monitors and link checkers ask with HEAD.
+func TestHeadOfThePage(t *testing.T) {
+	h := newHarness(t)
+	for path, status := range map[string]int{"/": 200, "/client.js": 200, "/ping": 200, "/nothing": 404} {
+		url := "http://" + h.server.addr + path
+		get, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = get.Body.Close()
+		head, err := http.Head(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(head.Body)
+		_ = head.Body.Close()
+		if err != nil || len(body) > 0 || head.StatusCode != status || get.StatusCode != status {
+			t.Errorf("%s: GET is %d, HEAD %d with %d bytes, %v; want %d", path, get.StatusCode, head.StatusCode, len(body), err, status)
+		}
+		for _, name := range []string{"Content-Type", "Etag", "Content-Security-Policy"} {
+			if head.Header.Get(name) != get.Header.Get(name) {
+				t.Errorf("%s: %s is %q, of HEAD %q", path, name, get.Header.Get(name), head.Header.Get(name))
+			}
+		}
+	}
+}
+
 func TestFlagsAreRefused(t *testing.T) {
 	for flags, says := range map[string]string{
 		"-allowed-origins https://x.example/page": `-allowed-origins is "https://x.example/page": it must be an origin such as https://chat.example.com, with no path`,

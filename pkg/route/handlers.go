@@ -25,6 +25,9 @@ const (
 	GetPing    = "GET /ping"
 )
 
+// headPrefix begins the keys of routes whose answers have no body.
+const headPrefix = "HEAD "
+
 // webSocketRoutes is every route of the WebSocket API.
 func webSocketRoutes() map[string]routeFunc {
 	return map[string]routeFunc{
@@ -40,11 +43,15 @@ func webSocketRoutes() map[string]routeFunc {
 	}
 }
 
-// httpRoutes is every route of the HTTP API: the health check, and the files of the browser client.
+// httpRoutes is every route of the HTTP API: the health check, and the files of the browser client. Each has one for HEAD
+// beside it, which does the same and is answered without the body.
 func httpRoutes() map[string]routeFunc {
 	routes := map[string]routeFunc{GetPing: ping}
 	for _, path := range webclient.Paths() {
 		routes["GET "+path] = page
+	}
+	for key, do := range maps.Clone(routes) {
+		routes[headPrefix+strings.TrimPrefix(key, "GET ")] = do
 	}
 	return routes
 }

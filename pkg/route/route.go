@@ -170,6 +170,9 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 			attrs = append(attrs, slog.String("reply_error", err.Error()))
 		}
 	}
+	if strings.HasPrefix(in.Context.RouteKey, headPrefix) {
+		response.Body = ""
+	}
 	attrs = append(attrs, slog.Int("status", response.StatusCode),
 		slog.Float64("ms", milliseconds(time.Since(start))))
 	metrics.Log(ctx, h.config.Logger, level, "invocation", attrs...)

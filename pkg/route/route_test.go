@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -157,6 +158,7 @@ func TestResults(t *testing.T) {
 		{"$default", "MESSAGE", `{"action":7}`, nil, 400, `action must be a string; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, sendMessage`},
 		{"$default", "MESSAGE", `hello`, nil, 400, "the body is not a JSON object; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, sendMessage"},
 		{"GET /ping", "", "", nil, 200, "PONG!"},
+		{"HEAD /ping", "", "", nil, 200, ""},
 		{"POST /ping", "", "", nil, 500, "Internal error. Quote the request_id when you report it."},
 	} {
 		got := f.invoke(tc.route, tc.eventType, tc.body, tc.query)
@@ -202,6 +204,32 @@ func TestAnInternalErrorIsNotShown(t *testing.T) {
 	}
 	if got := f.invoke("GET /ping", "", "", nil); got.StatusCode != 503 || got.Body != "The messages table cannot be written." {
 		t.Errorf("after the panic, ping says %d %s", got.StatusCode, got.Body)
+	}
+}
+
+// HEAD is answered like GET, for each path that has a GET and whatever the answer is, but without a body.
+func TestHeadIsGetWithoutABody(t *testing.T) {
+	up, down := newFixture(t, nil), newFixture(t, func(s *chat.Service) { s.Log = panicking{} })
+	gets, heads := 0, 0
+	for _, key := range route.HTTPKeys() {
+		method, path, _ := strings.Cut(key, " ")
+		if method == "HEAD" {
+			heads++
+			continue
+		}
+		gets++
+		for name, f := range map[string]*fixture{"up": up, "down": down} {
+			get, head := f.invoke(key, "", "", nil), f.invoke("HEAD "+path, "", "", nil)
+			if get.Body == "" || head.Body != "" || head.StatusCode != get.StatusCode || !maps.Equal(head.Headers, get.Headers) {
+				t.Errorf("%s, %s: GET is %d, HEAD %d %v %q", name, path, get.StatusCode, head.StatusCode, head.Headers, head.Body)
+			}
+		}
+	}
+	if gets < 2 || gets != heads {
+		t.Errorf("%d paths have a GET and %d a HEAD", gets, heads)
+	}
+	if got := down.invoke("HEAD /ping", "", "", nil); got.StatusCode != 503 {
+		t.Errorf("where nothing can be stored, HEAD /ping is %d", got.StatusCode)
 	}
 }
 
