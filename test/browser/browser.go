@@ -10,6 +10,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 
 	"wschat/test/installed"
@@ -57,15 +58,38 @@ func Dark() Option { return func(o *options) { o.scheme = "dark" } }
 // Before evaluates a script in each document that the page loads, before the document's own.
 func Before(script string) Option { return func(o *options) { o.scripts = append(o.scripts, script) } }
 
-// Open loads a page, with cookies and storage that no other page shares, and closes it when the test ends.
+// Open loads a page, with cookies and storage that only its own tabs share, and closes it when the test ends.
 func (b *Browser) Open(t testing.TB, url string, opts ...Option) *Page {
+	t.Helper()
+	made, err := chromedp.CallBrowser(b.ctx, target.CreateBrowserContext, target.CreateBrowserContextParams{})
+	if err != nil {
+		t.Fatalf("open a page: %v", err)
+	}
+	profile := made.BrowserContextID
+	t.Cleanup(func() {
+		params := target.DisposeBrowserContextParams{BrowserContextID: profile}
+		if _, err := chromedp.CallBrowser(b.ctx, target.DisposeBrowserContext, params); err != nil {
+			t.Errorf("forget the storage of a page: %v", err)
+		}
+	})
+	return b.open(t, profile, url, opts)
+}
+
+// OpenTab loads a page in another tab, with the cookies and the storage of this one, which may be closed already. It
+// closes the tab when the test ends.
+func (p *Page) OpenTab(t testing.TB, url string, opts ...Option) *Page {
+	t.Helper()
+	return p.browser.open(t, p.profile, url, opts)
+}
+
+func (b *Browser) open(t testing.TB, profile cdp.BrowserContextID, url string, opts []Option) *Page {
 	t.Helper()
 	o := options{width: 1280, height: 800, scheme: "light"}
 	for _, opt := range opts {
 		opt(&o)
 	}
-	p := &Page{}
-	p.ctx, p.close = chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
+	p := &Page{browser: b, profile: profile}
+	p.ctx, p.close = chromedp.NewContext(b.ctx, chromedp.WithExistingBrowserContext(profile), chromedp.WithListener(p.listen))
 	t.Cleanup(p.Close)
 	// The page lives as long as the context of its first step, which therefore has no deadline.
 	if err := chromedp.Do(p.ctx, chromedp.EmulateViewport(o.width, o.height, chromedp.EmulateScale(1))); err != nil {

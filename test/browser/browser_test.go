@@ -62,3 +62,28 @@ func TestWhatIsWrongIsSeen(t *testing.T) {
 	p.Offline(t, false)
 	p.WaitFor(t, `navigator.onLine && fetch("/").then(() => true, () => false)`, 5*time.Second)
 }
+
+// Tabs of one page share what they store, also after one is closed, and share nothing with other pages.
+func TestTabsShareTheirStorage(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write([]byte(`<!doctype html><html lang="en"><title>Good</title>`))
+	}))
+	defer srv.Close()
+	b := browser.Start(t)
+	first := b.Open(t, srv.URL)
+	first.Eval(t, `localStorage.setItem("key", "value")`, nil)
+	first.OpenTab(t, srv.URL).WaitFor(t, `localStorage.getItem("key") === "value"`, 5*time.Second)
+	first.Close()
+	later := first.OpenTab(t, srv.URL)
+	later.WaitFor(t, `localStorage.getItem("key") === "value"`, 5*time.Second)
+	var other int
+	b.Open(t, srv.URL).Eval(t, `localStorage.length`, &other)
+	if other != 0 {
+		t.Errorf("another page has %d items of theirs", other)
+	}
+
+	later.TimeZone(t, "Asia/Tokyo")
+	later.Resize(t, 500, 400)
+	later.WaitFor(t, `new Date(0).getHours() === 9 && innerWidth === 500 && innerHeight === 400`, 5*time.Second)
+}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -19,14 +21,16 @@ import (
 
 // Page is a tab of a Browser. One goroutine at a time uses it.
 type Page struct {
-	ctx   context.Context
-	close context.CancelFunc
+	browser *Browser
+	profile cdp.BrowserContextID // whose cookies and storage it has
+	ctx     context.Context
+	close   context.CancelFunc
 
 	mu      sync.Mutex
 	console []string
 }
 
-// Close closes the page, if it is not closed yet, and forgets its cookies and storage.
+// Close closes the page, if it is not closed yet. Its cookies and storage are kept until the test ends, for OpenTab.
 func (p *Page) Close() { p.close() }
 
 // Eval evaluates JavaScript, waits for the promise where that is the result, and decodes the result into out, as JSON,
@@ -105,6 +109,18 @@ func (p *Page) Click(t testing.TB, selector string) {
 func (p *Page) Reload(t testing.TB) {
 	t.Helper()
 	p.do(t, "reload", chromedp.Reload())
+}
+
+// Resize gives the page another size in CSS pixels, as when a phone is turned.
+func (p *Page) Resize(t testing.TB, width, height int) {
+	t.Helper()
+	p.do(t, "resize", chromedp.EmulateViewport(int64(width), int64(height), chromedp.EmulateScale(1)))
+}
+
+// TimeZone moves the page into another time zone, such as Asia/Tokyo.
+func (p *Page) TimeZone(t testing.TB, name string) {
+	t.Helper()
+	p.do(t, "time zone "+name, command(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: name}))
 }
 
 // Screenshot writes what the viewport shows into a PNG file.
