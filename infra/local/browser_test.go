@@ -173,7 +173,7 @@ func TestBrowserTwoBrowsersAndWscatTalk(t *testing.T) {
 		t.Errorf("they see %q, want %q", a, want)
 	}
 	bob.Close()
-	ann.WaitFor(t, `document.querySelector("#messages").textContent.includes("bob went away")`, 5*time.Second)
+	ann.WaitFor(t, `document.querySelector("#messages").textContent.includes("bob went away")`, 20*time.Second)
 }
 
 // fast writes n messages as quickly as the page takes them.

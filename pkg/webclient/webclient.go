@@ -82,11 +82,12 @@ func New(webSocketURL string, auth bool) *Site {
 	return s
 }
 
-// policy lets the page load its own files, connect to the chat, and nothing else; and nobody put it into a frame.
+// policy lets the page load its own files, ask whether its server is there, and connect to the chat. Nobody may put it into
+// a frame.
 func policy(webSocketURL string) string {
 	connect := "'self'"
 	if u, err := url.Parse(webSocketURL); err == nil && u.Host != "" {
-		connect = u.Scheme + "://" + u.Host
+		connect += " " + u.Scheme + "://" + u.Host
 	}
 	return strings.Join([]string{
 		"default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src data:", "connect-src " + connect,

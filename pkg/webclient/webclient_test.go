@@ -24,7 +24,7 @@ func serve(t *testing.T, s *webclient.Site, path, etag string) webclient.Respons
 
 func TestThePageKnowsWhereToConnect(t *testing.T) {
 	for url, want := range map[string][2]string{
-		"wss://x.example.com/dev": {`content="wss://x.example.com/dev"`, "connect-src wss://x.example.com;"},
+		"wss://x.example.com/dev": {`content="wss://x.example.com/dev"`, "connect-src 'self' wss://x.example.com;"},
 		"/dev":                    {`content="/dev"`, "connect-src 'self';"},
 		`/"><script>`:             {`content="/&#34;&gt;&lt;script&gt;"`, "connect-src 'self';"},
 	} {

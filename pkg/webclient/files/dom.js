@@ -17,3 +17,22 @@ export function element(tag, properties = {}, ...children) {
 
 /** What somebody wrote, kept apart so that its direction touches nothing around it. */
 export const bdi = (text) => element("bdi", {}, text);
+
+/**
+ * Asks a question, and gives the answer that was chosen, one of the names of `answers`, which are in words; or null, where
+ * the question was closed.
+ */
+export function ask(title, text, answers) {
+  return new Promise((resolve) => {
+    const answer = ([name, says], i) => element("button", { className: i === 0 ? "primary" : "", onclick: () => dialog.close(name) }, says);
+    const dialog = element("dialog", { className: "card", "aria-labelledby": "question", "aria-describedby": "question-text" },
+      element("h2", { id: "question" }, title), element("p", { id: "question-text" }, text),
+      element("div", { className: "answers" }, ...Object.entries(answers).map(answer)));
+    dialog.onclose = () => {
+      dialog.remove();
+      resolve(dialog.returnValue || null);
+    };
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}

@@ -1,261 +1,299 @@
 // The page: rooms at the side, one of them in the middle. What a room shows is in timeline.js, how it gets there in client.js.
 
 import { ChatClient } from "./client.js";
-import { $, bdi, element } from "./dom.js";
+import { Clock } from "./clock.js";
+import { Composer } from "./composer.js";
+import { $, ask, bdi, element } from "./dom.js";
+import { Browser, Memory } from "./memory.js";
+import { drawPeople } from "./people.js";
+import { isReachable, SIGN_IN, standInOf, subjectOf, takeToken } from "./signin.js";
+import { Tab } from "./tabs.js";
 import { Timeline } from "./timeline.js";
-import { count, nameProblem, refusal, shownName } from "./words.js";
+import { welcome } from "./welcome.js";
+import { count, endInWords, nameProblem, refusal, shownName, troubleInWords } from "./words.js";
 
-const STORE = "chat";
 const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline", closed: "" };
+const PATIENCE = 1000; // milliseconds; a shorter interruption is nobody's business
+const ATTEMPTS = 3; // that fail, until a token that was accepted before counts as one that is no longer
 
-/** What this browser remembers: the name, the rooms, and which one is shown. */
-const memory = {
-  read() {
-    try {
-      const { name, rooms, active } = JSON.parse(localStorage.getItem(STORE)) ?? {};
-      return { name, rooms: Array.isArray(rooms) ? rooms.filter((r) => typeof r === "string") : [], active };
-    } catch {
-      return { rooms: [] };
-    }
-  },
-  write(value) {
-    try {
-      localStorage.setItem(STORE, JSON.stringify(value));
-    } catch {
-      // a browser that remembers nothing still chats
-    }
-  },
-};
-
-/** Whether one must sign in to this chat. */
-const SIGN_IN = document.querySelector("meta[name=auth]").content === "on";
-
-/** The token, where one must sign in; kept until the browser's tab is closed. */
-const token = {
-  read: () => sessionStorage.getItem("token") ?? "",
-  write: (value) => sessionStorage.setItem("token", value),
-  forget: () => sessionStorage.removeItem("token"),
-};
-
-/** Takes a token out of the page's address, …/#token=…, where whoever signs people in may put it: no server is sent that part. */
-function takeToken() {
-  const found = /^#token=(.*)$/.exec(location.hash);
-  if (!found) return;
-  token.write(found[1]);
-  history.replaceState(null, "", location.pathname);
-}
-
-/** Asks for a name, or a token, and a room. */
-function welcome(problem = "") {
-  const known = memory.read();
-  $("chat").hidden = true;
-  $("welcome").hidden = false;
-  $("enter-name").value = known.name ?? "";
-  $("enter-room").value = roomInAddress() || known.active || "lobby";
-  $("enter-token").value = "";
-  $("enter-problem").textContent = problem;
-  $("ask-name").hidden = SIGN_IN;
-  $("ask-token").hidden = !SIGN_IN;
-  if (SIGN_IN) $("enter-intro").textContent = "This chat is for those who have signed in. Your name is in your token.";
-  $(SIGN_IN ? "enter-token" : "enter-name").focus();
-  $("enter").onsubmit = (event) => {
-    event.preventDefault();
-    const name = SIGN_IN ? "" : $("enter-name").value.trim();
-    const room = $("enter-room").value.trim();
-    const given = $("enter-token").value.trim();
-    const problem = (SIGN_IN ? (given ? "" : "Please give a token.") : nameProblem(name, "a name")) || nameProblem(room, "a room");
-    $("enter-problem").textContent = problem;
-    if (problem) return;
-    if (SIGN_IN) token.write(given);
-    new Page(name, [...new Set([...known.rooms, room])], room);
-  };
-}
+const browser = new Browser(new Tab());
+const clock = new Clock();
 
 /** The room in the page's address, …/#lobby, so that a room can be passed on as a link. */
 function roomInAddress() {
   try {
-    return decodeURIComponent(location.hash.slice(1));
+    return decodeURIComponent(location.hash.slice(1)).normalize("NFC");
   } catch {
     return "";
   }
 }
 
+/** Goes to the chat at once where this browser knows how, and asks otherwise. */
+function start() {
+  takeToken(browser);
+  const { token } = browser;
+  const name = SIGN_IN ? token && (browser.nameOf(subjectOf(token)) ?? standInOf(token)) : browser.name;
+  const { rooms, active } = new Memory(browser, name);
+  const room = roomInAddress() || active || rooms[0] || (SIGN_IN ? "lobby" : "");
+  const isKnown = SIGN_IN ? token !== "" : nameProblem(name, "a name") === "";
+  if (isKnown && nameProblem(room, "a room") === "") enter({ name, room, token });
+  else askWho();
+}
+
+/** Asks for a name, or a token, and a room. `rooms` are those to join as well, under whatever name. */
+function askWho(problem = "", rooms = []) {
+  const { name } = browser;
+  const known = new Memory(browser, name);
+  const room = roomInAddress() || known.active || rooms[0] || "lobby";
+  welcome({ name, room, problem, unsent: SIGN_IN ? new Map() : known.roomsWithUnsent }, (given) => {
+    if (SIGN_IN) browser.token = given.token;
+    enter({ ...given, name: SIGN_IN ? browser.nameOf(subjectOf(given.token)) ?? standInOf(given.token) : given.name }, rooms);
+  });
+}
+
+function enter({ name, room, token }, rooms = []) {
+  const url = document.querySelector("meta[name=websocket-url]").content;
+  let client;
+  try {
+    client = new ChatClient(url, SIGN_IN ? { token } : { user: name });
+  } catch (error) {
+    browser.token = "";
+    return askWho(endInWords(error), rooms);
+  }
+  new Page(client, name, room, rooms);
+}
+
 class Page {
-  #name;
   #client;
-  #timelines = new Map(); // by room
+  #memory;
+  #composer;
+  #timelines = new Map(); // by the room's name
   #active = null;
+  #wasOnline = false;
+  #failures = 0; // to connect, although the server can be reached
   #news = []; // to be read aloud
   #newsTimer = null;
-  #bannerTimer = null;
-  #listeners = new AbortController();
+  #bannerTimer;
+  #end = new AbortController();
 
-  constructor(name, rooms, active) {
-    this.#name = name;
-    const url = document.querySelector("meta[name=websocket-url]").content;
-    this.#client = new ChatClient(url, SIGN_IN ? { token: token.read() } : { user: name });
-    this.#client.addEventListener("state", () => this.#drawState());
-    this.#client.addEventListener("user", (e) => this.#named(e.detail));
-    this.#client.addEventListener("signedout", () => this.#end("Your sign-in has ended. Please sign in again."));
+  /** `name` is the person's, or what stands for it until the chat says it. */
+  constructor(client, name, active, rooms) {
+    this.#client = client;
+    const { signal } = this.#end;
+    this.#memory = new Memory(browser, name, signal);
+    this.#composer = new Composer({ send: (content) => this.#send(content), announce: (text) => this.#announce(text), signal });
+    if (!SIGN_IN) browser.name = name;
     $("welcome").hidden = true;
     $("chat").hidden = false;
-    $("my-name").textContent = SIGN_IN ? "…" : shownName(name);
     $("rename").textContent = SIGN_IN ? "Sign out" : "Change";
     this.#wire();
-    for (const room of rooms) this.#join(room);
+    this.#drawName();
+    for (const room of new Set([...this.#memory.rooms, ...rooms, active])) this.#join(room);
     this.#show(active);
     this.#drawState();
     $("draft").focus();
   }
 
+  /** The person's name; "" while it is not known. */
+  get #name() {
+    return this.#memory.user.startsWith("\0") ? "" : this.#memory.user;
+  }
+
+  get #timeline() {
+    return this.#timelines.get(this.#active);
+  }
+
   #join(name) {
-    if (this.#timelines.has(name)) return;
     const room = this.#client.join(name);
-    const timeline = new Timeline(room, () => this.#name);
+    name = name.normalize("NFC"); // as the client does
+    if (this.#timelines.has(name)) return;
+    const timeline = new Timeline(room, {
+      name, memory: this.#memory, tab: browser.tab, clock, me: () => this.#name, edit: (content) => this.#composer.put(content),
+    });
     this.#timelines.set(name, timeline);
+    this.#memory.addRoom(name);
     timeline.addEventListener("change", () => this.#drawUnread());
+    room.watchMembers = false;
     room.addEventListener("members", () => name === this.#active && this.#drawPeople());
-    room.addEventListener("message", (e) => {
-      if (name === this.#active && room.ready && e.detail.user_name !== this.#name) {
-        this.#announce(`${shownName(e.detail.user_name)}: ${e.detail.content.slice(0, 300)}`);
+    room.addEventListener("trouble", () => name === this.#active && this.#drawTrouble());
+    room.addEventListener("message", ({ detail: { user_name: user, content } }) => {
+      if (name === this.#active && room.ready && user !== this.#name) {
+        this.#announce(`${shownName(String(user))}: ${String(content).slice(0, 300)}`);
       }
     });
     this.#drawRooms();
   }
 
   #show(name) {
-    const before = this.#timelines.get(this.#active);
+    const before = this.#timeline;
     if (before) {
-      before.draft = $("draft").value;
       before.unmount();
+      before.room.watchMembers = false;
     }
     this.#active = name;
-    const timeline = this.#timelines.get(name);
+    const timeline = this.#timeline;
     $("room-name").textContent = name;
-    $("draft").value = timeline.draft;
-    this.#fitDraft();
     history.replaceState(null, "", `#${encodeURIComponent(name)}`);
+    this.#composer.open(timeline.room, name, this.#memory);
+    timeline.room.watchMembers = true;
     timeline.mount($("scroller"));
+    this.#memory.active = name;
     this.#drawRooms();
     this.#drawPeople();
-    this.#remember();
+    this.#drawTrouble();
   }
 
-  #leave() {
-    const name = this.#active;
-    this.#timelines.get(name).unmount();
+  /** Leaves a room. What is not sent there stays in this browser until the person comes back. */
+  #leave(name) {
+    this.#timelines.get(name).close();
     this.#timelines.delete(name);
     this.#client.leave(name);
+    this.#memory.removeRoom(name);
+    if (name !== this.#active) return this.#drawRooms();
     this.#active = null;
-    this.#remember();
     const next = this.#timelines.keys().next().value;
-    if (next !== undefined) this.#show(next);
-    else this.#end();
+    if (next !== undefined) return this.#show(next);
+    this.#memory.active = undefined;
+    this.#close();
   }
 
-  /** Is told the name that the token says. */
+  /** Joins and leaves what was joined and left in another tab. */
+  #followRooms() {
+    const { rooms } = this.#memory;
+    for (const name of rooms) this.#join(name);
+    for (const name of this.#timelines.keys()) if (!rooms.includes(name)) this.#leave(name);
+  }
+
+  /** Is told the person's name by the chat. */
   #named(name) {
-    this.#name = name;
-    $("my-name").textContent = shownName(name);
+    if (name !== this.#memory.user) this.#memory.rename(name);
+    browser.name = name;
+    if (SIGN_IN) browser.setNameOf(subjectOf(browser.token), name);
+    this.#drawName();
+    for (const timeline of this.#timelines.values()) timeline.renamed();
+    this.#followRooms();
     this.#drawPeople();
   }
 
   /** Goes back to the first page. */
-  #end(problem) {
-    token.forget();
-    this.#listeners.abort();
+  #close(problem) {
+    const rooms = [...this.#timelines.keys()];
+    this.#end.abort();
+    for (const timeline of this.#timelines.values()) timeline.close();
+    browser.token = "";
     this.#client.close();
     clearTimeout(this.#bannerTimer);
     history.replaceState(null, "", location.pathname);
     document.title = "Chat";
-    welcome(problem);
+    askWho(problem, SIGN_IN ? [] : rooms);
   }
 
-  #remember() {
-    memory.write({ name: this.#name, rooms: [...this.#timelines.keys()], active: this.#active });
+  /** Changes the name, or signs out, which takes away what is not sent from the person who signed in. */
+  async #leaveAll() {
+    const unsent = this.#memory.roomsWithUnsent;
+    if (SIGN_IN && unsent.size > 0) {
+      const total = [...unsent.values()].reduce((sum, n) => sum + n, 0);
+      const answer = await ask("Sign out?", `${count(total, "message is", "messages are")} not sent yet.`,
+        { stay: "Stay here", keep: "Sign out, and send when I come back", discard: "Sign out, and delete what is not sent" });
+      if (answer === "discard") this.#memory.forgetUnsent();
+      else if (answer !== "keep") return;
+    }
+    if (!this.#end.signal.aborted) this.#close();
+  }
+
+  /** An attempt to connect failed. Where the server can be reached, the chat does not want the token. */
+  async #connectFailed({ code }) {
+    if (!SIGN_IN || this.#wasOnline || code !== "handshake_failed" || !(await isReachable())) return;
+    if (this.#wasOnline || this.#end.signal.aborted) return;
+    if (++this.#failures >= (browser.tokenWasAccepted ? ATTEMPTS : 1)) this.#close(endInWords({ code }));
   }
 
   #wire() {
-    const signal = this.#listeners.signal;
+    const signal = this.#end.signal;
     const on = (target, type, f) => target.addEventListener(type, f, { signal });
-    const timeline = () => this.#timelines.get(this.#active);
-    on($("scroller"), "scroll", () => timeline()?.scrolled());
-    const sizes = new ResizeObserver(() => timeline()?.resized());
+    on(this.#client, "state", () => this.#drawState());
+    on(this.#client, "user", (e) => this.#named(e.detail));
+    on(this.#client, "failed", (e) => this.#connectFailed(e.detail));
+    on(this.#client, "signedout", (e) => this.#close(endInWords(e.detail)));
+    on(this.#memory, "rooms", () => this.#followRooms());
+    on($("scroller"), "scroll", () => this.#timeline?.scrolled());
+    const sizes = new ResizeObserver(() => this.#timeline?.resized());
     sizes.observe($("scroller"));
     signal.addEventListener("abort", () => sizes.disconnect());
-    on(document, "visibilitychange", () => timeline()?.scrolled());
-    on($("to-end"), "click", () => (timeline().toEnd(), $("draft").focus()));
-    on($("leave"), "click", () => this.#leave());
-    on($("rename"), "click", () => this.#end());
+    on(document, "visibilitychange", () => this.#timeline?.appeared());
+    on($("to-end"), "click", () => (this.#timeline.toEnd(), $("draft").focus()));
+    on($("show-refused"), "click", () => this.#timeline.toRefused());
+    on($("leave"), "click", () => this.#leave(this.#active));
+    on($("rename"), "click", () => this.#leaveAll());
     on($("retry-now"), "click", () => this.#client.retryNow());
     on($("show-people"), "click", () => this.#togglePeople());
-    on($("add-room"), "submit", (event) => {
-      event.preventDefault();
-      const name = $("add-room-name").value.trim();
-      const problem = nameProblem(name, "a room");
-      $("add-room-name").setCustomValidity(problem);
-      if (problem) return $("add-room-name").reportValidity();
-      $("add-room-name").value = "";
-      this.#join(name);
-      this.#show(name);
-      $("draft").focus();
-    });
+    on($("add-room"), "submit", (event) => this.#addRoom(event));
     on($("add-room-name"), "input", () => $("add-room-name").setCustomValidity(""));
-    on($("draft"), "input", () => this.#fitDraft());
-    on($("draft"), "keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) { // 229: it ends a composition, in Safari
-        event.preventDefault();
-        this.#send();
-      }
-    });
-    on($("composer"), "submit", (event) => {
-      event.preventDefault();
-      this.#send();
-    });
-    on(document, "keydown", (event) => event.key === "Escape" && $("draft").focus());
+    on(document, "keydown", (event) => event.key === "Escape" && !document.querySelector("dialog") && $("draft").focus());
     on(window, "hashchange", () => {
       const name = roomInAddress();
       if (!name || nameProblem(name, "a room") || name === this.#active) return;
       this.#join(name);
       this.#show(name);
     });
-  }
-
-  #send() {
-    const content = $("draft").value;
-    if (content.trim() === "") return;
-    $("draft").value = "";
-    this.#fitDraft();
-    this.#client.join(this.#active).send(content).catch((error) => {
-      if (error.code !== "closed") this.#announce(`Not sent. ${refusal(error)}`);
+    on(window, "beforeunload", (event) => {
+      // This browser keeps nothing, and what is not sent would be lost.
+      if ([...this.#timelines.values()].some((timeline) => timeline.outbox.isLosing)) event.preventDefault();
     });
-    this.#timelines.get(this.#active).toEnd();
   }
 
-  /** Makes the field as high as what is written in it. */
-  #fitDraft() {
-    const draft = $("draft");
-    draft.style.height = "auto";
-    draft.style.height = `${draft.scrollHeight + 2}px`;
+  #addRoom(event) {
+    event.preventDefault();
+    const name = $("add-room-name").value.trim().normalize("NFC");
+    const problem = nameProblem(name, "a room");
+    $("add-room-name").setCustomValidity(problem);
+    if (problem) return $("add-room-name").reportValidity();
+    $("add-room-name").value = "";
+    this.#join(name);
+    this.#show(name);
+    $("draft").focus();
+  }
+
+  async #send(content) {
+    const timeline = this.#timeline;
+    const sent = timeline.outbox.send(content);
+    timeline.wrote();
+    const error = await sent;
+    if (error) this.#announce(`Not sent. ${refusal(error)}`);
+  }
+
+  #drawName() {
+    $("my-name").textContent = this.#name === "" ? "…" : shownName(this.#name);
   }
 
   #drawState() {
-    const state = this.#client.state;
+    const { state } = this.#client;
     $("state").textContent = STATES[state];
-    $("state").dataset.state = state;
-    clearTimeout(this.#bannerTimer);
+    $("state").dataset.state = $("chat").dataset.state = state;
     if (state !== "offline" && document.activeElement === $("retry-now")) $("draft").focus(); // it is about to be hidden
-    if (state === "online") this.#timelines.get(this.#active)?.scrolled(); // what could not be fetched is fetched
-    if (state === "online" || state === "closed") $("banner").hidden = true;
-    else this.#bannerTimer = setTimeout(() => this.#drawBanner(), 1000); // a short interruption is nobody's business
+    if (state === "online") {
+      this.#wasOnline = true;
+      if (SIGN_IN) browser.tokenWasAccepted = true;
+      this.#timeline?.scrolled(); // what could not be fetched is fetched
+    }
+    const isOver = state === "online" || state === "closed";
+    if (isOver || !$("banner").hidden) this.#bannerTimer = clearTimeout(this.#bannerTimer);
+    if (isOver) $("banner").hidden = true;
+    else this.#bannerTimer ??= setTimeout(() => this.#drawBanner(), PATIENCE);
   }
 
   #drawBanner() {
-    const offline = SIGN_IN && this.#name === ""
-      ? "The chat cannot be reached, or does not accept your token." : "There is no connection. What you write is sent as soon as it is back.";
-    $("banner-text").textContent = this.#client.state === "offline" ? offline : "Connecting…";
-    $("retry-now").hidden = this.#client.state !== "offline";
+    const offline = this.#client.state === "offline";
+    this.#bannerTimer = undefined;
+    $("banner-text").textContent = offline ? "There is no connection. What you write is sent as soon as it is back." : "Connecting…";
+    $("retry-now").hidden = !offline;
     $("banner").hidden = false;
+  }
+
+  #drawTrouble() {
+    const trouble = this.#timeline?.room.trouble ?? null;
+    $("trouble").hidden = trouble === null;
+    $("trouble").textContent = trouble ? troubleInWords(trouble) : "";
   }
 
   #drawRooms() {
@@ -279,25 +317,16 @@ class Page {
       badge.title = count(unread, "unread message", "unread messages");
     }
     document.title = total > 0 ? `(${total}) Chat` : "Chat";
-    const behind = this.#timelines.get(this.#active)?.behind ?? "";
+    const behind = this.#timeline?.behind ?? "";
     $("to-end").hidden = behind === "";
     $("to-end").textContent = behind;
+    const refused = this.#timeline?.refusedElsewhere ?? 0;
+    $("refused").hidden = refused === 0;
+    $("refused-text").textContent = `${count(refused, "message was", "messages were")} not sent.`;
   }
 
   #drawPeople() {
-    const members = this.#client.rooms.get(this.#active)?.members ?? new Map();
-    const names = [...members.keys()].filter((name) => name !== "").sort((a, b) => a.localeCompare(b));
-    $("show-people").textContent = count(names.length, "person", "people");
-    const nameless = members.get("") ?? 0;
-    const row = (name) => {
-      const notes = [name === this.#name && "you", members.get(name) > 1 && count(members.get(name), "device", "devices")].filter(Boolean);
-      return element("li", {}, bdi(shownName(name)), notes.length ? element("small", {}, ` (${notes.join(", ")})`) : "");
-    };
-    $("people").replaceChildren(
-      element("h3", {}, "Who is here"),
-      element("ul", {}, ...names.map(row)),
-      nameless ? element("p", {}, element("small", {}, `and ${count(nameless, "connection", "connections")} with no name`)) : "",
-    );
+    drawPeople(this.#timeline?.room.members ?? new Map(), this.#name);
   }
 
   #togglePeople() {
@@ -317,14 +346,4 @@ class Page {
   }
 }
 
-takeToken();
-const known = memory.read();
-const start = roomInAddress() || known.active || known.rooms[0] || (SIGN_IN ? "lobby" : undefined);
-if (SIGN_IN) {
-  if (token.read() && !nameProblem(start, "a room")) new Page("", [...new Set([...known.rooms, start])], start);
-  else welcome();
-} else if (known.name && start && !nameProblem(known.name, "a name") && !nameProblem(start, "a room")) {
-  new Page(known.name, [...new Set([...known.rooms, start])], start);
-} else {
-  welcome();
-}
+start();

@@ -1,161 +1,269 @@
-// A room's messages as a list that scrolls: a window of the room's log, which moves over it as the person scrolls, so that
-// a room may have any number of messages and the page holds a few hundred.
+// A room on the page: a window of its log that moves as the person scrolls, so that a room may have any number of messages
+// and the page holds a few hundred; and below it what is not sent yet.
 
-import { element, bdi } from "./dom.js";
-import { count, dayInWords, dayOf, refusal, shownName, timeOf } from "./words.js";
+import { Folds } from "./bubble.js";
+import { $, bdi, element } from "./dom.js";
+import { List } from "./list.js";
+import { Outbox } from "./outbox.js";
+import { Reading } from "./reading.js";
+import { View } from "./view.js";
+import { Waiting } from "./waiting.js";
+import { count, refusal, shownName } from "./words.js";
 
 const MOST = 300; // items in the window
 const NOTES = 50; // of them at most are no messages
 const PAGE = 100; // messages that are fetched at once
 const NEAR = 800; // pixels from an end of the window, at which more is fetched
-const AT_END = 40; // pixels from the end, within which the list follows what is new
-const GROUP = 300; // seconds, within which messages of one person stand under one name
-const LONG = 1500; // characters, from which a message is shown in part
+const SEEN = 8; // pixels of a message that are on the screen when it is read
 
 /**
- * Events: `change`, when what is unread or unseen has changed.
+ * Events: `change`, when what is unread or out of sight has changed.
  */
 export class Timeline extends EventTarget {
-  /** Messages that came and that the person has not seen. */
-  unread = 0;
-
-  /** Whether the list is scrolled to its end, and stays there. */
-  following = true;
-
-  draft = ""; // what is written and not sent
-  #items = []; // {message} or {event}, each with its nodes, oldest first
+  room;
+  outbox;
+  #reading;
+  #list;
+  #view;
+  #waiting;
   #attached = true; // the end of the window is the end of the room
   #loading = false;
-  #jumps = 0; // to the end, by which what is being fetched is out of date
-  #room;
-  #me;
-  #scroller = null; // where it is shown; null where it is not
-  #scrollTop = 0;
-  #begin = element("p", { className: "beginning", id: "beginning", hidden: true });
-  #list = element("ol", { id: "messages" });
-  #waiting = new Map(); // what is shown of the outbox, by id
-  #outbox = element("ol", { id: "outbox", "aria-label": "Not sent yet" });
+  #jumps = 0; // to another place, by which what is being fetched is out of date
+  #beginning = null; // {index, expired} of the first message that the room has, where that is known
+  #wentBack = false; // the room's log, and what is there now has not come yet
+  #refusal = ""; // the reason for which the room cannot be joined, as it was told last
+  #begin = element("p", { id: "beginning", hidden: true });
+  #end = new AbortController();
 
-  /** `me` tells the name of the person who looks at it. */
-  constructor(room, me) {
+  /**
+   * @param {{name: string, memory: Memory, tab: Tab, clock: Clock, me: () => string, edit: (content: string) => void}} parts
+   *   `name` is the room's, as this browser remembers it; `me` tells the name of the person who looks at it; `edit` takes
+   *   back what was refused
+   */
+  constructor(room, { name, memory, tab, clock, me, edit }) {
     super();
-    this.#room = room;
-    this.#me = me;
-    room.addEventListener("message", (e) => this.#add(e.detail));
-    room.addEventListener("expired", () => this.#note("Some messages are no longer kept."));
-    room.addEventListener("refused", (e) => this.#note(`This room cannot be joined. ${refusal(e.detail)}`));
-    room.addEventListener("presence", (e) => {
+    const signal = this.#end.signal;
+    this.room = room;
+    this.outbox = new Outbox(room, name, memory, tab, signal);
+    this.#reading = new Reading(memory, name);
+    const actions = this.#actions(edit);
+    const folds = new Folds({
+      hold: (change) => this.#view.hold(change), holdAt: (e, change) => this.#view.holdAt(e, change), toggled: () => this.scrolled(),
+    });
+    this.#list = new List({ me, clock, folds, actions });
+    this.#view = new View(this.#list);
+    this.#waiting = new Waiting({ actions, folds });
+    const on = (target, type, f) => target.addEventListener(type, f, { signal });
+    on(room, "message", (e) => this.#add(e.detail));
+    on(room, "expired", (e) => (this.#reading.lost(e.detail.to), this.#note("Some messages are no longer kept.")));
+    on(room, "refused", (e) => this.#refused(e.detail));
+    on(room, "presence", (e) => {
       this.#note(bdi(shownName(e.detail.user_name)), e.detail.event === "joined" ? " came in" : " went away");
     });
-    room.addEventListener("outbox", () => this.#drawOutbox());
-    room.addEventListener("ready", () => {
-      this.#showBeginning(false);
-      this.scrolled(); // what there is may not fill the list
-    });
+    on(room, "reset", () => this.#reset());
+    on(room, "ready", () => this.#ready());
+    on(this.outbox, "change", () => this.#drawOutbox());
+    on(memory, "read", (e) => e.detail.room === name && (this.#reading.reload(), this.#look()));
+    on(clock, "change", () => this.#view.hold(() => this.#list.clockChanged()));
+  }
+
+  /** What can be done about a message that is not stored, by its id. */
+  #actions(edit) {
+    const retry = (id) => (this.outbox.retry(id), $("draft").focus());
+    const discard = (id) => (this.outbox.discard(id), $("draft").focus());
+    return { retry, discard, edit: (id) => (edit(this.outbox.entries.find((e) => e.id === id).content), discard(id)) };
+  }
+
+  /** Ends it. What is not sent stays in this browser. */
+  close() {
+    if (this.#view.isShown) this.#view.unmount();
+    this.#end.abort();
+  }
+
+  /** The person's name has become known, or another one: what was remembered under that counts, too. */
+  renamed() {
+    this.outbox.adopt();
+    this.#reading.reload();
+  }
+
+  /** Messages of others that came and that the person has not read. */
+  get unread() {
+    return this.room.ready ? this.#reading.unread(this.room.last ?? 0) : 0;
+  }
+
+  /** What the button says that goes to the end; "" where there is no need of it. */
+  get behind() {
+    if (this.#view.following) return "";
+    return this.unread > 0 ? `${count(this.unread, "new message", "new messages")} ↓` : "To the latest message ↓";
+  }
+
+  /** How many messages were refused and are not in the window. */
+  get refusedElsewhere() {
+    return this.outbox.refused.length - this.#list.refused;
   }
 
   /** Shows the list. */
   mount(scroller) {
-    this.#scroller = scroller;
-    scroller.replaceChildren(this.#begin, this.#list, this.#outbox);
-    if (this.following) this.#scrollToEnd();
-    else scroller.scrollTop = this.#scrollTop;
-    this.#look();
+    this.#view.mount(scroller, this.#begin, this.#list.element, this.#waiting.element);
+    this.#open();
+    this.scrolled();
   }
 
   /** Hides it, and keeps its place. */
   unmount() {
-    this.#scrollTop = this.#scroller.scrollTop;
-    this.#scroller = null;
+    this.#view.unmount();
+  }
+
+  /** Is called when the page came back to light. */
+  appeared() {
+    if (this.unread > 0) this.#open();
+    this.scrolled();
   }
 
   /** Is called when the list was scrolled, or became visible. */
   scrolled() {
-    const s = this.#scroller;
-    if (!s) return;
-    const below = s.scrollHeight - s.scrollTop - s.clientHeight;
-    this.following = this.#attached && below < AT_END;
-    if (s.scrollTop < NEAR) this.#load("older");
-    else if (!this.#attached && below < NEAR) this.#load("newer");
+    if (!this.#view.isShown) return;
+    this.#view.scrolled(this.#attached);
+    if (this.#view.above < NEAR) this.#load("older");
+    else if (!this.#attached && this.#view.below < NEAR) this.#load("newer");
     this.#look();
   }
 
   /** Is called when the list has another size. */
   resized() {
-    if (this.following) this.#scrollToEnd();
+    this.#view.restore();
+  }
+
+  /** The person writes: what came before is no longer new. */
+  wrote() {
+    this.#view.hold(() => (this.#list.mark = null));
+    this.toEnd();
   }
 
   /** Goes to the end of the room. */
   async toEnd() {
     this.#jumps++;
-    if (!this.#attached) {
-      try {
-        const { messages } = await this.#room.history({ limit: PAGE });
-        this.#clear();
-        for (const message of messages) this.#push({ message });
-        this.#showBeginning(false);
-        this.#attached = this.#lastIndex() >= this.#room.last;
-        if (!this.#attached) this.#load("newer");
-      } catch {
-        return; // offline: there is nothing newer to be had
-      }
-    }
-    this.following = this.#attached;
-    this.#scrollToEnd();
+    if (!this.#attached && !(await this.#jump({ limit: PAGE }))) return; // offline: there is nothing newer to be had
+    this.#view.following = this.#attached;
+    this.#view.toEnd();
     this.#look();
   }
 
-  #add(message) {
-    const mine = message.user_name === this.#me();
-    if (this.#room.ready && !mine) this.unread++;
-    if (this.#attached && !this.following && this.#items.length >= MOST + PAGE) this.#attached = false;
-    if (this.#attached && message.index > this.#lastIndex()) {
-      this.#push({ message });
-      if (this.following) {
-        this.#trimStart();
-        this.#scrollToEnd();
-      }
+  /** Goes to the first refused message that is not in the window. */
+  async toRefused() {
+    const shown = new Set(this.#list.items.map((i) => i.entry));
+    const entry = this.outbox.refused.find((e) => !shown.has(e));
+    this.#jumps++;
+    if (!entry || !(await this.#jump({ after: Math.max(0, entry.after - PAGE / 2), limit: PAGE }))) return;
+    this.#list.items.find((i) => i.entry === entry)?.node.scrollIntoView({ block: "center" });
+    this.scrolled();
+  }
+
+  /** Fetches another part of the room in place of the window, and tells whether it could. */
+  async #jump(span) {
+    const jumps = this.#jumps;
+    try {
+      const { messages, expired } = await this.room.history(span);
+      if (jumps !== this.#jumps) return false;
+      this.#list.clear();
+      this.#list.append(...messages);
+      this.#attached = this.#list.lastIndex >= this.room.last;
+      this.#view.following = false;
+      this.#windowMoved({ more: span.after !== 0 && !expired, expired });
+      if (!this.#attached) this.#load("newer");
+      return true;
+    } catch {
+      return false;
     }
-    if (this.#scroller) this.#showBeginning(false);
+  }
+
+  /** Begins to look at the room: where reading stopped, a line says that what follows is new. */
+  #open() {
+    if (!this.#view.isShown || !this.room.ready || document.visibilityState !== "visible") return;
+    this.#view.hold(() => (this.#list.mark = this.unread > 0 ? this.#reading.index : null));
+    if (this.#list.newLine) this.#view.showLine(this.#list.newLine);
+  }
+
+  /** What was in the room at first has come. */
+  #ready() {
+    if (this.#wentBack) {
+      this.#wentBack = false;
+      this.#reading.reset(this.room.last);
+      this.#note("This room is as it was some time ago. What was shown here before is gone.");
+    }
+    this.#refusal = "";
+    this.#reading.begin(this.room.last);
+    for (const { message } of this.#list.items) if (message && this.#list.isMine(message)) this.#reading.wrote(message.index);
+    this.#showBeginning();
+    this.#open();
+    this.scrolled(); // what there is may not fill the list
+  }
+
+  /** The room's log went back: what is shown is no longer in it. */
+  #reset() {
+    this.#jumps++;
+    this.#wentBack = true;
+    this.#beginning = null;
+    this.#attached = this.#view.following = true;
+    this.#list.mark = null;
+    this.#list.clear();
+    this.#windowMoved();
+  }
+
+  #refused(error) {
+    if (refusal(error) === this.#refusal) return; // each new connection is told
+    this.#refusal = refusal(error);
+    this.#note(`This room cannot be joined. ${this.#refusal}`);
+  }
+
+  #add(message) {
+    const mine = this.#list.isMine(message);
+    if (mine) this.#reading.wrote(message.index);
+    const { following } = this.#view;
+    if (this.#attached && !following && this.#list.items.length >= MOST + PAGE) this.#attached = false;
+    if (this.#attached && message.index > this.#list.lastIndex) {
+      this.#list.append(message);
+      if (following) {
+        this.#trimStart();
+        this.#view.toEnd();
+      } else if (this.#view.isShown && this.room.ready && this.#list.mark === null && !mine) {
+        this.#list.mark = this.#reading.index; // it comes while the person reads something else
+      }
+      this.#showBeginning();
+    }
     this.#look();
   }
 
   /** Adds a line that is no message. */
   #note(...text) {
     if (!this.#attached) return;
-    this.#push({ event: text });
-    const notes = this.#items.filter((i) => i.event);
-    if (notes.length > NOTES) {
-      this.#remove(notes[0]);
-      this.#items.splice(this.#items.indexOf(notes[0]), 1);
-    }
-    if (this.following) this.#scrollToEnd();
+    this.#view.hold(() => {
+      this.#list.note(...text);
+      const { notes } = this.#list;
+      if (notes.length > NOTES) this.#list.remove(notes[0]);
+    });
   }
 
   /** What is on the screen is read. */
   #look() {
-    if (this.#scroller && this.following && document.visibilityState === "visible") this.unread = 0;
+    if (this.#view.isShown && this.room.ready && document.visibilityState === "visible") {
+      if (this.#view.following) this.#reading.to(this.room.last);
+      else if (this.unread > 0) this.#reading.to(this.#list.indexAbove(this.#view.bottom - SEEN));
+    }
     this.dispatchEvent(new CustomEvent("change"));
-  }
-
-  #lastIndex() {
-    return this.#items.findLast((i) => i.message)?.message.index ?? 0;
-  }
-
-  #firstIndex() {
-    return this.#items.find((i) => i.message)?.message.index ?? 0;
   }
 
   /** Fetches the messages before or after the window, and moves the window. */
   async #load(which) {
-    if (this.#loading || (which === "older" && this.#firstIndex() <= 1) || !this.#begin.hidden && which === "older") return;
+    const older = which === "older";
+    if (this.#loading || !this.room.ready || (older && (this.#list.firstIndex <= 1 || this.#list.begins))) return;
     this.#loading = true;
     const jumps = this.#jumps;
     try {
-      const page = await this.#room.history(which === "older"
-        ? { before: this.#firstIndex(), limit: PAGE }
-        : { after: this.#lastIndex(), limit: PAGE });
-      if (jumps === this.#jumps) this.#holdStill(() => (which === "older" ? this.#prepend(page) : this.#append(page)));
+      const page = await this.room.history(older
+        ? { before: this.#list.firstIndex, limit: PAGE }
+        : { after: this.#list.lastIndex, limit: PAGE });
+      if (jumps === this.#jumps) this.#view.hold(() => (older ? this.#prepend(page) : this.#append(page)));
     } catch {
       return; // offline: the next scroll, or the next connection, tries again
     } finally {
@@ -165,153 +273,53 @@ export class Timeline extends EventTarget {
   }
 
   #prepend(page) {
-    const items = page.messages.filter((m) => m.index < this.#firstIndex()).map((message) => ({ message }));
-    this.#items.unshift(...items);
-    for (let i = items.length - 1; i >= 0; i--) this.#draw(i);
-    if (items.length < this.#items.length) this.#draw(items.length); // it has another one before it now
-    while (this.#items.length > MOST) {
-      this.#remove(this.#items.pop());
+    const { firstIndex, items } = this.#list;
+    this.#list.prepend(...page.messages.filter((m) => m.index < firstIndex));
+    if (items.length > MOST) {
+      this.#list.trim(items.length - MOST, true);
       this.#attached = false;
     }
-    this.#showBeginning(!page.more, page.expired);
+    this.#windowMoved(page);
   }
 
   #append(page) {
-    for (const message of page.messages) if (message.index > this.#lastIndex()) this.#push({ message });
-    this.#attached = this.#lastIndex() >= this.#room.last;
+    this.#list.append(...page.messages.filter((m) => m.index > this.#list.lastIndex));
+    this.#attached = this.#list.lastIndex >= this.room.last;
     this.#trimStart();
-  }
-
-  #showBeginning(reached, expired = false) {
-    const first = this.#firstIndex();
-    this.#begin.hidden = !(reached || first === 1 || (first === 0 && this.#room.last === 0));
-    this.#begin.textContent = expired ? "What was before this is no longer kept." : first === 0
-      ? "Nobody has written anything yet." : "This is where the room begins.";
+    this.#windowMoved();
   }
 
   #trimStart() {
-    if (this.#items.length <= MOST) return;
-    while (this.#items.length > MOST) this.#remove(this.#items.shift());
-    this.#draw(0);
-    this.#showBeginning(false);
+    const over = this.#list.items.length - MOST;
+    if (over <= 0) return;
+    this.#list.trim(over);
+    this.#windowMoved();
   }
 
-  #push(item) {
-    this.#items.push(item);
-    this.#draw(this.#items.length - 1);
+  /** Draws what depends on which part of the room is shown. `page` is what was read of it from the first item on. */
+  #windowMoved(page) {
+    if (page && !page.more) this.#beginning = { index: this.#list.firstIndex, expired: page.expired };
+    this.#showBeginning();
+    this.#list.placeRefused(this.outbox.refused, this.#attached);
   }
 
-  #clear() {
-    this.#items = [];
-    this.#list.replaceChildren();
+  #showBeginning() {
+    const { firstIndex } = this.#list;
+    const known = this.#beginning?.index === firstIndex;
+    const begins = known || firstIndex === 1 || (firstIndex === 0 && this.room.last === 0);
+    this.#begin.hidden = !begins;
+    this.#begin.textContent = known && this.#beginning.expired ? "What was before this is no longer kept." : firstIndex === 0
+      ? "Nobody has written anything yet." : "This is where the room begins.";
+    if (this.#list.begins === begins) return;
+    this.#list.begins = begins;
+    this.#list.arrange();
   }
 
-  #remove(item) {
-    for (const node of item.nodes) node.remove();
-  }
-
-  /** Changes the list without moving what is on the screen. */
-  #holdStill(change) {
-    const s = this.#scroller;
-    const top = s?.getBoundingClientRect().top;
-    const item = s && this.#items.find((i) => i.nodes.at(-1).getBoundingClientRect().bottom > top);
-    // Its lower edge: an item that gets another one before it may lose its heading, and what is below it is to stand still.
-    const before = item?.nodes.at(-1).getBoundingClientRect().bottom;
-    change();
-    if (item?.nodes.at(-1).isConnected) s.scrollTop += item.nodes.at(-1).getBoundingClientRect().bottom - before;
-  }
-
-  #scrollToEnd() {
-    if (this.#scroller) this.#scroller.scrollTop = this.#scroller.scrollHeight;
-  }
-
-  /** Draws an item, for which it matters what is before it. */
-  #draw(i) {
-    const item = this.#items[i];
-    const old = item.nodes;
-    item.nodes = item.event ? [element("li", { className: "event" }, ...item.event)] : this.#messageNodes(item.message, this.#items[i - 1]?.message);
-    if (old) {
-      old[0].before(...item.nodes);
-      this.#remove({ nodes: old });
-    } else if (i === this.#items.length - 1) this.#list.append(...item.nodes);
-    else this.#items[i + 1].nodes[0].before(...item.nodes);
-  }
-
-  #messageNodes(message, previous) {
-    const nodes = [];
-    const newDay = !previous || dayOf(previous.create_at) !== dayOf(message.create_at);
-    if (newDay) nodes.push(element("li", { className: "day" }, dayInWords(message.create_at)));
-    const first = newDay || previous.user_name !== message.user_name || message.create_at - previous.create_at > GROUP;
-    const mine = message.user_name === this.#me();
-    const when = new Date(message.create_at * 1000);
-    const node = element("li", { className: `message${mine ? " mine" : ""}${first ? " first" : ""}`, dataset: { index: message.index } });
-    if (first) {
-      const time = element("time", { dateTime: when.toISOString(), title: when.toLocaleString() }, timeOf(message.create_at));
-      node.append(element("div", { className: "who" }, bdi(shownName(message.user_name)), " ", time));
-    }
-    node.append(bubble(message.content));
-    if (mine) node.append(element("div", { className: "sent", title: `Stored as number ${message.index}` }, "Sent"));
-    nodes.push(node);
-    return nodes;
-  }
-
-  /** Draws what has changed of what is not stored yet, which may be much after a while offline. */
   #drawOutbox() {
-    const gone = new Set(this.#waiting.keys());
-    for (const entry of this.#room.outbox) {
-      gone.delete(entry.id);
-      const shown = this.#waiting.get(entry.id);
-      if (shown?.state === entry.state) continue;
-      const node = this.#outboxNode(entry);
-      this.#waiting.set(entry.id, { state: entry.state, node });
-      if (shown) this.#replace(shown.node, node);
-      else this.#outbox.append(node);
-    }
-    for (const id of gone) {
-      this.#replace(this.#waiting.get(id).node, null);
-      this.#waiting.delete(id);
-    }
-    if (this.following) this.#scrollToEnd();
+    this.#view.hold(() => {
+      this.#waiting.draw(this.outbox.entries);
+      this.#list.placeRefused(this.outbox.refused, this.#attached);
+    });
+    this.#look();
   }
-
-  /** Puts a node in the place of another, which may have the focus. */
-  #replace(old, node) {
-    const focused = old.contains(document.activeElement);
-    if (node) old.replaceWith(node);
-    else old.remove();
-    if (focused) (node?.querySelector("button") ?? document.getElementById("draft")).focus();
-  }
-
-  #outboxNode(entry) {
-    const says = { waiting: "Waiting to be sent", sending: "Sending…", failed: `Not sent. ${entry.error ? refusal(entry.error) : ""}` }[entry.state];
-    const node = element("li", { className: `message mine ${entry.state}` }, bubble(entry.content), element("div", { className: "sent" }, says));
-    if (entry.state === "failed") {
-      node.append(element("div", {},
-        element("button", { className: "link", onclick: () => this.#room.retry(entry.id).catch(() => {}) }, "Try again"), " ",
-        element("button", { className: "link", onclick: () => this.#room.discard(entry.id) }, "Delete")));
-    }
-    return node;
-  }
-
-  /** What the button says that goes to the end; "" where there is no need of it. */
-  get behind() {
-    if (this.following) return "";
-    return this.unread > 0 ? `${count(this.unread, "new message", "new messages")} ↓` : "To the latest message ↓";
-  }
-}
-
-function bubble(content) {
-  const text = element("div", { className: "content", dir: "auto" }, content);
-  const node = element("div", { className: "bubble" }, text);
-  if (content.length > LONG) {
-    text.classList.add("long");
-    const more = element("button", { className: "link", "aria-expanded": "false" }, "Show all of it");
-    more.onclick = () => {
-      const shown = text.classList.toggle("long");
-      more.textContent = shown ? "Show all of it" : "Show less";
-      more.setAttribute("aria-expanded", String(!shown));
-    };
-    node.append(more);
-  }
-  return node;
 }

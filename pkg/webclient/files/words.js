@@ -1,4 +1,4 @@
-// What the page says in words: the chat's refusals, times, and names that cannot be seen.
+// What the page says in words: what went wrong, and names that cannot be seen.
 
 const REFUSALS = {
   too_large: "This message is too long. Send it in two parts.",
@@ -14,6 +14,29 @@ const REFUSALS = {
 export function refusal(error) {
   const plain = REFUSALS[error.code] ?? "The chat did not take this.";
   return error.code === "invalid_field" ? `${plain} (${error.message})` : plain;
+}
+
+const ENDS = {
+  token_expired: "Your sign-in has ended. Please sign in again.",
+  handshake_refused: "The chat did not accept your token. Please sign in again.",
+  handshake_failed: "The chat did not accept your token, or cannot check it now.",
+  token_failed: "There is no token. Please sign in again.",
+  signed_out: "You are signed out. Please sign in again.",
+};
+
+/** Why a person is at the first page again. */
+export function endInWords(error) {
+  return ENDS[error.code] ?? error.message ?? "The chat has ended. Please join again.";
+}
+
+const TROUBLES = {
+  rate_limited: "The chat is busy, and does not open this room yet.",
+  room_busy: "The chat is busy, and does not open this room yet.",
+};
+
+/** Why a room cannot be had at the moment, although there is a connection. */
+export function troubleInWords(error) {
+  return `${TROUBLES[error.code] ?? "The chat cannot open this room at the moment."} It is tried again until it works; what you write is kept.`;
 }
 
 const NAME_BYTES = 128; // the chat's limit for names, in UTF-8
@@ -38,29 +61,6 @@ const BLANK = /[\p{Z}\p{C}\u115f\u1160\u3164\uffa0\u2800\p{Mn}]/gu;
 
 function visible(text) {
   return text.replace(BLANK, "") !== "";
-}
-
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const date = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
-
-/** The time of day of a message; its create_at is in seconds. */
-export const timeOf = (seconds) => clock.format(seconds * 1000);
-
-/** The day of a message, as a key that is the same all day. */
-export const dayOf = (seconds) => new Date(seconds * 1000).toDateString();
-
-/** The day of a message in words: today, yesterday, or its date. */
-export function dayInWords(seconds) {
-  for (const ago of [0, 1]) {
-    const day = new Date();
-    day.setDate(day.getDate() - ago);
-    if (day.toDateString() === dayOf(seconds)) {
-      const word = relative.format(-ago, "day");
-      return word[0].toUpperCase() + word.slice(1);
-    }
-  }
-  return date.format(seconds * 1000);
 }
 
 /** How many of something: 1 person, 2 people. */

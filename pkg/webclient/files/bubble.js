@@ -1,0 +1,97 @@
+// One message on the page: what somebody wrote, when, and what became of it.
+
+import { bdi, element } from "./dom.js";
+import { refusal, shownName } from "./words.js";
+
+/** What a person wrote, with a line for its time and for what else there is to say. */
+function bubble(content, ...meta) {
+  return element("div", { className: "bubble" },
+    element("div", { className: "content", dir: "auto" }, content),
+    element("div", { className: "meta" }, ...meta));
+}
+
+/** A message of the room; `mine` says whether the person who looks at it wrote it. */
+export function messageNode({ content, index }, mine) {
+  const node = element("li", { className: `message${mine ? " mine" : ""}`, dataset: { index } }, bubble(String(content ?? ""), element("time")));
+  if (mine) node.querySelector(".meta").append(element("span", { className: "sent", title: `Stored as number ${index}` }, "Sent"));
+  return node;
+}
+
+/** Says when a message was written. */
+export function showTime(node, ms, clock) {
+  const time = node.querySelector("time");
+  time.textContent = clock.timeOf(ms);
+  time.title = clock.inFull(ms);
+  if (time.textContent) time.dateTime = new Date(ms).toISOString();
+}
+
+/** Puts the sender's name above a message, or takes it away. */
+export function showSender(node, name, shown) {
+  const head = node.querySelector(".who");
+  node.classList.toggle("first", shown);
+  if (shown && !head) node.prepend(element("div", { className: "who" }, bdi(shownName(String(name ?? "")))));
+  else if (!shown) head?.remove();
+}
+
+/** A message that is not stored yet. */
+export function waitingNode({ id, content, state }, { discard }) {
+  const says = state === "sending" ? "Sending…" : "Waiting to be sent";
+  const node = element("li", { className: `message mine ${state}`, dataset: { id } }, bubble(content, element("span", { className: "sent" }, says)));
+  if (state === "waiting") node.append(element("button", { className: "link", onclick: () => discard(id) }, "Delete"));
+  return node;
+}
+
+/** A message that was refused, and what can be done about it. */
+export function refusedNode({ id, content, error }, { edit, retry, discard }) {
+  const action = (says, f) => element("button", { className: "link", onclick: () => f(id) }, says);
+  return element("li", { className: "message mine failed", dataset: { id } },
+    bubble(content, element("time")),
+    element("div", { className: "sent" }, `Not sent. ${refusal(error)}`),
+    element("div", {}, action("Edit", edit), " ", action("Try again", retry), " ", action("Delete", discard)));
+}
+
+/**
+ * Shows what is high in part, with a button for the rest. How high a part is, is in the style sheet; how high a message
+ * is depends on the window, which may get another size.
+ */
+export class Folds {
+  #observer;
+
+  /**
+   * @param {{hold: (change) => void, holdAt: (element, change) => void, toggled: () => void}} view `hold` makes a change and
+   *   moves nothing on the screen for it, `holdAt` not the element; `toggled` is told when a person used a button
+   */
+  constructor(view) {
+    this.#observer = new ResizeObserver((entries) => {
+      const wrong = entries.map((e) => e.target).filter((content) => content.isConnected && isCut(content) !== hasButton(content));
+      if (wrong.length > 0) view.hold(() => wrong.forEach((content) => toggleButton(content, view)));
+    });
+  }
+
+  watch(node) {
+    this.#observer.observe(node.querySelector(".content"));
+  }
+
+  unwatch(node) {
+    this.#observer.unobserve(node.querySelector(".content"));
+  }
+}
+
+function toggleButton(content, view) {
+  const meta = content.nextSibling;
+  if (hasButton(content)) return meta.querySelector(".fold").remove();
+  const button = element("button", { className: "link fold", "aria-expanded": "false" }, "Show all of it");
+  button.onclick = () => {
+    const open = !content.classList.contains("open");
+    const change = () => content.classList.toggle("open", open);
+    if (open) change(); // it grows downwards
+    else view.holdAt(button, change); // it stays under the pointer
+    button.textContent = open ? "Show less" : "Show all of it";
+    button.setAttribute("aria-expanded", String(open));
+    view.toggled();
+  };
+  meta.prepend(button);
+}
+
+const hasButton = (content) => content.nextSibling.querySelector(".fold") !== null;
+const isCut = (content) => content.classList.contains("open") || content.scrollHeight > content.clientHeight + 1;

@@ -1,0 +1,220 @@
+// The lines of a room, oldest first: its messages, notes of what else happened, and messages that were refused; with a line
+// at the beginning of each day, and one where a person stopped reading.
+
+import { messageNode, refusedNode, showSender, showTime } from "./bubble.js";
+import { element } from "./dom.js";
+
+const GROUP = 300_000; // milliseconds, within which messages of one person stand under one name
+
+/** An item is {kind: "message" | "note" | "refused", at, node}, with {message}, or {entry} of an outbox. */
+export class List {
+  element = element("ol", { id: "messages" });
+  items = [];
+
+  /** Whether nothing of the room is before the first item. */
+  begins = false;
+
+  #me;
+  #clock;
+  #folds;
+  #actions;
+  #mark = null; // the index after which messages are new; null for no line
+  #line = element("li", { className: "new" }, "New");
+
+  /** `me` tells the name of the person who looks at it; `actions` are those of a message that was refused. */
+  constructor({ me, clock, folds, actions }) {
+    this.#me = me;
+    this.#clock = clock;
+    this.#folds = folds;
+    this.#actions = actions;
+  }
+
+  get firstIndex() {
+    return this.items.find((i) => i.message)?.message.index ?? 0;
+  }
+
+  get lastIndex() {
+    return this.items.findLast((i) => i.message)?.message.index ?? 0;
+  }
+
+  get notes() {
+    return this.items.filter((i) => i.kind === "note");
+  }
+
+  /** The line that says what is new; null where it is not in the list. */
+  get newLine() {
+    return this.#line.isConnected ? this.#line : null;
+  }
+
+  /** Has the line of what is new stand after this index, or nowhere. */
+  set mark(index) {
+    this.#mark = index;
+    this.arrange();
+  }
+
+  get mark() {
+    return this.#mark;
+  }
+
+  isMine(message) {
+    return message.user_name === this.#me();
+  }
+
+  append(...messages) {
+    this.#insert(this.items.length, messages.map((message) => this.#messageItem(message)));
+  }
+
+  prepend(...messages) {
+    this.#insert(0, messages.map((message) => this.#messageItem(message)));
+  }
+
+  /** Adds a line that is no message: text, or elements. */
+  note(...text) {
+    this.#insert(this.items.length, [{ kind: "note", at: Date.now(), node: element("li", { className: "event" }, ...text) }]);
+  }
+
+  remove(item) {
+    this.items.splice(this.items.indexOf(item), 1);
+    this.#drop(item);
+    this.arrange();
+  }
+
+  /** Removes so many items from the start, or from the end. */
+  trim(count, fromEnd = false) {
+    const dropped = fromEnd ? this.items.splice(-count) : this.items.splice(0, count);
+    dropped.forEach((item) => this.#drop(item));
+    this.arrange();
+  }
+
+  clear() {
+    this.trim(this.items.length);
+  }
+
+  /**
+   * Shows those of the refused messages that belong to what is shown of the room, where they were refused. `attached` says
+   * that the end of the list is the end of the room.
+   */
+  placeRefused(entries, attached) {
+    const { firstIndex, lastIndex } = this;
+    const belongs = ({ after }) => (this.begins || after >= firstIndex - 1) && (attached || after <= lastIndex);
+    const wanted = new Set(entries.filter(belongs));
+    const shown = this.items.filter((i) => i.entry);
+    for (const item of shown) if (!wanted.delete(item.entry)) this.remove(item);
+    for (const entry of wanted) {
+      const node = refusedNode(entry, this.#actions);
+      showTime(node, entry.at, this.#clock);
+      this.#insert(this.#placeOf(entry), [{ kind: "refused", at: entry.at, entry, node }]);
+    }
+  }
+
+  /** How many of the refused messages are in the list. */
+  get refused() {
+    return this.items.filter((i) => i.entry).length;
+  }
+
+  #placeOf({ after, at }) {
+    const next = this.items.findIndex((i) => i.message ? i.message.index > after : i.entry && i.entry.after >= after && i.at > at);
+    return next < 0 ? this.items.length : next;
+  }
+
+  #messageItem(message) {
+    const at = message.create_at * 1000;
+    const node = messageNode(message, this.isMine(message));
+    showTime(node, at, this.#clock);
+    return { kind: "message", at, message, node };
+  }
+
+  #insert(place, items) {
+    const next = this.items[place];
+    this.items.splice(place, 0, ...items);
+    const nodes = items.map((item) => item.node);
+    if (next) firstNode(next).before(...nodes);
+    else this.element.append(...nodes);
+    for (const item of items) if (item.kind !== "note") this.#folds.watch(item.node);
+    this.arrange();
+  }
+
+  #drop(item) {
+    if (item.kind !== "note") this.#folds.unwatch(item.node);
+    if (this.#line.nextSibling === firstNode(item)) this.#line.remove();
+    item.day?.remove();
+    item.node.remove();
+  }
+
+  /** Draws what depends on what is before an item: days, the line of what is new, and names. */
+  arrange() {
+    let day = null; // that was named last
+    let before = null;
+    let line = null; // the item that the line is above
+    const isKnown = this.#mark !== null && (this.begins || this.firstIndex <= this.#mark + 1);
+    for (const item of this.items) {
+      const today = this.#dayOf(item);
+      const named = day === null ? item.kind !== "note" && !Number.isNaN(today) : today > day;
+      if (named) day = today;
+      this.#nameDay(item, named);
+      const { message } = item;
+      if (isKnown && !line && message?.index > this.#mark && !this.isMine(message)) line = item;
+      if (message) showSender(item.node, message.user_name, named || line === item || !isSame(before, item));
+      before = item;
+    }
+    if (!line) this.#line.remove();
+    else if (this.#line.nextSibling !== firstNode(line)) firstNode(line).before(this.#line);
+  }
+
+  #dayOf(item) {
+    if (item.moves !== this.#clock.moves) Object.assign(item, { moves: this.#clock.moves, number: this.#clock.dayOf(item.at) });
+    return item.number;
+  }
+
+  #nameDay(item, named) {
+    if (!named) {
+      item.day?.remove();
+      item.day = null;
+      return;
+    }
+    if (!item.day) item.node.before((item.day = element("li", { className: "day" })));
+    const words = this.#clock.dayInWords(item.at);
+    if (item.day.textContent !== words) item.day.textContent = words;
+  }
+
+  /** It is another day, or another time zone. */
+  clockChanged() {
+    for (const item of this.items) if (item.kind !== "note") showTime(item.node, item.at, this.#clock);
+    this.arrange();
+  }
+
+  /** The first item whose lower edge is below a height on the screen; undefined where there is none. */
+  itemAt(y) {
+    let [low, high] = [0, this.items.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.items[middle].node.getBoundingClientRect().bottom > y) high = middle;
+      else low = middle + 1;
+    }
+    return this.items[low];
+  }
+
+  /** The index of the last message that begins above a height on the screen; 0 where there is none. */
+  indexAbove(y) {
+    let place = this.items.indexOf(this.itemAt(y));
+    if (place < 0) place = this.items.length - 1;
+    for (; place >= 0; place--) {
+      const { message, node } = this.items[place];
+      if (message && node.getBoundingClientRect().top < y) return message.index;
+    }
+    return 0;
+  }
+
+  /** An item, or where it is no longer in the list, the one that is nearest; undefined where the list is empty. */
+  nearest(item) {
+    if (item.node.parentNode === this.element) return item;
+    return this.items.find((i) => !item.message || i.message?.index >= item.message.index) ?? this.items.at(-1);
+  }
+}
+
+const firstNode = (item) => item.day ?? item.node;
+
+/** Whether a message belongs to the group of the item before it. */
+function isSame(before, { message, at }) {
+  return before?.message?.user_name === message.user_name && at - before.at <= GROUP;
+}

@@ -1,0 +1,277 @@
+// What this browser remembers of the chat. One key holds one fact, and no tab writes what it read a while ago: two tabs do
+// not write over what the other one remembers.
+//
+//   name                         the name that was used last
+//   name of, subject             the name of the person who has tokens with this subject
+//   active, user                 the room that was shown last
+//   room, user, room             the room is joined: {joined}
+//   read, user, room             how far it was read: {epoch, index}; the epoch counts how often the room's log went back
+//   draft, user, room, tab       what is written and not sent: {text, at}
+//   unsent, user, room, id       a message that is not known to be stored: {content, at, tab, error, after}
+//
+// Unsent messages and drafts belong to a tab. When it is closed, another tab of the same person adopts them.
+
+import { keyOf, Store } from "./store.js";
+
+/** This browser, and this tab. What belongs to the tab alone is kept until it is closed. */
+export class Browser {
+  kept = new Store(() => localStorage);
+  #tabs = new Store(() => sessionStorage);
+
+  /** The tab's id before it was loaded again; undefined where it is new. */
+  before;
+
+  constructor(tab) {
+    this.tab = tab;
+    this.before = this.#tabs.get(["tab"]);
+    this.#tabs.set(["tab"], tab.id);
+    this.#takeOld();
+  }
+
+  /** The name that is used in this tab, or that was used last; "" where there is none. */
+  get name() {
+    return [this.#tabs.get(["name"]), this.kept.get(["name"])].find((name) => typeof name === "string") ?? "";
+  }
+
+  set name(name) {
+    this.#tabs.set(["name"], name);
+    this.kept.set(["name"], name);
+  }
+
+  /** The token with which this tab is signed in; "" where it is not. */
+  get token() {
+    const token = this.#tabs.get(["token"]);
+    return typeof token === "string" ? token : "";
+  }
+
+  set token(token) {
+    this.#tabs.set(["token"], token);
+    this.#tabs.remove(["was accepted"]);
+  }
+
+  /** Whether the chat has accepted the token. */
+  get tokenWasAccepted() {
+    return this.#tabs.get(["was accepted"]) === true;
+  }
+
+  set tokenWasAccepted(accepted) {
+    this.#tabs.set(["was accepted"], accepted);
+  }
+
+  nameOf(subject) {
+    const name = this.kept.get(["name of", subject]);
+    return typeof name === "string" ? name : undefined;
+  }
+
+  setNameOf(subject, name) {
+    this.kept.set(["name of", subject], name);
+  }
+
+  /** Takes over what an earlier page kept in one piece. */
+  #takeOld() {
+    const old = this.kept.takeOld("chat");
+    if (typeof old?.name !== "string") return;
+    if (this.kept.get(["name"]) === undefined) this.kept.set(["name"], old.name);
+    const person = new Memory(this, old.name);
+    for (const room of Array.isArray(old.rooms) ? old.rooms : []) if (typeof room === "string") person.addRoom(room);
+    if (typeof old.active === "string") person.active = old.active;
+  }
+}
+
+/**
+ * What this browser remembers of one person.
+ *
+ * Events, for what other tabs do: `rooms`, when one was joined or left; `read` ({room}); `unsent` ({room, id, value}), with
+ * null for one that is no longer to be sent.
+ */
+export class Memory extends EventTarget {
+  /** The name, or what stands for it while it is not known. */
+  user;
+
+  #browser;
+  #kept;
+  #tab;
+
+  /** @param {AbortSignal} [signal] ends the events */
+  constructor(browser, user, signal) {
+    super();
+    this.#browser = browser;
+    this.#kept = browser.kept;
+    this.#tab = browser.tab;
+    this.user = user;
+    if (signal) addEventListener("storage", (event) => this.#told(event), { signal });
+  }
+
+  /** Tells what another tab has changed. */
+  #told({ key: name, newValue }) {
+    const [kind, user, room, id] = (name && keyOf(name)) || [];
+    if (user !== this.user) return;
+    if (kind === "room") this.#emit("rooms");
+    if (kind === "read") this.#emit("read", { room });
+    if (kind === "unsent") this.#emit("unsent", { room, id, value: newValue === null ? null : this.#unsentOf(room, id) });
+  }
+
+  /** The rooms that are joined, in the order of joining. */
+  get rooms() {
+    const joined = (room) => Number(this.#kept.get(["room", this.user, room])?.joined) || 0;
+    const rooms = this.#kept.keys("room", this.user).map((key) => key[2]).filter((room) => room && typeof room === "string");
+    return rooms.sort((a, b) => joined(a) - joined(b) || (a < b ? -1 : 1));
+  }
+
+  addRoom(room) {
+    if (this.rooms.includes(room)) return;
+    const last = this.rooms.at(-1);
+    const after = last === undefined ? 0 : Number(this.#kept.get(["room", this.user, last])?.joined) || 0;
+    this.#kept.set(["room", this.user, room], { joined: Math.max(Date.now(), after + 1) });
+  }
+
+  removeRoom(room) {
+    this.#kept.remove(["room", this.user, room]);
+  }
+
+  /** The room that was shown last, or undefined. */
+  get active() {
+    const room = this.#kept.get(["active", this.user]);
+    return typeof room === "string" ? room : undefined;
+  }
+
+  set active(room) {
+    if (room === undefined) this.#kept.remove(["active", this.user]);
+    else this.#kept.set(["active", this.user], room);
+  }
+
+  /** How far a room was read, {epoch, index}; null where it never was. */
+  position(room) {
+    const { epoch, index } = this.#kept.get(["read", this.user, room]) ?? {};
+    return Number.isInteger(epoch) && Number.isInteger(index) ? { epoch, index } : null;
+  }
+
+  setPosition(room, position) {
+    this.#kept.set(["read", this.user, room], position);
+  }
+
+  /** What is written in this tab and not sent. */
+  draft(room) {
+    return this.#draftOf(room, this.#tab.id)?.text ?? "";
+  }
+
+  setDraft(room, text) {
+    const key = ["draft", this.user, room, this.#tab.id];
+    if (text === "") this.#kept.remove(key);
+    else this.#kept.set(key, { text, at: Date.now() });
+  }
+
+  #draftOf(room, tab) {
+    const draft = this.#kept.get(["draft", this.user, room, tab]);
+    return typeof draft?.text === "string" ? draft : undefined;
+  }
+
+  /** Takes what was written in this tab before it was loaded again, or else in one that is closed. */
+  adoptDraft(room) {
+    return this.#tab.inTurn(async () => {
+      const living = await this.#tab.living();
+      const tabs = this.#kept.keys("draft", this.user, room).map((key) => key[3]);
+      const orphans = tabs.filter((tab) => tab !== this.#tab.id && !living?.has(tab) && this.#draftOf(room, tab));
+      const latest = orphans.sort((a, b) => this.#draftOf(room, b).at - this.#draftOf(room, a).at)[0];
+      const from = orphans.includes(this.#browser.before) ? this.#browser.before : latest;
+      if (from === undefined || this.draft(room) !== "") return;
+      const { text } = this.#draftOf(room, from);
+      this.setDraft(room, text);
+      this.#kept.remove(["draft", this.user, room, from]);
+    });
+  }
+
+  /** The messages of a room that are not known to be stored, oldest first: {id, content, at, tab, error, after}. */
+  unsent(room) {
+    const entries = this.#kept.keys("unsent", this.user, room).map((key) => this.#unsentOf(room, key[3])).filter(Boolean);
+    return entries.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
+  }
+
+  #unsentOf(room, id) {
+    const value = this.#kept.get(["unsent", this.user, room, id]);
+    if (typeof value?.content !== "string" || typeof id !== "string") return null;
+    const error = typeof value.error?.code === "string" ? value.error : null;
+    return { id, content: value.content, at: Number(value.at) || 0, tab: value.tab, error, after: Number(value.after) || 0 };
+  }
+
+  /** The rooms that have messages of this tab, or of none, that are not known to be stored; each with how many. */
+  get roomsWithUnsent() {
+    const rooms = new Map();
+    for (const { room } of this.#ownOrFree()) rooms.set(room, (rooms.get(room) ?? 0) + 1);
+    return rooms;
+  }
+
+  /** Gives up what these are. */
+  forgetUnsent() {
+    for (const { room, id } of this.#ownOrFree()) this.forget(room, id);
+  }
+
+  #ownOrFree() {
+    const entries = this.#kept.keys("unsent", this.user).map(([, , room, id]) => ({ ...this.#unsentOf(room, id), room }));
+    return entries.filter(({ id, tab }) => id && (!tab || tab === this.#tab.id));
+  }
+
+  /** Keeps a message as one of this tab, and tells whether it outlives the page. */
+  keep(room, { id, content, at, error, after }) {
+    return this.#setUnsent(room, id, { content, at, tab: this.#tab.id, error, after });
+  }
+
+  #setUnsent(room, id, value) {
+    return this.#kept.set(["unsent", this.user, room, id], value);
+  }
+
+  forget(room, id) {
+    this.#kept.remove(["unsent", this.user, room, id]);
+  }
+
+  /** Lets any tab adopt this tab's unsent messages of a room. */
+  release(room) {
+    for (const { id, ...value } of this.unsent(room)) {
+      if (value.tab === this.#tab.id) this.#setUnsent(room, id, { ...value, tab: "" });
+    }
+  }
+
+  /** Makes the unsent messages of closed tabs this tab's. Those that were closed just now may be back in a moment. */
+  adopt(room) {
+    return this.#tab.inTurn(async () => {
+      const living = await this.#tab.living();
+      const mayComeBack = living && this.#browser.before !== undefined && this.#tab.isYoung;
+      for (const entry of this.unsent(room)) {
+        const { tab } = entry;
+        if (tab === this.#tab.id) continue;
+        if (living?.has(tab) || (mayComeBack && tab && tab !== this.#browser.before)) this.#tab.watch(tab);
+        else this.keep(room, entry);
+      }
+    });
+  }
+
+  /** The unsent messages of a room that are this tab's. */
+  own(room) {
+    return this.unsent(room).filter((entry) => entry.tab === this.#tab.id);
+  }
+
+  /** The name has become known, or is another one. What is this tab's goes with it; other tabs have their own. */
+  rename(user) {
+    const [from, kept] = [this.user, this.#kept];
+    this.user = user;
+    for (const key of kept.keys("room", from)) this.addRoom(key[2]);
+    for (const kind of ["active", "read"]) {
+      for (const [, , ...rest] of kept.keys(kind, from)) {
+        if (kept.get([kind, user, ...rest]) === undefined) kept.set([kind, user, ...rest], kept.get([kind, from, ...rest]));
+      }
+    }
+    for (const kind of ["draft", "unsent"]) {
+      for (const [, , ...rest] of kept.keys(kind, from)) {
+        const value = kept.get([kind, from, ...rest]);
+        const owner = kind === "draft" ? rest[1] : value?.tab;
+        if (owner && owner !== this.#tab.id) continue;
+        kept.set([kind, user, ...rest], value);
+        kept.remove([kind, from, ...rest]);
+      }
+    }
+  }
+
+  #emit(type, detail = null) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

@@ -1,0 +1,42 @@
+// The first page, which asks for a name, or a token, and for a room.
+
+import { $ } from "./dom.js";
+import { SIGN_IN } from "./signin.js";
+import { count, nameProblem } from "./words.js";
+
+/**
+ * Shows it. `enter` is called with {name, room, token}, which are good as far as a page can tell.
+ * @param {{name: string, room: string, problem: string, unsent: Map<string, number>}} known `problem` is why one is here
+ *   again; `unsent` is how many messages of this name are not sent yet, by room
+ */
+export function welcome({ name, room, problem, unsent }, enter) {
+  $("chat").hidden = true;
+  $("welcome").hidden = false;
+  $("enter-name").value = name;
+  $("enter-room").value = room;
+  $("enter-token").value = "";
+  $("enter-problem").textContent = problem;
+  $("enter-unsent").textContent = inWords(name, unsent);
+  $("enter-unsent").hidden = unsent.size === 0;
+  $("ask-name").hidden = SIGN_IN;
+  $("ask-token").hidden = !SIGN_IN;
+  if (SIGN_IN) $("enter-intro").textContent = "This chat is for those who have signed in. Your name is in your token.";
+  $(SIGN_IN ? "enter-token" : "enter-name").focus();
+  $("enter").onsubmit = (event) => {
+    event.preventDefault();
+    const given = { name: clean("enter-name"), room: clean("enter-room"), token: $("enter-token").value.trim() };
+    const problem = SIGN_IN ? (given.token ? "" : "Please give a token.") : nameProblem(given.name, "a name");
+    $("enter-problem").textContent = problem || nameProblem(given.room, "a room");
+    if ($("enter-problem").textContent === "") enter(given);
+  };
+}
+
+/** What somebody gave as a name. One name has one spelling, as in the chat. */
+const clean = (id) => $(id).value.trim().normalize("NFC");
+
+function inWords(name, unsent) {
+  const total = [...unsent.values()].reduce((sum, n) => sum + n, 0);
+  const whose = SIGN_IN ? "" : ` of ${name}`;
+  return `${count(total, "message", "messages")}${whose} in ${[...unsent.keys()].join(", ")} ${total === 1 ? "is" : "are"} not sent yet, and ` +
+    `${total === 1 ? "is" : "are"} sent when you come back there.`;
+}
