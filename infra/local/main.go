@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("local", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "the `HOST:PORT` to serve on; port 0 picks a free one")
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "the `HOST:PORT` to serve on; without a host, on every address of this machine; port 0 picks a free one")
 	flags.StringVar(&o.data, "data", ".local/chat.db", "the `FILE` that keeps the messages")
 	flags.StringVar(&o.dynamodb, "dynamodb", "", "the `URL` of a DynamoDB endpoint that keeps the state, in place of the file")
 	flags.StringVar(&o.bootstrap, "bootstrap", "", "a built Lambda function, the `FILE` to invoke in place of the handlers in this process")

@@ -52,7 +52,7 @@ type options struct {
 
 // server is the chat, running on this machine.
 type server struct {
-	addr    string // HOST:PORT as it came to be
+	addr    string // HOST:PORT, at which this machine reaches it
 	backend *backend
 	gateway *localgateway.Gateway
 	issuer  *demoissuer.Issuer // nil without demoUsers
@@ -69,7 +69,7 @@ func start(ctx context.Context, o options) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	s := &server{addr: listener.Addr().String(), served: make(chan error, 1)}
+	s := &server{addr: reachable(o.addr, listener.Addr()), served: make(chan error, 1)}
 	if len(o.demoUsers) > 0 {
 		if s.issuer, o.auth, err = o.auth.newDemo(s.addr); err != nil {
 			_ = listener.Close()
@@ -119,6 +119,26 @@ func start(ctx context.Context, o options) (*server, error) {
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
 	go func() { s.served <- s.http.Serve(listener) }()
 	return s, nil
+}
+
+// reachable returns where a browser on this machine reaches a server that was asked to listen on one address and got another: the
+// host stays as it was asked for, and the port is the one it got. A server that listens on every address, as on :8080, is
+// reached at a loopback address of the same kind.
+func reachable(asked string, got net.Addr) string {
+	host, _, err := net.SplitHostPort(asked)
+	gotHost, port, gotErr := net.SplitHostPort(got.String())
+	if err != nil || gotErr != nil {
+		return got.String()
+	}
+	switch ip := net.ParseIP(host); {
+	case host == "" || ip.Equal(net.IPv4zero):
+		host = "127.0.0.1"
+	case ip.Equal(net.IPv6unspecified):
+		host = "::1"
+	case ip != nil:
+		host = gotHost
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // stop closes the clients, lets invocations end, and closes the store.

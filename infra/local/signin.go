@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"wschat/infra/local/demoissuer"
@@ -67,16 +66,10 @@ func (s signIn) authorizer(logger *slog.Logger) (*auth.Authorizer, error) {
 		RoomsClaim: s.roomsClaim, Now: s.now, Logger: logger})
 }
 
-// newDemo makes the demonstration provider for a server at addr, HOST:PORT, and how to trust it.
+// newDemo makes the demonstration provider for a server that clients on this machine reach at addr, HOST:PORT, and how to
+// trust it.
 func (s signIn) newDemo(addr string) (*demoissuer.Issuer, signIn, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return nil, s, fmt.Errorf("the address %s: %w", addr, err)
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	s.issuer, s.audience = "http://"+net.JoinHostPort(host, port)+demoPath, demoAudience
+	s.issuer, s.audience = "http://"+addr+demoPath, demoAudience
 	issuer, err := demoissuer.New(s.issuer, s.audience)
 	return issuer, s, err
 }
