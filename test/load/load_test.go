@@ -19,7 +19,7 @@ func TestTheVerdict(t *testing.T) {
 	frame := func(indexes ...int) string {
 		var messages []string
 		for _, i := range indexes {
-			messages = append(messages, fmt.Sprintf(`{"index":%d,"message_id":"m%d"}`, i, i))
+			messages = append(messages, fmt.Sprintf(`{"index":%d,"message_id":"m-%d"}`, i, i))
 		}
 		return `{"messages":[` + strings.Join(messages, ",") + `]}`
 	}
@@ -28,22 +28,36 @@ func TestTheVerdict(t *testing.T) {
 		frames []string
 		good   bool
 		is     func(report) bool
+		shared bool
 	}{
-		{"one frame each", []string{frame(1), frame(2), frame(3)}, true, func(r report) bool { return r.frames == 3 }},
-		{"all in one frame", []string{frame(1, 2, 3)}, true, func(r report) bool { return r.frames == 1 && r.delivered == 3 }},
-		{"one missing", []string{frame(1), frame(3)}, false, func(r report) bool { return r.missing == 1 }},
-		{"one again", []string{frame(1), frame(2), frame(2), frame(3)}, false, func(r report) bool { return r.repeated == 1 }},
-		{"one overtaken", []string{frame(1), frame(3), frame(2)}, false, func(r report) bool { return r.overtaken == 1 }},
-		{"nothing", nil, false, func(r report) bool { return r.missing == 3 }},
-		{"one refused", []string{frame(1), frame(2), `{"error":{"code":"room_busy","message_id":"m3"}}`}, false, func(r report) bool {
+		{"one frame each", []string{frame(1), frame(2), frame(3)}, true, func(r report) bool { return r.frames == 3 }, false},
+		{"all in one frame", []string{frame(1, 2, 3)}, true, func(r report) bool { return r.frames == 1 && r.delivered == 3 }, false},
+		{"one missing", []string{frame(1), frame(3)}, false, func(r report) bool { return r.missing == 1 }, false},
+		{"one again", []string{frame(1), frame(2), frame(2), frame(3)}, false, func(r report) bool { return r.repeated == 1 }, false},
+		{"one overtaken", []string{frame(1), frame(3), frame(2)}, false, func(r report) bool { return r.overtaken == 1 }, false},
+		{"nothing", nil, false, func(r report) bool { return r.missing == 3 }, false},
+		{"one refused", []string{frame(1), frame(2), `{"error":{"code":"room_busy","message_id":"m-3"}}`}, false, func(r report) bool {
 			return r.missing == 0 && r.refused["room_busy"] == 1
-		}},
+		}, false},
 		{"a failure at API Gateway", []string{frame(1, 2, 3), `{"message":"Internal server error","connectionId":"c"}`}, false, func(r report) bool {
 			return r.gatewaySaid == 1
-		}},
+		}, false},
+		{"stored twice", []string{frame(1, 2, 3), `{"messages":[{"index":4,"message_id":"m-3"}]}`}, false, func(r report) bool {
+			return r.repeated == 1
+		}, true},
+		{"an index that no message has", []string{frame(1), frame(2), `{"messages":[{"index":4,"message_id":"m-3"}]}`}, false, func(r report) bool {
+			return r.missing == 1
+		}, false},
+		{"a room that had messages", []string{
+			`{"messages":[{"index":8,"message_id":"m-1"},{"index":9,"message_id":"m-2"},{"index":10,"message_id":"m-3"}]}`,
+		}, true, func(r report) bool { return r.delivered == 3 && r.frames == 1 }, true},
+		{"others talk too", []string{
+			frame(1), `{"messages":[{"index":2},{"index":3,"message_id":"other-1"},{"index":4,"message_id":"m-2"}]}`,
+			`{"messages":[{"index":3,"message_id":"other-1"}]}`, `{"messages":[{"index":5,"message_id":"m-3"}]}`,
+		}, true, func(r report) bool { return r.delivered == 3 && r.frames == 3 }, true},
 	} {
-		r := &room{sentAt: map[string]time.Time{"m1": {}, "m2": {}, "m3": {}}}
-		m := &member{room: r, got: map[int64]string{}}
+		r := &room{run: "m", shared: tc.shared, sentAt: map[string]time.Time{"m-1": {}, "m-2": {}, "m-3": {}}}
+		m := &member{room: r, got: map[int64]string{}, ids: map[string]bool{}}
 		r.add(m)
 		for _, f := range tc.frames {
 			m.take([]byte(f), time.Now())

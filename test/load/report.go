@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ func collect(rooms []*room, sent int) report {
 	for _, room := range rooms {
 		room.mu.Lock()
 		stored := len(room.sentAt)
+		ids := slices.Collect(maps.Keys(room.sentAt))
 		for code, n := range room.refused {
 			r.refused[code] += n
 		}
@@ -42,10 +44,13 @@ func collect(rooms []*room, sent int) report {
 			r.repeated += m.repeated
 			r.overtaken += m.overtaken
 			r.gatewaySaid += m.notMessage
-			for index := int64(1); index <= int64(stored); index++ {
-				if _, ok := m.got[index]; !ok {
+			for _, id := range ids {
+				if !m.ids[id] {
 					r.missing++
 				}
+			}
+			if !room.shared { // whose messages have the indexes from 1, with no gap
+				r.missing += max(0, int(m.greatest)-stored)
 			}
 			r.latencies = append(r.latencies, m.latencies...)
 			if m.problem != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,7 +14,9 @@ import (
 
 // room is a room with its members, and what was sent to it.
 type room struct {
-	name string
+	name   string
+	run    string // what the ids of this run's messages begin with
+	shared bool   // others may be in it, and it may have had messages before
 
 	mu      sync.Mutex
 	members []*member
@@ -67,7 +70,8 @@ type member struct {
 	conn net.Conn
 
 	mu         sync.Mutex
-	got        map[int64]string // message ids, by index
+	got        map[int64]string // ids of this run's messages, by index
+	ids        map[string]bool  // the same ids
 	frames     int              // with messages
 	repeated   int              // messages that it had
 	overtaken  int              // messages that came after one with a greater index
@@ -80,7 +84,7 @@ type member struct {
 }
 
 func newMember(r *room, conn net.Conn, early *bufio.Reader) *member {
-	m := &member{room: r, conn: conn, got: map[int64]string{}}
+	m := &member{room: r, conn: conn, got: map[int64]string{}, ids: map[string]bool{}}
 	var stream io.Reader = conn
 	if early != nil { // what came with the answer to the handshake
 		stream = early
@@ -127,7 +131,7 @@ func (m *member) read(stream io.Reader) {
 	}
 }
 
-// take notes what is in a frame.
+// take notes what is in a frame. Messages of others do not count.
 func (m *member) take(payload []byte, at time.Time) {
 	var frame struct {
 		Messages []struct {
@@ -153,13 +157,16 @@ func (m *member) take(payload []byte, at time.Time) {
 	if frame.ConnectionID != "" {
 		m.notMessage++
 	}
-	if len(frame.Messages) == 0 {
-		return
-	}
-	m.frames++
-	m.last = at
+	counted := false
 	for _, message := range frame.Messages {
-		if _, again := m.got[message.Index]; again {
+		if !strings.HasPrefix(message.ID, m.room.run+"-") {
+			continue
+		}
+		if !counted {
+			counted, m.last = true, at
+			m.frames++
+		}
+		if _, again := m.got[message.Index]; again || m.ids[message.ID] {
 			m.repeated++
 			continue
 		}
@@ -167,7 +174,7 @@ func (m *member) take(payload []byte, at time.Time) {
 			m.overtaken++
 		}
 		m.greatest = max(m.greatest, message.Index)
-		m.got[message.Index] = message.ID
+		m.got[message.Index], m.ids[message.ID] = message.ID, true
 		m.room.mu.Lock()
 		sent, ok := m.room.sentAt[message.ID]
 		m.room.mu.Unlock()

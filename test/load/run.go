@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 type options struct {
 	url, token         string
 	connections, rooms int
+	room               string // the name of the room, or what the names of rooms begin with; "" for names that nobody uses
 	rate               float64
 	duration, patience time.Duration
 	connecting, size   int
@@ -53,13 +55,26 @@ func run(ctx context.Context, o options) (report, error) {
 	return r, nil
 }
 
-// connect opens every connection, in rooms with names that nobody has used.
-func connect(ctx context.Context, o options) ([]*room, error) {
-	name := fmt.Sprintf("load-%x", time.Now().UnixNano())
+// newRooms returns the rooms of a run that has this id.
+func (o options) newRooms(id string) []*room {
 	rooms := make([]*room, o.rooms)
 	for i := range rooms {
-		rooms[i] = &room{name: fmt.Sprint(name, "-", i), sentAt: map[string]time.Time{}}
+		rooms[i] = &room{run: id, shared: o.room != "", sentAt: map[string]time.Time{}}
+		switch {
+		case o.room == "":
+			rooms[i].name = fmt.Sprintf("load-%s-%d", id, i)
+		case o.rooms == 1:
+			rooms[i].name = o.room
+		default:
+			rooms[i].name = fmt.Sprintf("%s-%d", o.room, i+1)
+		}
 	}
+	return rooms
+}
+
+// connect opens every connection.
+func connect(ctx context.Context, o options) ([]*room, error) {
+	rooms := o.newRooms(strconv.FormatInt(time.Now().UnixNano(), 36))
 	dialer := ws.Dialer{Timeout: 30 * time.Second, Header: ws.HandshakeHeaderHTTP(http.Header{})}
 	if o.token != "" {
 		dialer.Protocols = []string{"chat", o.token}
@@ -111,7 +126,7 @@ func send(ctx context.Context, o options, rooms []*room) int {
 			return n
 		}
 		r := rooms[n%len(rooms)]
-		id := fmt.Sprint("m", n)
+		id := fmt.Sprintf("%s-%d", r.run, n) // the room may hold messages of other runs
 		r.note(id)
 		r.members[n/len(rooms)%len(r.members)].send(fmt.Sprintf(
 			`{"action":"sendMessage","room_name":%q,%s"message_id":%q,"content":%q}`, r.name, o.userField(), id, pad(id, o.size)))
