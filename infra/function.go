@@ -57,6 +57,9 @@ func newFunction(scope constructs.Construct, s settings, t tables, root string) 
 	if s.presenceLimit != chat.DefaultPresenceLimit {
 		environment[config.PresenceLimit] = jsii.String(strconv.Itoa(s.presenceLimit))
 	}
+	if s.allMetrics {
+		environment[config.Metrics] = jsii.String(config.MetricsAll)
+	}
 	if s.logLevel != "info" {
 		environment[config.LogLevel] = &s.logLevel
 	}

@@ -19,10 +19,13 @@ func shown(name string, dimensions []string) string {
 	return name + " by " + strings.Join(dimensions, ", ")
 }
 
-// emitted are the metrics that the code emits.
-func emitted() map[string]bool {
+// emitted are the metrics of which the code tells CloudWatch: all, or those that are free.
+func emitted(everything bool) map[string]bool {
 	all := map[string]bool{}
 	for metric, spec := range telemetry.Specs() {
+		if !everything && !slices.Contains(telemetry.Free(), metric) {
+			continue
+		}
 		dimensions := []string{telemetry.FunctionName}
 		if spec.By != "" {
 			dimensions = append(dimensions, spec.By)
@@ -92,7 +95,11 @@ func onDashboard(t *testing.T, tmpl map[string]any) map[string]bool {
 func inAlarms(tmpl map[string]any) map[string]bool {
 	found := map[string]bool{}
 	for _, r := range resources(tmpl, "AWS::CloudWatch::Alarm") {
-		metrics, _ := r["Properties"].(map[string]any)["Metrics"].([]any)
+		p := r["Properties"].(map[string]any)
+		metrics, _ := p["Metrics"].([]any)
+		if p["Namespace"] == telemetry.Namespace {
+			metrics = []any{map[string]any{"MetricStat": map[string]any{"Metric": p}}}
+		}
 		for _, m := range metrics {
 			stat, ok := m.(map[string]any)["MetricStat"].(map[string]any)
 			if !ok {
@@ -114,9 +121,14 @@ func inAlarms(tmpl map[string]any) map[string]bool {
 
 // A graph of a metric that nobody emits is empty, and an alarm on one never rings.
 func TestWhatIsWatchedIsEmitted(t *testing.T) {
-	tmpl := template(t, configurations()["auth"])
-	dashboard, alarms, all := onDashboard(t, tmpl), inAlarms(tmpl), emitted()
-	if len(dashboard) < 10 || len(alarms) < 5 {
+	for name, everything := range map[string]bool{"auth": true, "defaults": false} {
+		t.Run(name, func(t *testing.T) { watchedIsEmitted(t, template(t, configurations()[name]), emitted(everything)) })
+	}
+}
+
+func watchedIsEmitted(t *testing.T, tmpl map[string]any, all map[string]bool) {
+	dashboard, alarms := onDashboard(t, tmpl), inAlarms(tmpl)
+	if len(dashboard) < 10 || len(alarms) < 3 {
 		t.Fatalf("the dashboard shows %v, the alarms watch %v", dashboard, alarms)
 	}
 	for metric := range maps.Keys(dashboard) {
@@ -134,6 +146,66 @@ func TestWhatIsWatchedIsEmitted(t *testing.T) {
 			t.Errorf("%s is emitted, and nobody sees it", metric)
 		}
 	}
+}
+
+// What an account has for nothing, for ever (https://aws.amazon.com/cloudwatch/pricing/).
+const (
+	freeMetrics      = 10
+	freeAlarmMetrics = 10 // each metric in an alarm's expression counts
+	freeDashboards   = 3
+)
+
+// Watching a chat must not cost more than the chat: by default, all of it is among what an account has for nothing. A metric
+// with a second dimension would be one for each value.
+func TestWatchingIsFreeByDefault(t *testing.T) {
+	signIn := map[string]any{"authIssuer": "https://chat.example.com/", "authAudience": "chat"}
+	for name, context := range map[string]map[string]any{
+		"nothing": {}, "sign-in": signIn, "tracing": {"tracing": true},
+		"told":     {"alarmEmail": "ops@example.com", "alarmTopic": "arn:aws:sns:eu-north-1:123456789012:on-call"},
+		"explicit": {"metrics": "free"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tmpl := template(t, context)
+			if n := alarmMetrics(tmpl); n > freeAlarmMetrics || n < 5 {
+				t.Errorf("the alarms watch %d metrics, of which %d are free", n, freeAlarmMetrics)
+			}
+			if n := len(resources(tmpl, "AWS::CloudWatch::Dashboard")); n > freeDashboards {
+				t.Errorf("there are %d dashboards, of which %d are free", n, freeDashboards)
+			}
+			environment := only(t, tmpl, "AWS::Lambda::Function")["Environment"].(map[string]any)["Variables"].(map[string]any)
+			if got := environment["METRICS"]; got != nil {
+				t.Errorf("the function is told to emit %v", got)
+			}
+		})
+	}
+	if n := len(telemetry.Free()); n > freeMetrics {
+		t.Errorf("%d metrics are emitted, of which %d are free", n, freeMetrics)
+	}
+	for _, metric := range telemetry.Free() {
+		if spec, ok := telemetry.Specs()[metric]; !ok || spec.By != "" {
+			t.Errorf("%s is not one metric but one for each %s", metric, spec.By)
+		}
+	}
+	if n := alarmMetrics(template(t, map[string]any{"metrics": "all"})); n <= freeAlarmMetrics {
+		t.Errorf("with all metrics, the alarms watch %d", n)
+	}
+}
+
+// alarmMetrics counts the metrics in all alarms.
+func alarmMetrics(tmpl map[string]any) (n int) {
+	for _, r := range resources(tmpl, "AWS::CloudWatch::Alarm") {
+		p := r["Properties"].(map[string]any)
+		if p["MetricName"] != nil {
+			n++
+		}
+		metrics, _ := p["Metrics"].([]any)
+		for _, m := range metrics {
+			if m.(map[string]any)["MetricStat"] != nil {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func TestAlarms(t *testing.T) {
@@ -156,8 +228,11 @@ func TestAlarms(t *testing.T) {
 	for id, r := range resources(loud, "AWS::CloudWatch::Alarm") {
 		p := r["Properties"].(map[string]any)
 		actions, _ := p["AlarmActions"].([]any)
-		if text, _ := p["AlarmDescription"].(string); len(actions) != 1 || len(text) < 80 || strings.Count(text, ".") < 2 {
+		if text, _ := p["AlarmDescription"].(string); len(actions) != 2 || len(text) < 80 || strings.Count(text, ".") < 2 {
 			t.Errorf("%s has the actions %v and says %q", id, actions, text)
+		}
+		if !strings.Contains(fmt.Sprint(actions), "arn:aws:sns:eu-north-1:123456789012:on-call") {
+			t.Errorf("%s does not tell the topic: %v", id, actions)
 		}
 		if name, _, _ := strings.Cut(id, "Alarm"); !strings.Contains(string(readme), "\n| `"+name+"`") {
 			t.Errorf("README.md does not say what to do about %s", name)
@@ -166,9 +241,8 @@ func TestAlarms(t *testing.T) {
 			t.Errorf("%s rings while nobody talks", id)
 		}
 	}
-	if n := len(resources(quiet, "AWS::CloudWatch::Alarm")); n != len(resources(loud, "AWS::CloudWatch::Alarm"))-1 || n < 8 { // without a provider
-
-		t.Errorf("%d alarms", n)
+	if few, all := len(resources(quiet, "AWS::CloudWatch::Alarm")), len(resources(loud, "AWS::CloudWatch::Alarm")); few != 8 || all != 14 {
+		t.Errorf("%d alarms, and %d with all metrics and a provider", few, all)
 	}
 }
 

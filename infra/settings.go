@@ -35,7 +35,9 @@ type settings struct {
 	domainName           string   // of the WebSocket API; "" for AWS's own
 	certificateArn       string   // of the domain's certificate, in the stack's Region
 	allowedOrigins       []string // of web pages that may connect, as config.ParseOrigins returns them; none for all
-	alarmEmail           string   // who is told of alarms; "" for nobody
+	alarmEmail           string   // an address that is told of alarms; "" for none
+	alarmTopic           string   // the ARN of an SNS topic that is told of alarms; "" for none
+	allMetrics           bool     // and all alarms, also those that AWS bills
 	logLevel             string   // of the function's log: debug, info, warn or error
 	tracing              bool     // with X-Ray
 }
@@ -67,8 +69,11 @@ func readSettings(context func(name string) any) (settings, error) {
 			"must be the ARN of a certificate, arn:aws:acm:REGION:ACCOUNT:certificate/ID"),
 		allowedOrigins: r.origins("allowedOrigins"),
 		alarmEmail:     r.text("alarmEmail", "", `^[^@\s]+@[^@\s]+\.[^@\s]+$`, "must be an e-mail address such as ops@example.com"),
-		logLevel:       r.oneOf("logLevel", "info", "debug", "warn", "error"),
-		tracing:        r.onOff("tracing"),
+		alarmTopic: r.text("alarmTopic", "", topicPattern,
+			"must be the ARN of a standard topic in the stack's Region, arn:aws:sns:REGION:ACCOUNT:NAME"),
+		allMetrics: r.oneOf("metrics", config.MetricsFree, config.MetricsAll) == config.MetricsAll,
+		logLevel:   r.oneOf("logLevel", "info", "debug", "warn", "error"),
+		tracing:    r.onOff("tracing"),
 	}
 	if (s.domainName == "") != (s.certificateArn == "") {
 		r.wrong = append(r.wrong, "domainName and certificateArn need each other: give both, or neither")
@@ -92,6 +97,7 @@ const (
 	stagePattern       = `^[A-Za-z0-9-]{1,64}$` // of a stage and of a stack, which has its name
 	tablePattern       = `^[A-Za-z0-9_.-]{3,255}$`
 	domainPattern      = `^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$`
+	topicPattern       = `^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$` // alarms cannot tell a FIFO topic
 	certificatePattern = `^arn:[a-z-]+:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+$`
 )
 

@@ -40,7 +40,7 @@ func configurations() map[string]map[string]any {
 		"auth": {
 			"authIssuer": "https://chat.example.com/", "authAudience": "chat", "authRoomsClaim": "rooms", "authNameClaim": "nickname",
 			"maxRooms": "10", "actionsPerSecond": "20", "presenceLimit": "0",
-			"alarmEmail": "ops@example.com", "logLevel": "warn", "tracing": "on",
+			"alarmEmail": "ops@example.com", "alarmTopic": "arn:aws:sns:eu-north-1:123456789012:on-call", "metrics": "all", "logLevel": "warn", "tracing": "on",
 		},
 	}
 }

@@ -87,8 +87,15 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 		ActionsPerSecond: c.ActionsPerSecond,
 		WebSocketURL:     c.WebSocketURL,
 		Logger:           logger,
-		Meter:            telemetry.New(getenv("AWS_LAMBDA_FUNCTION_NAME")),
+		Meter:            newMeter(c, getenv("AWS_LAMBDA_FUNCTION_NAME")),
 	}), nil
+}
+
+func newMeter(c config.Config, functionName string) *telemetry.Meter {
+	if c.AllMetrics {
+		return telemetry.New(functionName)
+	}
+	return telemetry.NewFree(functionName)
 }
 
 // newAuthorizer returns the authorizer of $connect, nil where everybody is let in.

@@ -30,10 +30,10 @@ type watched struct {
 	threshold float64
 }
 
-// stackAlarms are the alarms of the stack, by their ids, as infra's golden template has them.
-func stackAlarms(t *testing.T) map[string]watched {
+// stackAlarms are the alarms of a stack, by their ids, as infra's golden template of that name has them.
+func stackAlarms(t *testing.T, golden string) map[string]watched {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "testdata", "auth.json"))
+	b, err := os.ReadFile(filepath.Join("..", "testdata", golden+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,8 @@ func (p *patient) strike(t *testing.T, user string, f localgateway.Fault) {
 // Whatever can go wrong is seen by somebody: a metric moves, and where it must not go on like that, an alarm that watches this metric
 // wakes them.
 func TestEveryFaultIsSeen(t *testing.T) {
-	alarms := stackAlarms(t)
+	alarms := stackAlarms(t, "auth")        // with all metrics
+	byDefault := stackAlarms(t, "defaults") // with those that cost nothing
 	const (
 		own        = telemetry.Namespace + " "
 		lambdaErrs = "AWS/Lambda Errors"
@@ -296,6 +297,9 @@ func TestEveryFaultIsSeen(t *testing.T) {
 				if p.measured(metric).sum <= 0 {
 					t.Errorf("%s has not moved", metric)
 				}
+			}
+			if len(s.alarms) > 0 && !slices.ContainsFunc(s.alarms, func(name string) bool { return len(byDefault[name].metrics) > 0 }) {
+				t.Errorf("by default, none of the alarms %v is there", s.alarms)
 			}
 			for _, name := range s.alarms {
 				a, ok := alarms[name]

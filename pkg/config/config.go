@@ -36,6 +36,8 @@ const (
 
 	PresenceLimit = "PRESENCE_LIMIT" // of a room's connections, up to which comings and goings are announced; where unset, chat.DefaultPresenceLimit
 
+	Metrics = "METRICS" // of which CloudWatch is told: free, for those that cost nothing, or all; where unset, free
+
 	LogLevel = "LOG_LEVEL" // of the lines that are written: debug, info, warn or error; where unset, info
 
 	MessageRetentionDays = "MESSAGE_RETENTION_DAYS" // after how many whole days messages expire; where unset, never
@@ -54,6 +56,12 @@ func CheckProviderURL(value string) error {
 	}
 	return nil
 }
+
+// The values of Metrics.
+const (
+	MetricsFree = "free"
+	MetricsAll  = "all"
+)
 
 // Bounds that nobody needs to exceed.
 const (
@@ -79,7 +87,8 @@ type Config struct {
 	MaxRooms            int           // of a connection; 0 for any number
 	ActionsPerSecond    int           // of a connection; 0 for any number
 
-	LogLevel slog.Level
+	LogLevel   slog.Level
+	AllMetrics bool // CloudWatch is told of all metrics, and not only of those in telemetry.Free
 
 	AuthIssuer     string // "" lets everybody in
 	AuthAudience   string
@@ -126,6 +135,13 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		if u, err := url.Parse(w); err != nil || u.Host == "" || (u.Scheme != "wss" && u.Scheme != "ws") {
 			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a URL such as wss://ID.execute-api.REGION.amazonaws.com/STAGE, or a path", WebSocketURL, w))
 		}
+	}
+	switch metrics := getenv(Metrics); metrics {
+	case "", MetricsFree:
+	case MetricsAll:
+		c.AllMetrics = true
+	default:
+		wrong = append(wrong, fmt.Sprintf("%s is %q: it must be %s or %s", Metrics, metrics, MetricsFree, MetricsAll))
 	}
 	if level := getenv(LogLevel); level != "" {
 		if err := c.LogLevel.UnmarshalText([]byte(level)); err != nil {

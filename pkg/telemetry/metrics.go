@@ -37,6 +37,12 @@ type Spec struct {
 	Meaning string // of 1, or of the time
 }
 
+// Free returns the metrics that a Meter of NewFree tells CloudWatch of: as many as an account has for nothing, for ever
+// (https://aws.amazon.com/cloudwatch/pricing/). Metrics with a second dimension are not among them: each value counts.
+func Free() []Metric {
+	return []Metric{Requests, Errors, MessagesStored, Posts, Deliveries, PostsAgain, Undelivered, Postponed, Age, StoreTime}
+}
+
 // Specs returns every metric that the code can emit.
 func Specs() map[Metric]Spec {
 	const count, milliseconds = "Count", "Milliseconds"

@@ -28,11 +28,26 @@ const (
 type Meter struct {
 	functionName string
 	specs        map[Metric]Spec
+	told         map[Metric]bool // of which CloudWatch is told; nil for all
 	warm         atomic.Bool
 }
 
-// New returns a Meter for the function of that name.
+// New returns a Meter for the function of that name, which tells CloudWatch of every metric.
 func New(functionName string) *Meter { return &Meter{functionName: functionName, specs: Specs()} }
+
+// NewFree returns a Meter that tells CloudWatch only of the metrics in Free. The values of the others are in the log line all
+// the same.
+func NewFree(functionName string) *Meter {
+	m := New(functionName)
+	m.told = map[Metric]bool{}
+	for _, metric := range Free() {
+		m.told[metric] = true
+	}
+	return m
+}
+
+// tells says whether CloudWatch is told of a metric.
+func (m *Meter) tells(metric Metric) bool { return m.told == nil || m.told[metric] }
 
 // Record is what is measured of one invocation. A nil one takes everything and keeps nothing.
 type Record struct {
@@ -136,12 +151,16 @@ func (r *Record) attrs() []slog.Attr {
 	for _, m := range slices.Sorted(maps.Keys(r.values)) {
 		spec := r.meter.specs[m]
 		attrs = append(attrs, slog.Float64(string(m), r.values[m]))
-		if spec.By == "" {
-			plain.Metrics = append(plain.Metrics, definition{m, spec.Unit})
-			continue
+		if spec.By != "" {
+			attrs = append(attrs, slog.String(spec.By, r.by[m]))
 		}
-		attrs = append(attrs, slog.String(spec.By, r.by[m]))
-		directives = append(directives, directive{Namespace, [][]string{{FunctionName, spec.By}}, []definition{{m, spec.Unit}}})
+		switch {
+		case !r.meter.tells(m):
+		case spec.By == "":
+			plain.Metrics = append(plain.Metrics, definition{m, spec.Unit})
+		default:
+			directives = append(directives, directive{Namespace, [][]string{{FunctionName, spec.By}}, []definition{{m, spec.Unit}}})
+		}
 	}
 	if len(plain.Metrics) > 0 {
 		directives = append(directives, plain)

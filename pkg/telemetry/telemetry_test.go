@@ -145,3 +145,38 @@ func TestMetricsDoNotDependOnTheLevel(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// CloudWatch is told of the free metrics only, and the line has the values of all.
+func TestFreeMetrics(t *testing.T) {
+	_, r := telemetry.NewFree("function").Begin(t.Context())
+	for metric, spec := range telemetry.Specs() {
+		if spec.By == "" {
+			r.Add(metric, 1)
+		} else {
+			r.AddBy(metric, "value", 1)
+		}
+	}
+	got := line(t, r)
+	told := map[string]bool{}
+	directive, err := json.Marshal(got[telemetry.Directive])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct{ CloudWatchMetrics []struct{ Metrics []struct{ Name string } } }
+	if err := json.Unmarshal(directive, &d); err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range d.CloudWatchMetrics {
+		for _, m := range set.Metrics {
+			told[m.Name] = true
+		}
+	}
+	for metric := range telemetry.Specs() {
+		if got[string(metric)] == nil {
+			t.Errorf("the line has no %s", metric)
+		}
+		if told[string(metric)] != slices.Contains(telemetry.Free(), metric) {
+			t.Errorf("CloudWatch is told of %s: %v", metric, told[string(metric)])
+		}
+	}
+}
