@@ -162,7 +162,9 @@ func TestFreeMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var d struct{ CloudWatchMetrics []struct{ Metrics []struct{ Name string } } }
+	var d struct {
+		CloudWatchMetrics []struct{ Metrics []struct{ Name string } }
+	}
 	if err := json.Unmarshal(directive, &d); err != nil {
 		t.Fatal(err)
 	}
