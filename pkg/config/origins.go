@@ -147,7 +147,7 @@ func appHost(scheme, host string) (string, error) {
 	case "ws", "wss":
 		return "", errors.New("must be the origin of a page, which begins with https:// or http://")
 	case "file", "data", "blob", "about", "javascript", "filesystem", "ftp", "view-source":
-		return "", fmt.Errorf("must have another scheme: browsers send no host for a page of %s:", scheme)
+		return "", fmt.Errorf("must have another scheme: browsers send no host for a page of the scheme %s", scheme)
 	}
 	if Typos(scheme, "https") <= 2 || Typos(scheme, "http") <= 2 {
 		return "", errors.New("must begin with https:// or http://, or with the scheme of an app")

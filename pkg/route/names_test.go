@@ -2,6 +2,7 @@ package route_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -152,7 +153,7 @@ func TestAccessKnowsOneForm(t *testing.T) {
 		})
 		answer, err := h.Invoke(t.Context(), payload)
 		var response route.Response
-		if err = json.Unmarshal(answer, &response); err != nil || response.StatusCode != tc.status {
+		if err = errors.Join(err, json.Unmarshal(answer, &response)); err != nil || response.StatusCode != tc.status {
 			t.Errorf("%+q allow to connect to %+q: %s, %v", tc.pattern, tc.room, answer, err)
 		}
 		sent.frames = map[string][]string{}
