@@ -205,13 +205,25 @@ test("who leaves is gone after a while, and who comes is there at once", async (
 });
 
 test("who leaves just after coming is asked for, and is gone", async () => {
-  const { chat, room } = await inCompany();
+  const { chat, room, news } = await inCompany();
   chat.members.lobby = ["ann", "bob", "carol", "dave"];
   say(chat, "dave", "joined");
   await until(() => room.members.has("dave"));
   chat.members.lobby = ["ann", "bob", "carol"];
   say(chat, "dave", "left");
   await until(() => !room.members.has("dave"));
+  assert.deepEqual(news, [{ user_name: "dave", event: "joined" }, { user_name: "dave", event: "left" }]);
+});
+
+test("who is no longer in the list before it is told is news all the same, and once", async () => {
+  const { chat, room, news } = await inCompany({ members: 50, grace: 300 });
+  chat.members.lobby = ["ann", "carol"];
+  await until(() => !room.members.has("bob"));
+  say(chat, "bob", "left");
+  say(chat, "bob", "left");
+  await until(() => news.length > 0);
+  await sleep(400);
+  assert.deepEqual(news, [{ user_name: "bob", event: "left" }]);
 });
 
 test("unknown events of presence, and frames of no known shape, change nothing", async () => {

@@ -505,6 +505,8 @@ export class Room extends EventTarget {
   #unreadable = 0; // attempts to read the members that failed, one after the other
   #came = new Map(); // when users came last, by name
   #leaving = new Set(); // users who left, and may be back at once
+  #doubtful = new Set(); // users who left just after they came, or just before: the list tells
+  #dropped = { users: new Set(), at: 0 }; // who was no longer in the list when it was read last
   #timers = new Timers();
   #ended = false;
 
@@ -652,6 +654,7 @@ export class Room extends EventTarget {
     this._connection = null;
     this.#timers.clear();
     this.#leaving.clear(); // the list is read when the room is entered again
+    this.#doubtful.clear();
     this._sendAgain();
   }
 
@@ -826,10 +829,19 @@ export class Room extends EventTarget {
   }
 
   #setMembers(users) {
+    const before = this.members;
     this.members = new Map(users.map((u) => [u.user_name, u.connections]));
     this.#readAt = Date.now();
     this.#unreadable = 0;
+    this.#dropped = { users: new Set([...before.keys()].filter((user) => !this.members.has(user))), at: Date.now() };
     this.#emit("members");
+    for (const user of this.#doubtful) if (!this.members.has(user)) this.#tellLeft(user);
+    this.#doubtful.clear();
+  }
+
+  #tellLeft(user) {
+    this.#dropped.users.delete(user); // once is enough
+    this.#emit("presence", { user_name: user, event: "left" });
   }
 
   /** What others are told of comings and goings. A coming may be told twice, or not at all, and a going too late. */
@@ -855,14 +867,20 @@ export class Room extends EventTarget {
 
   /** A page that is loaded again leaves and joins, in this order or the other: nobody is told. */
   #left(user) {
-    if (!this.members.has(user) || user === this.#client.user) return;
-    if (Date.now() - this.#came.get(user) < this.#timing.grace) return this.#readMembersSoon(); // who is here, knows the chat
+    if (user === this.#client.user) return;
+    if (!this.members.has(user)) { // the list may have been read before this was told
+      if (this.#dropped.users.has(user) && Date.now() - this.#dropped.at < this.#timing.grace) this.#tellLeft(user);
+      return;
+    }
+    if (Date.now() - this.#came.get(user) < this.#timing.grace) {
+      this.#doubtful.add(user);
+      return this.#readMembersSoon();
+    }
     this.#leaving.add(user);
     this.#timers.start(`left ${user}`, this.#timing.grace, () => {
       if (!this.#leaving.delete(user)) return;
-      this.members.delete(user);
-      this.#emit("members");
-      this.#emit("presence", { user_name: user, event: "left" });
+      if (this.members.delete(user)) this.#emit("members");
+      this.#tellLeft(user);
     });
   }
 
