@@ -496,26 +496,120 @@ func TestBrowserTokensAtThePageAndWscat(t *testing.T) {
 	ann.Press(t, "Enter")
 	ann.WaitFor(t, `document.querySelector("#messages").textContent.includes("This room cannot be joined. You are not allowed in this room.")`, 5*time.Second)
 
-	// Signing out forgets the token; one that is no good is not accepted.
+	// Signing out forgets the token; one that is no good is not accepted, and the page says so where another can be given.
 	ann.Click(t, "#rename")
-	ann.WaitFor(t, `!document.querySelector("#welcome").hidden && document.activeElement.id === "enter-token"`, 5*time.Second)
-	ann.Type(t, "#enter-token", "hello")
-	ann.Press(t, "Enter")
-	ann.WaitFor(t, `document.querySelector("#banner").textContent.includes("does not accept your token")`, 10*time.Second)
+	for given, want := range map[string]string{
+		"hello":            "The chat did not accept your token, or cannot check it now.",
+		"hello hello":      "The token must be a text of letters, digits and . - _, without blanks: was all of it copied, and no more?",
+		"he\"l\"lo, \\you": "The token must be a text of letters, digits and . - _, without blanks: was all of it copied, and no more?",
+	} {
+		ann.WaitFor(t, `!document.querySelector("#welcome").hidden && document.activeElement.id === "enter-token"`, 5*time.Second)
+		ann.Type(t, "#enter-token", given)
+		ann.Press(t, "Enter")
+		ann.WaitFor(t, fmt.Sprintf(`document.querySelector("#enter-problem").textContent === %q`, want), 10*time.Second)
+	}
+	ann.Reload(t) // the token is forgotten
+	ann.WaitFor(t, `!document.querySelector("#welcome").hidden && document.querySelector("#enter-problem").textContent === ""`, 5*time.Second)
 	if log := d.log.String(); strings.Contains(log, token) || strings.Contains(log, "eyJ") {
 		t.Error("the log has a token")
 	}
 }
 
-// A page whose token ends says so.
+// Who signs out while something is not sent is asked. What is kept is sent after the next sign-in, whatever the token, and to
+// nobody else's name.
+func TestBrowserSignsOutWithUnsentMessages(t *testing.T) {
+	p := startProvider(t)
+	d := startDoor(t, p, "")
+	b := browser.Start(t)
+	ann := person{b.Open(t, "http://"+d.addr+"/#token="+p.token(map[string]any{"name": "Ann", "rooms": []string{"*"}}), browser.Before(recorder))}
+	ann.WaitFor(t, online, 10*time.Second)
+	signIn := func(claims map[string]any) {
+		t.Helper()
+		ann.WaitFor(t, `!document.querySelector("#welcome").hidden`, 5*time.Second)
+		ann.Eval(t, fmt.Sprintf(`document.querySelector("#enter-token").value = %q`, p.token(claims)), nil)
+		ann.Press(t, "Enter")
+	}
+	asked := func() {
+		t.Helper()
+		ann.Click(t, "#rename")
+		ann.WaitFor(t, `document.querySelector("dialog").open && document.querySelector("dialog").textContent.includes("2 messages are not sent yet.")`, 5*time.Second)
+	}
+	ann.Offline(t, true)
+	ann.WaitFor(t, `document.querySelector("#state").dataset.state !== "online"`, 10*time.Second)
+	ann.say(t, "later 1")
+	ann.say(t, "later 2")
+	asked()
+	if violations := ann.Axe(t); len(violations) > 0 {
+		t.Errorf("axe finds %q", violations)
+	}
+	ann.Press(t, "Escape")
+	ann.WaitFor(t, `!document.querySelector("dialog") && document.querySelector("#welcome").hidden`, 5*time.Second)
+	ann.waits(t, "later 1", "later 2")
+	asked()
+	ann.Press(t, "Tab")
+	ann.Press(t, "Enter") // to sign out and keep them
+	ann.WaitFor(t, `!document.querySelector("dialog")`, 5*time.Second)
+
+	signIn(map[string]any{"name": "Bob", "sub": "bob", "rooms": []string{"*"}})
+	ann.waits(t)
+	ann.Offline(t, false)
+	ann.WaitFor(t, online+` && document.querySelector("#my-name").textContent === "Bob"`, 60*time.Second)
+	ann.say(t, "from Bob")
+	ann.shows(t, 1, 1)
+	ann.Click(t, "#rename")
+	ann.Offline(t, true)
+	signIn(map[string]any{"name": "Ann", "rooms": []string{"*"}, "jti": "another"})
+	ann.WaitFor(t, `document.querySelector("#my-name").textContent === "Ann"`, 5*time.Second) // this browser knows
+	ann.waits(t, "later 1", "later 2")
+	asked()
+	ann.Press(t, "Tab")
+	ann.Press(t, "Tab")
+	ann.Press(t, "Enter") // to sign out and delete them
+	ann.WaitFor(t, `!document.querySelector("#welcome").hidden`, 5*time.Second)
+	signIn(map[string]any{"name": "Ann", "rooms": []string{"*"}, "jti": "a third"})
+	ann.waits(t)
+	ann.say(t, "the last")
+	ann.Offline(t, false)
+	ann.WaitFor(t, `document.querySelector("[data-index='2']")?.textContent.includes("the last")`, 60*time.Second)
+	ann.Click(t, "#rename")
+	ann.WaitFor(t, `!document.querySelector("#welcome").hidden`, 5*time.Second)
+}
+
+// What is written before the chat has said the name is that person's, too.
+func TestBrowserWritesBeforeTheNameIsKnown(t *testing.T) {
+	p := startProvider(t)
+	d := startDoor(t, p, "")
+	b := browser.Start(t)
+	ann := person{b.Open(t, "http://"+d.addr+"/", browser.Before(recorder))}
+	ann.WaitFor(t, `document.activeElement.id === "enter-token"`, 5*time.Second)
+	ann.Offline(t, true)
+	ann.Eval(t, fmt.Sprintf(`document.querySelector("#enter-token").value = %q`, p.token(map[string]any{"name": "Ann", "rooms": []string{"*"}})), nil)
+	ann.Press(t, "Enter")
+	ann.WaitFor(t, `!document.querySelector("#banner").hidden && document.querySelector("#welcome").hidden`, 10*time.Second) // nobody says that the token is bad
+	ann.say(t, "first words")
+	ann.Type(t, "#draft", "half a sent")
+	ann.waits(t, "first words")
+	ann.Offline(t, false)
+	ann.WaitFor(t, online+` && document.querySelector("#my-name").textContent === "Ann"`, 60*time.Second)
+	ann.shows(t, 1, 1)
+	ann.Reload(t)
+	ann.WaitFor(t, online, 10*time.Second)
+	ann.drafts(t, "half a sent")
+	ann.waits(t)
+}
+
+// A page whose token ends says so, and what is written is still there after the next sign-in.
 func TestBrowserATokenEndsAtThePage(t *testing.T) {
 	p := startProvider(t)
 	d := startDoor(t, p, "")
 	b := browser.Start(t)
-	end := time.Now().Add(10 * time.Second) // with the skew that is allowed
-	ann := person{b.Open(t, "http://"+d.addr+"/#token="+p.token(map[string]any{"rooms": []string{"*"}, "exp": end.Unix() - 30}))}
+	ann := person{b.Open(t, "http://"+d.addr+"/#token="+p.token(map[string]any{"rooms": []string{"*"}, "exp": time.Now().Unix() + 10}))}
 	ann.WaitFor(t, online, 10*time.Second)
-	time.Sleep(time.Until(end))
-	ann.say(t, "too late")
-	ann.WaitFor(t, `!document.querySelector("#welcome").hidden && document.querySelector("#enter-problem").textContent === "Your sign-in has ended. Please sign in again."`, 10*time.Second)
+	ann.Type(t, "#draft", "half a sent")
+	ann.WaitFor(t, `!document.querySelector("#welcome").hidden && document.querySelector("#enter-problem").textContent === "Your sign-in has ended. Please sign in again."`, 30*time.Second)
+	ann.Eval(t, fmt.Sprintf(`document.querySelector("#enter-token").value = %q`, p.token(map[string]any{"rooms": []string{"*"}})), nil)
+	ann.Press(t, "Enter")
+	ann.drafts(t, "half a sent")
+	ann.say(t, "ence")
+	ann.WaitFor(t, `document.querySelector("[data-index='1']")?.textContent.includes("half a sentence")`, 10*time.Second)
 }

@@ -10,94 +10,122 @@ import (
 	"wschat/test/browser"
 )
 
-// at stores a message with a time of its own.
-func at(t *testing.T, s *server, room, user, content string, when time.Time) {
+// movableClock lets a test set the page's clock: skip(ms) moves it, and fires the timers that are due then.
+const movableClock = `{
+  let ahead = 0;
+  const timers = new Map(); // {at, f}
+  const RealDate = Date, set = window.setTimeout, clear = window.clearTimeout;
+  window.Date = class extends RealDate {
+    constructor(...args) { args.length ? super(...args) : super(RealDate.now() + ahead); }
+    static now() { return RealDate.now() + ahead; }
+  };
+  window.setTimeout = (f, ms = 0, ...args) => {
+    const id = set(() => { timers.delete(id); f(...args); }, ms);
+    timers.set(id, { at: Date.now() + ms, f: () => f(...args) });
+    return id;
+  };
+  window.clearTimeout = (id) => { timers.delete(id); clear(id); };
+  window.skip = (ms) => {
+    ahead += ms;
+    for (const [id, { at, f }] of [...timers]) if (at <= Date.now()) { clearTimeout(id); f(); }
+  };
+}`
+
+// days are the list's lines about days, each with what stands below it up to the next one.
+func (p person) days(t *testing.T) (lines []string) {
 	t.Helper()
-	if _, _, err := s.backend.log.Append(t.Context(), chat.Message{Room: room, User: user, Content: content, CreateAt: when.Unix()}); err != nil {
+	p.Eval(t, `[...document.querySelectorAll("#messages > *")].map((li) =>
+	  li.matches(".day") ? "[" + li.textContent + "]" : li.matches(".event") ? li.textContent : li.querySelector(".content")?.textContent ?? "-")`, &lines)
+	return lines
+}
+
+func sayAt(t *testing.T, b *browsers, room, user, content string, at time.Time) {
+	t.Helper()
+	if _, _, err := b.server.backend.log.Append(t.Context(), chat.Message{Room: room, User: user, Content: content, CreateAt: at.Unix()}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// movableClock lets a test move the page's time of day, by window.ahead in milliseconds.
-const movableClock = `{
-  window.ahead = 0;
-  const Real = Date;
-  window.Date = class extends Real {
-    constructor(...args) { args.length ? super(...args) : super(Real.now() + window.ahead); }
-    static now() { return Real.now() + window.ahead; }
-  };
-}`
-
-// One line a day names it, whatever stands between its messages, and is right after midnight and in another time zone. The
-// time of every message can be seen.
-func TestBrowserDaysAndTimes(t *testing.T) {
+// A day is named once, whatever stands in between; after midnight it is yesterday.
+func TestBrowserDays(t *testing.T) {
 	b := startBrowsers(t, nil)
-	noon := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
-	ahead := noon.UnixMilli() - time.Now().UnixMilli()
-	for i, when := range []time.Time{noon.Add(-24 * time.Hour), noon.Add(-2 * time.Hour), noon.Add(-time.Hour)} {
-		at(t, b.server, "lobby", "bob", fmt.Sprint("message ", i+1), when)
+	now := time.Now()
+	for i, ago := range []time.Duration{49 * time.Hour, 48 * time.Hour, 24 * time.Hour} {
+		sayAt(t, b, "lobby", "bob", fmt.Sprint("old ", i), now.Add(-ago))
 	}
-	ann := b.enter(t, "ann", "lobby", browser.Before(movableClock), browser.Before(fmt.Sprintf("window.ahead = %d", ahead)))
-	ann.TimeZone(t, "UTC")
-	ann.Eval(t, `dispatchEvent(new Event("focus"))`, nil)
-	carol := b.enter(t, "carol", "lobby")
-	ann.WaitFor(t, `document.querySelector("#messages").textContent.includes("carol came in")`, 10*time.Second)
-	at(t, b.server, "lobby", "bob", "message 4", noon)
-	carol.say(t, "hello") // by which the message before it is found
-	ann.WaitFor(t, `document.querySelector("#messages [data-index='4']")`, 10*time.Second)
-	var got []string
-	ann.Eval(t, `[...document.querySelectorAll(".day")].map((d) => d.textContent)`, &got)
-	if len(got) < 2 || got[0] != "Yesterday" || got[1] != "Today" || strings.Count(strings.Join(got, "|"), "Today") != 1 {
-		t.Errorf("the days are %q", got)
+	ann := b.enter(t, "ann", "lobby", browser.Before(movableClock))
+	ann.say(t, "one")
+	for _, name := range []string{"bob", "cid"} {
+		visitor := b.enter(t, name, "lobby")
+		ann.WaitFor(t, fmt.Sprintf(`document.querySelector("#messages").textContent.includes("%s came in")`, name), 5*time.Second)
+		visitor.say(t, name+"'s")
+		ann.WaitFor(t, fmt.Sprintf(`document.querySelector("#messages").textContent.includes("%s's")`, name), 5*time.Second)
 	}
-	// The time of each message is on the screen, not only of the first in a group.
-	var times int
-	ann.Eval(t, `[...document.querySelectorAll("#messages .message time")].filter((e) => e.textContent !== "" && e.getBoundingClientRect().height > 0).length`, &times)
-	if times != 5 {
-		t.Errorf("%d of 5 messages show their time", times)
+	format := func(ago time.Duration) string { return now.Add(-ago).Format("Monday, January 2, 2006") }
+	want := []string{"[" + format(49*time.Hour) + "]", "old 0"}
+	if format(48*time.Hour) != format(49*time.Hour) {
+		want = append(want, "["+format(48*time.Hour)+"]")
 	}
-	// Midnight passes.
-	ann.Eval(t, `{ window.ahead += 13 * 3600 * 1000; dispatchEvent(new Event("focus")) }`, nil)
-	ann.WaitFor(t, `document.querySelectorAll(".day")[1].textContent === "Yesterday" && document.querySelectorAll(".day")[0].textContent.includes("9")`, 10*time.Second)
-	ann.Eval(t, `{ window.ahead -= 13 * 3600 * 1000; dispatchEvent(new Event("focus")) }`, nil)
-	// Fourteen hours further east, it is the next day already: what was yesterday and this morning is today and yesterday.
-	before := ""
-	ann.Eval(t, `document.querySelector("#messages [data-index='2'] time").textContent`, &before)
-	ann.TimeZone(t, "Pacific/Kiritimati")
-	ann.Eval(t, `dispatchEvent(new Event("focus"))`, nil)
-	ann.WaitFor(t, fmt.Sprintf(`document.querySelector("#messages [data-index='2'] time").textContent !== %q`, before), 10*time.Second)
+	want = append(want, "old 1", "[Yesterday]", "old 2", "[Today]", "one", "bob came in", "bob's", "cid came in", "cid's")
+	if got := ann.days(t); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("the list has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+
+	// Midnight.
+	ann.Eval(t, `{ const midnight = new Date(); midnight.setHours(24, 0, 0, 0); skip(midnight - Date.now() + 1000) }`, nil)
+	ann.WaitFor(t, `[...document.querySelectorAll(".day")].at(-1).textContent === "Yesterday"`, 5*time.Second)
+	want[len(want)-6] = "[Yesterday]"
+	for i := range want {
+		if want[i] == "[Yesterday]" {
+			want[i] = "[" + format(24*time.Hour) + "]"
+			break
+		}
+	}
+	visitor := b.enter(t, "dee", "lobby")
+	ann.WaitFor(t, `document.querySelector("#messages").textContent.includes("dee came in")`, 5*time.Second)
+	visitor.Close()
+	want = append(want, "[Today]", "dee came in")
+	if got := ann.days(t); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("after midnight the list has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
 }
 
-// Midnight comes while the page is open, and nobody touches it.
-func TestBrowserMidnight(t *testing.T) {
+// Every message has its time, which can be seen and is that of where the person is.
+func TestBrowserTimes(t *testing.T) {
 	b := startBrowsers(t, nil)
-	at(t, b.server, "lobby", "bob", "hello", time.Now())
-	// A page whose clock shows two seconds before midnight.
-	ann := b.enter(t, "ann", "lobby", browser.Before(movableClock), browser.Before(`{
-	  const midnight = new Date();
-	  midnight.setHours(24, 0, 0, 0);
-	  window.ahead = midnight - Date.now() - 4000;
-	}`))
-	ann.WaitFor(t, `document.querySelector(".day")?.textContent === "Today"`, 3*time.Second)
-	ann.WaitFor(t, `document.querySelector(".day").textContent === "Yesterday"`, 10*time.Second)
+	at := time.Now().UTC().Truncate(24 * time.Hour).Add(-10*24*time.Hour + 15*time.Hour + 30*time.Minute)
+	for i := range 3 {
+		sayAt(t, b, "lobby", "bob", fmt.Sprint("one of a group ", i), at.Add(time.Duration(i)*time.Minute))
+	}
+	ann := b.enter(t, "ann", "lobby", browser.Viewport(390, 780))
+	check := func(zone, day string, times ...string) {
+		t.Helper()
+		ann.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("#messages .message time")].map((t) => t.textContent).join() === %q &&
+		  [...document.querySelectorAll("#messages .day")][0].textContent === %q`, strings.Join(times, ","), day), 5*time.Second)
+		var hidden int
+		ann.Eval(t, `[...document.querySelectorAll("#messages time")].filter((time) => !time.checkVisibility({ opacityProperty: true, visibilityProperty: true }) ||
+		  time.getBoundingClientRect().width < 20).length`, &hidden)
+		if hidden > 0 {
+			t.Errorf("in %s, %d times cannot be seen", zone, hidden)
+		}
+	}
+	const layout = "Monday, January 2, 2006"
+	for _, move := range []struct{ event, zone, day, first, second, third string }{
+		{"focus", "Asia/Tokyo", at.Add(9 * time.Hour).Format(layout), "12:30 AM", "12:31 AM", "12:32 AM"},
+		{"visibilitychange", "Pacific/Kiritimati", at.Add(14 * time.Hour).Format(layout), "05:30 AM", "05:31 AM", "05:32 AM"},
+		{"focus", "Pacific/Pago_Pago", at.Add(-11 * time.Hour).Format(layout), "04:30 AM", "04:31 AM", "04:32 AM"},
+	} {
+		ann.TimeZone(t, move.zone)
+		ann.Eval(t, fmt.Sprintf(`(%q === "focus" ? window : document).dispatchEvent(new Event(%[1]q))`, move.event), nil)
+		check(move.zone, move.day, move.first, move.second, move.third)
+	}
 }
 
-// What is high is shown in part, however few characters it has, and what is read does not move for it.
-func TestBrowserLongMessagesAreFolded(t *testing.T) {
+// A page that stays open, and that nobody touches, notices another time zone by itself.
+func TestBrowserAnotherZoneIsNoticed(t *testing.T) {
 	b := startBrowsers(t, nil)
-	for _, content := range []string{strings.Repeat("\n", 1500), strings.Repeat("line\n", 200), strings.Repeat("W", 16<<10),
-		strings.Repeat("short words ", 1300), "short", "begin" + strings.Repeat("\n", 1500) + "end", strings.Repeat("\u0e49", 5000)} {
-		at(t, b.server, "lobby", "bob", content, time.Now())
-	}
-	ann := b.enter(t, "ann", "lobby")
-	ann.shows(t, 1, 7)
-	const tooHigh = `[...document.querySelectorAll("#messages .content")].some((c) => c.getBoundingClientRect().height > innerHeight * 0.6)`
-	ann.WaitFor(t, `!(`+tooHigh+`)`, 5*time.Second)
-	ann.WaitFor(t, `document.querySelectorAll("#messages .fold").length >= 4 && !document.querySelector("#messages [data-index='5'] .fold")`, 5*time.Second)
-	ann.Click(t, "#messages [data-index='2'] .fold")
-	ann.WaitFor(t, `document.querySelector("#messages [data-index='2'] .content").getBoundingClientRect().height > 2000`, 5*time.Second)
-	ann.Click(t, "#messages [data-index='2'] .fold")
-	ann.WaitFor(t, `!(`+tooHigh+`)`, 5*time.Second)
-	ann.Resize(t, 390, 500) // a narrow window folds more
-	ann.WaitFor(t, `!(`+tooHigh+`)`, 5*time.Second)
+	sayAt(t, b, "lobby", "bob", "hello", time.Date(2026, 1, 2, 15, 30, 0, 0, time.UTC))
+	ann := b.enter(t, "ann", "lobby", fastClock(30))
+	ann.TimeZone(t, "Asia/Tokyo")
+	ann.WaitFor(t, `document.querySelector("#messages time").textContent === "12:30 AM" && document.querySelector("#messages .day").textContent === "Saturday, January 3, 2026"`, 10*time.Second)
 }

@@ -35,10 +35,9 @@ export function showSender(node, name, shown) {
 
 /** A message that is not stored yet. */
 export function waitingNode({ id, content, state }, { discard }) {
-  const says = state === "sending" ? "Sending…" : "Waiting to be sent";
-  const node = element("li", { className: `message mine ${state}`, dataset: { id } }, bubble(content, element("span", { className: "sent" }, says)));
-  if (state === "waiting") node.append(element("button", { className: "link", onclick: () => discard(id) }, "Delete"));
-  return node;
+  const meta = [element("span", { className: "sent" }, state === "sending" ? "Sending…" : "Waiting to be sent")];
+  if (state === "waiting") meta.push(element("button", { className: "link give-up", onclick: () => discard(id) }, "Delete"));
+  return element("li", { className: `message mine ${state}`, dataset: { id } }, bubble(content, ...meta));
 }
 
 /** A message that was refused, and what can be done about it. */

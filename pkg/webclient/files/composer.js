@@ -45,7 +45,7 @@ export class Composer {
   /** Takes back a text that was to be sent. What is written already comes after it. */
   put(text) {
     const written = $("draft").value;
-    this.#set(written === "" ? text : `${text}\n${written}`);
+    $("draft").value = written === "" ? text : `${text}\n${written}`;
     this.#changed();
     $("draft").focus();
     $("draft").setSelectionRange(text.length, text.length);
@@ -73,7 +73,7 @@ export class Composer {
       return;
     }
     this.#send(content); // before the draft is forgotten
-    this.#set("");
+    $("draft").value = "";
     this.#changed();
   }
 

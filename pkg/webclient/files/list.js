@@ -154,11 +154,17 @@ export class List {
       this.#nameDay(item, named);
       const { message } = item;
       if (isKnown && !line && message?.index > this.#mark && !this.isMine(message)) line = item;
-      if (message) showSender(item.node, message.user_name, named || line === item || !isSame(before, item));
+      if (message) this.#nameSender(item, named || line === item || !isSame(before, item));
       before = item;
     }
     if (!line) this.#line.remove();
     else if (this.#line.nextSibling !== firstNode(line)) firstNode(line).before(this.#line);
+  }
+
+  #nameSender(item, named) {
+    if (item.isNamed === named) return;
+    item.isNamed = named;
+    showSender(item.node, item.message.user_name, named);
   }
 
   #dayOf(item) {

@@ -129,11 +129,14 @@ export class Outbox extends EventTarget {
 
   /** Takes over what the client says of its messages. */
   #follow() {
+    let changed = false;
     for (const { id, state } of this.#room.outbox) {
       const entry = this.entries.find((e) => e.id === id);
-      if (entry && state !== "failed") entry.state = state;
+      if (!entry || state === "failed" || entry.state === state) continue;
+      entry.state = state;
+      changed = true;
     }
-    this.#changed();
+    if (changed) this.#changed();
   }
 
   /** Another tab has stored or given up a message, or lets one go. */

@@ -14,7 +14,9 @@ import { count, endInWords, nameProblem, refusal, shownName, troubleInWords } fr
 
 const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline", closed: "" };
 const PATIENCE = 1000; // milliseconds; a shorter interruption is nobody's business
-const ATTEMPTS = 3; // that fail, until a token that was accepted before counts as one that is no longer
+
+/** How many attempts to connect fail while the server can be reached, until a token counts as one that is not accepted. */
+const ATTEMPTS = { new: 2, accepted: 3 }; // one may fail just before a network comes back
 
 const browser = new Browser(new Tab());
 const clock = new Clock();
@@ -70,8 +72,9 @@ class Page {
   #timelines = new Map(); // by the room's name
   #active = null;
   #wasOnline = false;
-  #failures = 0; // to connect, although the server can be reached
-  #news = []; // to be read aloud
+  #failures = 0; // to connect, one after the other, although the server can be reached
+  #news = []; // messages to be read aloud
+  #notices = []; // other things to be said
   #newsTimer = null;
   #bannerTimer;
   #end = new AbortController();
@@ -118,7 +121,7 @@ class Page {
     room.addEventListener("trouble", () => name === this.#active && this.#drawTrouble());
     room.addEventListener("message", ({ detail: { user_name: user, content } }) => {
       if (name === this.#active && room.ready && user !== this.#name) {
-        this.#announce(`${shownName(String(user))}: ${String(content).slice(0, 300)}`);
+        this.#read(`${shownName(String(user))}: ${String(content).slice(0, 300)}`);
       }
     });
     this.#drawRooms();
@@ -203,9 +206,10 @@ class Page {
 
   /** An attempt to connect failed. Where the server can be reached, the chat does not want the token. */
   async #connectFailed({ code }) {
-    if (!SIGN_IN || this.#wasOnline || code !== "handshake_failed" || !(await isReachable())) return;
+    if (!SIGN_IN || this.#wasOnline || code !== "handshake_failed") return;
+    this.#failures = (await isReachable()) ? this.#failures + 1 : 0;
     if (this.#wasOnline || this.#end.signal.aborted) return;
-    if (++this.#failures >= (browser.tokenWasAccepted ? ATTEMPTS : 1)) this.#close(endInWords({ code }));
+    if (this.#failures >= ATTEMPTS[browser.tokenWasAccepted ? "accepted" : "new"]) this.#close(endInWords({ code }));
   }
 
   #wire() {
@@ -270,6 +274,7 @@ class Page {
     const { state } = this.#client;
     $("state").textContent = STATES[state];
     $("state").dataset.state = $("chat").dataset.state = state;
+    this.#timeline?.resized(); // what waits is drawn with a button, or without
     if (state !== "offline" && document.activeElement === $("retry-now")) $("draft").focus(); // it is about to be hidden
     if (state === "online") {
       this.#wasOnline = true;
@@ -335,12 +340,20 @@ class Page {
     $("show-people").setAttribute("aria-expanded", String(open));
   }
 
-  /** Has a screen reader say something; of much at once, only how much it is. */
-  #announce(text) {
-    this.#news.push(text);
+  /** Has a screen reader read a message aloud; of many at once, only how many they are. */
+  #read(message) {
+    this.#news.push(message);
+    this.#announce();
+  }
+
+  /** Has a screen reader say something. */
+  #announce(...notices) {
+    this.#notices.push(...notices);
     this.#newsTimer ??= setTimeout(() => {
-      $("announcer").textContent = this.#news.length > 3 ? count(this.#news.length, "new message", "new messages") : this.#news.join("\n");
+      const news = this.#news.length > 3 ? [count(this.#news.length, "new message", "new messages")] : this.#news;
+      $("announcer").textContent = [...news, ...new Set(this.#notices)].join("\n");
       this.#news = [];
+      this.#notices = [];
       this.#newsTimer = null;
     }, 500);
   }

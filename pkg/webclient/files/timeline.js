@@ -27,7 +27,8 @@ export class Timeline extends EventTarget {
   #view;
   #waiting;
   #attached = true; // the end of the window is the end of the room
-  #loading = false;
+  #loading = null; // the promise of what is being fetched
+  #opening = false; // what is shown first is being fetched
   #jumps = 0; // to another place, by which what is being fetched is out of date
   #beginning = null; // {index, expired} of the first message that the room has, where that is known
   #wentBack = false; // the room's log, and what is there now has not come yet
@@ -106,7 +107,6 @@ export class Timeline extends EventTarget {
   mount(scroller) {
     this.#view.mount(scroller, this.#begin, this.#list.element, this.#waiting.element);
     this.#open();
-    this.scrolled();
   }
 
   /** Hides it, and keeps its place. */
@@ -117,15 +117,16 @@ export class Timeline extends EventTarget {
   /** Is called when the page came back to light. */
   appeared() {
     if (this.unread > 0) this.#open();
-    this.scrolled();
+    else this.scrolled();
   }
 
   /** Is called when the list was scrolled, or became visible. */
   scrolled() {
-    if (!this.#view.isShown) return;
-    this.#view.scrolled(this.#attached);
-    if (this.#view.above < NEAR) this.#load("older");
-    else if (!this.#attached && this.#view.below < NEAR) this.#load("newer");
+    if (this.#view.isShown) {
+      this.#view.scrolled(this.#attached);
+      if (this.#view.above < NEAR) this.#load("older");
+      else if (!this.#attached && this.#view.below < NEAR) this.#load("newer");
+    }
     this.#look();
   }
 
@@ -178,10 +179,20 @@ export class Timeline extends EventTarget {
   }
 
   /** Begins to look at the room: where reading stopped, a line says that what follows is new. */
-  #open() {
-    if (!this.#view.isShown || !this.room.ready || document.visibilityState !== "visible") return;
-    this.#view.hold(() => (this.#list.mark = this.unread > 0 ? this.#reading.index : null));
+  async #open() {
+    if (!this.#view.isShown || !this.room.ready || document.visibilityState !== "visible") return this.scrolled();
+    const mark = this.unread > 0 ? this.#reading.index : null;
+    this.#view.hold(() => (this.#list.mark = mark));
+    if (mark !== null && this.room.last - mark <= MOST - PAGE) await this.#loadFrom(mark);
     if (this.#list.newLine) this.#view.showLine(this.#list.newLine);
+    this.scrolled();
+  }
+
+  /** Fetches what is before the window, down to an index. Meanwhile, nothing counts as read. */
+  async #loadFrom(index) {
+    this.#opening = true;
+    while (this.#list.firstIndex > index + 1 && !this.#list.begins && this.#view.isShown) if (!(await this.#load("older"))) break;
+    this.#opening = false;
   }
 
   /** What was in the room at first has come. */
@@ -196,7 +207,6 @@ export class Timeline extends EventTarget {
     for (const { message } of this.#list.items) if (message && this.#list.isMine(message)) this.#reading.wrote(message.index);
     this.#showBeginning();
     this.#open();
-    this.scrolled(); // what there is may not fill the list
   }
 
   /** The room's log went back: what is shown is no longer in it. */
@@ -246,30 +256,35 @@ export class Timeline extends EventTarget {
 
   /** What is on the screen is read. */
   #look() {
-    if (this.#view.isShown && this.room.ready && document.visibilityState === "visible") {
+    if (this.#view.isShown && this.room.ready && !this.#opening && document.visibilityState === "visible") {
       if (this.#view.following) this.#reading.to(this.room.last);
       else if (this.unread > 0) this.#reading.to(this.#list.indexAbove(this.#view.bottom - SEEN));
     }
     this.dispatchEvent(new CustomEvent("change"));
   }
 
-  /** Fetches the messages before or after the window, and moves the window. */
-  async #load(which) {
-    const older = which === "older";
-    if (this.#loading || !this.room.ready || (older && (this.#list.firstIndex <= 1 || this.#list.begins))) return;
-    this.#loading = true;
+  /** Fetches the messages before or after the window, and moves the window. It tells whether it did. */
+  #load(which) {
+    this.#loading ??= this.#fetch(which === "older").finally(() => (this.#loading = null)).then((moved) => {
+      if (moved) this.scrolled(); // it may not be enough
+      return moved;
+    });
+    return this.#loading;
+  }
+
+  async #fetch(older) {
+    if (!this.room.ready || (older && (this.#list.firstIndex <= 1 || this.#list.begins))) return false;
     const jumps = this.#jumps;
     try {
       const page = await this.room.history(older
         ? { before: this.#list.firstIndex, limit: PAGE }
         : { after: this.#list.lastIndex, limit: PAGE });
-      if (jumps === this.#jumps) this.#view.hold(() => (older ? this.#prepend(page) : this.#append(page)));
+      if (jumps !== this.#jumps) return false;
+      this.#view.hold(() => (older ? this.#prepend(page) : this.#append(page)));
+      return true;
     } catch {
-      return; // offline: the next scroll, or the next connection, tries again
-    } finally {
-      this.#loading = false;
+      return false; // offline: the next scroll, or the next connection, tries again
     }
-    this.scrolled(); // it may not be enough
   }
 
   #prepend(page) {

@@ -2,7 +2,7 @@
 
 import { $ } from "./dom.js";
 import { SIGN_IN } from "./signin.js";
-import { count, nameProblem } from "./words.js";
+import { nameProblem } from "./words.js";
 
 /**
  * Shows it. `enter` is called with {name, room, token}, which are good as far as a page can tell.
@@ -36,7 +36,6 @@ const clean = (id) => $(id).value.trim().normalize("NFC");
 
 function inWords(name, unsent) {
   const total = [...unsent.values()].reduce((sum, n) => sum + n, 0);
-  const whose = SIGN_IN ? "" : ` of ${name}`;
-  return `${count(total, "message", "messages")}${whose} in ${[...unsent.keys()].join(", ")} ${total === 1 ? "is" : "are"} not sent yet, and ` +
-    `${total === 1 ? "is" : "are"} sent when you come back there.`;
+  const [what, are, they] = total === 1 ? ["message", "is", "It is"] : ["messages", "are", "They are"];
+  return `${total} ${what} of ${name} in ${[...unsent.keys()].join(", ")} ${are} not sent yet. ${they} kept until you come back there.`;
 }
