@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"sync"
 	"testing"
+	"time"
 
 	"wschat/pkg/localgateway"
 )
@@ -19,6 +20,7 @@ type gate struct {
 	connections []string       // that were made
 	sent        map[string]int // how often each content was sent
 	lost        string         // a content after which the gate is shut: it is stored, and the sender does not learn of it
+	slow        time.Duration  // of each answer with history
 }
 
 // startGated starts the chat behind a gate, and a browser.
@@ -59,6 +61,19 @@ func (g *gate) lose(content string) {
 	g.lost = content
 }
 
+// delayHistory has each answer with history take so long.
+func (g *gate) delayHistory(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.slow = d
+}
+
+func (g *gate) historyDelay() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.slow
+}
+
 func (g *gate) timesSent(content string) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -78,6 +93,9 @@ func (g *gate) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	_ = json.Unmarshal([]byte(event.Body), &frame)
 	if event.Context.EventType == "CONNECT" && !g.admit(event.Context.ConnectionID) {
 		return []byte(`{"statusCode":500}`), nil
+	}
+	if frame.Action == "getRecentMessages" {
+		time.Sleep(g.historyDelay())
 	}
 	if frame.Action == "sendMessage" && g.count(frame.Content) {
 		g.shut()
