@@ -69,6 +69,7 @@ func TestAClientOnADeadNetwork(t *testing.T) {
 			eachNode(t, func(t *testing.T, start func(clientConfig) *nodeClient) {
 				room := t.Name()[len(t.Name())-20:]
 				p := startProxy(t, s.addr)
+				defer p.close()
 				c := start(clientConfig{URL: "ws://" + p.addr + "/dev", User: "ann"})
 				c.do(t, "join", room, "")
 				c.waitFor(t, 0, 10*time.Second, "connection", stateIs("online"))
@@ -161,7 +162,7 @@ func TestTokensEndWhileSomebodySpeaks(t *testing.T) {
 	mostlyWaits(t)
 	p := startProvider(t)
 	d := startDoor(t, p, "")
-	const life = 12 * time.Second
+	const life = 24 * time.Second
 	token := func() string {
 		return p.token(map[string]any{"rooms": []string{"*"}, "exp": time.Now().Add(life).Unix()})
 	}
@@ -189,7 +190,7 @@ func TestTokensEndWhileSomebodySpeaks(t *testing.T) {
 				c.waitFor(t, 0, 10*time.Second, "connection", stateIs("online"))
 			}
 			n := 0
-			for ; time.Since(began) < 50*time.Second; time.Sleep(500 * time.Millisecond) {
+			for ; time.Since(began) < 62*time.Second; time.Sleep(500 * time.Millisecond) {
 				n++
 				frame := fmt.Sprintf(`{"action":"sendMessage","room_name":%q,"content":"%d"}`, room, n)
 				if err := speaker.Write(t.Context(), websocket.MessageText, []byte(frame)); err != nil {
@@ -209,7 +210,7 @@ func TestTokensEndWhileSomebodySpeaks(t *testing.T) {
 				}
 			}
 			over := fixed.waitFor(t, 0, time.Second, "end", func(e clientEvent) bool { return e.Event == "signedout" })
-			if took := over.at.Sub(began); over.Code != "token_expired" || took < life-3*time.Second || took > life+3*time.Second {
+			if took := over.at.Sub(began); over.Code != "token_expired" || took < life-5*time.Second || took > life+10*time.Second {
 				t.Errorf("the fixed token ended after %v with %+v", took, over)
 			}
 		})
@@ -285,7 +286,8 @@ func TestManyClientsComeBack(t *testing.T) {
 	for r := range rooms {
 		c.do(t, "join", fmt.Sprint("room", r), "")
 	}
-	// complete waits until every client has the message in every room, and every list has everybody.
+	// complete waits until every client has the message in every room, and every list has everybody: a minute at most, as
+	// that is when a list is read again, and longer where the machine is busy.
 	complete := func(message string) {
 		t.Helper()
 		began := time.Now()
@@ -309,7 +311,7 @@ func TestManyClientsComeBack(t *testing.T) {
 					wrong--
 				}
 			}
-			if took := time.Since(began); took > 45*time.Second {
+			if took := time.Since(began); took > 80*time.Second {
 				t.Fatalf("%q: %d messages are missing and %d lists of members are wrong, of %d, after %v",
 					message, missing, wrong, clients*rooms, took)
 			}

@@ -27,11 +27,7 @@ func startProxy(t *testing.T, target string) *proxy {
 	var connections sync.WaitGroup
 	t.Cleanup(func() {
 		_ = listener.Close()
-		p.mu.Lock()
-		for _, end := range p.ends {
-			_ = end.Close()
-		}
-		p.mu.Unlock()
+		p.close()
 		connections.Wait()
 	})
 	go func() {
@@ -55,6 +51,15 @@ func startProxy(t *testing.T, target string) *proxy {
 		}
 	}()
 	return p
+}
+
+// close closes all the connections that there are: a program that waits for a close to be answered need not wait longer.
+func (p *proxy) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, end := range p.ends {
+		_ = end.Close()
+	}
 }
 
 // swallow cuts off all the connections that there are. New ones work.
