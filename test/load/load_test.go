@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,5 +118,38 @@ func lightLoad(t *testing.T, flags []string) {
 	}
 	if r.sent != 100 || r.stored != 100 || r.delivered != 500 || r.missing+r.repeated > 0 || len(r.broken)+len(r.refused) > 0 {
 		t.Errorf("got %v", r)
+	}
+	for range 2 { // in one room, which the second time has the messages of the first
+		r, err := run(context.Background(), options{url: url, token: token, connections: 5, rooms: 1, room: "a & b", rate: 50, duration: time.Second,
+			patience: 20 * time.Second, connecting: 8, size: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !r.good() || r.sent != 50 || r.stored != 50 || r.delivered != 250 {
+			t.Errorf("in a room with a name: %v", r)
+		}
+	}
+}
+
+func TestRoomNames(t *testing.T) {
+	for _, tc := range []struct {
+		room  string
+		rooms int
+		want  []string
+	}{
+		{"", 2, []string{"load-x-0", "load-x-1"}},
+		{"lobby", 1, []string{"lobby"}},
+		{"lobby", 3, []string{"lobby-1", "lobby-2", "lobby-3"}},
+	} {
+		var got []string
+		for _, r := range (options{room: tc.room, rooms: tc.rooms}).newRooms("x") {
+			got = append(got, r.name)
+			if r.shared != (tc.room != "") {
+				t.Errorf("%s: shared is %v", r.name, r.shared)
+			}
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%q, %d: got %v", tc.room, tc.rooms, got)
+		}
 	}
 }
