@@ -23,10 +23,7 @@ func chatAt(t *testing.T, change func(*options)) (*server, options) {
 	if change != nil {
 		change(&o)
 	}
-	s, err := start(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := serveChat(t, o)
 	o.addr = s.addr
 	return s, o
 }
@@ -50,11 +47,17 @@ func stopAtEnd(t *testing.T, s *server) {
 
 func say(t *testing.T, s *server, room, user, content string) int64 {
 	t.Helper()
-	m, _, err := s.backend.log.Append(t.Context(), chat.Message{Room: room, User: user, Content: content, CreateAt: time.Now().Unix()})
+	return store(t, s, chat.Message{Room: room, User: user, Content: content, CreateAt: time.Now().Unix()})
+}
+
+// store stores a message, which nobody is sent, and returns its index.
+func store(t *testing.T, s *server, m chat.Message) int64 {
+	t.Helper()
+	stored, _, err := s.backend.log.Append(t.Context(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.Index
+	return stored.Index
 }
 
 // A network that swallows everything closes no socket. The client finds out, within a minute when nothing is said and within
@@ -134,7 +137,7 @@ func TestAClientWithoutAServer(t *testing.T) {
 			t.Errorf("the client says %+v", failed)
 		}
 		for range 2 {
-			s := serveAgain(t, o)
+			s := serveChat(t, o)
 			before := len(c.seen())
 			c.waitFor(t, max(0, before-1), 30*time.Second, "connection", stateIs("online"))
 			c.waitFor(t, 0, 10*time.Second, "acknowledgement", func(e clientEvent) bool { return e.Event == "sent" && e.Index == 1 })
@@ -146,8 +149,8 @@ func TestAClientWithoutAServer(t *testing.T) {
 	})
 }
 
-// serveAgain starts the chat where it was.
-func serveAgain(t *testing.T, o options) *server {
+// serveChat starts the chat, which a test stops.
+func serveChat(t *testing.T, o options) *server {
 	t.Helper()
 	s, err := start(t.Context(), o)
 	if err != nil {

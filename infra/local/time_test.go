@@ -41,9 +41,7 @@ func (p person) days(t *testing.T) (lines []string) {
 
 func sayAt(t *testing.T, b *browsers, room, user, content string, at time.Time) {
 	t.Helper()
-	if _, _, err := b.server.backend.log.Append(t.Context(), chat.Message{Room: room, User: user, Content: content, CreateAt: at.Unix()}); err != nil {
-		t.Fatal(err)
-	}
+	store(t, b.server, chat.Message{Room: room, User: user, Content: content, CreateAt: at.Unix()})
 }
 
 // A day is named once, whatever stands in between; after midnight it is yesterday.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 	"wschat/test/browser"
 )
 
-// openTab opens another tab of a person, whom the browser knows.
+// openTab opens another tab of a person. The browser knows the person.
 func (p person) openTab(t *testing.T, b *browsers, opts ...browser.Option) person {
 	t.Helper()
 	return person{p.OpenTab(t, "http://"+b.server.addr+"/", append(opts, browser.Before(recorder))...)}
@@ -29,23 +30,13 @@ func (p person) join(t *testing.T, name, room string) {
 // waits waits until these messages, and no others, are shown as not sent yet.
 func (p person) waits(t *testing.T, contents ...string) {
 	t.Helper()
-	p.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("#outbox .content")].map((m) => m.textContent).join("\n") === %q`, joined(contents)), 10*time.Second)
+	p.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("#outbox .content")].map((m) => m.textContent).join("\n") === %q`, strings.Join(contents, "\n")), 10*time.Second)
 }
 
 // drafts waits until this, and no more, is written and not sent.
 func (p person) drafts(t *testing.T, text string) {
 	t.Helper()
 	p.WaitFor(t, fmt.Sprintf(`document.querySelector("#draft").value === %q`, text), 5*time.Second)
-}
-
-func joined(lines []string) (all string) {
-	for i, line := range lines {
-		if i > 0 {
-			all += "\n"
-		}
-		all += line
-	}
-	return all
 }
 
 // stored waits until a room has these messages, and checks that it has no others.
@@ -186,7 +177,7 @@ func TestBrowserTwoTabs(t *testing.T) {
 	second.WaitFor(t, online, 60*time.Second)
 	rooms := func(p person, names ...string) {
 		t.Helper()
-		p.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("#rooms li")].map((r) => r.dataset.room).join("\n") === %q`, joined(names)), 5*time.Second)
+		p.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("#rooms li")].map((r) => r.dataset.room).join("\n") === %q`, strings.Join(names, "\n")), 5*time.Second)
 	}
 	for _, step := range []struct {
 		p    person

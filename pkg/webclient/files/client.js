@@ -50,7 +50,7 @@ const MOST_AHEAD = 1000;
 /** So many of a room's last messages are held, to be compared with those that come under the same index. */
 const MOST_HELD = 200;
 
-/** How many questions a connection has under way at once: who is in many rooms must not use up its own quota. */
+/** How many questions a connection has under way at once: a client in many rooms must not use up its own quota. */
 const MOST_QUESTIONS = 8;
 
 /** A timer of more milliseconds than this would fire at once. */
@@ -161,7 +161,7 @@ export class ChatClient extends EventTarget {
     }
   }
 
-  /** Stops being a member on a connection. Who joins the room again waits for it: the chat handles both at once. */
+  /** Stops being a member on a connection. Joining again waits for it, because the chat handles both at once. */
   #leaveOn(connection, name) {
     connection.leaving.set(name, connection.ask("leaveRoom", { room_name: name }).catch(() => {}));
   }
@@ -506,7 +506,7 @@ export class Room extends EventTarget {
   #came = new Map(); // when users came last, by name
   #leaving = new Set(); // users who left, and may be back at once
   #doubtful = new Set(); // users who left just after they came, or just before: the list tells
-  #dropped = { users: new Set(), at: 0 }; // who was no longer in the list when it was read last
+  #dropped = { users: new Set(), at: 0 }; // users missing in the list when it was read last
   #timers = new Timers();
   #ended = false;
 
