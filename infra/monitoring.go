@@ -117,13 +117,13 @@ type alarm struct {
 func (m monitored) alarms() []alarm {
 	all := []alarm{
 		{"FunctionErrors", true, m.lambda("Errors", "Sum"), 1, 1,
-			"The function crashed, ran out of memory or ran into its timeout, so one is too many; or, if the Provider alarm rings too, could not ask the provider. Every other failure it answers by itself.",
+			"The function crashed, ran out of memory or ran into its timeout, so one is too many; or, with authIssuer, could not ask the provider. Every other failure it answers by itself.",
 			"Look for REPORT lines with Status in the function's log."},
 		{"FunctionThrottles", true, m.lambda("Throttles", "Sum"), 1, 1,
 			"Lambda refused invocations: the account's concurrency is used up, and clients are told nothing but an internal error.",
 			"Look at ConcurrentExecutions on the dashboard, and ask for more under Service Quotas."},
 		{"Errors", true, m.chat(telemetry.Errors, "Sum"), 5, 1,
-			"Requests ended with a status of 500 or more. A single one happens when DynamoDB moves a partition; five in five minutes do not. A busy room and a provider that does not answer count too, and have alarms of their own.",
+			"Requests ended with a status of 500 or more. A single one happens when DynamoDB moves a partition; five in five minutes do not. A busy room and a provider that does not answer count too; with metrics=all they have alarms of their own.",
 			"Look in the function's log for lines of level ERROR: code says what the client was told, error what was tried."},
 		{"Internal", false, m.chatBy(telemetry.Refusals, string(chat.CodeInternal)), 1, 1,
 			"A fault of this program, as a panic is. One is too many.",

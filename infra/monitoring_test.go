@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"wschat/pkg/config"
 	"wschat/pkg/telemetry"
 )
 
@@ -57,8 +58,8 @@ func joined(t *testing.T, value any) string {
 
 var searched = regexp.MustCompile(`SEARCH\('\{Chat,([^}]+)\} MetricName="(\w+)" FunctionName="TOKEN"'`)
 
-// onDashboard are the chat's own metrics on the dashboard.
-func onDashboard(t *testing.T, tmpl map[string]any) map[string]bool {
+// dashboardMetrics are all metrics on the dashboard, as its source has them; those inside expressions too.
+func dashboardMetrics(t *testing.T, tmpl map[string]any) (all [][]any) {
 	t.Helper()
 	var body struct {
 		Widgets []struct {
@@ -69,24 +70,31 @@ func onDashboard(t *testing.T, tmpl map[string]any) map[string]bool {
 	if err := json.Unmarshal([]byte(text), &body); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
-	found := map[string]bool{}
 	for _, w := range body.Widgets {
-		for _, m := range w.Properties.Metrics {
-			if options, ok := m[0].(map[string]any); ok {
-				if match := searched.FindStringSubmatch(fmt.Sprint(options["expression"])); match != nil {
-					found[shown(match[2], strings.Split(match[1], ","))] = true
-				}
-				continue
+		all = append(all, w.Properties.Metrics...)
+	}
+	return all
+}
+
+// onDashboard are the chat's own metrics on the dashboard.
+func onDashboard(t *testing.T, tmpl map[string]any) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	for _, m := range dashboardMetrics(t, tmpl) {
+		if options, ok := m[0].(map[string]any); ok {
+			if match := searched.FindStringSubmatch(fmt.Sprint(options["expression"])); match != nil {
+				found[shown(match[2], strings.Split(match[1], ","))] = true
 			}
-			if m[0] != telemetry.Namespace {
-				continue
-			}
-			var dimensions []string
-			for i := 2; i+1 < len(m); i += 2 {
-				dimensions = append(dimensions, m[i].(string))
-			}
-			found[shown(m[1].(string), dimensions)] = true
+			continue
 		}
+		if m[0] != telemetry.Namespace {
+			continue
+		}
+		var dimensions []string
+		for i := 2; i+1 < len(m); i += 2 {
+			dimensions = append(dimensions, m[i].(string))
+		}
+		found[shown(m[1].(string), dimensions)] = true
 	}
 	return found
 }
@@ -150,45 +158,84 @@ func watchedIsEmitted(t *testing.T, tmpl map[string]any, all map[string]bool) {
 
 // What an account has for nothing, for ever (https://aws.amazon.com/cloudwatch/pricing/).
 const (
-	freeMetrics      = 10
-	freeAlarmMetrics = 10 // each metric in an alarm's expression counts
-	freeDashboards   = 3
+	freeAlarmMetrics     = 10 // each metric in an alarm's expression counts
+	freeDashboards       = 3
+	freeDashboardMetrics = 50 // on each of them
 )
 
-// Watching a chat must not cost more than the chat: by default, all of it is among what an account has for nothing. A metric
-// with a second dimension would be one for each value.
-func TestWatchingIsFreeByDefault(t *testing.T) {
-	signIn := map[string]any{"authIssuer": "https://chat.example.com/", "authAudience": "chat"}
-	for name, context := range map[string]map[string]any{
-		"nothing": {}, "sign-in": signIn, "tracing": {"tracing": true},
-		"told":     {"alarmEmail": "ops@example.com", "alarmTopic": "arn:aws:sns:eu-north-1:123456789012:on-call"},
-		"explicit": {"metrics": "free"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			tmpl := template(t, context)
-			if n := alarmMetrics(tmpl); n > freeAlarmMetrics || n < 5 {
-				t.Errorf("the alarms watch %d metrics, of which %d are free", n, freeAlarmMetrics)
-			}
-			if n := len(resources(tmpl, "AWS::CloudWatch::Dashboard")); n > freeDashboards {
-				t.Errorf("there are %d dashboards, of which %d are free", n, freeDashboards)
-			}
-			environment := only(t, tmpl, "AWS::Lambda::Function")["Environment"].(map[string]any)["Variables"].(map[string]any)
-			if got := environment["METRICS"]; got != nil {
-				t.Errorf("the function is told to emit %v", got)
-			}
-		})
+// combinations are the settings that change what is watched or what is there to be watched, each with all others. The last
+// group has those that change the rest.
+func combinations() []map[string]any {
+	groups := []map[string]any{
+		{"authIssuer": "https://chat.example.com/", "authAudience": "chat"},
+		{"alarmEmail": "ops@example.com", "alarmTopic": "arn:aws:sns:eu-north-1:123456789012:on-call"},
+		{"messagesTable": "restored-1"},
+		{"metrics": "free", "tracing": true, "logLevel": "debug", "messageRetentionDays": 30.0, "presenceLimit": 0.0, "memorySize": 1024.0,
+			"allowedOrigins": "https://a.example", "domainName": "chat.example.com",
+			"certificateArn": "arn:aws:acm:eu-north-1:123456789012:certificate/0a1b2c3d-0000-1111-2222-333344445555"},
 	}
-	if n := len(telemetry.Free()); n > freeMetrics {
-		t.Errorf("%d metrics are emitted, of which %d are free", n, freeMetrics)
-	}
-	for _, metric := range telemetry.Free() {
-		if spec, ok := telemetry.Specs()[metric]; !ok || spec.By != "" {
-			t.Errorf("%s is not one metric but one for each %s", metric, spec.By)
+	all := make([]map[string]any, 1<<len(groups))
+	for i := range all {
+		all[i] = map[string]any{}
+		for j, group := range groups {
+			if i>>j&1 == 1 {
+				maps.Copy(all[i], group)
+			}
 		}
 	}
-	if n := alarmMetrics(template(t, map[string]any{"metrics": "all"})); n <= freeAlarmMetrics {
+	return all
+}
+
+// Watching a chat must not cost more than the chat: by default, all of it is among what an account has for nothing. How many
+// metrics the function emits, pkg/telemetry's TestFreeMetrics counts.
+func TestWatchingIsFreeByDefault(t *testing.T) {
+	for _, context := range combinations() {
+		tmpl := template(t, context)
+		if n := alarmMetrics(tmpl); n > freeAlarmMetrics || n < 5 {
+			t.Errorf("%v: the alarms watch %d metrics, of which %d are free", context, n, freeAlarmMetrics)
+		}
+		if n := len(resources(tmpl, "AWS::CloudWatch::Dashboard")); n > freeDashboards {
+			t.Errorf("%v: there are %d dashboards, of which %d are free", context, n, freeDashboards)
+		}
+		if n := len(dashboardMetrics(t, tmpl)); n > freeDashboardMetrics || n < 15 {
+			t.Errorf("%v: the dashboard has %d metrics, of which %d are free", context, n, freeDashboardMetrics)
+		}
+		for _, kind := range []string{"AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::AnomalyDetector", "AWS::CloudWatch::InsightRule",
+			"AWS::Logs::MetricFilter", "AWS::Synthetics::Canary"} {
+			if n := len(resources(tmpl, kind)); n > 0 {
+				t.Errorf("%v: there are %d of %s, which are billed", context, n, kind)
+			}
+		}
+		for id, stage := range resources(tmpl, "AWS::ApiGatewayV2::Stage") {
+			if stage["Properties"].(map[string]any)["DefaultRouteSettings"].(map[string]any)["DetailedMetricsEnabled"] == true {
+				t.Errorf("%v: %s has metrics for each route, which are billed", context, id)
+			}
+		}
+		if c := functionConfig(t, tmpl); c.AllMetrics {
+			t.Errorf("%v: the function emits all metrics", context)
+		}
+	}
+	all := template(t, map[string]any{"metrics": "all"})
+	if n := alarmMetrics(all); n <= freeAlarmMetrics || !functionConfig(t, all).AllMetrics {
 		t.Errorf("with all metrics, the alarms watch %d", n)
 	}
+}
+
+// functionConfig is the configuration that the function of a template reads. What is known at the deploy is a word.
+func functionConfig(t *testing.T, tmpl map[string]any) config.Config {
+	t.Helper()
+	environment := only(t, tmpl, "AWS::Lambda::Function")["Environment"].(map[string]any)["Variables"].(map[string]any)
+	c, err := config.FromEnv(func(name string) string {
+		if environment[name] == nil {
+			return ""
+		}
+		// The address of the HTTP API, which is known at the deploy, ends the list of origins.
+		return strings.Replace(joined(t, environment[name]), ",TOKEN", ",https://token.example", 1)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // alarmMetrics counts the metrics in all alarms.
@@ -241,9 +288,33 @@ func TestAlarms(t *testing.T) {
 			t.Errorf("%s rings while nobody talks", id)
 		}
 	}
+	// README.md says which alarms are there by default.
+	said := strings.Fields(strings.NewReplacer("`", "", ",", "", " and ", " ").Replace(
+		between(t, string(readme), "### When an alarm rings", "are there by\ndefault")))
+	var there []string
+	for id := range resources(quiet, "AWS::CloudWatch::Alarm") {
+		name, _, _ := strings.Cut(id, "Alarm")
+		there = append(there, name)
+	}
+	slices.Sort(said)
+	slices.Sort(there)
+	if !slices.Equal(said, there) {
+		t.Errorf("README.md says that the alarms are %v by default, and they are %v", said, there)
+	}
 	if few, all := len(resources(quiet, "AWS::CloudWatch::Alarm")), len(resources(loud, "AWS::CloudWatch::Alarm")); few != 8 || all != 14 {
 		t.Errorf("%d alarms, and %d with all metrics and a provider", few, all)
 	}
+}
+
+// between is what stands in a text between two others.
+func between(t *testing.T, text, before, after string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(text, before)
+	middle, _, ended := strings.Cut(rest, after)
+	if !found || !ended {
+		t.Fatalf("there is no %q and %q", before, after)
+	}
+	return middle
 }
 
 func TestTracing(t *testing.T) {

@@ -122,6 +122,13 @@ func TestSettings(t *testing.T) {
 		{map[string]any{"alarmEmail": "ops"}, `alarmEmail is "ops": it must be an e-mail address`},
 		{map[string]any{"logLevel": "loud"}, `logLevel is "loud": it must be`},
 		{map[string]any{"tracing": "yes"}, `tracing is "yes": it must be off or on`},
+		{map[string]any{"alarmTopic": "arn:aws-cn:sns:cn-north-1:123456789012:on_call-1", "metrics": "all"}, ""},
+		{map[string]any{"metrics": "free"}, ""},
+		{map[string]any{"metrics": "none"}, `metrics is "none": it must be free or all`},
+		{map[string]any{"metrics": true}, `metrics is true: it must be free or all`},
+		{map[string]any{"alarmTopic": "on-call"}, `alarmTopic is "on-call": it must be the ARN of a standard topic`},
+		{map[string]any{"alarmTopic": "arn:aws:sns:eu-north-1:123456789012:on-call.fifo"}, `it must be the ARN of a standard topic`},
+		{map[string]any{"alarmTopic": "arn:aws:sns:eu-north-1:123456789012:on-call:0a1b"}, `it must be the ARN of a standard topic`}, // of a subscription
 		{map[string]any{"messagesTable": "Chat-dev-restored_1"}, ""},
 		{map[string]any{"messagesTable": "arn:aws:dynamodb"}, `messagesTable is "arn:aws:dynamodb": it must be the name of a table`},
 		{map[string]any{"presenceLimit": "-1"}, `presenceLimit is "-1"`},

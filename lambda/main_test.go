@@ -1,11 +1,15 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"wschat/pkg/config"
+	"wschat/pkg/telemetry"
 )
 
 // What must never be in the function: it would make it large and slow to start, or is not meant for AWS.
@@ -54,6 +58,27 @@ func TestTheBinaryIsSmall(t *testing.T) {
 	}
 }
 
+// The function tells CloudWatch of the metrics that cost nothing, unless it is asked for all.
+func TestTheMetricsOfTheFunction(t *testing.T) {
+	for value, all := range map[string]bool{"": false, "free": false, "all": true} {
+		c, err := config.FromEnv(func(name string) string {
+			return map[string]string{"CONNECTIONS_TABLE": "c", "MESSAGES_TABLE": "m", "METRICS": value}[name]
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		_, r := newMeter(c, "function").Begin(t.Context())
+		r.AddBy(telemetry.Refusals, "room_busy", 1)
+		r.Log(t.Context(), slog.New(slog.NewJSONHandler(&out, nil)), slog.LevelInfo, "invocation")
+		line := out.String()
+		if strings.Contains(line, `{"Name":"Refusals"`) != all || !strings.Contains(line, `{"Name":"Requests"`) ||
+			!strings.Contains(line, `"Refusals":1`) {
+			t.Errorf("METRICS=%s: %s", value, line)
+		}
+	}
+}
+
 func TestMissingConfigurationIsNamed(t *testing.T) {
 	all := map[string]string{
 		"CONNECTIONS_TABLE": "c", "MESSAGES_TABLE": "m",
@@ -75,6 +100,7 @@ func TestMissingConfigurationIsNamed(t *testing.T) {
 	}
 	for name, value := range map[string]string{
 		"CONNECTIONS_ENDPOINT": "wss://x.example/dev", "MESSAGE_RETENTION_DAYS": "0",
+		"METRICS": "few", "ALLOWED_ORIGINS": "x.example",
 	} {
 		_, err := newHandler(func(n string) string {
 			if n == name {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -21,13 +22,15 @@ type gate struct {
 	sent        map[string]int // how often each content was sent
 	lost        string         // a content after which the gate is shut: it is stored, and the sender does not learn of it
 	slow        time.Duration  // of each answer with history
+	broken      string         // a room that cannot be joined: the function fails
+	listed      map[string]int // how often the members of each room were asked for
 }
 
 // startGated starts the chat behind a gate, and a browser.
 func startGated(t *testing.T) (*browsers, *gate) {
 	t.Helper()
 	b := startBrowsers(t, nil)
-	g := &gate{browsers: b, sent: map[string]int{}}
+	g := &gate{browsers: b, sent: map[string]int{}, listed: map[string]int{}}
 	b.stop(t)
 	b.options.wrap = func(inner localgateway.Handler) localgateway.Handler {
 		g.inner = inner
@@ -74,6 +77,34 @@ func (g *gate) historyDelay() time.Duration {
 	return g.slow
 }
 
+// breakRoom has every attempt to join a room fail.
+func (g *gate) breakRoom(room string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.broken = room
+}
+
+func (g *gate) isBroken(room string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return room != "" && room == g.broken
+}
+
+func (g *gate) countList(room string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.listed[room]++
+}
+
+// timesListed tells how often the members of a room were asked for since the last time.
+func (g *gate) timesListed(room string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := g.listed[room]
+	g.listed[room] = 0
+	return n
+}
+
 func (g *gate) timesSent(content string) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -86,13 +117,24 @@ func (g *gate) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		Context struct{ EventType, ConnectionID string } `json:"requestContext"`
 		Body    string
 	}
-	var frame struct{ Action, Content string }
+	var frame struct {
+		Action, Content string
+		Room            string `json:"room_name"`
+	}
 	if err := json.Unmarshal(payload, &event); err != nil {
 		return nil, err
 	}
 	_ = json.Unmarshal([]byte(event.Body), &frame)
 	if event.Context.EventType == "CONNECT" && !g.admit(event.Context.ConnectionID) {
 		return []byte(`{"statusCode":500}`), nil
+	}
+	switch frame.Action {
+	case "joinRoom":
+		if g.isBroken(frame.Room) {
+			return nil, errors.New("this room is broken")
+		}
+	case "getMembers":
+		g.countList(frame.Room)
 	}
 	if frame.Action == "getRecentMessages" {
 		time.Sleep(g.historyDelay())

@@ -332,10 +332,10 @@ func TestManyClientsComeBack(t *testing.T) {
 	if err != nil || len(members) != clients {
 		t.Fatal(len(members), err)
 	}
+	speak("while they were away") // before they are: nobody is sent it, and nobody can be back before it is stored
 	for _, m := range members {
 		s.gateway.Drop(m.ConnectionID)
 	}
-	speak("while they were away")
 	complete("while they were away")
 }
 

@@ -3,7 +3,9 @@ package telemetry_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -146,39 +148,75 @@ func TestMetricsDoNotDependOnTheLevel(t *testing.T) {
 	}
 }
 
-// CloudWatch is told of the free metrics only, and the line has the values of all.
-func TestFreeMetrics(t *testing.T) {
-	_, r := telemetry.NewFree("function").Begin(t.Context())
-	for metric, spec := range telemetry.Specs() {
-		if spec.By == "" {
-			r.Add(metric, 1)
-		} else {
-			r.AddBy(metric, "value", 1)
-		}
-	}
-	got := line(t, r)
-	told := map[string]bool{}
-	directive, err := json.Marshal(got[telemetry.Directive])
+// told is of what CloudWatch is told by a line: each metric, with the values of its dimensions.
+func told(t *testing.T, line map[string]any) map[string]bool {
+	t.Helper()
+	text, err := json.Marshal(line[telemetry.Directive])
 	if err != nil {
 		t.Fatal(err)
 	}
 	var d struct {
-		CloudWatchMetrics []struct{ Metrics []struct{ Name string } }
+		CloudWatchMetrics []struct {
+			Dimensions [][]string
+			Metrics    []struct{ Name string }
+		}
 	}
-	if err := json.Unmarshal(directive, &d); err != nil {
+	if err := json.Unmarshal(text, &d); err != nil {
 		t.Fatal(err)
 	}
+	all := map[string]bool{}
 	for _, set := range d.CloudWatchMetrics {
 		for _, m := range set.Metrics {
-			told[m.Name] = true
+			for _, dimensions := range set.Dimensions {
+				name := m.Name
+				for _, dimension := range dimensions {
+					name += fmt.Sprint(" ", line[dimension])
+				}
+				all[name] = true
+			}
 		}
 	}
-	for metric := range telemetry.Specs() {
-		if got[string(metric)] == nil {
-			t.Errorf("the line has no %s", metric)
+	return all
+}
+
+// Of the free metrics there are as many as an account has for nothing, counted as CloudWatch counts them: each value of a
+// dimension is another metric. The line has the values of all in any case.
+func TestFreeMetrics(t *testing.T) {
+	const free = 10 // https://aws.amazon.com/cloudwatch/pricing/
+	const values = 15
+	for name, tc := range map[string]struct {
+		meter       *telemetry.Meter
+		least, most int
+	}{
+		"free": {telemetry.NewFree("function"), 1, free},
+		"all":  {telemetry.New("function"), len(telemetry.Specs()) - 2 + 2*values, 1000},
+	} {
+		all := map[string]bool{}
+		for i := range values {
+			value := fmt.Sprint("value", i)
+			_, r := tc.meter.Begin(t.Context())
+			for metric, spec := range telemetry.Specs() {
+				if spec.By == "" {
+					r.Add(metric, 1)
+				} else {
+					r.AddBy(metric, value, 1)
+				}
+			}
+			got := line(t, r)
+			maps.Copy(all, told(t, got))
+			for metric, spec := range telemetry.Specs() {
+				if got[string(metric)] == nil || spec.By != "" && got[spec.By] != value {
+					t.Errorf("%s: the line has %v for %s, by %v", name, got[string(metric)], metric, got[spec.By])
+				}
+			}
 		}
-		if told[string(metric)] != slices.Contains(telemetry.Free(), metric) {
-			t.Errorf("CloudWatch is told of %s: %v", metric, told[string(metric)])
+		if len(all) < tc.least || len(all) > tc.most {
+			t.Errorf("%s: CloudWatch is told of %d metrics, want %d to %d: %v", name, len(all), tc.least, tc.most, all)
+		}
+	}
+	for _, metric := range telemetry.Free() {
+		if _, ok := telemetry.Specs()[metric]; !ok {
+			t.Errorf("there is no metric %s", metric)
 		}
 	}
 }

@@ -78,6 +78,7 @@ export class Folds {
 
 function toggleButton(content, view) {
   const meta = content.nextSibling;
+  content.parentNode.classList.toggle("tall", !hasButton(content));
   if (hasButton(content)) return meta.querySelector(".fold").remove();
   const button = element("button", { className: "link fold", "aria-expanded": "false" }, "Show all of it");
   button.onclick = () => {
