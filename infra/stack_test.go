@@ -230,7 +230,10 @@ func TestPermissionsAreWhatTheCodeCalls(t *testing.T) {
 			dynamo.LogAPI
 			dynamo.LeasesAPI
 		}]()),
-		"the connections table":        actionsOf(reflect.TypeFor[dynamo.RosterAPI]()),
+		"the connections table": actionsOf(reflect.TypeFor[interface {
+			dynamo.RosterAPI
+			dynamo.AnnouncementsAPI
+		}]()),
 		"the connections index":        {"dynamodb:Query"},
 		"the connections of the stage": actionsOf(reflect.TypeFor[management.API]()),
 		"the function's log":           {"logs:CreateLogStream", "logs:PutLogEvents"},

@@ -22,6 +22,8 @@ type world struct {
 	posts   map[string][]string // by connection id
 	leases  localstore.Leases
 
+	announcements localstore.Announcements
+
 	appendErr, membersErr, readErr, tailErr, acquireErr error
 	post                                                func(ctx context.Context, id string) error
 	beforeRelease                                       func() // of a lease
@@ -35,7 +37,8 @@ var (
 )
 
 func (w *world) service() chat.Service {
-	return chat.Service{Log: w, Roster: roster{w}, Leases: leases{w}, Poster: w, Encoder: w, Now: time.Now, Workers: 4}
+	return chat.Service{Log: w, Roster: roster{w}, Leases: leases{w}, Poster: w, Encoder: w, Now: time.Now, Workers: 4,
+		Announcements: &w.announcements}
 }
 
 // Messages makes one frame of as many bytes as the contents have, and a few that name them.
@@ -49,7 +52,10 @@ func (w *world) Messages(p chat.Page) []chat.Frame {
 }
 
 // Members makes one frame that lists the users.
-func (w *world) Members(a chat.Attendance) [][]byte {
+func (w *world) Members(a chat.Attendance, _ int) [][]byte {
+	if a.OverLimit {
+		return [][]byte{fmt.Appendf(nil, "%s over", a.Room)}
+	}
 	return [][]byte{fmt.Appendf(nil, "%s %v%s", a.Room, a.Users, a.Ref)}
 }
 

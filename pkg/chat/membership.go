@@ -14,15 +14,18 @@ func (s Service) Connect(ctx context.Context, connectionID, room, user string, u
 		return checkOptionalUser(user)
 	}
 	// The time is taken here, not from the event: it marks how long the connection may still be in its own $connect, and
-	// that began long ago where the function had a cold start. Where the store was slow the row is written again, so that
-	// it is young when the handshake is answered, and there again if a fan-out has taken the connection for gone meanwhile.
-	for {
+	// that began long ago where the function had a cold start. Where the store was slow, or the announcement had to wait, the
+	// row is written again, so that it is young when the handshake is answered, and there again if a fan-out has taken the
+	// connection for gone meanwhile.
+	for announced := false; ; announced = true {
 		m := Member{Room: room, ConnectionID: connectionID, User: user, ConnectedAt: s.Now(), ExpiresAt: until}
 		if _, err := s.join(ctx, &m); err != nil {
 			return err
 		}
-		if s.Now().Sub(m.ConnectedAt) < handshakeGrace/2 {
+		if !announced {
 			s.announceJoin(ctx, m, Member{})
+		}
+		if s.Now().Sub(m.ConnectedAt) < handshakeGrace/2 {
 			return nil
 		}
 	}
@@ -75,13 +78,15 @@ func (s Service) answerJoin(ctx context.Context, m Member, ask CatchUp) error {
 	if err := s.Reply(ctx, m.ConnectionID, s.Encoder.Presence(confirmation)); err != nil {
 		return err
 	}
+	frames := 0
 	if ask.Messages != nil {
-		if _, err := s.history(ctx, m.ConnectionID, *ask.Messages, ask.Members); err != nil {
+		var err error
+		if _, frames, err = s.history(ctx, m.ConnectionID, *ask.Messages, ask.Members); err != nil {
 			return err
 		}
 	}
 	if ask.Members {
-		_, err := s.members(ctx, m.ConnectionID, m.Room, ask.Ref)
+		_, err := s.members(ctx, m.ConnectionID, m.Room, ask.Ref, max(1, MaxAnswerFrames-frames))
 		return err
 	}
 	return nil

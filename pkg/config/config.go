@@ -67,6 +67,10 @@ const (
 const (
 	MaxMaxRooms         = 10_000
 	MaxActionsPerSecond = 10_000
+
+	// What the stack and the local chat set where nobody says otherwise.
+	DefaultMaxRooms         = 100
+	DefaultActionsPerSecond = 100
 )
 
 // MaxPresenceLimit is a bound on what a user's coming may cost: a post to so many.

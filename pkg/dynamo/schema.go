@@ -39,12 +39,19 @@ const (
 	attrOwner        = "lease_owner"  // of a lease: who has it; not there where nobody has
 	attrLeaseUntil   = "lease_until"  // of a lease: milliseconds since the epoch
 	attrSent         = "sent"         // of a lease: the index up to which everything has been sent
+	attrVersion      = "version"      // of an announcement: how many there have been
+	attrBy           = "announcer"    // of an announcement: who made the last one
+	attrAnnouncedAt  = "announced_at" // of an announcement: milliseconds since the epoch
+	attrWaiter       = "waiter"       // of an announcement: who makes the next one; "" for nobody
+	attrWaiterUntil  = "waiter_until" // of an announcement: milliseconds since the epoch
+	attrOverLimit    = "over_limit"   // of an announcement: 1 where the members know that there are too many of them for a list
 )
 
 // ByConnection is the name of the connections table's index.
 const ByConnection = "by_connection"
 
-// ConnectionsTable is the table of members: a row for each connection in each room.
+// ConnectionsTable is the table of members: a row for each connection in each room. The rooms' announcements stand beside them,
+// under room names that begin with #.
 func ConnectionsTable() Table {
 	return Table{
 		PartitionKey:      Key{attrRoom, types.ScalarAttributeTypeS},

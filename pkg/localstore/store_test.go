@@ -1,6 +1,7 @@
 package localstore_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,22 @@ func TestLog(t *testing.T) { contract.Log(t, open(t, filepath.Join(t.TempDir(), 
 func TestRoster(t *testing.T) { contract.Roster(t, &localstore.Roster{}, nil) }
 
 func TestLeases(t *testing.T) { contract.Leases(t, &localstore.Leases{}) }
+
+func TestAnnouncements(t *testing.T) { contract.Announcements(t, &localstore.Announcements{}) }
+
+func TestAnnouncementsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a localstore.Announcements
+		for room := range 1000 {
+			_, _ = a.Replace(t.Context(), fmt.Sprint(room), chat.Announcement{}, chat.Announcement{Version: 1})
+		}
+		time.Sleep(chat.AnnouncementLife + time.Second)
+		_, _ = a.Replace(t.Context(), "another", chat.Announcement{}, chat.Announcement{Version: 1})
+		if now, _ := a.Announcement(t.Context(), "7"); now != (chat.Announcement{}) {
+			t.Errorf("after its life there is still %+v", now)
+		}
+	})
+}
 
 func TestLeasesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
