@@ -3,6 +3,7 @@ package chat_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -214,6 +215,54 @@ func TestManyWhoAreGoneFromALargeRoomAreNotAnnouncedOneByOne(t *testing.T) {
 		}
 		if n := w.count("members"); n > 3 {
 			t.Errorf("the members were read %d times", n)
+		}
+	})
+}
+
+// What comes and goes within a second of an announcement is in the next list, and in no frame of its own.
+func TestWhatFollowsAtOnceIsInTheNextList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		s := w.announcing(100)
+		join(t, s, "w1", "watcher")
+		join(t, s, "w2", "")
+		time.Sleep(2 * time.Second)
+		w.seen("w1")
+		join(t, s, "a1", "ann")
+		if got, want := w.seen("w2"), []string{"ann joined r"}; !slices.Equal(got, want) {
+			t.Errorf("a connection with no name is told %q, want %q", got, want)
+		}
+		go join(t, s, "b1", "bob")
+		time.Sleep(100 * time.Millisecond)
+		join(t, s, "c1", "cat") // bob waits, and will tell of cat as well
+		time.Sleep(time.Second)
+		if got, want := w.seen("w1"), []string{
+			"ann joined r", "r [{ 1} {ann 1} {watcher 1}]", "r [{ 1} {ann 1} {bob 1} {cat 1} {watcher 1}]",
+		}; !slices.Equal(got, want) {
+			t.Errorf("a connection with a name is told %q, want %q", got, want)
+		}
+		if got := w.seen("w2"); len(got) > 0 {
+			t.Errorf("a connection with no name is told %q", got)
+		}
+	})
+}
+
+// Where there is no time to wait, who comes is announced at once, by one who speaks for all that came before it.
+func TestWithoutTimeOneSpeaksForMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &unsteadyRoom{world: &world{}, random: rand.New(rand.NewPCG(1, 4)), slowest: 10 * time.Millisecond}
+		_, _ = r.roster.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "watcher", User: "watcher", ConnectedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for i := range 60 {
+			s := r.announcer(0, -1)
+			go func() {
+				_ = s.Join(ctx, chat.Member{Room: "r", ConnectionID: fmt.Sprint(i), User: fmt.Sprint(i), ConnectedAt: time.Now()}, chat.CatchUp{})
+			}()
+		}
+		r.check(t)
+		if r.lists > 6 {
+			t.Errorf("60 who came at once were announced with %d lists", r.lists)
 		}
 	})
 }
