@@ -302,8 +302,8 @@ func TestTheAuthorizer(t *testing.T) {
 		}
 		env := only(t, tmpl, "AWS::Lambda::Function")["Environment"].(map[string]any)["Variables"].(map[string]any)
 		connections, _ := json.Marshal(resources(tmpl, "AWS::IAM::Policy"))
-		if closes := strings.Contains(string(connections), "/DELETE/@connections/*"); closes != with {
-			t.Errorf("%s: the function may close connections: %v", name, closes)
+		if !strings.Contains(string(connections), "/DELETE/@connections/*") {
+			t.Errorf("%s: the function may not close connections", name)
 		}
 		permissions, _ := json.Marshal(resources(tmpl, "AWS::Lambda::Permission"))
 		if may := strings.Contains(string(permissions), "/authorizers/"); may != with {

@@ -63,6 +63,9 @@ const replyPatience = 5 * time.Second
 // Reply posts frames to one connection, in order, and tries again for a while what is worth it. That the connection is gone
 // meanwhile is no error: nobody is left to be told.
 func (s Service) Reply(ctx context.Context, connectionID string, frames ...[]byte) error {
+	if s.Charge != nil {
+		s.Charge(len(frames))
+	}
 	for _, frame := range frames {
 		err := s.insist(ctx, connectionID, frame)
 		if errors.Is(err, ErrGone) {

@@ -31,6 +31,9 @@ type Service struct {
 	// PresenceLimit is how many connections a room may have for its members to be announced in it; 0 announces none.
 	PresenceLimit int
 
+	// Charge is told how many frames an answer to a request has, before they are posted. Optional.
+	Charge func(frames int)
+
 	// Now tells the time. Required.
 	Now func() time.Time
 
