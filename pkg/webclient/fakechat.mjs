@@ -15,6 +15,7 @@ export class Chat {
   sockets = [];
   tails = {}; // the number of messages in each room
   members = {}; // of each room: its users
+  version = undefined; // of their lists; undefined in a chat that counts none
   delay = 1; // milliseconds until an answer comes
   old = false; // it knows no ping, and no joinRoom that catches up
   before = () => false; // is asked first about each frame; true where it has seen to it
@@ -63,7 +64,14 @@ export class Chat {
   }
 
   users(room_name) {
-    return { room_name, users: (this.members[room_name] ?? []).map((user_name) => ({ user_name, connections: 1 })) };
+    return { room_name, users: (this.members[room_name] ?? []).map((user_name) => ({ user_name, connections: 1 })), version: this.version };
+  }
+
+  /** Sends the last connection the list of a room's members. */
+  announce(room_name, members) {
+    this.version++;
+    this.members[room_name] = members;
+    this.sockets.at(-1).say({ members: this.users(room_name) });
   }
 
   answer(socket, frame) {

@@ -372,6 +372,7 @@ export class ChatClient extends EventTarget {
     const news = isAnswer ? [] : list(frame.messages);
     for (const message of news) this.#rooms.get(message?.room_name)?._accept(message);
     if (frame.presence && !frame.ref) this.#rooms.get(frame.presence.room_name)?._presence(frame.presence);
+    if (frame.members && !frame.ref) this.#rooms.get(frame.members.room_name)?._announced(frame.members);
     if (frame.pong) this.#setClock(frame.pong.time, connection);
     // An older chat knows no ping: what it says is a sign of life, and this machine's clock has to do.
     if (frame.error?.action === "ping") this.#setClock(NaN, connection);
@@ -501,7 +502,8 @@ export class Room extends EventTarget {
   #failures = 0; // of fetching, one after the other
   #watched = true;
   #reading = false; // the members
-  #readAt = -Infinity; // when the members were read
+  #readAt = -Infinity; // when the members were read, or announced
+  #version = undefined; // of the list of members on this connection: undefined before there is one, NaN where lists have none
   #unreadable = 0; // attempts to read the members that failed, one after the other
   #came = new Map(); // when users came last, by name
   #leaving = new Set(); // users who left, and may be back at once
@@ -588,12 +590,13 @@ export class Room extends EventTarget {
   /** Becomes a member on a connection and is told what was missed, in one question: nothing falls between the two. */
   async _enter(connection) {
     const asked = this.#whatIsNew();
+    this.#version = undefined;
     const answer = await connection.ask("joinRoom",
       { room_name: this.name, user_name: this.#client.user || undefined, ...asked.fields, members: this.#watched });
     if (this.#ended) return;
     this.#client._named(answer.presence?.user_name);
     this.#client._renamed(this, answer.presence?.room_name);
-    if (answer.users) this.#setMembers(answer.users);
+    if (answer.users) this.#setMembers(answer.users, answer.version);
     // An older chat answers with no messages.
     if (!answer.messages || this.#take(answer, asked)) {
       while (this.#syncing) await this.#syncing.catch(() => {}); // it began before this connection was a member
@@ -615,7 +618,8 @@ export class Room extends EventTarget {
     this._pump();
     this.#newsLater();
     this._seen();
-    this.#readMembersSoon(); // where many come at once, as after an outage, not all of them are announced
+    // Where many come at once, as after an outage, an older chat does not announce all of them.
+    if (Number.isNaN(this.#version)) this.#readMembersSoon();
   }
 
   _refuse(error) {
@@ -816,8 +820,8 @@ export class Room extends EventTarget {
     if (this.#reading || !connection) return;
     this.#reading = true;
     try {
-      const { users } = await connection.ask("getMembers", { room_name: this.name });
-      if (this._connection === connection && users) this.#setMembers(users);
+      const { users, version } = await connection.ask("getMembers", { room_name: this.name });
+      if (this._connection === connection && users) this.#setMembers(users, version);
     } catch (error) {
       if (!PASSING.has(error.code)) this.#readAt = Date.now(); // asking again at once cannot help
     } finally {
@@ -828,15 +832,43 @@ export class Room extends EventTarget {
     else this.#readMembersIn(pause(++this.#unreadable, this.#timing));
   }
 
-  #setMembers(users) {
-    const before = this.members;
-    this.members = new Map(users.map((u) => [u.user_name, u.connections]));
+  /** Takes a list of members, unless it is older than the one that there is. A list that was read may have no version. */
+  #setMembers(users, version = NaN) {
     this.#readAt = Date.now();
     this.#unreadable = 0;
+    if (version < this.#version) return;
+    this.#version = version;
+    const before = this.members;
+    for (const { user_name: user } of Number.isNaN(version) ? [] : users) this.#leaving.delete(user);
+    this.members = new Map(users.map((u) => [u.user_name, u.connections]));
     this.#dropped = { users: new Set([...before.keys()].filter((user) => !this.members.has(user))), at: Date.now() };
     this.#emit("members");
     for (const user of this.#doubtful) if (!this.members.has(user)) this.#tellLeft(user);
     this.#doubtful.clear();
+  }
+
+  /** Takes the list that a room is sent when somebody came or went, or is told that there are too many for one. */
+  _announced({ users, version, over_limit: overLimit }) {
+    if (version < this.#version) return;
+    if (overLimit || !Array.isArray(users)) {
+      this.#version = version;
+      return this.#readMembersSoon();
+    }
+    const isNews = this.#version !== undefined; // and not the first list on this connection
+    const before = new Set([...this.members.keys(), ...this.#leaving]);
+    const doubtful = new Set(this.#doubtful);
+    this.#setMembers(users, version);
+    this.#dropped.users.clear();
+    if (!isNews) return;
+    const other = (user) => user !== "" && user !== this.#client.user;
+    for (const user of this.members.keys()) if (!before.has(user) && other(user)) this.#tellJoined(user);
+    for (const user of before) {
+      if (!this.members.has(user) && !doubtful.has(user) && other(user)) this.#tellLeftLater(user);
+    }
+  }
+
+  #tellJoined(user) {
+    if (!this.#leaving.delete(user)) this.#emit("presence", { user_name: user, event: "joined" }); // otherwise it was hardly away
   }
 
   #tellLeft(user) {
@@ -859,10 +891,10 @@ export class Room extends EventTarget {
       if (Date.now() - at < this.#timing.grace) break;
       this.#came.delete(other);
     }
-    if (this.#leaving.delete(user) || this.members.has(user)) return; // the user was hardly away
+    if (this.members.has(user)) return void this.#leaving.delete(user); // the user was hardly away
     this.members.set(user, 1);
     this.#emit("members");
-    this.#emit("presence", { user_name: user, event: "joined" });
+    this.#tellJoined(user);
   }
 
   /** A page that is loaded again leaves and joins, in this order or the other: nobody is told. */
@@ -876,6 +908,12 @@ export class Room extends EventTarget {
       this.#doubtful.add(user);
       return this.#readMembersSoon();
     }
+    this.#tellLeftLater(user);
+  }
+
+  /** Tells that a user left, unless it is back soon. */
+  #tellLeftLater(user) {
+    if (this.#leaving.has(user)) return;
     this.#leaving.add(user);
     this.#timers.start(`left ${user}`, this.#timing.grace, () => {
       if (!this.#leaving.delete(user)) return;
@@ -1135,6 +1173,7 @@ function answerOf(frames) {
   return {
     messages: all((f) => f.messages),
     users: all((f) => f.members?.users),
+    version: frames.findLast((f) => f.members)?.members.version,
     presence: said("presence"),
     tail: said("tail"),
     more: said("more") ?? false,
