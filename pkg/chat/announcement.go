@@ -15,6 +15,7 @@ type Announcement struct {
 	Waiter      string    // the announcer that waits for its turn; "" for none
 	WaiterUntil time.Time // from then on nobody counts on the waiter, which may have died
 	OverLimit   bool      // the members were told that there are too many of them for a list
+	Streak      int       // how many announcements came right after the one before, up to this one
 }
 
 // AnnouncementLife is how long a room keeps its announcement: longer than any connection lives that was sent it. After that
@@ -38,6 +39,10 @@ const (
 
 	// waiterLife is for how long others count on a waiter.
 	waiterLife = 3 * time.Second
+
+	// calm is how many announcements right after each other are accompanied by what clients know that know no lists. In a room
+	// in which somebody comes or goes all the time, they ask.
+	calm = 8
 )
 
 // turnOf says what an announcer does next.
@@ -68,16 +73,19 @@ func next(first, now Announcement, me string, at time.Time, mayWait bool) (turn 
 	case now.Waiter != me && now.Waiter != "" && now.WaiterUntil.After(at):
 		return leaves, now
 	case due:
-		return replaces, Announcement{Version: now.Version + 1, By: me, AnnouncedAt: at, OverLimit: now.OverLimit}
+		by = Announcement{Version: now.Version + 1, By: me, AnnouncedAt: at, OverLimit: now.OverLimit}
+		if now.Waiter != "" || at.Sub(now.AnnouncedAt) < announcePause {
+			by.Streak = now.Streak + 1
+		}
+		return replaces, by
 	}
 	now.Waiter, now.WaiterUntil = me, at.Add(waiterLife)
 	return replaces, now
 }
 
 // takeTurn takes an announcer's turn in a room. Without ok there is nothing to announce: another does it later than the
-// change of the roster that this one is about. quiet says that nothing had been announced for a while and nobody waited, so
-// that this one change is all that the room has to be told.
-func (s Service) takeTurn(ctx context.Context, room string) (a Announcement, quiet, ok bool) {
+// change of the roster that this one is about.
+func (s Service) takeTurn(ctx context.Context, room string) (a Announcement, ok bool) {
 	me, began := rand.Text(), s.Now()
 	first, err := s.readAnnouncement(ctx, room)
 	for read := first; err == nil; read, err = s.readAnnouncement(ctx, room) {
@@ -85,23 +93,22 @@ func (s Service) takeTurn(ctx context.Context, room string) (a Announcement, qui
 		turn, by := next(first, read, me, s.Now(), mayWait)
 		switch turn {
 		case announces:
-			return read, quiet, true
+			return read, true
 		case leaves:
-			return Announcement{}, false, false
+			return Announcement{}, false
 		case waits:
 			due := read.AnnouncedAt.Add(announcePause)
 			sleep(ctx, min(due.Sub(s.Now()), began.Add(announcePause).Sub(s.Now())))
 		case replaces:
-			quiet = read.Waiter == "" && by.AnnouncedAt.Sub(read.AnnouncedAt) >= announcePause
 			replaced, err := s.Announcements.Replace(ctx, room, read, by)
 			if err != nil { // the next read tells whether it is in place
 				sleep(ctx, jitter(firstPause))
 			} else if replaced && by.By == me {
-				return by, quiet, true
+				return by, true
 			}
 		}
 	}
-	return Announcement{}, false, false
+	return Announcement{}, false
 }
 
 // readAnnouncement reads a room's announcement, and insists as long as there is time: others count on the one that has the

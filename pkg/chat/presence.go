@@ -141,7 +141,7 @@ func (s Service) announce(ctx context.Context, c change) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, announcePause+2*presenceBudget)
 	defer cancel()
-	a, quiet, ok := s.takeTurn(ctx, c.room)
+	a, ok := s.takeTurn(ctx, c.room)
 	if !ok {
 		return
 	}
@@ -157,7 +157,7 @@ func (s Service) announce(ctx context.Context, c change) {
 	}
 	var events []event
 	switch {
-	case !over && quiet:
+	case !over && a.Streak <= calm:
 		events = s.events(c, members)
 	case over && a.OverLimit:
 		return // they know

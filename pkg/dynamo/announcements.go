@@ -61,6 +61,7 @@ func (a *Announcements) Announcement(ctx context.Context, room string) (chat.Ann
 		Waiter:      textOf(row, attrWaiter),
 		WaiterUntil: time.UnixMilli(numberOf(row, attrWaiterUntil)),
 		OverLimit:   numberOf(row, attrOverLimit) == 1,
+		Streak:      int(numberOf(row, attrStreak)),
 	}, nil
 }
 
@@ -73,7 +74,7 @@ func (a *Announcements) Replace(ctx context.Context, room string, read, by chat.
 	row[attrWaiterUntil] = number(by.WaiterUntil.UnixMilli())
 	row[attrExpiresAt] = number(time.Now().Add(chat.AnnouncementLife).Unix())
 	row[attrBy], row[attrWaiter] = text(by.By), text(by.Waiter)
-	row[attrOverLimit] = number(0)
+	row[attrOverLimit], row[attrStreak] = number(0), number(int64(by.Streak))
 	if by.OverLimit {
 		row[attrOverLimit] = number(1)
 	}

@@ -44,6 +44,7 @@ const (
 	attrAnnouncedAt  = "announced_at" // of an announcement: milliseconds since the epoch
 	attrWaiter       = "waiter"       // of an announcement: who makes the next one; "" for nobody
 	attrWaiterUntil  = "waiter_until" // of an announcement: milliseconds since the epoch
+	attrStreak       = "streak"       // of an announcement: how many came right after the one before
 	attrOverLimit    = "over_limit"   // of an announcement: 1 where the members know that there are too many of them for a list
 )
 

@@ -31,7 +31,7 @@ func Announcements(t *testing.T, announcements chat.Announcements) {
 			t.Errorf("replace %+v by %+v: %v, %v; want %v", read, by, ok, err, want)
 		}
 	}
-	first := chat.Announcement{Version: 1, By: "ann", AnnouncedAt: at, OverLimit: true}
+	first := chat.Announcement{Version: 1, By: "ann", AnnouncedAt: at, OverLimit: true, Streak: 2}
 	waited := chat.Announcement{Version: 1, By: "ann", AnnouncedAt: at, Waiter: "bob", WaiterUntil: at.Add(time.Second)}
 	t.Run("WhatIsKept", func(t *testing.T) {
 		if got := current(t); got != (chat.Announcement{}) {
