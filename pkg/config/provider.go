@@ -39,8 +39,8 @@ func wrongProvider(issuer, jwksURL string, deployed bool) (wrong []string) {
 	return wrong
 }
 
-// CheckProviderURL refuses a text that cannot be a provider's URL. Keys that come over plain HTTP could be anybody's; on this
-// machine nobody stands between. The error begins with "must".
+// CheckProviderURL refuses a text that cannot be a provider's URL. Keys that come over plain HTTP could be anybody's;
+// on this machine nobody stands between. The error begins with "must".
 func CheckProviderURL(value string) error {
 	host, err := providerHost(value)
 	if err != nil {
@@ -52,9 +52,9 @@ func CheckProviderURL(value string) error {
 	return nil
 }
 
-// CheckKeysURL refuses a text that cannot be the URL of an issuer's keys. Keys on this machine are accepted only from an
-// issuer on this machine: on Lambda, this machine is the function's own sandbox, with its runtime API. The error begins with
-// "must".
+// CheckKeysURL refuses a text that cannot be the URL of an issuer's keys. Keys on this machine are accepted only from
+// an issuer on this machine: on Lambda, this machine is the function's own sandbox, with its runtime API. The error
+// begins with "must".
 func CheckKeysURL(value, issuer string) error {
 	if err := CheckProviderURL(value); err != nil {
 		return err
@@ -86,14 +86,14 @@ func OnThisMachine(value string) bool {
 	return err == nil && (host.onThisMachine || host.onThisLink)
 }
 
-// AddressOnThisMachine tells whether an address is a loopback, unspecified or link-local one, also where IPv6 wraps it. Lambda
-// serves its runtime API and credentials on such addresses.
+// AddressOnThisMachine tells whether an address is a loopback, unspecified or link-local one, also where IPv6 wraps
+// it. Lambda serves its runtime API and credentials on such addresses.
 func AddressOnThisMachine(address netip.Addr) bool {
 	return isLoopback(address) || unwrap(address).IsLinkLocalUnicast()
 }
 
-// isLoopback tells whether an address leads back to this machine: 127.0.0.0/8 and ::1, and the unspecified addresses, to
-// which Linux connects as if they were loopback. The rest of 0.0.0.0/8 is "this host on this network"
+// isLoopback tells whether an address leads back to this machine: 127.0.0.0/8 and ::1, and the unspecified addresses,
+// to which Linux connects as if they were loopback. The rest of 0.0.0.0/8 is "this host on this network"
 // (https://www.rfc-editor.org/rfc/rfc6890#section-2.2.2).
 func isLoopback(address netip.Addr) bool {
 	address = unwrap(address)
@@ -125,8 +125,9 @@ type host struct {
 	onThisLink    bool
 }
 
-// providerHost takes the host out of a provider's URL as an HTTP client would read it. Other ways to write an IPv4 address than
-// four decimal numbers, such as 2130706433, 0x7f.1 and 127.1, are refused: readers differ in what they make of them.
+// providerHost takes the host out of a provider's URL as an HTTP client would read it. Other ways to write an IPv4
+// address than four decimal numbers, such as 2130706433, 0x7f.1 and 127.1, are refused: readers differ in what they
+// make of them.
 func providerHost(value string) (host, error) {
 	u, err := url.Parse(value)
 	if err != nil || u.Hostname() == "" || u.Opaque != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
