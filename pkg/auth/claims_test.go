@@ -1,6 +1,9 @@
 package auth_test
 
 import (
+	"encoding/json"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -13,30 +16,45 @@ type attack struct {
 	change func(f *forgery)
 }
 
-func claim(name, value, want string) attack {
-	return attack{"claim " + name + " is " + value, want, func(f *forgery) { f.claims[name] = value }}
+// change makes an attack of one of the functions below.
+func change(name, want string, change func(f *forgery)) []attack {
+	return []attack{{name, want, change}}
 }
 
-func header(name, value, want string) attack {
-	return attack{"header " + name + " is " + value, want, func(f *forgery) { f.header[name] = value }}
+// claim gives a claim each of these values, one after the other.
+func claim(name, want string, values ...string) (attacks []attack) {
+	for _, value := range values {
+		attacks = append(attacks, change("claim "+name+" is "+value, want, func(f *forgery) { f.claims[name] = value })...)
+	}
+	return attacks
 }
 
-func claims(name, want string, values map[string]string) attack {
-	return attack{name, want, func(f *forgery) {
-		for name, value := range values {
-			f.claims[name] = value
+// header gives a name in the header each of these values, one after the other.
+func header(name, want string, values ...string) (attacks []attack) {
+	for _, value := range values {
+		attacks = append(attacks, change("header "+name+" is "+value, want, func(f *forgery) { f.header[name] = value })...)
+	}
+	return attacks
+}
+
+// claims replaces several claims at once, which are a JSON object.
+func claims(name, want, values string) []attack {
+	return change(name, want, func(f *forgery) {
+		var more map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(values), &more); err != nil {
+			panic(err)
 		}
-	}}
-}
-
-func respelled(name, want string, respell func(string) string) attack {
-	return attack{name, want, func(f *forgery) { f.respell = respell }}
+		for name, value := range more {
+			f.claims[name] = string(value)
+		}
+	})
 }
 
 // tryAll makes each attack on a token of its own.
-func tryAll(t *testing.T, attacks []attack) {
-	key := keys(t)["P-256"]
-	for _, a := range attacks {
+func tryAll(t *testing.T, groups ...[]attack) {
+	t.Helper()
+	key := newKey(t, "P-256")
+	for _, a := range slices.Concat(groups...) {
 		f := newForgery("ES256", key)
 		a.change(f)
 		if got := f.try(t); (got == "") != (a.want == "") || !strings.HasPrefix(got, a.want) {
@@ -46,217 +64,150 @@ func tryAll(t *testing.T, attacks []attack) {
 }
 
 func TestAttacksWithTimes(t *testing.T) {
-	const outside, years, soon = "malformed: its ", "is not within the years", "9999999999"
-	attacks := []attack{
-		claim("exp", soon, ""), claim("exp", soon+".5", ""), claim("exp", "9.999999999e9", ""), claim("exp",
-			"253402300799", ""),
-		claim("exp", "253402300799.5", ""), claim("iat", "0", ""), claim("iat", "0.5", ""), claim("iat", "1E9", ""),
-		claim("iat", "", ""),
-		claim("nbf", "0", ""), claim("nbf", "0.0", ""), claim("nbf", "1e-400", ""), claim("nbf", after(-time.Hour)+".75", ""),
-		claim("nbf", "", ""), claim("updated_at", `"2020-01-01"`, ""), claim("auth_time", "-1", ""),
-		claim("exp", "", "expired: "), claim("exp", "0", "expired: "), claim("exp", "1e-400", "expired: "),
-		claim("nbf", "253402300799", "not_yet: "),
-		{"exp twice", "malformed: its claims: a name is there twice", func(f *forgery) { f.moreClaims = `,"exp":` + soon }},
-		{"exp twice, once escaped", "malformed: its claims: a name is there twice",
-			func(f *forgery) { f.moreClaims = `,"\u0065xp":` + soon }},
-		{"exp in other letters", "malformed: it has a claim that is exp",
-			func(f *forgery) { f.moreClaims = `,"eXp":` + soon }},
-		{"sub twice", "malformed: its claims: a name is there twice", func(f *forgery) { f.moreClaims = `,"sub":"u2"` }},
-		{"azp twice", "malformed: its claims: a name is there twice",
-			func(f *forgery) { f.moreClaims = `,"azp":"chat","azp":"other"` }},
-	}
+	const soon = "9999999999"
+	tryAll(t,
+		claim("exp", "", soon, soon+".5", "9.999999999e9", "253402300799", "253402300799.5"),
+		claim("exp", "expired: ", "", "0", "1e-400"),
+		claim("iat", "", "", "0", "0.5", "1E9"),
+		claim("nbf", "", "", "0", "0.0", "1e-400", after(-time.Hour)+".75"),
+		claim("nbf", "not_yet: ", "253402300799"),
+		claim("updated_at", "", `"2020-01-01"`), // no claim of those that say when a token is good
+		claim("auth_time", "", "-1"),
+	)
 	for _, name := range []string{"exp", "iat", "nbf"} {
-		for _, value := range []string{`"` + soon + `"`, `"0"`, `""`, `"NaN"`, `"Infinity"`, `"-Infinity"`, `"1e400"`,
-			"true", "null", "[0]", "{}"} {
-			attacks = append(attacks, claim(name, value, outside+name+" is not a number"))
-		}
-		for _, value := range []string{"-1", "-0", "-0.0", "-0.5", "-1e400", "-9223372036854775808", "1e400", "1e30",
-			"1e19", "9223372036854775807",
-			"9223372036854775808", "18446744073709551616", "253402300800", "253402300799.99999999", "1" + strings.Repeat("0",
-				400),
-			after(time.Hour) + "000"} {
-			attacks = append(attacks, claim(name, value, outside+name+" "+years))
-		}
-		for _, value := range []string{"NaN", "Infinity", "01", "+1", "1.", ".5", "0x1"} { // which are no JSON
-			attacks = append(attacks, claim(name, value, "malformed: its claims: no JSON object"))
-		}
+		tryAll(t,
+			claim(name, "malformed: its "+name+" is not a number",
+				`"`+soon+`"`, `"0"`, `""`, `"NaN"`, `"Infinity"`, `"-Infinity"`, `"1e400"`, "true", "null", "[0]", "{}"),
+			claim(name, "malformed: its "+name+" is not within the years",
+				"-1", "-0", "-0.0", "-0.5", "-1e400", "-9223372036854775808", "1e400", "1e30", "1e19", "9223372036854775807",
+				"9223372036854775808", "18446744073709551616", "253402300800", "253402300799.99999999",
+				"1"+strings.Repeat("0", 400), after(time.Hour)+"000"),
+			claim(name, "malformed: its claims: no JSON object", // as which JSON has no number
+				"NaN", "Infinity", "01", "+1", "1.", ".5", "0x1"),
+		)
 	}
-	tryAll(t, attacks)
 }
 
+func TestAttacksWithAClaimTwice(t *testing.T) {
+	const twice, otherLetters = "malformed: its claims: a name is there twice", "malformed: it has a claim that is "
+	for more, want := range map[string]string{
+		`,"exp":9999999999`:               twice,
+		`,"\u0065xp":9999999999`:          twice,
+		`,"sub":"u1"`:                     twice,
+		`,"aud":["chat"]`:                 twice,
+		`,"azp":"chat","azp":"other"`:     twice,
+		`,"typ":"ID","typ":"Refresh"`:     twice,
+		`,"Exp":9999999999`:               otherLetters + "exp",
+		`,"i\u017fs":"https://a.example"`: otherLetters + "iss",
+		`,"AZP":"other"`:                  "", // which nobody reads
+		`,"x":{"a":1},"y":{"a":2}`:        "",
+	} {
+		tryAll(t, change(more, want, func(f *forgery) { f.moreClaims = more }))
+	}
+}
+
+// The first rows are what the providers that the README names send.
 func TestAttacksWithAnotherKindOfToken(t *testing.T) {
-	const event, neither, party = "malformed: it is a logout token", "malformed: its claim ",
-		"audience: its azp is another party"
-	attacks := []attack{
-		// What the providers of the README send.
-		claims("Cognito's ID token", "", map[string]string{"token_use": `"id"`, "cognito:username": `"ann"`,
-			"event_id": `"e"`, "auth_time": "1"}),
-		claims("Keycloak's access token", "", map[string]string{"typ": `"Bearer"`, "azp": `"page"`,
-			"aud": `["chat","account"]`, "scope": `"openid"`}),
-		claims("Keycloak's ID token", "", map[string]string{"typ": `"ID"`, "azp": `"chat"`}),
-		claims("Auth0's access token", "", map[string]string{"azp": `"page"`,
-			"aud": `["chat","https://example.auth0.com/userinfo"]`, "scope": `"openid"`}),
-		claims("an access token with scp", "", map[string]string{"azp": `"page"`, "scp": `"chat"`}),
-		{"an access token by its header", "", func(f *forgery) { f.header["typ"], f.claims["azp"] = `"AT+JWT"`, `"page"` }},
-		claim("aud", `["other","chat"]`, ""), claim("azp", `"chat"`, ""), claim("token_type", `"access"`, ""),
-		claim("event", "{}", ""),
-		claims("several audiences, and ours is the party", "", map[string]string{"aud": `["other","chat"]`, "azp": `"chat"`}),
-		claim("typ", `"JWT"`, ""), header("typ", "", ""), header("typ", `"at+jwt"`, ""), header("typ",
-			`"Application/AT+JWT"`, ""),
+	const party = "audience: its azp is another party"
+	tryAll(t,
+		claims("Cognito's ID token", "", `{"token_use":"id","cognito:username":"ann","event_id":"e","auth_time":1}`),
+		claims("Keycloak's access token", "", `{"typ":"Bearer","azp":"page","aud":["chat","account"],"scope":"openid"}`),
+		claims("Keycloak's ID token", "", `{"typ":"ID","azp":"chat"}`),
+		claims("Auth0's access token", "", `{"azp":"page","aud":["chat","https://a.example/userinfo"],"scope":"openid"}`),
+		claims("Auth0's ID token", "", `{"nonce":"n","sid":"s"}`),
 
-		claim("events", `{"http://schemas.openid.net/event/backchannel-logout":{}}`, event), claim("events", "{}", event),
-		claim("events", "null", event),
-		claims("a logout token that has an id's typ", event, map[string]string{"typ": `"ID"`, "events": "{}"}),
-		claim("token_introspection", `{"active":true}`, "malformed: it is an answer about another token"),
-		claims("an ID token of another party", party, map[string]string{"typ": `"ID"`, "azp": `"other"`,
-			"scope": `"openid"`}),
-		claims("Cognito's ID token of another party", party, map[string]string{"token_use": `"id"`, "azp": `"other"`,
-			"scope": `"openid"`}),
-		claims("an ID and access token of another party", party, map[string]string{"typ": `"Bearer"`, "token_use": `"id"`,
-			"azp": `"other"`}),
-		claims("several audiences, and the party is another", party, map[string]string{"aud": `["other","chat"]`,
-			"azp": `"other"`}),
-		claims("an access token whose party is a list", party, map[string]string{"typ": `"Bearer"`, "azp": `["chat"]`}),
-		claim("azp", `"other"`, party), claim("azp", `"Chat"`, party), claim("azp", `"chat "`, party), claim("azp", `""`,
-			party),
-		claim("azp", "null", party), claim("azp", "7", party), claim("azp", `["chat"]`, party),
-		claim("aud", `["other"]`, "audience: "), claim("aud", `"chat other"`, "audience: "),
-		claim("sub", `"\ud800"`, "malformed: its claims: not UTF-8"), claim("sub", `"\udc00\ud800"`,
-			"malformed: its claims: not UTF-8"),
-		claim("sub", `"\\\ud83d"`, "malformed: its claims: not UTF-8"), claim("sub", "\"\xff\"",
-			"malformed: its claims: not UTF-8"),
-		claim("sub", `"\ud83d\ude00"`, ""), claim("sub", `"\\ud800"`, ""), claim("sub", "\"\U0001f600\"", ""),
-	}
+		claim("aud", "", `"chat"`, `["chat"]`, `["other","chat"]`),
+		claim("aud", "audience: ", `["other"]`, `[]`, `"chat other"`, `"Chat"`),
+		claim("azp", "", "", `"chat"`),
+		claim("azp", party, `"other"`, `"Chat"`, `"chat "`, `""`, "null", "7", `["chat"]`, `{"chat":true}`),
+		claims("several audiences, of which ours is the party", "", `{"aud":["other","chat"],"azp":"chat"}`),
+		claims("several audiences, of which another is the party", party, `{"aud":["other","chat"],"azp":"other"}`),
+		claims("an access token by its scp", "", `{"azp":"page","scp":["chat"]}`),
+		change("an access token by its header", "", func(f *forgery) {
+			f.header["typ"], f.claims["azp"] = `"AT+JWT"`, `"page"`
+		}),
+		claims("an access token whose azp is a list", party, `{"typ":"Bearer","azp":["page"]}`),
+		claims("an ID token with a scope", party, `{"typ":"ID","azp":"other","scope":"openid"}`),
+		claims("an ID token of Cognito with a scope", party, `{"token_use":"id","azp":"other","scope":"openid"}`),
+		claims("both an access and an ID token", party, `{"typ":"Bearer","token_use":"id","azp":"other"}`),
+
+		claim("event", "", "{}"),
+		claim("events", "malformed: it is a logout token or another security event",
+			`{"http://schemas.openid.net/event/backchannel-logout":{}}`, "{}", "null", `""`),
+		claims("an ID token with events", "malformed: it is a logout token", `{"typ":"ID","events":{}}`),
+		claim("token_introspection", "malformed: it is an answer about another token", `{"active":true}`),
+
+		header("typ", "", "", `"jwt"`, `"at+jwt"`, `"Application/AT+JWT"`),
+		header("typ", "malformed: its type is not one of", `"logout+jwt"`, `"secevent+jwt"`, `"dpop+jwt"`, `"refresh+jwt"`,
+			`"token-introspection+jwt"`, `"JWS"`, `""`, `" JWT"`, "null", "7", `["JWT"]`),
+	)
 	for _, name := range []string{"typ", "token_use", "token_type"} {
-		for _, value := range []string{"Refresh", "Offline", "Logout", "refresh_token", "refresh", " ID", "Serialized-ID",
-			""} {
-			attacks = append(attacks, claim(name, `"`+value+`"`, neither+name))
-		}
-		attacks = append(attacks, claim(name, "null", neither+name), claim(name, `["ID"]`, neither+name))
-		attacks = append(attacks, claims("a refresh token among the scopes", neither+name,
-			map[string]string{name: `"Refresh"`, "scope": `"openid"`}))
+		neither := "malformed: its claim " + name + " says that it is neither an ID token nor an access token"
+		tryAll(t,
+			claim(name, "", `"ID"`, `"Bearer"`, `"DPoP"`, `"access"`, `"JWT"`),
+			claim(name, neither, `"Refresh"`, `"Offline"`, `"Logout"`, `"refresh_token"`, `"REFRESH"`, `" ID"`,
+				`"Serialized-ID"`, `""`, "null", "7", `["ID"]`),
+			claims("a refresh token with a scope", neither, `{"`+name+`":"Refresh","scope":"openid"}`),
+		)
 	}
-	for _, value := range []string{`"logout+jwt"`, `"secevent+jwt"`, `"dpop+jwt"`, `"refresh+jwt"`,
-		`"token-introspection+jwt"`, `"JWS"`, `""`, `" JWT"`,
-		"null", "7", `["JWT"]`} {
-		attacks = append(attacks, header("typ", value, "malformed: its type is not one of"))
-	}
-	tryAll(t, attacks)
 }
 
-func TestAttacksWithTheFormOfAToken(t *testing.T) {
-	const character, extension, b64 = "malformed: it has a line break", "malformed: its header has crit",
-		"malformed: its header has a b64"
-	attacks := []attack{
-		header("b64", "true", ""), header("cty", `"JWT"`, ""), header("Crit", `["exp"]`, ""),
-		header("crit", `["exp"]`, extension), header("crit", `["b64"]`, extension), header("crit", "[]", extension),
-		header("crit", "null", extension),
-		header("crit", `"exp"`, extension),
-		{"b64 that is critical", extension, func(f *forgery) { f.header["b64"], f.header["crit"] = "true", `["b64"]` }},
-		{"claims that are not base64url", extension, func(f *forgery) {
-			f.header["b64"], f.header["crit"] = "false",
-				`["b64"]`
-		}},
-		header("b64", "false", b64), header("b64", `"true"`, b64), header("b64", "null", b64), header("b64", "0", b64),
-	}
-	blanks := []string{"\n", "\r", "\r\n", " ", "\t", "\v", "\f", "\u0085", "\u00a0", "\u2028", "\u200b", "\ufeff",
-		"=", "+", "/", "\x00", "\x7f"}
-	for _, blank := range blanks {
-		for name, at := range map[string]func(string) int{
+// What the decoder of JSON would take for one and the same letter is refused: two people would become one.
+func TestAttacksWithLettersThatAreNone(t *testing.T) {
+	tryAll(t,
+		claim("sub", "", `"\ud83d\ude00"`, `"\ud83d\ude00\ud83d\ude00"`, `"\\ud800"`, `"\\\\udc00"`,
+			"\"\U0001f600\"", `"\ufffd"`),
+		claim("sub", "malformed: its claims: not UTF-8, or half a pair", `"\ud800"`, `"\udc00"`, `"\udc00\ud800"`,
+			`"\ud83d\ud83d\ude00"`, `"\ud83dx\ude00"`, `"\\\ud83d"`, `"\n\ud83d"`,
+			"\"\xff\"", "\"\xed\xa0\x80\"", "\"\xc0\xaf\""),
+	)
+}
+
+func TestAttacksWithTheHeader(t *testing.T) {
+	tryAll(t,
+		header("b64", "", "true"),
+		header("b64", "malformed: its header has a b64 that is not true",
+			"false", `"true"`, `"false"`, "null", "0", "1", "[]"),
+		header("crit", "malformed: its header has crit", `["exp"]`, `["b64"]`, "[]", "null", `"exp"`),
+		change("b64 that is critical", "malformed: its header has crit", func(f *forgery) {
+			f.header["b64"], f.header["crit"] = "true", `["b64"]`
+		}),
+		change("claims that are signed as they are", "malformed: its header has crit", func(f *forgery) {
+			f.header["b64"], f.header["crit"] = "false", `["b64"]`
+		}),
+		header("Crit", "", `["exp"]`), // which nobody reads
+		header("cty", "", `"JWT"`),
+	)
+}
+
+// A token has one spelling. HTTP allows blanks and tabs around each subprotocol, and nothing else.
+func TestAttacksWithBlanks(t *testing.T) {
+	const character = "malformed: it has a line break, a blank or another character that no token has"
+	for _, blank := range []string{"\n", "\r", "\r\n", " ", "\t", "\v", "\f", "\x00", "\x7f", "\u0085", "\u00a0", "\u2028",
+		"\u200b", "\ufeff", "=", "+", "/"} {
+		places := map[string]func(string) int{
 			"in the header":    func(string) int { return 5 },
 			"in the claims":    func(token string) int { return strings.Index(token, ".") + 7 },
 			"in the signature": func(token string) int { return len(token) - 3 },
 			"before a dot":     func(token string) int { return strings.Index(token, ".") },
 			"after a dot":      func(token string) int { return strings.LastIndex(token, ".") + 1 },
-		} {
-			attacks = append(attacks, respelled(quoted(blank)+" "+name, character, func(token string) string {
-				return token[:at(token)] + blank + token[at(token):]
+		}
+		if blank != " " && blank != "\t" {
+			places["at the beginning"] = func(string) int { return 0 }
+			places["at the end"] = func(token string) int { return len(token) }
+		}
+		for name, at := range places {
+			tryAll(t, change(strconv.QuoteToASCII(blank)+" "+name, character, func(f *forgery) {
+				f.respell = func(token string) string { return token[:at(token)] + blank + token[at(token):] }
 			}))
 		}
-		if blank == " " || blank == "\t" {
-			continue // HTTP allows them around an element of a list
-		}
-		attacks = append(attacks, respelled(quoted(blank)+" at the beginning", character,
-			func(token string) string { return blank + token }),
-			respelled(quoted(blank)+" at the end", character, func(token string) string { return token + blank }))
 	}
 	for _, blank := range []string{"", " ", "\t", "  \t "} {
-		attacks = append(attacks, attack{"blanks around the token " + quoted(blank), "", func(f *forgery) {
+		tryAll(t, change("around the token "+strconv.Quote(blank), "", func(f *forgery) {
 			f.offer = func(token string) string { return blank + "chat" + blank + "," + blank + token + blank }
-		}})
+		}))
 	}
-	attacks = append(attacks, respelled("four parts", "malformed: it has 4 parts",
-		func(token string) string { return token + "." }))
-	tryAll(t, attacks)
-}
-
-// A signature counts only if the key is of the kind that its algorithm needs, and is there to verify signatures.
-func TestAttacksWithKeys(t *testing.T) {
-	made := keys(t)
-	fitting := map[string]string{"RS256": "RSA", "RS384": "RSA", "RS512": "RSA", "PS256": "RSA", "PS384": "RSA",
-		"PS512": "RSA",
-		"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "EdDSA": "Ed25519"}
-	try := func(name, alg, key, want string, change func(jwk map[string]string)) {
-		t.Helper()
-		f := newForgery(alg, made[key])
-		change(f.jwk)
-		if got := f.try(t); (got == "") != (want == "") || !strings.HasPrefix(got, want) {
-			t.Errorf("%s: %q, want %q", name, got, want)
-		}
-	}
-	for alg, fits := range fitting {
-		for kind := range made {
-			want := "signature: the provider's key is "
-			switch {
-			case strings.HasPrefix(alg, "ES") != strings.HasPrefix(kind, "P-"), alg == "PS512" && kind == "short RSA":
-				continue // no signature can be made
-			case kind == fits:
-				want = ""
-			case kind == "short RSA" && fits == "RSA":
-				want = "signature: the provider's key has 1024 bits"
-			}
-			try(alg+" with "+kind, alg, kind, want, func(map[string]string) {})
-			if kind == fits {
-				own := "signature: the provider's key is for "
-				try(alg+" with a key for it", alg, kind, "", func(jwk map[string]string) { jwk["alg"] = text(alg) })
-				for other := range fitting {
-					if other != alg {
-						try(alg+" with a key for "+other, alg, kind, own, func(jwk map[string]string) { jwk["alg"] = text(other) })
-					}
-				}
-				try(alg+" with a key for encryption", alg, kind, own, func(jwk map[string]string) { jwk["alg"] = `"ECDH-ES"` })
-			}
-		}
-	}
-	const use, operations, unknown = "signature: the provider's key has the use",
-		"signature: the provider's key has the key_ops", "signature: none"
-	for _, tc := range []struct{ name, value, want string }{
-		{"use", `"sig"`, ""}, {"use", "null", ""}, {"use", `"enc"`, use}, {"use", `"Sig"`, use}, {"use", `""`, use},
-		{"use", `"sig "`, use},
-		{"key_ops", `["verify"]`, ""}, {"key_ops", `["sign","verify"]`, ""}, {"key_ops", "null", ""},
-		{"key_ops", `["sign"]`, operations}, {"key_ops", `["encrypt","wrapKey"]`, operations}, {"key_ops", "[]", operations},
-		{"key_ops", `["Verify"]`, operations}, {"key_ops", `[""]`, operations},
-	} {
-		try(tc.name+" "+tc.value, "ES256", "P-256", tc.want, func(jwk map[string]string) { jwk[tc.name] = tc.value })
-	}
-	try("a use and other key_ops", "ES256", "P-256", operations, func(jwk map[string]string) {
-		jwk["use"],
-			jwk["key_ops"] = `"sig"`, `["encrypt"]`
-	})
-	try("key_ops and another use", "ES256", "P-256", use, func(jwk map[string]string) {
-		jwk["use"],
-			jwk["key_ops"] = `"enc"`, `["verify"]`
-	})
-	// A key that cannot be read is left out; with another one beside it, that is no failure of the provider.
-	for _, tc := range []struct{ name, value string }{{"use", "7"}, {"use", `["sig"]`}, {"key_ops", `"verify"`},
-		{"key_ops", "[7]"}, {"use", `"enc","use":"sig"`}} {
-		f := newForgery("ES256", made["P-256"])
-		f.jwk[tc.name] = tc.value
-		other := newForgery("ES384", made["P-384"])
-		other.jwk["kid"] = `"other"`
-		f.documents[remoteIssuer+"/keys"] = serving(`{"keys":[` + object(f.jwk, "") + "," + object(other.jwk, "") + `]}`)
-		if got := f.try(t); !strings.HasPrefix(got, unknown) {
-			t.Errorf("%s %s: %q, want %q", tc.name, tc.value, got, unknown)
-		}
-	}
+	tryAll(t, change("four parts", "malformed: it has 4 parts", func(f *forgery) {
+		f.respell = func(token string) string { return token + "." }
+	}))
 }

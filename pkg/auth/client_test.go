@@ -23,13 +23,14 @@ func serving(document string) http.HandlerFunc {
 
 // A provider elsewhere cannot have its keys fetched from this machine: on Lambda that is the runtime API.
 func TestKeysOnThisMachineAreNotFetched(t *testing.T) {
-	key := keys(t)["P-256"]
+	key := newKey(t, "P-256")
 	for _, address := range []string{"http://127.0.0.1:9001/keys", "https://127.0.0.1/keys", "https://localhost/keys",
 		"https://a.localhost/keys",
 		"https://[::ffff:127.0.0.1]/keys", "https://0.0.0.0/keys", "https://169.254.169.254/keys",
 		"https://2130706433/keys", "https://0x7f.1/keys"} {
 		f := newForgery("ES256", key)
-		f.documents[remoteIssuer+"/.well-known/openid-configuration"] = serving(`{"issuer":"` + remoteIssuer + `","jwks_uri":"` + address + `"}`)
+		f.documents[remoteIssuer+"/.well-known/openid-configuration"] = serving(
+			`{"issuer":"` + remoteIssuer + `","jwks_uri":"` + address + `"}`)
 		f.documents[address] = serving(`{"keys":[` + object(f.jwk, "") + `]}`)
 		network := &provider{forgery: f}
 		a, err := auth.New(auth.Config{Issuer: remoteIssuer, Audience: "chat", Client: &http.Client{Transport: network},
@@ -109,7 +110,7 @@ func TestNamesOfThisMachineAreNotDialled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := newForgery("ES256", keys(t)["P-256"])
+		f := newForgery("ES256", newKey(t, "P-256"))
 		_, err = a.Invoke(t.Context(), event(t, "chat, "+f.token(t)))
 		return err
 	}

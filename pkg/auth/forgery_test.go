@@ -191,28 +191,28 @@ func (f *forgery) try(t *testing.T) string {
 	return line.Reason + ": " + line.Error
 }
 
-// keys are one key of each kind, by name.
-func keys(t *testing.T) map[string]crypto.Signer {
+// newKey makes a key of a kind: a curve, or RSA with its bits.
+func newKey(t *testing.T, kind string) (key crypto.Signer) {
 	t.Helper()
-	made := map[string]crypto.Signer{}
-	keep := func(name string, key crypto.Signer, err error) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		made[name] = key
+	var err error
+	switch kind {
+	case "P-256":
+		key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "P-384":
+		key, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case "P-521":
+		key, err = ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	case "RSA 1024":
+		key, err = rsa.GenerateKey(rand.Reader, 1024)
+	case "RSA 2048":
+		key, err = rsa.GenerateKey(rand.Reader, 2048)
+	case "Ed25519":
+		_, key, err = ed25519.GenerateKey(rand.Reader)
+	default:
+		t.Fatalf("there is no kind of keys %q", kind)
 	}
-	for name, curve := range map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(),
-		"P-521": elliptic.P521()} {
-		key, err := ecdsa.GenerateKey(curve, rand.Reader)
-		keep(name, key, err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, bits := range map[string]int{"RSA": 2048, "short RSA": 1024} {
-		key, err := rsa.GenerateKey(rand.Reader, bits)
-		keep(name, key, err)
-	}
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	keep("Ed25519", key, err)
-	return made
+	return key
 }
-
-func quoted(s string) string { return strconv.QuoteToASCII(s) }
