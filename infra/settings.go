@@ -153,7 +153,7 @@ func (r *reader) provider(name string) string {
 	if !ok {
 		return ""
 	}
-	if err := config.CheckProviderURL(value); err != nil {
+	if err := config.CheckDeployedURL(value); err != nil {
 		r.refuse(name, value, err.Error())
 	}
 	return value

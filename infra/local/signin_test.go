@@ -103,6 +103,28 @@ func (d *door) knock(t *testing.T, query string, offered ...string) (*websocket.
 	return c, answer.StatusCode
 }
 
+// An issuer on this machine may have its keys here, and an issuer elsewhere may not.
+func TestFlagsOfAnIssuer(t *testing.T) {
+	const remote, local = "https://issuer.example", "http://127.0.0.1:8081"
+	for _, tc := range []struct{ issuer, jwksURL, wrong string }{
+		{remote, "", ""},
+		{remote, remote + "/keys", ""},
+		{local, "", ""},
+		{local, local + "/keys", ""},
+		{"http://a.localhost:8081", "http://[::1]:8081/keys", ""},
+		{local, remote + "/keys", ""},
+		{remote, local + "/keys", `-auth-jwks-url "http://127.0.0.1:8081/keys" must not be on this machine`},
+		{remote, "https://[::ffff:127.0.0.1]/keys", `-auth-jwks-url "https://[::ffff:127.0.0.1]/keys" must not be on this`},
+		{"http://issuer.example", "", `-auth-issuer "http://issuer.example" must begin with https://`},
+		{"https://2130706433", "", `-auth-issuer "https://2130706433" must have an IPv4 address of four decimal numbers`},
+	} {
+		err := signIn{issuer: tc.issuer, audience: "chat", jwksURL: tc.jwksURL}.check(false)
+		if (err == nil) != (tc.wrong == "") || err != nil && !strings.HasPrefix(err.Error(), tc.wrong) {
+			t.Errorf("%+v: %v", tc, err)
+		}
+	}
+}
+
 // Who may come in.
 func TestTheDoor(t *testing.T) {
 	p := startProvider(t)
@@ -139,6 +161,11 @@ func TestTheDoor(t *testing.T) {
 		header("no key id", map[string]any{"kid": nil}),
 		header("no type", map[string]any{"typ": nil}),
 		header("an access token", map[string]any{"typ": "at+jwt"}),
+		claims("an ID token", map[string]any{"typ": "ID", "azp": "chat"}),
+		claims("an access token that another client asked for", map[string]any{"typ": "Bearer", "azp": "page", "scope": "openid"}),
+		claims("times with fractions", map[string]any{"iat": 0.5, "nbf": 1.5, "exp": 9999999999.5}),
+		header("b64 that is true", map[string]any{"b64": true}),
+		{name: "tabs between the subprotocols", offered: func() []string { return []string{"chat", "\t" + p.token(nil)} }},
 	}
 	deny := []row{
 		{name: "chat alone", offered: func() []string { return []string{"chat"} }},
@@ -166,6 +193,21 @@ func TestTheDoor(t *testing.T) {
 		{name: "jwk without a key id", offered: with(stranger.sign(stranger.header(map[string]any{"jwk": stranger.public(), "kid": nil}), p.claims(nil)))},
 		header("a logout token", map[string]any{"typ": "logout+jwt"}),
 		header("a type that is a number", map[string]any{"typ": 7}),
+		header("crit", map[string]any{"crit": []string{"exp"}}),
+		header("b64 that is false", map[string]any{"b64": false}),
+		header("b64 that is false and critical", map[string]any{"b64": false, "crit": []string{"b64"}}),
+		claims("a logout token by its claims", map[string]any{"events": map[string]any{}}),
+		claims("a refresh token", map[string]any{"typ": "Refresh"}),
+		claims("an offline token", map[string]any{"typ": "Offline", "scope": "openid"}),
+		claims("another party's token", map[string]any{"azp": "other"}),
+		claims("another party's token, for us and others", map[string]any{"azp": "other", "aud": []string{"other", "chat"}}),
+		claims("an expiry that is a number as text", map[string]any{"exp": "9999999999"}),
+		claims("an expiry beyond all years", map[string]any{"exp": 1e30}),
+		claims("a beginning that is text", map[string]any{"nbf": "0"}),
+		claims("a beginning that is negative", map[string]any{"nbf": -1}),
+		claims("an issue time that is text", map[string]any{"iat": "0"}),
+		claims("an issue time beyond all years", map[string]any{"iat": 1e18}),
+		{name: "a blank in the token", offered: func() []string { return []string{"chat", strings.Replace(p.token(nil), ".", ". ", 1)} }},
 		{name: "a header twice", offered: with(known.sign(`{"alg":"RS256","kid":"rsa","kid":"rsa"}`, p.claims(nil)))},
 		{name: "a claim twice", offered: with(known.sign(known.header(nil), strings.TrimSuffix(jsonOf(p.claims(nil)), "}")+`,"name":"eve"}`))},
 		claims("another issuer", map[string]any{"iss": "https://example.com"}),
