@@ -106,6 +106,11 @@ type change struct {
 	went []Member // one after the other
 }
 
+// hasName tells whether somebody with a name came or went.
+func (c change) hasName() bool {
+	return c.came.User != "" || slices.ContainsFunc(c.went, func(m Member) bool { return m.User != "" })
+}
+
 // announceJoin tells a room that a member came. before is what the membership replaced, if anything: where that was the same
 // user's, nothing has changed.
 func (s Service) announceJoin(ctx context.Context, m, before Member) {
@@ -135,8 +140,10 @@ func (s Service) announceLeave(ctx context.Context, gone ...Member) {
 //
 // It is a courtesy: each member is posted to once, and the next list makes good what was lost. Above all it does not insist on
 // connections that are in their own $connect, which may be waiting for this one.
+//
+// Connections with no name come and go without a list: they are not people, and how many there are the next list tells.
 func (s Service) announce(ctx context.Context, c change) {
-	if s.PresenceLimit == 0 {
+	if s.PresenceLimit == 0 || !c.hasName() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, announcePause+2*presenceBudget)
@@ -195,8 +202,8 @@ func (s Service) events(c change, members []Member) (events []event) {
 		}
 	}
 	add(c.came, Joined, func(other Member) bool { return other.JoinedAt.Before(c.came.JoinedAt) })
-	for _, m := range c.went[:min(1, len(c.went))] {
-		add(m, Left, func(Member) bool { return true })
+	if i := slices.IndexFunc(c.went, func(m Member) bool { return m.User != "" }); i >= 0 {
+		add(c.went[i], Left, func(Member) bool { return true })
 	}
 	return events
 }

@@ -129,6 +129,8 @@ func TestTheLimitIsToldOnce(t *testing.T) {
 			do   string
 			want []string
 		}{
+			{"n1 ", nil},
+			{"n1", nil},
 			{"a1 ann", []string{"r [{ann 1}]"}},
 			{"b1 bob", []string{"bob joined r", "r [{ann 1} {bob 1}]"}},
 			{"c1 cat", []string{"r over"}},
@@ -233,7 +235,7 @@ func TestWhatFollowsAtOnceIsInTheNextList(t *testing.T) {
 		if got, want := w.seen("w2"), []string{"ann joined r"}; !slices.Equal(got, want) {
 			t.Errorf("a connection with no name is told %q, want %q", got, want)
 		}
-		go join(t, s, "b1", "bob")
+		go func() { _ = s.Connect(t.Context(), "b1", "r", "bob", time.Time{}) }()
 		time.Sleep(100 * time.Millisecond)
 		join(t, s, "c1", "cat") // bob waits, and will tell of cat as well
 		time.Sleep(time.Second)

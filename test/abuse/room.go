@@ -43,13 +43,19 @@ func dial(ctx context.Context, address, query string) (*websocket.Conn, error) {
 // newRoom opens a room with so many members, each under a name of its own.
 func newRoom(ctx context.Context, address, name string, members int) (*room, error) {
 	r := &room{sentAt: map[string]time.Time{}, got: map[string][]time.Duration{}}
+	r.members = make([]*websocket.Conn, members)
+	errs := make([]error, members)
+	var connecting sync.WaitGroup // all at once: one by one, each would wait for the room to be told of the one before
 	for i := range members {
-		conn, err := dial(ctx, address, "room_name="+url.QueryEscape(name)+"&user_name="+fmt.Sprint("user", i))
-		if err != nil {
-			r.close()
-			return nil, err
-		}
-		r.members = append(r.members, conn)
+		connecting.Go(func() {
+			r.members[i], errs[i] = dial(ctx, address, "room_name="+url.QueryEscape(name)+"&user_name="+fmt.Sprint("user", i))
+		})
+	}
+	connecting.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	for _, conn := range r.members {
 		r.reading.Go(func() { r.read(conn) })
 	}
 	return r, nil
