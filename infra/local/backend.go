@@ -99,7 +99,7 @@ func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, lea
 	}}
 	handler := route.New(route.Config{
 		Chat: chat.Service{
-			Log:     log,
+			Log:     chat.SharePings(log, time.Now),
 			Roster:  roster,
 			Leases:  leases,
 			Encoder: protocol.Encoder{},
