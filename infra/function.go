@@ -80,6 +80,8 @@ func newFunction(scope constructs.Construct, s settings, t tables, root string) 
 		Timeout:     awscdk.Duration_Seconds(jsii.Number(functionTimeoutSeconds)),
 		Environment: &environment,
 		Tracing:     tracing(s),
+
+		ReservedConcurrentExecutions: reserved(s),
 	})
 	return function{Function: fn, role: role}
 }
@@ -114,6 +116,15 @@ func allow(role awsiam.Role, table awsdynamodb.ITable, onTable, onIndex []string
 	}
 	statement(*table.TableArn(), onTable)
 	statement(*table.TableArn()+"/index/"+dynamo.ByConnection, onIndex)
+}
+
+// reserved is how many invocations there may be at once, which are also kept for this function; nil for as many as the
+// account has left.
+func reserved(s settings) *float64 {
+	if s.reservedConcurrency == 0 {
+		return nil
+	}
+	return jsii.Number(s.reservedConcurrency)
 }
 
 // tracing is with AWS X-Ray, to which the function's role may write then.

@@ -70,7 +70,7 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 	}
 	return route.New(route.Config{
 		Chat: chat.Service{
-			Log:    dynamo.NewLog(db, c.MessagesTable, c.MessageRetention),
+			Log:    chat.SharePings(dynamo.NewLog(db, c.MessagesTable, c.MessageRetention), time.Now),
 			Roster: dynamo.NewRoster(db, c.ConnectionsTable),
 			Leases: dynamo.NewLeases(db, c.MessagesTable),
 

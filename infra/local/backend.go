@@ -108,6 +108,7 @@ func inProcess(o options, endpoint string, service chat.Service, closeStore func
 		Credentials: credentials(),
 		Workers:     workers,
 	}}
+	service.Log = chat.SharePings(service.Log, time.Now)
 	service.Encoder = protocol.Encoder{}
 	service.Now = time.Now
 	service.Workers = workers

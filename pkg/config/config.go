@@ -52,6 +52,11 @@ const (
 	MaxMaxRooms         = 10_000
 	MaxActionsPerSecond = 10_000
 
+	// MaxReservedConcurrency is of the function's invocations at once. An account has 1,000 by default, of which AWS keeps 100
+	// unreserved, and can be given more
+	// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html).
+	MaxReservedConcurrency = 100_000
+
 	// What the stack and the local chat set where nobody says otherwise.
 	DefaultMaxRooms         = 100
 	DefaultActionsPerSecond = 100
