@@ -66,7 +66,7 @@ func newBackend(ctx context.Context, o options, endpoint string) (*backend, erro
 		db := dynamo.NewClient(env)
 		return inProcess(o, endpoint, dynamo.NewLog(db, messagesTable, 0), dynamo.NewRoster(db, connectionsTable), dynamo.NewLeases(db, messagesTable), nothing)
 	default:
-		messages, err := localstore.OpenLog(o.data)
+		messages, err := localstore.OpenLog(o.data, o.logger)
 		if err != nil {
 			return nil, err
 		}

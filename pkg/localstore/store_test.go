@@ -1,6 +1,7 @@
 package localstore_test
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,9 +14,12 @@ import (
 	"wschat/test/contract"
 )
 
+// quiet is a log that nobody reads.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 func open(t *testing.T, path string) *localstore.Log {
 	t.Helper()
-	log, err := localstore.OpenLog(path)
+	log, err := localstore.OpenLog(path, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +42,7 @@ func TestLeasesEnd(t *testing.T) {
 func TestMessagesOutliveTheProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "folder", "chat.db")
 	for want := int64(1); want <= 3; want++ {
-		log, err := localstore.OpenLog(path)
+		log, err := localstore.OpenLog(path, quiet())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +104,7 @@ func TestUnusableFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "chat.db")
 			tc.prepare(t, path)
-			_, err := localstore.OpenLog(path)
+			_, err := localstore.OpenLog(path, quiet())
 			if err == nil {
 				t.Fatal("it was opened")
 			}
@@ -119,7 +123,7 @@ func must(t *testing.T, err error) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	log, err := localstore.OpenLog(filepath.Join(b.TempDir(), "chat.db"))
+	log, err := localstore.OpenLog(filepath.Join(b.TempDir(), "chat.db"), quiet())
 	if err != nil {
 		b.Fatal(err)
 	}
