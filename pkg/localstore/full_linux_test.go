@@ -60,6 +60,22 @@ func TestAFullFile(t *testing.T) {
 	goesOn(t, log, last)
 }
 
+// A file for which there is no room is no damaged file once there is.
+func TestANewFileWithoutRoom(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "chat.db")
+	var before syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
+	limited := before
+	limited.Cur = 5000
+	must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limited))
+	_, err := localstore.OpenLog(path, quiet())
+	must(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before))
+	if err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v", err)
+	}
+	grow(t, open(t, path), 1)
+}
+
 func grow(t *testing.T, log *localstore.Log, messages int) (last int64) {
 	t.Helper()
 	for range messages {

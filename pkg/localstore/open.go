@@ -44,7 +44,10 @@ func OpenLog(path string, logger *slog.Logger) (*Log, error) {
 	}
 	l.db, err = open(path, false, &l.file.file)
 	if err != nil {
-		return nil, err
+		if isNew && !errors.Is(err, bolterrors.ErrTimeout) {
+			_ = os.Remove(path) // the next start would call it damaged
+		}
+		return nil, explain(path, err)
 	}
 	if err := l.prepare(); err != nil {
 		_ = l.db.Close()
@@ -79,7 +82,7 @@ func checkFile(path string) error {
 	var file *os.File
 	db, err := open(path, true, &file)
 	if err != nil {
-		return err
+		return explain(path, err)
 	}
 	defer db.Close()
 	info, err := file.Stat()
@@ -95,7 +98,7 @@ func checkFile(path string) error {
 // open opens the file with bbolt, and sets file to what bbolt reads and writes. Reading only, bbolt reads no more than the
 // two meta pages.
 func open(path string, readOnly bool, file **os.File) (*bolt.DB, error) {
-	db, err := recovered(func() (*bolt.DB, error) {
+	return recovered(func() (*bolt.DB, error) {
 		return bolt.Open(path, 0o600, &bolt.Options{
 			Timeout:      lockTimeout,
 			FreelistType: bolt.FreelistMapType,
@@ -107,19 +110,21 @@ func open(path string, readOnly bool, file **os.File) (*bolt.DB, error) {
 			},
 		})
 	})
+}
+
+// explain words what open returned.
+func explain(path string, err error) error {
 	_, ofPath := errors.AsType[*fs.PathError](err)
 	_, ofSystem := errors.AsType[syscall.Errno](err)
 	switch {
-	case err == nil:
-		return db, nil
 	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("the data file %s is in use by another process: stop it, or choose another file", path)
+		return fmt.Errorf("the data file %s is in use by another process: stop it, or choose another file", path)
 	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("the data file %s may not be read and written by this user: %w", path, err)
+		return fmt.Errorf("the data file %s may not be read and written by this user: %w", path, err)
 	case ofPath, ofSystem:
-		return nil, fmt.Errorf("open the data file %s: %w", path, err)
+		return fmt.Errorf("open the data file %s: %w", path, err)
 	}
-	return nil, corrupt(path, err) // of what bbolt reads in the file
+	return corrupt(path, err) // of what bbolt reads in the file
 }
 
 func corrupt(path string, cause error) error {
