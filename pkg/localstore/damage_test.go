@@ -56,6 +56,7 @@ func used(image []byte) int { return len(bytes.TrimRight(image, "\x00")) }
 // outcome is what became of a damaged file.
 type outcome struct {
 	refused bool
+	says    string // of a refused file
 	lost    int
 }
 
@@ -71,11 +72,15 @@ func openDamaged(t *testing.T, image []byte, rooms map[string][]chat.Message) (o
 		if s := err.Error(); !strings.Contains(s, path) || !strings.Contains(s, "damaged") || strings.Contains(s, "\n") {
 			t.Errorf("the error is %q; want one line", s)
 		}
-		return outcome{refused: true}
+		return outcome{refused: true, says: err.Error()}
 	}
 	defer func() { must(t, log.Close()) }()
 	for room, want := range rooms {
 		found, err := log.Read(t.Context(), room, chat.Span{Limit: 1 << 20})
+		newest, newestErr := log.Read(t.Context(), room, chat.Span{Limit: 1, Newest: true})
+		if newestErr != nil || len(newest) != 1 || newest[0] != found[len(found)-1] {
+			t.Errorf("%s: the last is %+v, %v", room, newest, newestErr)
+		}
 		if err != nil || len(found) != len(want) {
 			t.Fatalf("%s: %d messages of %d, %v", room, len(found), len(want), err)
 		}
@@ -101,6 +106,16 @@ func openDamaged(t *testing.T, image []byte, rooms map[string][]chat.Message) (o
 		t.Errorf("the log has no line of the start:\n%s", lines)
 	}
 	return o
+}
+
+// refusal is what is said of a damaged image, which must be refused.
+func refusal(t *testing.T, image []byte, rooms map[string][]chat.Message) string {
+	t.Helper()
+	o := openDamaged(t, image, rooms)
+	if !o.refused {
+		t.Fatal("it was opened")
+	}
+	return o.says
 }
 
 func TestAFileThatWasCut(t *testing.T) {
@@ -181,6 +196,18 @@ func TestARowThatCannotBeRead(t *testing.T) {
 	image = bytes.ReplaceAll(image, text, bytes.Replace(text, []byte("word"), []byte("wore"), 1))
 	if o := openDamaged(t, image, rooms); o.refused || o.lost != 1 {
 		t.Errorf("got %+v", o)
+	}
+	path, said := filepath.Join(t.TempDir(), "chat.db"), &lines{}
+	must(t, os.WriteFile(path, image, 0o600))
+	log, err := localstore.OpenLog(path, said.logger())
+	must(t, err)
+	defer func() { must(t, log.Close()) }()
+	for range 3 {
+		_, err := log.Read(t.Context(), "small", chat.Span{Limit: 10})
+		must(t, err)
+	}
+	if s := said.String(); strings.Count(s, "\n") != 2 || strings.Count(s, "room_name=small index=2") != 1 {
+		t.Errorf("the log says %s", s)
 	}
 }
 

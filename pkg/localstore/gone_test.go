@@ -15,7 +15,7 @@ import (
 	"wschat/pkg/localstore"
 )
 
-// troubles are what may happen to a file in use; before is its content some messages ago.
+// troubles are what may happen to a file in use; before is its content one message ago.
 func troubles() map[string]func(path string, before []byte) error {
 	cut := func(to int64) func(string, []byte) error {
 		return func(path string, _ []byte) error { return os.Truncate(path, to) }
@@ -54,7 +54,7 @@ func troubles() map[string]func(path string, before []byte) error {
 	}
 }
 
-// inUse opens a new file, stores messages, and returns what the file was when half of them were stored.
+// inUse opens a new file, stores messages, and returns what the file was before the last of them.
 func inUse(t *testing.T, logger *slog.Logger) (log *localstore.Log, path string, before []byte) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "data", "chat.db")
@@ -67,7 +67,7 @@ func inUse(t *testing.T, logger *slog.Logger) (log *localstore.Log, path string,
 		}
 	})
 	for i := range 100 {
-		if i == 50 {
+		if i == 99 {
 			before, err = os.ReadFile(path)
 			must(t, err)
 		}
