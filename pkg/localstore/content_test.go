@@ -60,6 +60,8 @@ func TestDamagedContent(t *testing.T) {
 			"message ids in the data file are damaged"},
 		"an id is missing": {func(_ *bolt.Tx, _, ids *bolt.Bucket) error { return ids.Delete([]byte("u\x00id 1")) }, "",
 			"message ids in the data file are damaged"},
+		"an entry is for no message": {func(_ *bolt.Tx, _, ids *bolt.Bucket) error { return ids.Put([]byte("u\x00id 9"), key(2)) }, "",
+			"message ids in the data file are damaged"},
 		"nothing": {func(_ *bolt.Tx, _, _ *bolt.Bucket) error { return nil }, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@
 package localstore_test
 
 import (
+	"bytes"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -114,13 +115,17 @@ func refuses(t *testing.T, log *localstore.Log) {
 	}
 }
 
-// What becomes of the file between two messages is noticed by the second.
+// What becomes of the file between two messages is noticed by the second, which writes nothing into what is there now.
 func TestAFileInTroubleTakesNoMessage(t *testing.T) {
 	for name, trouble := range troubles() {
 		t.Run(name, func(t *testing.T) {
 			log, path, before := inUse(t, quiet())
 			must(t, trouble(path, before))
+			there, thereErr := os.ReadFile(path)
 			refuses(t, log)
+			if now, err := os.ReadFile(path); !bytes.Equal(now, there) || (err == nil) != (thereErr == nil) {
+				t.Errorf("the file was changed: %v, %v", thereErr, err)
+			}
 		})
 	}
 }
