@@ -76,7 +76,7 @@ func TestDamagedPages(t *testing.T) {
 		"two rows of pages are one":    {func(s sketch) { s.branch.setChild(1, s.branch.child(0)) }, "is used twice"},
 		"a page beyond the end":        {func(s sketch) { s.branch.setChild(1, s.head.get(56)) }, "is referred to"},
 		"a page far beyond the end":    {func(s sketch) { s.branch.setChild(1, 1<<60) }, "is referred to"},
-		"another page's id":            {func(s sketch) { s.leaf.set(0, 3) }, "has a wrong header"},
+		"another page's id":            {func(s sketch) { s.leaf.set(0, s.leaf.get(0)+1) }, "has a wrong header"},
 		"a page that goes too far":     {func(s sketch) { s.leaf.put(12, 1<<31) }, "has a wrong header"},
 		"a page that is longer":        {func(s sketch) { s.leaf.add(12, 1) }, "page"},
 		"a page that is none":          {func(s sketch) { s.leaf[8] = 3 }, "has the flags 3"},
