@@ -44,7 +44,8 @@ type process struct {
 // startCommand runs the command with a data file until it accepts connections or ends.
 func startCommand(t *testing.T, command, data string) process {
 	t.Helper()
-	p := process{cmd: exec.CommandContext(t.Context(), command, "-addr", "127.0.0.1:0", "-data", data), stderr: &lockedBuffer{}}
+	cmd := exec.CommandContext(t.Context(), command, "-addr", "127.0.0.1:0", "-data", data)
+	p := process{cmd: cmd, stderr: &lockedBuffer{}}
 	p.cmd.Stderr = p.stderr
 	stdout, err := p.cmd.StdoutPipe()
 	if err == nil {
@@ -81,7 +82,8 @@ func sampleData(t *testing.T) (image []byte, messages []chat.Message) {
 		t.Fatal(err)
 	}
 	for i := range 90 {
-		m := chat.Message{Room: "lobby", User: "ann", ID: fmt.Sprint(i), CreateAt: 1, Content: strings.Repeat(fmt.Sprint("word ", i, " "), 1+i*i%200)}
+		m := chat.Message{Room: "lobby", User: "ann", ID: fmt.Sprint(i), CreateAt: 1}
+		m.Content = strings.Repeat(fmt.Sprint("word ", i, " "), 1+i*i%200)
 		if m, _, err = log.Append(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +180,8 @@ func TestADamagedDataFile(t *testing.T) {
 			p := startCommand(t, built, path)
 			if p.addr == "" {
 				refused++
-				if said := p.stderr.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, path) || !strings.Contains(said, "damaged") {
+				said := p.stderr.String()
+				if strings.Count(said, "\n") != 1 || !strings.Contains(said, path) || !strings.Contains(said, "damaged") {
 					t.Errorf("it says %q", said)
 				}
 				return
@@ -205,8 +208,8 @@ func TestADamagedDataFile(t *testing.T) {
 	}
 }
 
-// A data file that is removed or cut while the chat runs is noticed within a second: then sends are refused, /ping fails,
-// and the log says what to do, once.
+// A data file that is removed or cut while the chat runs is noticed within a second: then sends are refused, /ping
+// fails, and the log says what to do, once.
 func TestADataFileInTrouble(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a file that is open can be neither removed nor cut here")

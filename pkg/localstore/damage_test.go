@@ -30,7 +30,8 @@ func sample(t *testing.T) (image []byte, rooms map[string][]chat.Message) {
 		if room == "small" && len(rooms[room]) == 3 {
 			continue
 		}
-		m := chat.Message{Room: room, User: fmt.Sprint("user ", i%7), Content: strings.Repeat("word ", 1+random.IntN(20)), CreateAt: int64(1000 + i)}
+		m := chat.Message{Room: room, User: fmt.Sprint("user ", i%7), CreateAt: int64(1000 + i)}
+		m.Content = strings.Repeat("word ", 1+random.IntN(20))
 		if room == "large" {
 			m.Content = strings.Repeat("large ", 300+random.IntN(2000))
 		}
@@ -60,8 +61,8 @@ type outcome struct {
 	lost    int
 }
 
-// openDamaged opens a damaged image. It fails unless that is refused in one line, or all messages are there but those that
-// say that they are not, and the rooms go on.
+// openDamaged opens a damaged image. It fails unless that is refused in one line, or all messages are there but those
+// that say that they are not, and the rooms go on.
 func openDamaged(t *testing.T, image []byte, rooms map[string][]chat.Message) (o outcome) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "chat.db")
@@ -147,8 +148,12 @@ func damages() map[string]func(image []byte, at int, random *rand.Rand) {
 		"a garbled byte":     func(b []byte, at int, random *rand.Rand) { b[at] ^= byte(1 + random.IntN(255)) },
 		"a page of zeroes":   func(b []byte, at int, _ *rand.Rand) { clear(b[at&^4095:][:4096]) },
 		"a sector of zeroes": func(b []byte, at int, _ *rand.Rand) { clear(b[at&^511:][:512]) },
-		"garbage":            func(b []byte, at int, random *rand.Rand) { fill(b[at:min(len(b), at+1+random.IntN(9000))], random) },
-		"garbage in a row":   func(b []byte, at int, random *rand.Rand) { fill(b[at:min(len(b), at+1+random.IntN(8))], random) },
+		"garbage": func(b []byte, at int, random *rand.Rand) {
+			fill(b[at:min(len(b), at+1+random.IntN(9000))], random)
+		},
+		"garbage in a row": func(b []byte, at int, random *rand.Rand) {
+			fill(b[at:min(len(b), at+1+random.IntN(8))], random)
+		},
 		"another page": func(b []byte, at int, random *rand.Rand) {
 			copy(b[at&^4095:][:4096], b[random.IntN(len(b))&^4095:])
 		},

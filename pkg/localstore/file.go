@@ -43,7 +43,8 @@ func (d *dataFile) inPlace() error {
 	return nil
 }
 
-// intact is inPlace, and tells also if another program has written into the file. It must not be called during a commit.
+// intact is inPlace, and tells also if another program has written into the file. It must not be called during a
+// commit.
 func (d *dataFile) intact() error {
 	if err := d.inPlace(); err != nil {
 		return err

@@ -13,7 +13,8 @@ import (
 	"wschat/pkg/localstore"
 )
 
-// A ping fails on a full disk, at once and after the last message that finds room, and all is well again when there is room.
+// A ping fails on a full disk, at once and after the last message that finds room, and all is well again when there is
+// room.
 func TestAFullDisk(t *testing.T) {
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=2m"); err != nil {

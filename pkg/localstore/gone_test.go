@@ -24,7 +24,9 @@ func troubles() map[string]func(path string, before []byte) error {
 	return map[string]func(path string, before []byte) error{
 		"removed":            func(path string, _ []byte) error { return os.Remove(path) },
 		"its folder removed": func(path string, _ []byte) error { return os.RemoveAll(filepath.Dir(path)) },
-		"its folder renamed": func(path string, _ []byte) error { return os.Rename(filepath.Dir(path), filepath.Dir(path)+".old") },
+		"its folder renamed": func(path string, _ []byte) error {
+			return os.Rename(filepath.Dir(path), filepath.Dir(path)+".old")
+		},
 		"replaced by rename": func(path string, before []byte) error {
 			if err := os.WriteFile(path+".new", before, 0o600); err != nil {
 				return err

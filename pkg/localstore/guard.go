@@ -9,8 +9,8 @@ import (
 )
 
 // guard ends the use of a data file that has changed under the process. bbolt reads the file where it is mapped into
-// memory: reading what was cut off is a fault there, and damage makes bbolt panic, in both cases perhaps with locks held
-// that nobody gives back. So after the first trouble no call waits for bbolt any longer.
+// memory: reading what was cut off is a fault there, and damage makes bbolt panic, in both cases perhaps with locks
+// held that nobody gives back. So after the first trouble no call waits for bbolt any longer.
 type guard struct {
 	path   string
 	logger *slog.Logger

@@ -18,9 +18,9 @@ import (
 // that was given up.
 const lockTimeout = time.Second
 
-// OpenLog opens or creates the file and its folder, and checks the whole file, so that damage is met here and not in the
-// middle of a conversation. The error says in one line what is wrong with which file. Single messages that cannot be read
-// are no error: the logger gets a line, and Read has something in their places.
+// OpenLog opens or creates the file and its folder, and checks the whole file, so that damage is met here and not in
+// the middle of a conversation. The error says in one line what is wrong with which file. Single messages that cannot be
+// read are no error: the logger gets a line, and Read has something in their places.
 //
 // Until Close the file is looked after: once it is removed, replaced, cut or written by another program, every call
 // fails, and the logger gets a line.
@@ -76,8 +76,8 @@ func isNew(path string, logger *slog.Logger) (bool, error) {
 	return false, nil
 }
 
-// checkFile checks the pages of a file that nobody writes meanwhile: bbolt trusts what it reads, and on damage it faults,
-// runs out of stack, or panics in goroutines of its own.
+// checkFile checks the pages of a file that nobody writes meanwhile: bbolt trusts what it reads, and on damage it
+// faults, runs out of stack, or panics in goroutines of its own.
 func checkFile(path string) error {
 	var file *os.File
 	db, err := open(path, true, &file)
@@ -95,8 +95,8 @@ func checkFile(path string) error {
 	return nil
 }
 
-// open opens the file with bbolt, and sets file to what bbolt reads and writes. Reading only, bbolt reads no more than the
-// two meta pages.
+// open opens the file with bbolt, and sets file to what bbolt reads and writes. Reading only, bbolt reads no more than
+// the two meta pages.
 func open(path string, readOnly bool, file **os.File) (*bolt.DB, error) {
 	return recovered(func() (*bolt.DB, error) {
 		return bolt.Open(path, 0o600, &bolt.Options{
@@ -128,8 +128,8 @@ func explain(path string, err error) error {
 }
 
 func corrupt(path string, cause error) error {
-	return fmt.Errorf("the data file %s is damaged or no data file of this program (%w): move it away, or choose another file",
-		path, cause)
+	return fmt.Errorf(
+		"the data file %s is damaged or no data file of this program (%w): move it away, or choose another file", path, cause)
 }
 
 // prepare checks what the buckets hold, creates those that are missing, and notes what the file looks like.

@@ -13,7 +13,8 @@ import (
 // https://github.com/etcd-io/bbolt/tree/v1.5.0/internal/common.
 //
 //	page:    id 8, flags 2, count 2, overflow 4 (pages that belong to it), then its elements
-//	meta:    magic 4, version 4, page size 4, flags 4, root bucket 16, free list 8, pages in use 8, transaction 8, checksum 8
+//	meta:    magic 4, version 4, page size 4, flags 4, root bucket 16, free list 8, pages in use 8, transaction 8,
+//	         checksum 8
 //	branch:  per element: position 4 (from the element on), key size 4, page 8; then the keys
 //	leaf:    per element: flags 4, position 4, key size 4, value size 4; then keys and values
 //	free:    the ids of free pages, 8 each; where the count is 0xffff, the first is the count
@@ -50,9 +51,9 @@ type tree struct {
 	seen []bool // by page
 }
 
-// checkPages reads all pages of a file that are in use, and checks whatever bbolt relies on: both meta pages, the list of
-// free pages, that each page is used once or free, and that keys and values lie inside their page, next to each other and
-// in order. It reads nothing that the file does not have.
+// checkPages reads all pages of a file that are in use, and checks whatever bbolt relies on: both meta pages, the list
+// of free pages, that each page is used once or free, and that keys and values lie inside their page, next to each other
+// and in order. It reads nothing that the file does not have.
 func checkPages(file io.ReaderAt, size int64) error {
 	m, err := newestMeta(file, size)
 	if err != nil {
@@ -69,8 +70,8 @@ func checkPages(file io.ReaderAt, size int64) error {
 	return t.checkFree()
 }
 
-// newestMeta returns the meta page of the last transaction. That one of them is damaged is an error: it may be the newer,
-// and a message of the last transaction would be forgotten and its index given to another.
+// newestMeta returns the meta page of the last transaction. That one of them is damaged is an error: it may be the
+// newer, and a message of the last transaction would be forgotten and its index given to another.
 func newestMeta(file io.ReaderAt, size int64) (newest meta, err error) {
 	first, err := readMeta(file, 0)
 	if err != nil {
@@ -259,7 +260,8 @@ func (p page) entries(within bounds) (list []entry, end int, err error) {
 		e.key = p.bytes[end : end+int(keySize)]
 		e.value = p.bytes[end+int(keySize) : end+int(size)]
 		order := bytes.Compare(e.key, least)
-		if least != nil && (order < 0 || i > 0 && order == 0) || within.to != nil && bytes.Compare(e.key, within.to) >= 0 {
+		if least != nil && (order < 0 || i > 0 && order == 0) ||
+			within.to != nil && bytes.Compare(e.key, within.to) >= 0 {
 			return nil, 0, fmt.Errorf("page %d: key %d is not in order", p.id, i)
 		}
 		list, least, end = append(list, e), e.key, end+int(size)

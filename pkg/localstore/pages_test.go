@@ -32,7 +32,8 @@ func (p pageOf) key(i int) []byte {
 	return p[begin:][:binary.NativeEndian.Uint32(p[at+size:])]
 }
 
-// sketch is what a test damages: the newer head, the list of free pages, the root, and a branch of a room with rows below.
+// sketch is what a test damages: the newer head, the list of free pages, the root, and a branch of a room with rows
+// below.
 type sketch struct{ head, free, root, branch, leaf pageOf }
 
 func sketchOf(t *testing.T, image []byte) (s sketch) {

@@ -72,7 +72,8 @@ func (l *Log) message(rows *bolt.Bucket, room string, key, value []byte) chat.Me
 	if err == nil {
 		return m
 	}
-	m = chat.Message{Room: room, Index: indexOf(key), User: lostUser, Content: lostContent, CreateAt: timeNear(rows, room, key)}
+	m = chat.Message{Room: room, Index: indexOf(key), User: lostUser, Content: lostContent}
+	m.CreateAt = timeNear(rows, room, key)
 	if _, told := l.told.LoadOrStore(room+"\x00"+string(key), true); !told {
 		l.logger.Error("a message cannot be read and is shown as damaged", slog.String("file", l.path),
 			slog.String("room_name", room), slog.Int64("index", m.Index), slog.String("error", err.Error()))

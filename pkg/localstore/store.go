@@ -19,7 +19,7 @@ import (
 
 // Buckets. A room is a bucket in each of the first two.
 const (
-	messagesBucket = "messages" // room → index as 8 bytes, big endian → message, see seal; the bucket's sequence is the tail
+	messagesBucket = "messages" // room → index, 8 bytes, big endian → message, see seal; the bucket's sequence is the tail
 	idsBucket      = "ids"      // room → user, 0 byte, message id → index as 8 bytes
 	pingBucket     = "ping"     // the fixed row that Ping writes
 )
@@ -187,5 +187,7 @@ func decode(room string, key, value []byte) (chat.Message, error) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		return chat.Message{}, err
 	}
-	return chat.Message{Room: room, Index: indexOf(key), User: r.User, Content: r.Content, CreateAt: r.CreateAt, ID: r.ID}, nil
+	return chat.Message{
+		Room: room, Index: indexOf(key), User: r.User, Content: r.Content, CreateAt: r.CreateAt, ID: r.ID,
+	}, nil
 }
