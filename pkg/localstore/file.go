@@ -51,15 +51,26 @@ func (d *dataFile) intact() error {
 	}
 	now, err := readHeads(d.file, d.pageSize)
 	if err == nil && !bytes.Equal(now, d.heads) {
-		err = errors.New("another program has written into it")
+		err = errOverwritten
 	}
 	return err
 }
 
-// readHeads notes the meta pages as they are now.
-func (d *dataFile) readHeads() (err error) {
-	d.heads, err = readHeads(d.file, d.pageSize)
-	return err
+var errOverwritten = errors.New("another program has written into it")
+
+// noteHeads notes the meta pages after a transaction, which writes one of them.
+func (d *dataFile) noteHeads() error {
+	before := d.heads
+	now, err := readHeads(d.file, d.pageSize)
+	if err != nil {
+		return err
+	}
+	d.heads = now
+	if before != nil &&
+		!bytes.Equal(now[:headBytes], before[:headBytes]) && !bytes.Equal(now[headBytes:], before[headBytes:]) {
+		return errOverwritten
+	}
+	return nil
 }
 
 // readHeads returns what bbolt has written at the beginning of both meta pages. It changes with each transaction.

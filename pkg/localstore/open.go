@@ -19,8 +19,8 @@ import (
 const lockTimeout = time.Second
 
 // OpenLog opens or creates the file and its folder, and checks the whole file, so that damage is met here and not in
-// the middle of a conversation. The error says in one line what is wrong with which file. Single messages that cannot be
-// read are no error: the logger gets a line, and Read has something in their places.
+// the middle of a conversation. The error says in one line what is wrong with which file. Single messages that cannot
+// be read are no error: the logger gets a line, and Read has something in their places.
 //
 // Until Close the file is looked after: once it is removed, replaced, cut or written by another program, every call
 // fails, and the logger gets a line.
@@ -152,7 +152,7 @@ func (l *Log) prepare() error {
 	})
 	if err == nil {
 		l.file.pageSize = l.db.Info().PageSize
-		err = l.file.readHeads()
+		err = l.file.noteHeads()
 	}
 	if err == nil {
 		err = l.file.inPlace()

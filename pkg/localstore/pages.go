@@ -52,8 +52,8 @@ type tree struct {
 }
 
 // checkPages reads all pages of a file that are in use, and checks whatever bbolt relies on: both meta pages, the list
-// of free pages, that each page is used once or free, and that keys and values lie inside their page, next to each other
-// and in order. It reads nothing that the file does not have.
+// of free pages, that each page is used once or free, and that keys and values lie inside their page, next to each
+// other and in order. It reads nothing that the file does not have.
 func checkPages(file io.ReaderAt, size int64) error {
 	m, err := newestMeta(file, size)
 	if err != nil {
@@ -236,7 +236,8 @@ type entry struct {
 	value []byte // of a leaf's
 }
 
-// entries returns a page's elements and where their data ends. The data of each begins where that of the one before ends.
+// entries returns a page's elements and where their data ends. The data of each begins where that of the one before
+// ends.
 func (p page) entries(within bounds) (list []entry, end int, err error) {
 	end = pageHeader + p.count*element
 	if end > len(p.bytes) {

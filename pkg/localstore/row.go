@@ -30,7 +30,8 @@ func seal(room string, key, record []byte) []byte {
 	return fmt.Appendf(record, "\n%08x", checksum(room, key, record))
 }
 
-// unseal returns the record of a row's value. Rows of older versions have no checksum; they end with the record's brace.
+// unseal returns the record of a row's value. Rows of older versions have no checksum: they end with the record's
+// brace.
 func unseal(room string, key, value []byte) (record []byte, err error) {
 	if bytes.HasSuffix(value, []byte("}")) {
 		return value, checkUnsealed(value)

@@ -156,16 +156,18 @@ func (l *Log) update(write func(tx *bolt.Tx) error) error {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	err := l.file.intact()
-	if err == nil {
-		if err := l.db.Update(write); err != nil {
-			return errors.Join(err, l.file.readHeads()) // a commit that failed may have written them
-		}
-		err = errors.Join(l.file.readHeads(), l.file.inPlace())
+	if err != nil {
+		l.guard.fail(err)
+		return err
+	}
+	failure := l.db.Update(write)
+	if err = l.file.noteHeads(); err == nil {
+		err = l.file.inPlace()
 	}
 	if err != nil {
 		l.guard.fail(err)
 	}
-	return err
+	return errors.Join(failure, err)
 }
 
 func key(index int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(index)) }
