@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -41,6 +42,9 @@ func TestAFullDisk(t *testing.T) {
 
 // What limits the file and nothing else fails a ping as soon as a message is refused.
 func TestAFullFile(t *testing.T) {
+	if !isAlone(t) {
+		return
+	}
 	log := open(t, filepath.Join(t.TempDir(), "chat.db"))
 	last := grow(t, log, 10)
 	for range 3 {
@@ -63,6 +67,9 @@ func TestAFullFile(t *testing.T) {
 
 // A file for which there is no room is no damaged file once there is.
 func TestANewFileWithoutRoom(t *testing.T) {
+	if !isAlone(t) {
+		return
+	}
 	path := filepath.Join(t.TempDir(), "chat.db")
 	var before syscall.Rlimit
 	must(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
@@ -75,6 +82,23 @@ func TestANewFileWithoutRoom(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	grow(t, open(t, path), 1)
+}
+
+// isAlone tells whether a test is in a process of its own; otherwise it runs the test in one. A limit of files concerns
+// those that go test writes too.
+func isAlone(t *testing.T) bool {
+	t.Helper()
+	const alone = "LOCALSTORE_TEST_ALONE"
+	if os.Getenv(alone) == t.Name() {
+		return true
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), alone+"="+t.Name())
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
 }
 
 func grow(t *testing.T, log *localstore.Log, messages int) (last int64) {
