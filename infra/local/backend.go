@@ -72,7 +72,7 @@ func newBackend(ctx context.Context, o options, endpoint string) (*backend, erro
 			Announcements: dynamo.NewAnnouncements(db, connectionsTable),
 		}, nothing)
 	default:
-		messages, err := localstore.OpenLog(o.data)
+		messages, err := localstore.OpenLog(o.data, o.logger)
 		if err != nil {
 			return nil, err
 		}

@@ -24,7 +24,8 @@ type Log interface {
 	// On an error it is not known whether m was stored, except with CodeRoomBusy: it was not.
 	Append(ctx context.Context, m Message) (stored Message, repeat bool, err error)
 
-	// Read returns the messages of a room whose index lies in span, oldest first and without a gap.
+	// Read returns the messages of a room whose index lies in span, oldest first and without a gap. At the index of a
+	// message that the store can no longer read stands one that says so, always with the same sender and time.
 	// Every message whose Append had returned before Read was called is seen.
 	Read(ctx context.Context, room string, span Span) ([]Message, error)
 

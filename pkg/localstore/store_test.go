@@ -1,10 +1,13 @@
 package localstore_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,9 +17,32 @@ import (
 	"wschat/test/contract"
 )
 
+// quiet is a log that nobody reads.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
 func open(t *testing.T, path string) *localstore.Log {
 	t.Helper()
-	log, err := localstore.OpenLog(path)
+	log, err := localstore.OpenLog(path, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +81,7 @@ func TestLeasesEnd(t *testing.T) {
 func TestMessagesOutliveTheProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "folder", "chat.db")
 	for want := int64(1); want <= 3; want++ {
-		log, err := localstore.OpenLog(path)
+		log, err := localstore.OpenLog(path, quiet())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +143,7 @@ func TestUnusableFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "chat.db")
 			tc.prepare(t, path)
-			_, err := localstore.OpenLog(path)
+			_, err := localstore.OpenLog(path, quiet())
 			if err == nil {
 				t.Fatal("it was opened")
 			}
@@ -136,7 +162,7 @@ func must(t *testing.T, err error) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	log, err := localstore.OpenLog(filepath.Join(b.TempDir(), "chat.db"))
+	log, err := localstore.OpenLog(filepath.Join(b.TempDir(), "chat.db"), quiet())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func (c *counting) Close(context.Context, string) error {
 
 // paced is a handler whose connections may ask for ten things a second, in five rooms.
 func paced(t *testing.T, auth bool) (*route.Handler, *counting, *localstore.Log) {
-	log, err := localstore.OpenLog(t.TempDir() + "/chat.db")
+	log, err := localstore.OpenLog(t.TempDir()+"/chat.db", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
