@@ -111,6 +111,7 @@ func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, lea
 		Poster:         stages.Poster,
 		AllowedOrigins: o.allowedOrigins,
 		Auth:           o.auth.on(),
+		IDClaim:        o.auth.idClaim,
 		WebSocketURL:   "/" + stage,
 		Logger:         o.logger,
 		Meter:          telemetry.New("local"),

@@ -4,17 +4,19 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 )
 
 // Presence says that a user came to a room or went from it.
 type Presence struct {
-	Room  string
-	User  string // "" for a connection that gave no name
-	Event PresenceEvent
-	Ref   string // of the request that this answers; "" in what the others in the room are sent
-	Part  bool   // more frames of the same answer follow
+	Room   string
+	User   string // the name; "" for a connection that gave none
+	UserID string // "" where there is none
+	Event  PresenceEvent
+	Ref    string // of the request that this answers; "" in what the others in the room are sent
+	Part   bool   // more frames of the same answer follow
 }
 
 // PresenceEvent is what a user did.
@@ -28,14 +30,15 @@ const (
 
 // User is somebody in a room.
 type User struct {
-	Name        string // "" for all connections that gave no name
+	Name        string // "" for all connections that gave no name; of several names under one id, the latest
+	ID          string // "" where there is none
 	Connections int    // how many of the user's connections are in the room
 }
 
 // Attendance is who is in a room.
 type Attendance struct {
 	Room  string
-	Users []User // by name
+	Users []User // by name, and users of one name by id
 	Ref   string // of the request that this answers
 }
 
@@ -65,18 +68,21 @@ func (s Service) members(ctx context.Context, connectionID, room, ref string) (A
 	return a, s.Reply(ctx, connectionID, s.Encoder.Members(a)...)
 }
 
-// users counts the connections of each user.
+// users counts the connections of each user: of each id, and without one of each name.
 func users(members []Member) []User {
-	counts := map[string]int{}
+	slices.SortStableFunc(members, func(a, b Member) int { return a.JoinedAt.Compare(b.JoinedAt) })
+	type key struct{ id, name string } // just one of them
+	counts := map[key]User{}
 	for _, m := range members {
-		counts[m.User]++
+		k := key{id: m.UserID}
+		if k.id == "" {
+			k.name = m.User
+		}
+		counts[k] = User{Name: m.User, ID: m.UserID, Connections: counts[k].Connections + 1}
 	}
-	list := make([]User, 0, len(counts))
-	for name, n := range counts {
-		list = append(list, User{name, n})
-	}
-	slices.SortFunc(list, func(a, b User) int { return cmp.Compare(a.Name, b.Name) })
-	return list
+	return slices.SortedFunc(maps.Values(counts), func(a, b User) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
 }
 
 // present leaves out the memberships that are void: past their two hours, and not yet removed by the store.
@@ -91,13 +97,13 @@ func (s Service) present(members []Member) []Member {
 // Where connections of one user come at once, the one that joined first announces it: it always finds itself the first, and
 // so a coming is never missed. It may be announced twice where clocks differ or one did not see the other yet.
 func (s Service) announceJoin(ctx context.Context, m, before Member) {
-	if before.ConnectionID != "" && before.User != m.User {
+	if before.ConnectionID != "" && !before.isUser(m) {
 		s.announceLeave(ctx, before)
 	}
-	if m.User == "" || (before.ConnectionID != "" && before.User == m.User) {
+	if m.User == "" || (before.ConnectionID != "" && before.isUser(m)) {
 		return
 	}
-	s.announce(ctx, Presence{Room: m.Room, User: m.User, Event: Joined}, m.ConnectionID, func(other Member) bool {
+	s.announce(ctx, m, Joined, func(other Member) bool {
 		return other.JoinedAt.Before(m.JoinedAt) || (other.JoinedAt.Equal(m.JoinedAt) && other.ConnectionID < m.ConnectionID)
 	})
 }
@@ -110,34 +116,35 @@ func (s Service) announceLeave(ctx context.Context, gone ...Member) {
 	silent := map[string]bool{} // rooms
 	for _, m := range gone {    // one after the other: each is posted to many at once
 		if m.User != "" && ctx.Err() == nil && !silent[m.Room] {
-			silent[m.Room] = !s.announce(ctx, Presence{Room: m.Room, User: m.User, Event: Left}, m.ConnectionID, func(Member) bool { return true })
+			silent[m.Room] = !s.announce(ctx, m, Left, func(Member) bool { return true })
 		}
 	}
 }
 
-// announce posts a presence to everybody in its room but one connection, unless the room is too large for it, or
+// announce tells everybody in a member's room but the member that it came or went, unless the room is too large for it, or
 // another connection of the user is there of which silencedBy is true. A room of N tells every coming to N, so that its
 // members' comings cost the square of N: the members are read only up to the limit.
 //
 // It is a courtesy: each member is posted to once, and whoever misses it finds out when it asks for the members. Above all it
 // does not wait for connections that are in their own $connect, which may be waiting for this one. False says that nothing is
 // announced in this room.
-func (s Service) announce(ctx context.Context, p Presence, butTo string, silencedBy func(other Member) bool) bool {
+func (s Service) announce(ctx context.Context, who Member, event PresenceEvent, silencedBy func(other Member) bool) bool {
 	if s.PresenceLimit == 0 {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, presenceBudget)
 	defer cancel()
-	members, err := s.Roster.Members(ctx, p.Room, s.PresenceLimit+1)
+	members, err := s.Roster.Members(ctx, who.Room, s.PresenceLimit+1)
 	if err != nil || len(members) > s.PresenceLimit {
 		return false
 	}
-	to := slices.DeleteFunc(s.present(members), func(m Member) bool { return m.ConnectionID == butTo })
-	if slices.ContainsFunc(to, func(m Member) bool { return m.User == p.User && silencedBy(m) }) {
+	to := slices.DeleteFunc(s.present(members), func(m Member) bool { return m.ConnectionID == who.ConnectionID })
+	if slices.ContainsFunc(to, func(m Member) bool { return m.isUser(who) && silencedBy(m) }) {
 		return true
 	}
 	errs := make([]error, len(to))
-	frame, at := s.Encoder.Presence(p), s.Now()
+	frame := s.Encoder.Presence(Presence{Room: who.Room, User: who.User, UserID: who.UserID, Event: event})
+	at := s.Now()
 	forEach(s.Workers, len(to), func(i int) { errs[i] = s.Poster.Post(ctx, to[i].ConnectionID, frame) })
 	var gone []Member
 	for i, m := range to {

@@ -69,7 +69,7 @@ func TestAUserComesOnceAndGoesOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("the other is closed", "bob left r")
-	if err := s.Connect(t.Context(), "c1", "r", "cat", time.Time{}); err != nil {
+	if err := s.Connect(t.Context(), chat.Member{ConnectionID: "c1", Room: "r", User: "cat"}); err != nil {
 		t.Fatal(err)
 	}
 	expect("cat connects", "cat joined r")
@@ -155,7 +155,7 @@ func TestAnAnnouncementIsACourtesy(t *testing.T) {
 		t.Errorf("left are %v, want %v", got, want)
 	}
 	w.membersErr = fmt.Errorf("broken")
-	if err := s.Connect(t.Context(), "b", "", "bob", time.Time{}); err != nil {
+	if err := s.Connect(t.Context(), chat.Member{ConnectionID: "b", User: "bob"}); err != nil {
 		t.Error(err)
 	}
 }
@@ -181,7 +181,9 @@ func TestComingsAndGoingsAreNeverMissed(t *testing.T) {
 			return w.seen("watcher")
 		}
 		for range rapid.IntRange(1, 5).Draw(r, "rounds") {
-			came := all(func(id string) error { return s.Connect(context.Background(), id, "r", "ann", time.Time{}) })
+			came := all(func(id string) error {
+				return s.Connect(context.Background(), chat.Member{ConnectionID: id, Room: "r", User: "ann"})
+			})
 			if len(came) == 0 || slices.Contains(came, "ann left r") {
 				r.Fatalf("%d came, and the room was told %q", connections, came)
 			}

@@ -23,7 +23,7 @@ import (
 // Buckets. A room is a bucket in each of the first two.
 const (
 	messagesBucket = "messages" // room → index as 8 bytes, big endian → message as JSON; the bucket's sequence is the tail
-	idsBucket      = "ids"      // room → user, 0 byte, message id → index as 8 bytes
+	idsBucket      = "ids"      // room → idKey of the message → index as 8 bytes
 	pingBucket     = "ping"     // the fixed row that Ping writes
 )
 
@@ -116,6 +116,7 @@ func (l *Log) Close() error { return l.db.Close() }
 // record is a message as it is kept. Its room is the bucket's name, its index the key.
 type record struct {
 	User     string `json:"user_name"`
+	UserID   string `json:"user_id,omitempty"`
 	Content  string `json:"content"`
 	CreateAt int64  `json:"create_at"`
 	ID       string `json:"message_id,omitempty"`
@@ -133,32 +134,56 @@ func (l *Log) Append(_ context.Context, m chat.Message) (stored chat.Message, re
 		if err != nil {
 			return err
 		}
-		idKey := []byte(m.User + "\x00" + m.ID)
 		if m.ID != "" {
-			if key := ids.Get(idKey); key != nil {
-				stored, err = decode(m.Room, key, room.Get(key))
-				repeat = true
+			if stored, repeat, err = storedBefore(ids, room, m); err != nil || repeat {
 				return err
 			}
+			stored = m
 		}
 		index, err := room.NextSequence()
 		if err != nil {
 			return err
 		}
 		stored.Index = int64(index)
-		value, err := json.Marshal(record{User: m.User, Content: m.Content, CreateAt: m.CreateAt, ID: m.ID})
+		value, err := json.Marshal(record{User: m.User, UserID: m.UserID, Content: m.Content, CreateAt: m.CreateAt, ID: m.ID})
 		if err != nil {
 			return err
 		}
 		if err := room.Put(key(stored.Index), value); err != nil || m.ID == "" {
 			return err
 		}
-		return ids.Put(idKey, key(stored.Index))
+		return ids.Put(idKey(m), key(stored.Index))
 	})
 	if err != nil {
 		return chat.Message{}, false, fmt.Errorf("append to room %q: %w", m.Room, err)
 	}
 	return stored, repeat, nil
+}
+
+// storedBefore looks for the message that a repeat is of: under its sender's id, and then under the sender's name, as
+// messages without ids are kept.
+func storedBefore(ids, room *bolt.Bucket, m chat.Message) (stored chat.Message, repeat bool, err error) {
+	if at := ids.Get(idKey(m)); at != nil {
+		stored, err = decode(m.Room, at, room.Get(at))
+		return stored, true, err
+	}
+	older := m
+	older.UserID = ""
+	at := ids.Get(idKey(older))
+	if at == nil {
+		return chat.Message{}, false, nil
+	}
+	stored, err = decode(m.Room, at, room.Get(at))
+	return stored, stored.IsFromBeforeIDs(m), err
+}
+
+// idKey is the key of a message in the bucket of ids. No name and no message id has a 0 byte, and no name is empty: so the
+// keys of ids, which may have such bytes, and those of names are all different.
+func idKey(m chat.Message) []byte {
+	if m.UserID == "" {
+		return []byte(m.User + "\x00" + m.ID)
+	}
+	return []byte("\x00" + m.UserID + "\x00" + m.ID)
 }
 
 // Read returns messages of a room; see chat.Log.
@@ -222,5 +247,6 @@ func decode(room string, key, value []byte) (chat.Message, error) {
 	if err := json.Unmarshal(value, &r); err != nil {
 		return chat.Message{}, fmt.Errorf("message %d: %w", index, err)
 	}
-	return chat.Message{Room: room, Index: index, User: r.User, Content: r.Content, CreateAt: r.CreateAt, ID: r.ID}, nil
+	return chat.Message{Room: room, Index: index, User: r.User, UserID: r.UserID, Content: r.Content,
+		CreateAt: r.CreateAt, ID: r.ID}, nil
 }
