@@ -48,7 +48,7 @@ func newFunction(scope constructs.Construct, s settings, t tables, root string) 
 	environment[config.ActionsPerSecond] = jsii.String(strconv.Itoa(s.actionsPerSecond))
 	for name, value := range map[string]string{
 		config.AuthIssuer: s.authIssuer, config.AuthAudience: s.authAudience, config.AuthJWKSURL: s.authJwksURL,
-		config.AuthNameClaim: s.authNameClaim, config.AuthRoomsClaim: s.authRoomsClaim,
+		config.AuthIDClaim: s.authIDClaim, config.AuthNameClaim: s.authNameClaim, config.AuthRoomsClaim: s.authRoomsClaim,
 	} {
 		if value != "" {
 			environment[name] = jsii.String(value)

@@ -27,6 +27,7 @@ type settings struct {
 	authIssuer           string   // an OpenID Connect provider; "" lets everybody in
 	authAudience         string   // what its tokens must be meant for
 	authJwksURL          string   // of its keys, where discovery does not serve
+	authIDClaim          string   // the claim that says who somebody is
 	authNameClaim        string   // the claim with the display name
 	authRoomsClaim       string   // the claim with the rooms that a token allows; "" for every room
 	messagesTable        string   // one that is there already, to be used in place of the stack's own; "" for that
@@ -60,6 +61,7 @@ func readSettings(context func(name string) any) (settings, error) {
 		authIssuer:           r.provider("authIssuer"),
 		authAudience:         r.text("authAudience", "", `^[!-~]{1,256}$`, "must be 1 to 256 characters without blanks"),
 		authJwksURL:          r.provider("authJwksUrl"),
+		authIDClaim:          r.text("authIdClaim", "", claimPattern, claimRule),
 		authNameClaim:        r.text("authNameClaim", "", claimPattern, claimRule),
 		authRoomsClaim:       r.text("authRoomsClaim", "", claimPattern, claimRule),
 		messagesTable:        r.text("messagesTable", "", tablePattern, "must be the name of a table"),
@@ -83,8 +85,8 @@ func readSettings(context func(name string) any) (settings, error) {
 	if (s.authIssuer == "") != (s.authAudience == "") {
 		r.wrong = append(r.wrong, "authIssuer and authAudience need each other: give both, or neither")
 	}
-	if s.authIssuer == "" && s.authJwksURL+s.authNameClaim+s.authRoomsClaim != "" {
-		r.wrong = append(r.wrong, "authJwksUrl, authNameClaim and authRoomsClaim say how tokens are read: give authIssuer too")
+	if s.authIssuer == "" && s.authJwksURL+s.authIDClaim+s.authNameClaim+s.authRoomsClaim != "" {
+		r.wrong = append(r.wrong, "authJwksUrl, authIdClaim, authNameClaim and authRoomsClaim say how tokens are read: give authIssuer too")
 	}
 	if len(r.wrong) > 0 {
 		return settings{}, fmt.Errorf("context: %s", strings.Join(r.wrong, "; "))

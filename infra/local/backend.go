@@ -119,6 +119,7 @@ func inProcess(o options, endpoint string, service chat.Service, closeStore func
 		Poster:         stages.Poster,
 		AllowedOrigins: o.allowedOrigins,
 		Auth:           o.auth.on(),
+		IDClaim:        o.auth.idClaim,
 		WebSocketURL:   "/" + stage,
 		Logger:         o.logger,
 		Meter:          telemetry.New("local"),

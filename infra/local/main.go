@@ -68,6 +68,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	flags.StringVar(&o.auth.issuer, "auth-issuer", "", "the `URL` of an OpenID Connect provider: only who has a token of it is let in")
 	flags.StringVar(&o.auth.audience, "auth-audience", "", "the `AUDIENCE` that tokens must be meant for")
 	flags.StringVar(&o.auth.jwksURL, "auth-jwks-url", "", "the `URL` of the provider's keys, where its discovery document does not say it")
+	flags.StringVar(&o.auth.idClaim, "auth-id-claim", "",
+		"the `CLAIM` that says who somebody is, which all see (default \""+auth.DefaultIDClaim+"\")")
 	flags.StringVar(&o.auth.nameClaim, "auth-name-claim", "", "the `CLAIM` with the display name (default \""+auth.DefaultNameClaim+"\")")
 	flags.StringVar(&o.auth.roomsClaim, "auth-rooms-claim", "", "the `CLAIM` with the rooms that a token allows; without it, a token allows every room")
 	flags.IntVar(&o.requestsPerSecond, "requests-per-second", 0, "an account's quota of `N` messages and posts a second, as API Gateway has one; none by default")

@@ -185,13 +185,14 @@ func (s *socket) read() {
 				Room     string `json:"room_name"`
 				Index    int64  `json:"index"`
 				User     string `json:"user_name"`
+				UserID   string `json:"user_id"`
 				Content  string `json:"content"`
 				CreateAt int64  `json:"create_at"`
 				ID       string `json:"message_id"`
 			}
-			Presence json.RawMessage
+			Presence, Members json.RawMessage
 		}
-		if json.Unmarshal(b, &frame) == nil && frame.Presence != nil {
+		if json.Unmarshal(b, &frame) == nil && (frame.Presence != nil || frame.Members != nil) {
 			continue
 		}
 		if len(frame.Messages) == 0 {

@@ -22,7 +22,7 @@ const (
 
 // signIn says who vouches for people; its zero value lets everybody in.
 type signIn struct {
-	issuer, audience, jwksURL, nameClaim, roomsClaim string
+	issuer, audience, jwksURL, idClaim, nameClaim, roomsClaim string
 
 	now func() time.Time // of the authorizer in this process; nil for this machine's clock
 }
@@ -33,8 +33,8 @@ func (s signIn) check(demo bool) error {
 		return errors.New("-demo-users brings its own provider: leave -auth-issuer, -auth-audience and -auth-jwks-url out")
 	case (s.issuer == "") != (s.audience == ""):
 		return errors.New("-auth-issuer and -auth-audience need each other: give both, or neither")
-	case s.issuer == "" && !demo && s.jwksURL+s.nameClaim+s.roomsClaim != "":
-		return errors.New("-auth-jwks-url, -auth-name-claim and -auth-rooms-claim say how tokens are read: give -auth-issuer too")
+	case s.issuer == "" && !demo && s.jwksURL+s.idClaim+s.nameClaim+s.roomsClaim != "":
+		return errors.New("-auth-jwks-url, -auth-id-claim, -auth-name-claim and -auth-rooms-claim say how tokens are read: give -auth-issuer too")
 	}
 	if err := config.CheckProviderURL(s.issuer); s.issuer != "" && err != nil {
 		return fmt.Errorf("-auth-issuer %q %w", s.issuer, err)
@@ -52,7 +52,7 @@ func (s signIn) on() bool { return s.issuer != "" }
 func (s signIn) environment() (env []string) {
 	for name, value := range map[string]string{
 		config.AuthIssuer: s.issuer, config.AuthAudience: s.audience, config.AuthJWKSURL: s.jwksURL,
-		config.AuthNameClaim: s.nameClaim, config.AuthRoomsClaim: s.roomsClaim,
+		config.AuthIDClaim: s.idClaim, config.AuthNameClaim: s.nameClaim, config.AuthRoomsClaim: s.roomsClaim,
 	} {
 		if value != "" {
 			env = append(env, name+"="+value)
@@ -63,8 +63,8 @@ func (s signIn) environment() (env []string) {
 
 // authorizer is the authorizer that Lambda would run, in this process.
 func (s signIn) authorizer(logger *slog.Logger) (*auth.Authorizer, error) {
-	return auth.New(auth.Config{Issuer: s.issuer, Audience: s.audience, JWKSURL: s.jwksURL, NameClaim: s.nameClaim,
-		RoomsClaim: s.roomsClaim, Now: s.now, Logger: logger})
+	return auth.New(auth.Config{Issuer: s.issuer, Audience: s.audience, JWKSURL: s.jwksURL, IDClaim: s.idClaim,
+		NameClaim: s.nameClaim, RoomsClaim: s.roomsClaim, Now: s.now, Logger: logger})
 }
 
 // newDemo makes the demonstration provider for a server that clients on this machine reach at addr, HOST:PORT, and how to

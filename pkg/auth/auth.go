@@ -6,6 +6,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,11 +30,16 @@ const IdentitySource = "route.request.header.Sec-WebSocket-Protocol"
 // (https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims).
 const DefaultNameClaim = "name"
 
+// DefaultIDClaim is the claim that says who somebody is, where none is configured: the provider gives it to one user only,
+// and to no other one ever (https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
+const DefaultIDClaim = "sub"
+
 // Config is what an Authorizer needs.
 type Config struct {
 	Issuer     string // the provider, as tokens and its discovery document name it. Required
 	Audience   string // what tokens must be meant for. Required
 	JWKSURL    string // of the provider's keys; "" where discovery finds it
+	IDClaim    string // the claim that says who somebody is; "" for DefaultIDClaim
 	NameClaim  string // the claim with the display name; "" for DefaultNameClaim
 	RoomsClaim string // the claim with the rooms that a token allows; "" where every token allows every room
 
@@ -58,6 +64,7 @@ func New(c Config) (*Authorizer, error) {
 	if c.NameClaim == "" {
 		c.NameClaim = DefaultNameClaim
 	}
+	c.IDClaim = cmp.Or(c.IDClaim, DefaultIDClaim)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -155,7 +162,7 @@ func (a *Authorizer) admit(ctx context.Context, r request) ([]byte, error) {
 	}
 	answer, err := json.Marshal(result{PrincipalID: claims.subject, Policy: decide("Allow", r.MethodARN), Context: grant.context()})
 	if err == nil && len(answer) > maxResultBytes {
-		return nil, refuse(ReasonClaims, "its subject, name and rooms make %d bytes, more than %d; patterns such as team-* are shorter", len(answer), maxResultBytes)
+		return nil, refuse(ReasonClaims, "its subject, id, name and rooms make %d bytes, more than %d; patterns such as team-* are shorter", len(answer), maxResultBytes)
 	}
 	return answer, err
 }
@@ -191,7 +198,13 @@ func tokenOf(headers map[string][]string) (string, error) {
 
 // grant reads the configured claims.
 func (a *Authorizer) grant(c claims) (Grant, error) {
-	g := Grant{Expires: c.expires}
+	g := Grant{IDClaim: a.config.IDClaim, Expires: c.expires}
+	if err := json.Unmarshal(c.all[a.config.IDClaim], &g.ID); err != nil {
+		return g, refuse(ReasonClaims, "the claim %s is not a string", a.config.IDClaim)
+	}
+	if err := checkID(g.ID); err != nil {
+		return g, refuse(ReasonClaims, "the claim %s is no user's id: %v", a.config.IDClaim, err)
+	}
 	if err := json.Unmarshal(c.all[a.config.NameClaim], &g.User); err != nil {
 		return g, refuse(ReasonClaims, "the claim %s is not a string", a.config.NameClaim)
 	}

@@ -14,11 +14,32 @@ import (
 )
 
 // Grant is what a token allows: who somebody is, which rooms they may use, and until when. Names and patterns are in
-// their canonical form, both in a grant that the authorizer makes and in one out of an event.
+// their canonical form, both in a grant that the authorizer makes and in one out of an event. An id has no other form than
+// the one that it came in.
 type Grant struct {
-	User    string
+	ID      string   // tells users apart: 1 to MaxIDBytes bytes, of any characters
+	IDClaim string   // the claim that it is from
+	User    string   // the display name
 	Rooms   []string // names, and patterns that end with *, as team-*; * alone is every room
 	Expires time.Time
+}
+
+// MaxIDBytes is how long a user's id may be, which is how long a subject may be
+// (https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
+const MaxIDBytes = 255
+
+// checkID refuses what cannot tell users apart. Half a surrogate pair and bytes that are no UTF-8 are decoded as U+FFFD, all
+// as the same: two users would be one.
+func checkID(id string) error {
+	switch {
+	case id == "":
+		return errors.New("it is empty")
+	case len(id) > MaxIDBytes:
+		return fmt.Errorf("it has %d bytes, more than %d", len(id), MaxIDBytes)
+	case strings.ContainsRune(id, utf8.RuneError):
+		return errors.New("it is not valid Unicode, or has the character U+FFFD")
+	}
+	return nil
 }
 
 // canonical returns the grant with its name and its patterns in their canonical form. The error says why the user can
@@ -32,21 +53,29 @@ func (g Grant) canonical() (Grant, error) {
 	for i, pattern := range g.Rooms {
 		rooms[i] = chat.CanonicalPattern(pattern)
 	}
-	return Grant{User: user, Rooms: rooms, Expires: g.Expires}, err
+	g.User, g.Rooms = user, rooms
+	return g, err
 }
 
 // The names of a grant's parts in an authorizer's context, whose values are strings
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html).
 const (
-	contextUser    = "user"    // as JSON
-	contextRooms   = "rooms"   // as a JSON list
-	contextExpires = "expires" // seconds since the epoch
+	contextID      = "user_id"  // as JSON
+	contextIDClaim = "id_claim" // as it is
+	contextUser    = "user"     // as JSON
+	contextRooms   = "rooms"    // as a JSON list
+	contextExpires = "expires"  // seconds since the epoch
+
+	// contextSubject is the token's subject, which API Gateway adds as it is.
+	contextSubject = "principalId"
 )
 
 // context is the grant on its way to the handlers. What is not ASCII is escaped: API Gateway does not say what becomes
 // of it, and two names that became one would be a hole.
 func (g Grant) context() map[string]string {
 	return map[string]string{
+		contextID:      asciiJSON(g.ID),
+		contextIDClaim: g.IDClaim,
 		contextUser:    asciiJSON(g.User),
 		contextRooms:   asciiJSON(g.Rooms),
 		contextExpires: strconv.FormatInt(g.Expires.Unix(), 10),
@@ -72,7 +101,7 @@ func asciiJSON(v any) string {
 }
 
 // FromContext reads the grant in requestContext.authorizer of an event. Without every part of one, nobody has been let
-// in.
+// in. But a grant with no id is from before grants had one: the id is the subject then.
 func FromContext(context map[string]any) (g Grant, err error) {
 	user, _ := context[contextUser].(string)
 	rooms, _ := context[contextRooms].(string)
@@ -82,10 +111,26 @@ func FromContext(context map[string]any) (g Grant, err error) {
 		return Grant{}, errors.New("the event has no grant: is the authorizer attached to $connect?")
 	}
 	g.Expires = time.Unix(seconds, 0)
+	if g.ID, g.IDClaim, err = idOf(context); err != nil {
+		return Grant{}, fmt.Errorf("the event's grant has no user's id: %w", err)
+	}
 	if g, err = g.canonical(); err != nil {
 		return Grant{}, fmt.Errorf("the event's grant names nobody: %w", err)
 	}
 	return g, nil
+}
+
+// idOf reads a user's id, and the claim that it is from.
+func idOf(context map[string]any) (id, claim string, err error) {
+	raw, ok := context[contextID]
+	if !ok {
+		id, _ = context[contextSubject].(string)
+		return id, DefaultIDClaim, checkID(id)
+	}
+	text, _ := raw.(string)
+	claim, _ = context[contextIDClaim].(string)
+	err = json.Unmarshal([]byte(text), &id)
+	return id, claim, errors.Join(err, checkID(id))
 }
 
 // Allows tells whether the grant covers a room, whose name must be in its canonical form.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,7 +20,7 @@ import (
 // allows tells whether a token with these patterns allows a room, both in any form.
 func allows(t *testing.T, rooms []string, room string) bool {
 	t.Helper()
-	grant, err := auth.FromContext(map[string]any{"user": `"ann"`, "expires": "1", "rooms": jsonOf(t, rooms)})
+	grant, err := auth.FromContext(map[string]any{"principalId": "u1", "user": `"ann"`, "expires": "1", "rooms": jsonOf(t, rooms)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,9 +120,109 @@ func TestAContextThatIsNoGrantIsRefused(t *testing.T) {
 		{"user": `"a\u202eb"`, "expires": "1", "rooms": `["*"]`},
 		{"user": `"` + strings.Repeat(`\u0958`, 42) + `"`, "expires": "1", "rooms": `["*"]`},
 	} {
+		if context != nil {
+			context["principalId"] = "u1" // API Gateway adds it in any case
+		}
 		if g, err := auth.FromContext(context); err == nil {
 			t.Errorf("%v gives %+v", context, g)
 		}
+	}
+}
+
+// The id of a grant is told apart from every other one. A grant from before there were ids has the subject in its place.
+func TestTheIDOfAGrant(t *testing.T) {
+	long := strings.Repeat("i", auth.MaxIDBytes)
+	for _, tc := range []struct {
+		context   map[string]any
+		id, claim string // "" for a refusal
+	}{
+		{map[string]any{"principalId": "u1"}, "u1", "sub"},
+		{map[string]any{"principalId": "u1", "user_id": `"u1"`, "id_claim": "sub"}, "u1", "sub"},
+		{map[string]any{"principalId": "u1", "user_id": `"p1"`, "id_claim": "profile"}, "p1", "profile"},
+		{map[string]any{"principalId": long}, long, "sub"},
+		{map[string]any{"principalId": "u1", "user_id": `" U\u0000e\u0301 "`, "id_claim": "sub"}, " U\x00e\u0301 ", "sub"},
+		{map[string]any{}, "", ""},
+		{map[string]any{"principalId": ""}, "", ""},
+		{map[string]any{"principalId": 7.0}, "", ""},
+		{map[string]any{"principalId": long + "i"}, "", ""},
+		{map[string]any{"principalId": "a\ufffd"}, "", ""},
+		{map[string]any{"principalId": "u1", "user_id": `""`, "id_claim": "sub"}, "", ""},
+		{map[string]any{"principalId": "u1", "user_id": `null`, "id_claim": "sub"}, "", ""},
+		{map[string]any{"principalId": "u1", "user_id": `u1`, "id_claim": "sub"}, "", ""},
+		{map[string]any{"principalId": "u1", "user_id": 1.0, "id_claim": "sub"}, "", ""},
+		{map[string]any{"principalId": "u1", "user_id": nil, "id_claim": "sub"}, "", ""},
+		{map[string]any{"principalId": "u1", "user_id": jsonOf(t, long+"i"), "id_claim": "sub"}, "", ""},
+		{map[string]any{"principalId": "u1", "user_id": `"a\ud800"`, "id_claim": "sub"}, "", ""},
+	} {
+		tc.context["user"], tc.context["expires"], tc.context["rooms"] = `"ann"`, "1", `["*"]`
+		g, err := auth.FromContext(tc.context)
+		if g.ID != tc.id || g.IDClaim != tc.claim || (err != nil) != (tc.id == "") {
+			t.Errorf("%v gives %+v, %v; want %q of %q", tc.context, g, err, tc.id, tc.claim)
+		}
+	}
+}
+
+// The id is the subject's, or another claim's where one is configured, byte for byte. What cannot tell users apart lets
+// nobody in.
+func TestTheIDIsOfTheClaim(t *testing.T) {
+	for claim, more := range map[string]map[string]any{
+		"sub": {}, "https://chat.example.com/id": {"sub": strings.Repeat("s", 300)},
+	} {
+		a, issuer := newDoorWith(t, auth.Config{IDClaim: claim, Logger: slog.New(slog.DiscardHandler)})
+		for _, tc := range []struct {
+			id any // a json.RawMessage is put as it is
+			ok bool
+		}{
+			{"auth0|5f7c8ec7c33c6c004bbafe82", true},
+			{" U ", true},
+			{"e\u0301", true},
+			{"\u00e9", true},
+			{"\x00\u202e\U0001f600", true},
+			{strings.Repeat("i", 255), true},
+			{strings.Repeat("\x01", 255), true},
+			{strings.Repeat("\u00e9", 127), true},
+			{strings.Repeat("i", 256), false},
+			{strings.Repeat("\u00e9", 128), false},
+			{"", false},
+			{nil, false},
+			{7, false},
+			{true, false},
+			{[]string{"a"}, false},
+			{json.RawMessage(`"a\ud800"`), false},
+			{json.RawMessage(`"a\udc00b"`), false},
+			{"a\ufffd", false},
+		} {
+			claims := maps.Clone(more)
+			claims[claim], claims["rooms"] = tc.id, []string{"*"}
+			token, err := issuer.Token("ann", time.Hour, claims)
+			if err != nil {
+				t.Fatal(err)
+			}
+			effect, context := ask(t, a, "chat, "+token)
+			if !tc.ok {
+				if effect != "Deny" {
+					t.Errorf("%s %q: %s", claim, tc.id, effect)
+				}
+				continue
+			}
+			for name, value := range context {
+				if strings.ContainsFunc(value.(string), func(r rune) bool { return r < ' ' || r > '~' }) {
+					t.Errorf("%s is %q", name, value)
+				}
+			}
+			if g, err := auth.FromContext(context); err != nil || g.ID != tc.id || g.IDClaim != claim || g.User != "ann" {
+				t.Errorf("%s %q: %s, %+v, %v", claim, tc.id, effect, g, err)
+			}
+		}
+	}
+	// A token without the claim has no id, whatever its subject is.
+	a, issuer := newDoorWith(t, auth.Config{IDClaim: "profile", Logger: slog.New(slog.DiscardHandler)})
+	token, err := issuer.Token("ann", time.Hour, map[string]any{"Profile": "p1", "rooms": []string{"*"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if effect, _ := ask(t, a, "chat, "+token); effect != "Deny" {
+		t.Errorf("without the claim: %s", effect)
 	}
 }
 
@@ -206,7 +308,7 @@ func TestAGrantIsCanonical(t *testing.T) {
 		if err != nil || effect != "Allow" || granted.user != user || !slices.Equal(granted.rooms, want) {
 			t.Errorf("%+q: %s, %+q, %v", given, effect, granted, err)
 		}
-		older := map[string]any{"expires": "1", "user": jsonOf(t, given), "rooms": jsonOf(t, rooms)}
+		older := map[string]any{"principalId": "u1", "expires": "1", "user": jsonOf(t, given), "rooms": jsonOf(t, rooms)}
 		if g, err := auth.FromContext(older); err != nil || g.User != user || !slices.Equal(g.Rooms, want) {
 			t.Errorf("an older grant of %+q: %+q, %v", given, g, err)
 		}

@@ -10,10 +10,20 @@ import (
 type Member struct {
 	Room         string
 	ConnectionID string
-	User         string    // "" where the connection gave no name
+	User         string    // the name; "" where the connection gave none
+	UserID       string    // of the user who has signed in; "" in the open chat, and in rows from before there were ids
 	ConnectedAt  time.Time // when the connection was made
 	JoinedAt     time.Time // when it joined the room
 	ExpiresAt    time.Time // when API Gateway must have closed the connection; the row is void from then on
+}
+
+// isUser tells whether two memberships are of one user. Ids decide it. A row without one is from the open chat, or from
+// before there were ids: then the names do.
+func (m Member) isUser(other Member) bool {
+	if m.UserID == "" || other.UserID == "" {
+		return m.User == other.User
+	}
+	return m.UserID == other.UserID
 }
 
 // ConnectionLife is how long a membership counts: API Gateway closes every connection after two hours

@@ -56,11 +56,22 @@ func (w *world) Members(a chat.Attendance, _ int) [][]byte {
 	if a.OverLimit {
 		return [][]byte{fmt.Appendf(nil, "%s over", a.Room)}
 	}
-	return [][]byte{fmt.Appendf(nil, "%s %v%s", a.Room, a.Users, a.Ref)}
+	users := make([]string, len(a.Users))
+	for i, u := range a.Users {
+		users[i] = fmt.Sprintf("{%s %d}", nameAndID(u.Name, u.ID), u.Connections)
+	}
+	return [][]byte{fmt.Appendf(nil, "%s %v%s", a.Room, users, a.Ref)}
+}
+
+func nameAndID(name, id string) string {
+	if id == "" {
+		return name
+	}
+	return name + "=" + id
 }
 
 func (w *world) Presence(p chat.Presence) []byte {
-	return fmt.Appendf(nil, "%s %s %s%s%s", p.User, p.Event, p.Room, p.Ref, partOf(p.Part))
+	return fmt.Appendf(nil, "%s %s %s%s%s", nameAndID(p.User, p.UserID), p.Event, p.Room, p.Ref, partOf(p.Part))
 }
 
 func partOf(follows bool) string {
@@ -86,7 +97,7 @@ func (w *world) Append(_ context.Context, m chat.Message) (chat.Message, bool, e
 		return chat.Message{}, false, w.appendErr
 	}
 	for _, old := range w.log {
-		if m.ID != "" && old.ID == m.ID && old.User == m.User && old.Room == m.Room {
+		if m.ID != "" && old.ID == m.ID && old.User == m.User && old.UserID == m.UserID && old.Room == m.Room {
 			return old, true, nil
 		}
 	}

@@ -4,21 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
-// Connect makes a new connection a member of a room. An empty room is none: the connection may join one later. The
-// membership ends at the given time at the latest; the zero time is no bound.
-func (s Service) Connect(ctx context.Context, connectionID, room, user string, until time.Time) error {
-	if room == "" {
-		return checkOptionalUser(user)
+// Connect makes a new connection a member of a room. An empty room is none: the connection may join one later. The times
+// of the membership are set here; where m.ExpiresAt is set already, it ends then at the latest.
+func (s Service) Connect(ctx context.Context, m Member) error {
+	if m.Room == "" {
+		return checkOptionalUser(m.User)
 	}
+	until := m.ExpiresAt
 	// The time is taken here, not from the event: it marks how long the connection may still be in its own $connect, and
 	// that began long ago where the function had a cold start. Where the store was slow, or the announcement had to wait, the
 	// row is written again, so that it is young when the handshake is answered, and there again if a fan-out has taken the
 	// connection for gone meanwhile.
 	for announced := false; ; announced = true {
-		m := Member{Room: room, ConnectionID: connectionID, User: user, ConnectedAt: s.Now(), ExpiresAt: until}
+		m.ConnectedAt, m.ExpiresAt = s.Now(), until
 		if _, err := s.join(ctx, &m); err != nil {
 			return err
 		}
@@ -74,7 +74,7 @@ func (s Service) answerJoin(ctx context.Context, m Member, ask CatchUp) error {
 	if ask.Ref == "" && !more {
 		return nil
 	}
-	confirmation := Presence{Room: m.Room, User: m.User, Event: Joined, Ref: ask.Ref, Part: more}
+	confirmation := Presence{Room: m.Room, User: m.User, UserID: m.UserID, Event: Joined, Ref: ask.Ref, Part: more}
 	if err := s.Reply(ctx, m.ConnectionID, s.Encoder.Presence(confirmation)); err != nil {
 		return err
 	}
@@ -135,7 +135,8 @@ func (s Service) Leave(ctx context.Context, connectionID, room, ref string) erro
 		return unavailable("The room could not be left. Try again.", err)
 	}
 	if ref != "" {
-		err = s.Reply(ctx, connectionID, s.Encoder.Presence(Presence{Room: room, User: left.User, Event: Left, Ref: ref}))
+		p := Presence{Room: room, User: left.User, UserID: left.UserID, Event: Left, Ref: ref}
+		err = s.Reply(ctx, connectionID, s.Encoder.Presence(p))
 	}
 	s.announceLeave(ctx, left)
 	return err

@@ -7,9 +7,16 @@ type Message struct {
 	Room     string // the room's name, the log's key
 	Index    int64  // 1, 2, 3, … within the room; 0 before it is stored
 	User     string // the sender's name
+	UserID   string // of the sender who had signed in; "" in the open chat, and in messages from before there were ids
 	Content  string
 	CreateAt int64  // whole seconds since the epoch
-	ID       string // the sender's own message_id, stored once per room and user; "" for none
+	ID       string // the sender's own message_id, stored once per room and sender; "" for none
+}
+
+// IsFromBeforeIDs tells whether a stored message, which has the same name and message id as a repeat that has a UserID, is
+// what the repeat is of: it was stored with no UserID, and its content is the same. A name alone proves nothing.
+func (m Message) IsFromBeforeIDs(repeat Message) bool {
+	return m.UserID == "" && m.User == repeat.User && m.Content == repeat.Content
 }
 
 // Log keeps each room's messages.
@@ -17,10 +24,14 @@ type Message struct {
 // Its promise: a room's indexes are 1, 2, 3, … with no gap and no duplicate; a message at n is stored only where n-1
 // was; a stored message is never overwritten. Old messages may expire from the beginning; the count goes on.
 //
+// A sender is known by the UserID, and where there is none by the name.
+//
 // Implementations retry what is worth retrying, inside ctx's deadline, and may return an *Error that says why not.
 type Log interface {
 	// Append stores m as the next message of m.Room and returns it with its Index. Where m.ID is set and was
-	// stored before in m.Room by m.User, it stores nothing and returns that message, with repeat true.
+	// stored before in m.Room by the same sender, it stores nothing and returns that message, with repeat true. A
+	// message that was stored with no UserID is also the same sender's if its name and its content are the same: it may
+	// be from before there were ids.
 	// On an error it is not known whether m was stored, except with CodeRoomBusy: it was not.
 	Append(ctx context.Context, m Message) (stored Message, repeat bool, err error)
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -174,8 +173,8 @@ func TestUseCasesRefuseOtherForms(t *testing.T) {
 		"send to":    func() error { return send(chat.Draft{Room: nfd, User: "u", Content: "c"}) },
 		"send under": func() error { return send(chat.Draft{Room: "r", User: nfd, Content: "c"}) },
 		"history":    func() error { _, err := s.History(ctx, "c", chat.Query{Room: nfd, Limit: 1}); return err },
-		"connect":    func() error { return s.Connect(ctx, "c", nfd, "", time.Time{}) },
-		"connect as": func() error { return s.Connect(ctx, "c", "", nfd, time.Time{}) },
+		"connect":    func() error { return s.Connect(ctx, chat.Member{ConnectionID: "c", Room: nfd}) },
+		"connect as": func() error { return s.Connect(ctx, chat.Member{ConnectionID: "c", User: nfd}) },
 		"join":       func() error { return s.Join(ctx, chat.Member{Room: nfd, ConnectionID: "c"}, chat.CatchUp{}) },
 		"join as":    func() error { return s.Join(ctx, chat.Member{Room: "r", ConnectionID: "c", User: nfd}, chat.CatchUp{}) },
 		"leave":      func() error { return s.Leave(ctx, "c", nfd, "") },

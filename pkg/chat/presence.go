@@ -11,11 +11,12 @@ import (
 
 // Presence says that a user came to a room or went from it.
 type Presence struct {
-	Room  string
-	User  string // "" for a connection that gave no name
-	Event PresenceEvent
-	Ref   string // of the request that this answers; "" in what the others in the room are sent
-	Part  bool   // more frames of the same answer follow
+	Room   string
+	User   string // the name; "" for a connection that gave none
+	UserID string // "" where there is none
+	Event  PresenceEvent
+	Ref    string // of the request that this answers; "" in what the others in the room are sent
+	Part   bool   // more frames of the same answer follow
 }
 
 // PresenceEvent is what a user did.
@@ -29,14 +30,15 @@ const (
 
 // User is somebody in a room.
 type User struct {
-	Name        string // "" for all connections that gave no name
+	Name        string // "" for all connections that gave no name; of several names under one id, the latest
+	ID          string // "" where there is none
 	Connections int    // how many of the user's connections are in the room
 }
 
 // Attendance is who is in a room.
 type Attendance struct {
 	Room      string
-	Users     []User // by name
+	Users     []User // by name, and users of one name by id
 	Version   int64  // of the room's last announcement before the roster was read; 0 where there was none
 	OverLimit bool   // there are too many for a list, which is no longer sent; Users is empty then
 	Ref       string // of the request that this answers
@@ -79,18 +81,21 @@ func (s Service) attendance(ctx context.Context, room string) (a Attendance, err
 	return Attendance{Room: room, Users: users(s.present(members)), Version: announced.Version}, err
 }
 
-// users counts the connections of each user.
+// users counts the connections of each user: of each id, and without one of each name.
 func users(members []Member) []User {
-	counts := map[string]int{}
+	slices.SortStableFunc(members, func(a, b Member) int { return a.JoinedAt.Compare(b.JoinedAt) })
+	type key struct{ id, name string } // just one of them
+	counts := map[key]User{}
 	for _, m := range members {
-		counts[m.User]++
+		k := key{id: m.UserID}
+		if k.id == "" {
+			k.name = m.User
+		}
+		counts[k] = User{Name: m.User, ID: m.UserID, Connections: counts[k].Connections + 1}
 	}
-	list := make([]User, 0, len(counts))
-	for name, n := range counts {
-		list = append(list, User{name, n})
-	}
-	slices.SortFunc(list, func(a, b User) int { return cmp.Compare(a.Name, b.Name) })
-	return list
+	return slices.SortedFunc(maps.Values(counts), func(a, b User) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	})
 }
 
 // present leaves out the memberships that are void: past their two hours, and not yet removed by the store.
@@ -117,7 +122,7 @@ func (s Service) announceJoin(ctx context.Context, m, before Member) {
 	switch {
 	case before.ConnectionID == "":
 		s.announce(ctx, change{room: m.Room, came: m})
-	case before.User != m.User:
+	case !before.isUser(m):
 		s.announce(ctx, change{room: m.Room, came: m, went: []Member{before}})
 	}
 }
@@ -195,10 +200,10 @@ type event struct {
 func (s Service) events(c change, members []Member) (events []event) {
 	add := func(m Member, what PresenceEvent, unless func(other Member) bool) {
 		same := func(other Member) bool {
-			return other.User == m.User && other.ConnectionID != m.ConnectionID && unless(other)
+			return other.isUser(m) && other.ConnectionID != m.ConnectionID && unless(other)
 		}
 		if m.User != "" && !slices.ContainsFunc(members, same) {
-			events = append(events, event{s.Encoder.Presence(Presence{Room: c.room, User: m.User, Event: what}), m.ConnectionID})
+			events = append(events, event{s.Encoder.Presence(Presence{Room: c.room, User: m.User, UserID: m.UserID, Event: what}), m.ConnectionID})
 		}
 	}
 	add(c.came, Joined, func(other Member) bool { return other.JoinedAt.Before(c.came.JoinedAt) })

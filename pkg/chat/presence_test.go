@@ -71,7 +71,7 @@ func TestAUserComesOnceAndGoesOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect("the other is closed", "bob left r")
-		if err := s.Connect(t.Context(), "c1", "r", "cat", time.Time{}); err != nil {
+		if err := s.Connect(t.Context(), chat.Member{ConnectionID: "c1", Room: "r", User: "cat"}); err != nil {
 			t.Fatal(err)
 		}
 		expect("cat connects", "cat joined r")
@@ -190,7 +190,7 @@ func testAnAnnouncementIsACourtesy(t *testing.T) {
 		t.Errorf("left are %v, want %v", got, want)
 	}
 	w.membersErr = fmt.Errorf("broken")
-	if err := s.Connect(t.Context(), "b", "", "bob", time.Time{}); err != nil {
+	if err := s.Connect(t.Context(), chat.Member{ConnectionID: "b", User: "bob"}); err != nil {
 		t.Error(err)
 	}
 }
@@ -235,7 +235,7 @@ func TestWhatFollowsAtOnceIsInTheNextList(t *testing.T) {
 		if got, want := w.seen("w2"), []string{"ann joined r"}; !slices.Equal(got, want) {
 			t.Errorf("a connection with no name is told %q, want %q", got, want)
 		}
-		go func() { _ = s.Connect(t.Context(), "b1", "r", "bob", time.Time{}) }()
+		go func() { _ = s.Connect(t.Context(), chat.Member{ConnectionID: "b1", Room: "r", User: "bob"}) }()
 		time.Sleep(100 * time.Millisecond)
 		join(t, s, "c1", "cat") // bob waits, and will tell of cat as well
 		time.Sleep(time.Second)

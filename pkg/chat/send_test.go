@@ -127,7 +127,7 @@ func TestARowIsYoungWhenConnectReturns(t *testing.T) {
 		s := w.service()
 		slow := &slowRoster{roster: roster{w}, joins: []time.Duration{5 * time.Second, 3 * time.Second, 10 * time.Millisecond}}
 		s.Roster = slow
-		if err := s.Connect(t.Context(), "c", "r", "ann", time.Time{}); err != nil {
+		if err := s.Connect(t.Context(), chat.Member{ConnectionID: "c", Room: "r", User: "ann"}); err != nil {
 			t.Fatal(err)
 		}
 		if age := time.Since(w.members[len(w.members)-1].ConnectedAt); age > time.Second || len(slow.joins) != 0 {

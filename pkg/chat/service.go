@@ -59,7 +59,8 @@ type Frame struct {
 // Draft is a message that somebody wants to send.
 type Draft struct {
 	Room    string
-	User    string
+	User    string // the sender's name
+	UserID  string // of the sender who has signed in; "" in the open chat
 	Content string
 	ID      string // optional: makes sending it again safe
 }
@@ -88,7 +89,7 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 	}
 	began := s.Now()
 	stored, repeat, err := s.Log.Append(ctx, Message{
-		Room: d.Room, User: d.User, Content: d.Content, ID: d.ID, CreateAt: began.Unix(),
+		Room: d.Room, User: d.User, UserID: d.UserID, Content: d.Content, ID: d.ID, CreateAt: began.Unix(),
 	})
 	if err != nil {
 		return Sent{}, unavailable(unconfirmed(d), err)
@@ -143,7 +144,8 @@ func (s Service) checkDraft(d Draft) error {
 	}
 	// Escaping can make an encoded message six times as long as its content, so the frame itself is measured, at the
 	// longest that it can ever be: nothing is stored that could not be sent.
-	longest := Message{Room: d.Room, Index: math.MaxInt64, User: d.User, Content: d.Content, ID: d.ID, CreateAt: math.MaxInt64}
+	longest := Message{Room: d.Room, Index: math.MaxInt64, User: d.User, UserID: d.UserID, Content: d.Content, ID: d.ID,
+		CreateAt: math.MaxInt64}
 	page := Page{Messages: []Message{longest}, More: true, Expired: true, Tail: &longest.Index,
 		Ref: strings.Repeat(`"`, MaxNameBytes), Part: true}
 	if len(s.Encoder.Messages(page)[0].Text) > MaxFrameBytes {

@@ -26,6 +26,7 @@ const (
 	AuthIssuer     = "AUTH_ISSUER"      // an OpenID Connect provider, as its tokens name it; where set, only who has a token is let in
 	AuthAudience   = "AUTH_AUDIENCE"    // what tokens must be meant for; required with AUTH_ISSUER
 	AuthJWKSURL    = "AUTH_JWKS_URL"    // of the provider's keys, where discovery does not serve
+	AuthIDClaim    = "AUTH_ID_CLAIM"    // the claim that says who somebody is, which all see; where unset, auth.DefaultIDClaim
 	AuthNameClaim  = "AUTH_NAME_CLAIM"  // the claim with the display name; where unset, auth.DefaultNameClaim
 	AuthRoomsClaim = "AUTH_ROOMS_CLAIM" // the claim with the rooms that a token allows; where unset, every room
 
@@ -86,6 +87,7 @@ type Config struct {
 	AuthIssuer     string // "" lets everybody in
 	AuthAudience   string
 	AuthJWKSURL    string
+	AuthIDClaim    string
 	AuthNameClaim  string
 	AuthRoomsClaim string
 }
@@ -102,6 +104,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		AuthIssuer:          getenv(AuthIssuer),
 		AuthAudience:        getenv(AuthAudience),
 		AuthJWKSURL:         getenv(AuthJWKSURL),
+		AuthIDClaim:         getenv(AuthIDClaim),
 		AuthNameClaim:       getenv(AuthNameClaim),
 		AuthRoomsClaim:      getenv(AuthRoomsClaim),
 	}
@@ -161,8 +164,8 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	if (c.AuthIssuer == "") != (c.AuthAudience == "") {
 		wrong = append(wrong, AuthIssuer+" and "+AuthAudience+" need each other: set both, or neither")
 	}
-	if c.AuthIssuer == "" && c.AuthJWKSURL+c.AuthNameClaim+c.AuthRoomsClaim != "" {
-		wrong = append(wrong, AuthJWKSURL+", "+AuthNameClaim+" and "+AuthRoomsClaim+" say how tokens are read, and there are none without "+AuthIssuer)
+	if c.AuthIssuer == "" && c.AuthJWKSURL+c.AuthIDClaim+c.AuthNameClaim+c.AuthRoomsClaim != "" {
+		wrong = append(wrong, AuthJWKSURL+", "+AuthIDClaim+", "+AuthNameClaim+" and "+AuthRoomsClaim+" say how tokens are read, and there are none without "+AuthIssuer)
 	}
 	wrong = append(wrong, wrongProvider(c.AuthIssuer, c.AuthJWKSURL, getenv(taskRoot) != "")...)
 	if days := getenv(MessageRetentionDays); days != "" {

@@ -41,7 +41,7 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 	deadline := time.Now().Add(most)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	putID := rand.Text()
+	put := put{Log: l, id: rand.Text()}
 	tail, known := l.tails.get(m.Room)
 	recent := false // the tail is as of this call, not of one before
 	pauses := 0
@@ -54,12 +54,22 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 			recent = true
 		}
 		m.Index = tail + 1
-		result, err := l.put(ctx, m, putID)
+		result, err := put.try(ctx, m)
 		switch {
 		case err != nil:
 			return chat.Message{}, false, err
+		case result.older > 0:
+			stored, found, err := l.get(ctx, m.Room, result.older)
+			if err != nil || found && stored.IsFromBeforeIDs(m) {
+				return stored, err == nil, err
+			}
+			put.passed = true // it is another message, and stays where it is
+			continue
 		case result.repeat:
-			stored, err := l.get(ctx, m.Room, result.index)
+			stored, found, err := l.get(ctx, m.Room, result.index)
+			if err == nil && !found {
+				err = fmt.Errorf("the message that was sent before is not at index %d, where its marker says", result.index)
+			}
 			return stored, true, err
 		case result.index > 0:
 			m.Index = result.index
@@ -102,32 +112,43 @@ func outOfTime(index int64, attempt int, last putResult) error {
 type putResult struct {
 	index    int64 // where the message is stored; 0 for nowhere
 	repeat   bool  // it has been there before: another call stored a message with the same id
+	older    int64 // where a message is that has the same name and id and no UserID; 0 for nowhere
 	conflict bool  // others were at the same rows in that moment, and nothing is known of the index
 }
 
-// put tries to store a message at m.Index.
-func (l *Log) put(ctx context.Context, m chat.Message, putID string) (putResult, error) {
+// put is one call's attempts to store a message.
+type put struct {
+	*Log
+	id     string // by which the call recognises what it has stored
+	passed bool   // the marker under the sender's name is another message's
+}
+
+// try tries to store a message at m.Index.
+func (p put) try(ctx context.Context, m chat.Message) (putResult, error) {
 	row := key(m.Room, m.Index)
 	row[attrUser], row[attrContent], row[attrCreateAt] = text(m.User), text(m.Content), number(m.CreateAt)
-	row[attrPutID] = text(putID)
+	row[attrPutID] = text(p.id)
+	if m.UserID != "" {
+		row[attrUserID] = text(m.UserID)
+	}
 	if m.ID != "" {
 		row[attrMessageID] = text(m.ID)
 	}
-	if l.retention > 0 {
-		row[attrExpiresAt] = number(m.CreateAt + int64(l.retention/time.Second))
+	if p.retention > 0 {
+		row[attrExpiresAt] = number(m.CreateAt + int64(p.retention/time.Second))
 	}
-	if m.ID == "" && l.retention == 0 {
-		return l.putAlone(ctx, row, putID)
+	if m.ID == "" && p.retention == 0 {
+		return p.alone(ctx, row)
 	}
-	return l.putTogether(ctx, m, row, putID)
+	return p.together(ctx, m, row)
 }
 
 // notTaken is the condition of a new row. A failed one returns the row that is there.
 const notTaken = "attribute_not_exists(" + attrRoom + ")"
 
-func (l *Log) putAlone(ctx context.Context, row item, putID string) (putResult, error) {
-	_, err := l.api.PutItem(ctx, &dynamodb.PutItemInput{
-		TableName:                           &l.table,
+func (p put) alone(ctx context.Context, row item) (putResult, error) {
+	_, err := p.api.PutItem(ctx, &dynamodb.PutItemInput{
+		TableName:                           &p.table,
 		Item:                                row,
 		ConditionExpression:                 aws.String(notTaken),
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
@@ -137,7 +158,7 @@ func (l *Log) putAlone(ctx context.Context, row item, putID string) (putResult, 
 	}
 	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
 		// Where the row is this call's own, an earlier try of the SDK's stored it and the answer was lost.
-		if textOf(failed.Item, attrPutID) == putID {
+		if textOf(failed.Item, attrPutID) == p.id {
 			return putResult{index: numberOf(row, attrIndex)}, nil
 		}
 		return putResult{}, nil
@@ -148,38 +169,26 @@ func (l *Log) putAlone(ctx context.Context, row item, putID string) (putResult, 
 	return putResult{}, fmt.Errorf("put a message: %w", err)
 }
 
-// putTogether stores a message with what must be stored with it: the marker of its id, and, where messages expire, the
+// together stores a message with what must be stored with it: the markers of its id, and, where messages expire, the
 // room's last index.
-func (l *Log) putTogether(ctx context.Context, m chat.Message, row item, putID string) (putResult, error) {
+func (p put) together(ctx context.Context, m chat.Message, row item) (putResult, error) {
 	writes := []types.TransactWriteItem{{Put: &types.Put{
-		TableName: &l.table, Item: row, ConditionExpression: aws.String(notTaken),
+		TableName: &p.table, Item: row, ConditionExpression: aws.String(notTaken),
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	}}}
-	marker := -1 // its place in writes
-	if m.ID != "" {
-		marker = len(writes)
-		id := key(markerRoom(m), 0)
-		id[attrStoredAt], id[attrPutID] = number(m.Index), text(putID)
-		if at, ok := row[attrExpiresAt]; ok {
-			id[attrExpiresAt] = at
-		}
-		writes = append(writes, types.TransactWriteItem{Put: &types.Put{
-			TableName: &l.table, Item: id,
-			ConditionExpression:                 aws.String(notTaken + " OR " + attrExpiresAt + " <= :now"),
-			ExpressionAttributeValues:           item{":now": number(time.Now().Unix())},
-			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
-		}})
+	for _, marker := range p.markers(m, numberOf(row, attrExpiresAt)) {
+		writes = append(writes, types.TransactWriteItem{Put: marker})
 	}
-	if l.retention > 0 {
+	if p.retention > 0 {
 		writes = append(writes, types.TransactWriteItem{Update: &types.Update{
-			TableName: &l.table, Key: key(m.Room, 0),
+			TableName: &p.table, Key: key(m.Room, 0),
 			UpdateExpression:          aws.String("SET " + attrLastIndex + " = :index"),
 			ConditionExpression:       aws.String("attribute_not_exists(" + attrLastIndex + ") OR " + attrLastIndex + " < :index"),
 			ExpressionAttributeValues: item{":index": number(m.Index)},
 		}})
 	}
 	// The SDK adds a client request token, by which DynamoDB knows its retries for ten minutes.
-	_, err := l.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
+	_, err := p.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
 	if err == nil {
 		return putResult{index: m.Index}, nil
 	}
@@ -187,24 +196,25 @@ func (l *Log) putTogether(ctx context.Context, m chat.Message, row item, putID s
 	if !ok {
 		return putResult{}, fmt.Errorf("put a message with its id or the room's row: %w", err)
 	}
-	return judge(canceled.CancellationReasons, marker, putID, err)
+	return judge(canceled.CancellationReasons, m, p.id, err)
 }
 
-// judge reads why a transaction was cancelled: a reason for each of its writes, in their order.
-func judge(reasons []types.CancellationReason, marker int, putID string, err error) (putResult, error) {
+// judge reads why a transaction was cancelled: a reason for each of its writes, in their order, with the row that was in
+// the way. m is the message that it would have stored.
+func judge(reasons []types.CancellationReason, m chat.Message, putID string, err error) (putResult, error) {
+	var result putResult
 	taken := false
-	for i, reason := range reasons {
-		// A row that is this call's own was stored by an earlier try whose answer was lost, if at another index than this
-		// one, then there.
-		at := numberOf(reason.Item, attrIndex)
-		if i == marker {
-			at = numberOf(reason.Item, attrStoredAt)
-		}
+	for _, reason := range reasons {
+		at := numberOf(reason.Item, attrStoredAt) // of a marker
 		switch code := aws.ToString(reason.Code); {
 		case textOf(reason.Item, attrPutID) == putID:
-			return putResult{index: at}, nil
-		case code == conditionFailed && i == marker:
+			// A row that is this call's own was stored by an earlier try whose answer was lost, if at another index than
+			// this one, then there.
+			return putResult{index: max(at, numberOf(reason.Item, attrIndex))}, nil
+		case code == conditionFailed && at > 0 && textOf(reason.Item, attrRoom) == markerRoom(m):
 			return putResult{index: at, repeat: true}, nil
+		case code == conditionFailed && at > 0:
+			result.older = at
 		case code == conditionFailed:
 			taken = true
 		case code != "" && code != "None" && code != "TransactionConflict" && code != "ThrottlingError" &&
@@ -212,27 +222,21 @@ func judge(reasons []types.CancellationReason, marker int, putID string, err err
 			return putResult{}, fmt.Errorf("put a message with its id or the room's row: %w", err)
 		}
 	}
-	return putResult{conflict: !taken}, nil
+	result.conflict = !taken
+	return result, nil
 }
 
 // conditionFailed is a cancellation reason's code
 // (https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html).
 const conditionFailed = "ConditionalCheckFailed"
 
-// markerRoom is the partition key of the row that must not exist when a message with an id is stored. No name in it can
-// contain the separator, and no room's name begins as it does.
-func markerRoom(m chat.Message) string { return "#id\x00" + m.Room + "\x00" + m.User + "\x00" + m.ID }
-
-// get returns the message that is stored at an index.
-func (l *Log) get(ctx context.Context, room string, index int64) (chat.Message, error) {
+// get returns the message that is stored at an index, and whether there is one.
+func (l *Log) get(ctx context.Context, room string, index int64) (m chat.Message, found bool, err error) {
 	out, err := l.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.table, Key: key(room, index), ConsistentRead: aws.Bool(true)})
 	if err != nil {
-		return chat.Message{}, fmt.Errorf("get the message that was sent before: %w", err)
+		return chat.Message{}, false, fmt.Errorf("get the message that was sent before: %w", err)
 	}
-	if len(out.Item) == 0 {
-		return chat.Message{}, fmt.Errorf("the message that was sent before is not at index %d, where its marker says", index)
-	}
-	return message(room, out.Item), nil
+	return message(room, out.Item), len(out.Item) > 0, nil
 }
 
 // sleep waits, or returns ctx's error.

@@ -40,12 +40,13 @@ func (c *ownConflict) TransactWriteItems(ctx context.Context, in *dynamodb.Trans
 
 func TestAConflictWithItselfIsNoSecondMessage(t *testing.T) {
 	w := newWorld(t)
-	for _, id := range []string{"", "m"} {
+	for _, sender := range []chat.Message{{User: "ann"}, {User: "ann", ID: "m"}, {User: "ann", UserID: "u1", ID: "m"}} {
 		for _, retention := range []time.Duration{0, time.Hour} {
-			room := fmt.Sprint(t.Name(), id, retention)
+			room := fmt.Sprint(t.Name(), sender, retention)
 			log := dynamo.NewLog(&ownConflict{LogAPI: w.client}, w.rows, retention)
 			for n := int64(1); n <= 3; n++ {
-				m, repeat, err := log.Append(t.Context(), chat.Message{Room: room, User: "ann", Content: fmt.Sprint(n), ID: idOf(id, n), CreateAt: time.Now().Unix()})
+				m, repeat, err := log.Append(t.Context(), chat.Message{Room: room, User: sender.User, UserID: sender.UserID,
+					Content: fmt.Sprint(n), ID: idOf(sender.ID, n), CreateAt: time.Now().Unix()})
 				if err != nil || m.Index != n || repeat {
 					t.Errorf("%s: got %+v, repeat %v, %v", room, m, repeat, err)
 				}

@@ -75,18 +75,20 @@ func TestALostAnswerIsNoSecondMessage(t *testing.T) {
 	w := newWorld(t)
 	for _, tc := range []struct {
 		name      string
-		id        string
+		id, user  string
 		retention time.Duration
 	}{
-		{"no id", "", 0},
-		{"an id", "m1", 0},
-		{"no id, and a retention", "", 24 * time.Hour},
-		{"an id, and a retention", "m1", 24 * time.Hour},
+		{"no id", "", "", 0},
+		{"an id", "m1", "", 0},
+		{"an id, of a user", "m1", "u1", 0},
+		{"no id, and a retention", "", "", 24 * time.Hour},
+		{"an id, and a retention", "m1", "", 24 * time.Hour},
+		{"an id, of a user, and a retention", "m1", "u1", 24 * time.Hour},
 	} {
 		for _, times := range []int{1, 2, 3} {
 			t.Run(fmt.Sprint(tc.name, ", lost ", times, " times"), func(t *testing.T) {
 				s, room := w.service(tc.retention), t.Name()
-				draft := chat.Draft{Room: room, User: "ann", Content: "hi", ID: tc.id}
+				draft := chat.Draft{Room: room, User: "ann", UserID: tc.user, Content: "hi", ID: tc.id}
 				for n := int64(1); n <= 3; n++ {
 					left := times
 					w.network.Begin(func(_ int, op string) dynamolocal.Fault {
@@ -156,6 +158,21 @@ var useCases = []useCase{
 		}
 		return err
 	}, []string{"old"}},
+	{"send with an id, signed in", func(ctx context.Context, s chat.Service, room string) error {
+		_, err := s.Send(ctx, room, chat.Draft{Room: room, User: "ann", UserID: "u1", Content: "new", ID: "new"})
+		return err
+	}, []string{"old", "new"}},
+	{"send again what was stored before ids", func(ctx context.Context, s chat.Service, room string) error {
+		sent, err := s.Send(ctx, room, chat.Draft{Room: room, User: "ann", UserID: "u1", Content: "old", ID: "old"})
+		if err == nil && (sent.Message.Index != 1 || !sent.Repeat) {
+			err = fmt.Errorf("answered with %+v", sent)
+		}
+		return err
+	}, []string{"old"}},
+	{"send another with the id of one from before ids", func(ctx context.Context, s chat.Service, room string) error {
+		_, err := s.Send(ctx, room, chat.Draft{Room: room, User: "ann", UserID: "u1", Content: "new", ID: "old"})
+		return err
+	}, []string{"old", "new"}},
 	{"history", func(ctx context.Context, s chat.Service, room string) error {
 		page, err := s.History(ctx, room, chat.Query{Room: room, Limit: 10})
 		if err == nil && len(page.Messages) != 1 {

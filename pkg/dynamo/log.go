@@ -91,6 +91,7 @@ func message(room string, row item) chat.Message {
 		Room:     room,
 		Index:    numberOf(row, attrIndex),
 		User:     textOf(row, attrUser),
+		UserID:   textOf(row, attrUserID),
 		Content:  textOf(row, attrContent),
 		CreateAt: numberOf(row, attrCreateAt),
 		ID:       textOf(row, attrMessageID),

@@ -275,8 +275,8 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 		{"history of a room never used", history(chat.Query{Room: "unused", Limit: 10}), []string{"Query", "Query", "post"}},
 		{"the first message of a process, with a retention", sendOne(expiring, ""), slices.Concat([]string{"Query", "GetItem", "TransactWriteItems"}, sending)},
 		{"a message, with a retention", sendOne(expiring, ""), slices.Concat([]string{"TransactWriteItems"}, sending)},
-		{"connect with a room", func() error { return s.Connect(t.Context(), "c=", "r", "ann", time.Time{}) }, []string{"PutItem"}},
-		{"connect with none", func() error { return s.Connect(t.Context(), "c=", "", "ann", time.Time{}) }, nil},
+		{"connect with a room", func() error { return s.Connect(t.Context(), chat.Member{ConnectionID: "c=", Room: "r", User: "ann"}) }, []string{"PutItem"}},
+		{"connect with none", func() error { return s.Connect(t.Context(), chat.Member{ConnectionID: "c=", User: "ann"}) }, nil},
 		{"join", func() error {
 			return s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, chat.CatchUp{})
 		}, []string{"PutItem"}},

@@ -46,6 +46,9 @@ func (r *Roster) Join(ctx context.Context, m chat.Member) (before chat.Member, e
 	if m.User != "" {
 		row[attrUser] = text(m.User)
 	}
+	if m.UserID != "" {
+		row[attrUserID] = text(m.UserID)
+	}
 	out, err := r.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &r.table, Item: row, ReturnValues: types.ReturnValueAllOld})
 	if err != nil {
 		return chat.Member{}, fmt.Errorf("put the membership of connection %s: %w", m.ConnectionID, err)
@@ -75,6 +78,7 @@ func memberOf(row item) chat.Member {
 		Room:         textOf(row, attrRoom),
 		ConnectionID: textOf(row, attrConnectionID),
 		User:         textOf(row, attrUser),
+		UserID:       textOf(row, attrUserID),
 		ConnectedAt:  time.UnixMilli(numberOf(row, attrConnectedAt)),
 		JoinedAt:     time.UnixMilli(numberOf(row, attrJoinedAt)),
 		ExpiresAt:    time.Unix(numberOf(row, attrExpiresAt), 0),

@@ -28,6 +28,7 @@ const (
 	attrIndex        = "index"
 	attrMessageID    = "message_id"
 	attrUser         = "user_name"
+	attrUserID       = "user_id" // of the sender, or the member, who had signed in
 	attrContent      = "content"
 	attrCreateAt     = "create_at"    // seconds since the epoch
 	attrConnectedAt  = "connected_at" // milliseconds since the epoch

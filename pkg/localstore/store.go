@@ -20,7 +20,7 @@ import (
 // Buckets. A room is a bucket in each of the first two.
 const (
 	messagesBucket = "messages" // room → index, 8 bytes, big endian → message, see seal; the bucket's sequence is the tail
-	idsBucket      = "ids"      // room → user, 0 byte, message id → index as 8 bytes
+	idsBucket      = "ids"      // room → idKey of the message → index as 8 bytes
 	pingBucket     = "ping"     // the fixed row that Ping writes
 )
 
@@ -44,6 +44,7 @@ var _ chat.Log = (*Log)(nil)
 // record is a message as it is kept. Its room is the bucket's name, its index the key.
 type record struct {
 	User     string `json:"user_name"`
+	UserID   string `json:"user_id,omitempty"`
 	Content  string `json:"content"`
 	CreateAt int64  `json:"create_at"`
 	ID       string `json:"message_id,omitempty"`
@@ -190,6 +191,6 @@ func decode(room string, key, value []byte) (chat.Message, error) {
 		return chat.Message{}, err
 	}
 	return chat.Message{
-		Room: room, Index: indexOf(key), User: r.User, Content: r.Content, CreateAt: r.CreateAt, ID: r.ID,
+		Room: room, Index: indexOf(key), User: r.User, UserID: r.UserID, Content: r.Content, CreateAt: r.CreateAt, ID: r.ID,
 	}, nil
 }

@@ -15,6 +15,7 @@ type message struct {
 	Room     string `json:"room_name"`
 	Index    int64  `json:"index"`
 	User     string `json:"user_name"`
+	UserID   string `json:"user_id,omitempty"`
 	Content  string `json:"content"`
 	CreateAt int64  `json:"create_at"`
 	ID       string `json:"message_id,omitempty"`
@@ -83,6 +84,7 @@ func (Encoder) Members(a chat.Attendance, most int) [][]byte {
 // user is chat.User on the wire.
 type user struct {
 	Name        string `json:"user_name"`
+	ID          string `json:"user_id,omitempty"`
 	Connections int    `json:"connections"`
 }
 
@@ -92,13 +94,14 @@ func (Encoder) Presence(p chat.Presence) []byte {
 		Presence presence `json:"presence"`
 		Part     bool     `json:"part,omitempty"`
 		Ref      string   `json:"ref,omitempty"`
-	}{presence{p.Room, p.User, p.Event}, p.Part && p.Ref != "", p.Ref})
+	}{presence{p.Room, p.User, p.UserID, p.Event}, p.Part && p.Ref != "", p.Ref})
 }
 
 type presence struct {
-	Room  string             `json:"room_name"`
-	User  string             `json:"user_name"`
-	Event chat.PresenceEvent `json:"event"`
+	Room   string             `json:"room_name"`
+	User   string             `json:"user_name"`
+	UserID string             `json:"user_id,omitempty"`
+	Event  chat.PresenceEvent `json:"event"`
 }
 
 // Pong makes a {"pong":…} frame with the time in whole seconds since the epoch.

@@ -138,6 +138,7 @@ func decodeMessages(t testing.TB, frames [][]byte) (page chat.Page) {
 				Room     string `json:"room_name"`
 				Index    int64  `json:"index"`
 				User     string `json:"user_name"`
+				UserID   string `json:"user_id"`
 				Content  string `json:"content"`
 				CreateAt int64  `json:"create_at"`
 				ID       string `json:"message_id"`
@@ -177,6 +178,8 @@ func TestMessagesKeepTheirShape(t *testing.T) {
 		`{"messages":[],"more":true,"expired":true}`: {More: true, Expired: true},
 		`{"messages":[{"room_name":"r","index":1,"user_name":"u","content":"<&> é","create_at":5}]}`: {
 			Messages: []chat.Message{{Room: "r", Index: 1, User: "u", Content: "<&> é", CreateAt: 5}}},
+		`{"messages":[{"room_name":"r","index":1,"user_name":"u","user_id":"<|\u0000","content":"a","create_at":5}]}`: {
+			Messages: []chat.Message{{Room: "r", Index: 1, User: "u", UserID: "<|\x00", Content: "a", CreateAt: 5}}},
 		`{"messages":[{"room_name":"r","index":1,"user_name":"u","content":"a","create_at":5,"message_id":"m"},` +
 			`{"room_name":"r","index":2,"user_name":"u","content":"b","create_at":6}],"expired":true}`: {
 			Expired: true,
@@ -205,7 +208,8 @@ func TestPagesSurviveTheirFrames(t *testing.T) {
 			if rapid.Bool().Draw(r, "large") {
 				content += strings.Repeat(rapid.SampledFrom([]string{"x", "é", `"`}).Draw(r, "letter"), rapid.IntRange(1, 7000).Draw(r, "length"))
 			}
-			page.Messages = append(page.Messages, chat.Message{Room: "r", Index: int64(i + 1), User: "u", Content: content, ID: fmt.Sprint(i)})
+			page.Messages = append(page.Messages, chat.Message{Room: "r", Index: int64(i + 1), User: "u",
+				UserID: rapid.SampledFrom([]string{"", "u1"}).Draw(r, "user"), Content: content, ID: fmt.Sprint(i)})
 		}
 		var frames [][]byte
 		last := int64(0)
@@ -231,7 +235,11 @@ func TestMembersSurviveTheirFrames(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		a := chat.Attendance{Room: rapid.String().Draw(r, "room"), Ref: rapid.SampledFrom([]string{"", "7"}).Draw(r, "ref")}
 		for i := range rapid.IntRange(0, 2000).Draw(r, "users") {
-			a.Users = append(a.Users, chat.User{Name: fmt.Sprint("user<", i, strings.Repeat(`"`, i%120)), Connections: i})
+			u := chat.User{Name: fmt.Sprint("user<", i, strings.Repeat(`"`, i%120)), Connections: i}
+			if i%2 == 0 {
+				u.ID = strings.Repeat("\x01", i%256)
+			}
+			a.Users = append(a.Users, u)
 		}
 		var got chat.Attendance
 		a.Version = rapid.Int64Range(0, 3).Draw(r, "version")
@@ -245,6 +253,7 @@ func TestMembersSurviveTheirFrames(t *testing.T) {
 					Version int64
 					Users   []struct {
 						Name        string `json:"user_name"`
+						ID          string `json:"user_id"`
 						Connections int    `json:"connections"`
 					} `json:"users"`
 				} `json:"members"`
@@ -289,6 +298,8 @@ func TestPresenceAndPongFrames(t *testing.T) {
 		`{"presence":{"room_name":"r","user_name":"u","event":"joined"}}`: e.Presence(p),
 		`{"presence":{"room_name":"r","user_name":"u","event":"joined"},"part":true,"ref":"7"}`: e.Presence(
 			chat.Presence{Room: "r", User: "u", Event: chat.Joined, Ref: "7", Part: true}),
+		`{"presence":{"room_name":"r","user_name":"u","user_id":"auth0|1","event":"left"}}`: e.Presence(
+			chat.Presence{Room: "r", User: "u", UserID: "auth0|1", Event: chat.Left}),
 		`{"pong":{"time":1795515136}}`:           e.Pong(time.Unix(1795515136, 999_999_999), ""),
 		`{"pong":{"time":1795515136},"ref":"7"}`: e.Pong(time.Unix(1795515136, 0), "7"),
 	} {

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,6 +31,10 @@ func (h *Handler) admit(in *invocation) error {
 	if err != nil {
 		in.close = true // it came before there was an authorizer
 		return &chat.Error{Code: chat.CodeForbidden, Message: "this chat is for those who have signed in", Err: err}
+	}
+	if grant.IDClaim != cmp.Or(h.config.IDClaim, auth.DefaultIDClaim) {
+		in.close = true // it came before the claim was chosen, and its id may be none to show
+		return &chat.Error{Code: chat.CodeForbidden, Message: "the chat's sign-in has changed; connect again"}
 	}
 	in.access = access{on: true, grant: grant}
 	if !grant.Expires.After(h.config.Chat.Now()) {
@@ -62,6 +67,9 @@ func (a access) user(given string) (string, error) {
 	}
 	return chat.CanonicalUser(given)
 }
+
+// userID tells the client's user from others; "" without authentication.
+func (a access) userID() string { return a.grant.ID }
 
 // until is when the client's memberships end at the latest; zero where there is no bound.
 func (a access) until() time.Time {

@@ -99,7 +99,9 @@ func connect(ctx context.Context, in *invocation) (string, error) {
 	if in.offersChat() {
 		in.headers = map[string]string{"Sec-WebSocket-Protocol": auth.Subprotocol}
 	}
-	return "Connect successful.", in.chat.Connect(ctx, in.Context.ConnectionID, room, user, in.access.until())
+	return "Connect successful.", in.chat.Connect(ctx, chat.Member{
+		Room: room, ConnectionID: in.Context.ConnectionID, User: user, UserID: in.access.userID(), ExpiresAt: in.access.until(),
+	})
 }
 
 // refusedOrigin returns the origin of the page that opens the connection, where such pages may not. Browsers always send
@@ -172,6 +174,7 @@ func sendMessage(ctx context.Context, in *invocation) (string, error) {
 		return "", err
 	}
 	in.note(draft.Room)
+	draft.UserID = in.access.userID()
 	sent, err := in.chat.Send(ctx, in.Context.ConnectionID, draft)
 	if sent.Message.Index > 0 {
 		in.noteSent(sent)
@@ -262,8 +265,8 @@ func joinRoom(ctx context.Context, in *invocation) (string, error) {
 		return "", err
 	}
 	return "Joined the room.", in.chat.Join(ctx, chat.Member{
-		Room: m.Room, ConnectionID: in.Context.ConnectionID, User: m.User, ConnectedAt: time.UnixMilli(in.Context.ConnectedAt),
-		ExpiresAt: in.access.until(),
+		Room: m.Room, ConnectionID: in.Context.ConnectionID, User: m.User, UserID: in.access.userID(),
+		ConnectedAt: time.UnixMilli(in.Context.ConnectedAt), ExpiresAt: in.access.until(),
 	}, ask)
 }
 

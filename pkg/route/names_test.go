@@ -131,7 +131,7 @@ func TestAccessKnowsOneForm(t *testing.T) {
 	} {
 		rooms, _ := json.Marshal([]string{tc.pattern})
 		grant := map[string]any{
-			"user": `"Rene\u0301"`, "expires": fmt.Sprint(time.Now().Add(time.Hour).Unix()), "rooms": string(rooms),
+			"principalId": "u1", "user": `"Rene\u0301"`, "expires": fmt.Sprint(time.Now().Add(time.Hour).Unix()), "rooms": string(rooms),
 		}
 		for _, action := range route.Actions() {
 			for _, user := range []string{userD, userC} {

@@ -34,6 +34,10 @@ type Config struct {
 	// Auth says that only who has a grant, which an authorizer gave, may do anything.
 	Auth bool
 
+	// IDClaim is the claim that grants must have users' ids from; "" for auth.DefaultIDClaim. A connection with another
+	// one is closed.
+	IDClaim string
+
 	// Authorizer answers the authorizer's events, where this function is that too. Optional.
 	Authorizer Authorizer
 

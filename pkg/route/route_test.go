@@ -463,16 +463,16 @@ func TestWithoutAGrantNobodyDoesAnything(t *testing.T) {
 	})
 	soon := fmt.Sprint(time.Now().Add(time.Hour).Unix())
 	for _, action := range route.Actions() {
-		for want, authorizer := range map[int]map[string]any{403: nil, 401: {"user": `"ann"`, "expires": "1", "rooms": `["*"]`}} {
+		for want, authorizer := range map[int]map[string]any{403: nil, 401: {"principalId": "u1", "user": `"ann"`, "expires": "1", "rooms": `["*"]`}} {
 			if status, body := bareMessage(t, h, "c", action, `{"room_name":"r"}`, authorizer); status != want {
 				t.Errorf("%s with %v: %d %s", action, authorizer, status, body)
 			}
 		}
-		if status, _ := bareMessage(t, h, "c", action, `{"room_name":"r"}`, map[string]any{"user": `"ann"`, "expires": soon, "rooms": `["other"]`}); status != 403 {
+		if status, _ := bareMessage(t, h, "c", action, `{"room_name":"r"}`, map[string]any{"principalId": "u1", "user": `"ann"`, "expires": soon, "rooms": `["other"]`}); status != 403 {
 			t.Errorf("%s of a room that is not allowed: %d", action, status)
 		}
 	}
-	if status, _ := bareMessage(t, h, "c", "getMembers", `{"room_name":"r"}`, map[string]any{"user": `"ann"`, "expires": soon, "rooms": `["*"]`}); status != 200 {
+	if status, _ := bareMessage(t, h, "c", "getMembers", `{"room_name":"r"}`, map[string]any{"principalId": "u1", "user": `"ann"`, "expires": soon, "rooms": `["*"]`}); status != 200 {
 		t.Errorf("with a grant: %d", status)
 	}
 }

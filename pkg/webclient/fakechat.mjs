@@ -14,8 +14,9 @@ export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 export class Chat {
   sockets = [];
   tails = {}; // the number of messages in each room
-  members = {}; // of each room: its users
+  members = {}; // of each room: its users, as names or as {user_name, user_id}
   version = undefined; // of their lists; undefined in a chat that counts none
+  me = { user_name: "ann" }; // whom the chat takes a client for
   delay = 1; // milliseconds until an answer comes
   old = false; // it knows no ping, and no joinRoom that catches up
   before = () => false; // is asked first about each frame; true where it has seen to it
@@ -64,7 +65,9 @@ export class Chat {
   }
 
   users(room_name) {
-    return { room_name, users: (this.members[room_name] ?? []).map((user_name) => ({ user_name, connections: 1 })), version: this.version };
+    const users = (this.members[room_name] ?? []).map((user) =>
+      ({ ...(typeof user === "string" ? { user_name: user } : user), connections: 1 }));
+    return { room_name, users, version: this.version };
   }
 
   /** Sends the last connection the list of a room's members. */
@@ -78,14 +81,14 @@ export class Chat {
     const { action, ref, room_name, after, limit, content, message_id } = frame;
     switch (action) {
       case "joinRoom": {
-        const frames = [{ presence: { room_name, user_name: "ann", event: "joined" } }];
+        const frames = [{ presence: { room_name, ...this.me, event: "joined" } }];
         if (!this.old && (limit ?? after) !== undefined) frames.push(this.history(frame));
         if (!this.old && frame.members) frames.push({ members: this.users(room_name) });
         frames.forEach((f, i) => socket.say({ ...f, ...(i < frames.length - 1 && { part: true }), ref }));
         return;
       }
       case "leaveRoom":
-        return socket.say({ ref, presence: { room_name, user_name: "ann", event: "left" } });
+        return socket.say({ ref, presence: { room_name, ...this.me, event: "left" } });
       case "getMembers":
         return socket.say({ ref, members: this.users(room_name) });
       case "getRecentMessages":
@@ -95,7 +98,7 @@ export class Chat {
         return socket.say({ ref, pong: { time: Math.floor(Date.now() / 1000) } });
       case "sendMessage":
         this.tails[room_name] = (this.tails[room_name] ?? 0) + 1;
-        return socket.say({ messages: [{ room_name, index: this.tails[room_name], user_name: "ann", content, create_at: 0, message_id }] });
+        return socket.say({ messages: [{ room_name, index: this.tails[room_name], ...this.me, content, create_at: 0, message_id }] });
     }
   }
 }

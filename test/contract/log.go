@@ -18,6 +18,8 @@ func Log(t *testing.T, log chat.Log) {
 	LogWithoutIDs(t, log)
 	t.Run("MessagesWithIDsComeBackAsTheyWere", func(t *testing.T) { messagesComeBack(t, log, true) })
 	t.Run("ARepeatIsStoredOnce", func(t *testing.T) { repeatIsStoredOnce(t, log) })
+	t.Run("AnIDIsTheUsersOwn", func(t *testing.T) { idIsTheUsersOwn(t, log) })
+	t.Run("ARepeatOfAMessageFromBeforeIDs", func(t *testing.T) { repeatFromBeforeIDs(t, log) })
 	t.Run("ManySendersOfRepeatsLeaveNoGap", func(t *testing.T) { manySenders(t, log, true) })
 }
 
@@ -88,8 +90,10 @@ func messagesComeBack(t *testing.T, log chat.Log, ids bool) {
 		{User: "ann", Content: "hi", ID: "m-1"},
 		{User: "ann", Content: "no id"},
 		{User: "地震", Content: "\u202eabc\u0000\n\"\\<&>'\u2028😀", ID: "ид"},
+		{User: "sam", UserID: "auth0|1", Content: "hi", ID: "m-1"},
+		{User: "sam", UserID: " \x00\u202ee\u0301\u00e9", Content: "hi", ID: "m-1"},
 		{User: "b", Content: strings.Repeat("x", chat.MaxContentBytes)},
-		{User: strings.Repeat("u", chat.MaxNameBytes), Content: " ", ID: strings.Repeat("i", chat.MaxNameBytes)},
+		{User: strings.Repeat("u", chat.MaxNameBytes), UserID: strings.Repeat("i", 255), Content: " ", ID: strings.Repeat("i", chat.MaxNameBytes)},
 	} {
 		m.Room, m.CreateAt = room(t), time.Now().Unix()
 		if !ids {
@@ -141,6 +145,83 @@ func repeatIsStoredOnce(t *testing.T, log chat.Log) {
 	}
 }
 
+// appended is what a test appends, and what must become of it.
+type appended struct {
+	user, userID, id, content string
+	index                     int64
+	repeat                    bool
+}
+
+// appendAll appends to one room, and checks that the log is what was stored.
+func appendAll(t *testing.T, log chat.Log, rows ...appended) {
+	t.Helper()
+	name := room(t)
+	var want []chat.Message
+	for _, a := range rows {
+		m := chat.Message{Room: name, User: a.user, UserID: a.userID, ID: a.id, Content: a.content, CreateAt: time.Now().Unix()}
+		stored, repeat, err := log.Append(t.Context(), m)
+		if err != nil || stored.Index != a.index || repeat != a.repeat {
+			t.Errorf("%+v: got index %d, repeat %v, %v", a, stored.Index, repeat, err)
+		}
+		if m.Index = a.index; !a.repeat {
+			want = append(want, m)
+		}
+		if stored.Index > 0 && int(stored.Index) <= len(want) && stored != want[stored.Index-1] {
+			t.Errorf("%+v: got %+v, which is not what is stored: %+v", a, stored, want[stored.Index-1])
+		}
+	}
+	if got := readAll(t, log, name); fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+		t.Errorf("stored is %+v, want %+v", got, want)
+	}
+}
+
+// Two people of one name are two senders, and one person with two names is one.
+func idIsTheUsersOwn(t *testing.T, log chat.Log) {
+	appendAll(t, log, []appended{
+		{"sam", "u1", "1", "one", 1, false},
+		{"sam", "u2", "1", "one", 2, false},
+		{"sam", "u1", "1", "another", 1, true},
+		{"sam", "u2", "1", "another", 2, true},
+		{"Sam S.", "u1", "1", "one", 1, true},
+		{"ann", "u2", "1", "one", 2, true},
+		{"sam", "u3", "1", "one", 3, false},
+		{"sam", "u1", "2", "one", 4, false},
+		{"sam", "u1", "", "one", 5, false},
+		{"sam", "u1", "", "one", 6, false},
+		// Ids are compared byte for byte, and nothing is run together.
+		{"sam", "U1", "1", "one", 7, false},
+		{"sam", "u1 ", "1", "one", 8, false},
+		{"sam", "\u00e9", "1", "one", 9, false},
+		{"sam", "e\u0301", "1", "one", 10, false},
+		{"sam", "u", "11", "one", 11, false},
+		{"sam", "u\x001", "1", "one", 12, false},
+		{"sam", "u1\x00", "1", "one", 13, false},
+		{"sam", "\x00u1", "1", "one", 14, false},
+		// A name is no id, and an id is no name.
+		{"u1", "", "1", "one", 15, false},
+		{"sam", "sam", "1", "one", 16, false},
+		{"u1", "", "1", "another", 15, true},
+	}...)
+}
+
+// A message that was stored without an id is its sender's, if the name and the content say so.
+func repeatFromBeforeIDs(t *testing.T, log chat.Log) {
+	appendAll(t, log, []appended{
+		{"sam", "", "1", "old", 1, false},
+		{"sam", "", "2", "old", 2, false},
+		{"sam", "u1", "1", "old", 1, true},
+		{"sam", "u1", "2", "another", 3, false}, // it is new
+		{"sam", "u1", "2", "another", 3, true},
+		{"sam", "u1", "2", "old", 3, true}, // the user's own message counts
+		{"sam", "u2", "2", "another", 4, false},
+		{"sam", "u2", "2", "another", 4, true},
+		{"sam", "u3", "2", "old", 2, true}, // as nobody can tell
+		{"ann", "u1", "1", "old", 5, false},
+		{"sam", "", "1", "old", 1, true}, // an older process
+		{"sam", "", "2", "old", 2, true},
+	}...)
+}
+
 // manySenders appends from 16 senders at once, each message three times at once where repeats is set.
 func manySenders(t *testing.T, log chat.Log, repeats bool) {
 	const senders, each = 16, 10
@@ -151,6 +232,9 @@ func manySenders(t *testing.T, log chat.Log, repeats bool) {
 		wg.Go(func() {
 			for i := range each {
 				m := chat.Message{Room: name, User: fmt.Sprint(s), Content: fmt.Sprint(s*each + i), CreateAt: time.Now().Unix()}
+				if s%2 == 0 { // half of them have signed in, and have one name
+					m.User, m.UserID = "sam", fmt.Sprint(s)
+				}
 				times := 1
 				if repeats {
 					m.ID, times = fmt.Sprint(i), 3

@@ -45,7 +45,9 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 	}
 
 	t.Run("MembersComeBackAsTheyWere", func(t *testing.T) {
-		for _, m := range []chat.Member{member(room(t), "c1=", "ann"), member(room(t)+"2", "c1=", "")} {
+		signedIn := member(room(t)+"3", "c1=", "sam")
+		signedIn.UserID = "auth0|\x00\u00e9"
+		for _, m := range []chat.Member{member(room(t), "c1=", "ann"), member(room(t)+"2", "c1=", ""), signedIn} {
 			join(t, m)
 			got, err := roster.Members(t.Context(), m.Room, 0)
 			if err != nil || len(got) != 1 {
@@ -131,6 +133,7 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 
 // same tells whether two members are the same, to the millisecond.
 func same(a, b chat.Member) bool {
-	return a.Room == b.Room && a.ConnectionID == b.ConnectionID && a.User == b.User && a.ConnectedAt.Equal(b.ConnectedAt) &&
+	return a.Room == b.Room && a.ConnectionID == b.ConnectionID && a.User == b.User && a.UserID == b.UserID &&
+		a.ConnectedAt.Equal(b.ConnectedAt) &&
 		a.JoinedAt.Equal(b.JoinedAt) && a.ExpiresAt.Equal(b.ExpiresAt)
 }

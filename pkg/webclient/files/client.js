@@ -83,7 +83,8 @@ export class ChatError extends Error {
 /**
  * A person's connection to the chat, kept up for as long as it is wanted.
  *
- * Events: `state`, whose detail is the new state; `user`, when the name is known, which a token may say; `failed`, whose
+ * Events: `state`, whose detail is the new state; `user`, when the name or the id is known, which a token says, and whose
+ * detail is the name; `failed`, whose
  * detail is a ChatError, when an attempt to connect failed: the client goes on trying; `signedout`, whose detail is a
  * ChatError, when another attempt cannot help: the token's time is over and there is no new one, or the handshake is
  * refused. The client is closed then, and a new one is needed.
@@ -94,6 +95,9 @@ export class ChatClient extends EventTarget {
 
   /** The name under which messages are sent. */
   user;
+
+  /** The user's id, which tells people of one name apart; undefined in an open chat, and until the chat has said it. */
+  userId;
 
   #url;
   #options;
@@ -132,6 +136,14 @@ export class ChatClient extends EventTarget {
   /** The rooms that were joined and not left, by name. */
   get rooms() {
     return new Map(this.#rooms);
+  }
+
+  /**
+   * Whether a message, an element of a room's `users`, or the detail of a `presence` is of the person that this client acts
+   * for: by the id, or by the name where an id is not known.
+   */
+  isMe({ user_id, user_name }) {
+    return user_id === undefined || this.userId === undefined ? user_name === this.user : user_id === this.userId;
   }
 
   /**
@@ -414,11 +426,12 @@ export class ChatClient extends EventTarget {
     else this.#signOut(new ChatError("token_expired", message));
   }
 
-  /** The chat says under which name one is there. */
-  _named(name) {
-    if (typeof name !== "string" || name === this.user) return;
-    this.user = name;
-    this.#emit("user", name);
+  /** The chat says under which name and id one is there. An older chat says no id. */
+  _named({ user_name = this.user, user_id = this.userId } = {}) {
+    if (typeof user_name !== "string" || (user_name === this.user && user_id === this.userId)) return;
+    this.user = user_name;
+    this.userId = user_id;
+    this.#emit("user", user_name);
   }
 
   /** The chat says how a room's name is spelt. Frames have that spelling. */
@@ -465,10 +478,10 @@ export class ChatClient extends EventTarget {
 /**
  * A room that the client is in.
  *
- * Events, each with its detail: `message` (a message as in the chat's frames: room_name, index, user_name, content,
+ * Events, each with its detail: `message` (a message as in the chat's frames: room_name, index, user_name, user_id, content,
  * create_at, message_id), every one once and in order; `expired` ({from, to}: indexes that are no longer kept); `outbox`
- * (what is not stored yet has changed); `members` (the map of them has changed); `presence` ({user_name, event}: somebody
- * came or went); `ready` (what was in the room at first has been delivered); `reset` ({last}: the room's log went back, as
+ * (what is not stored yet has changed); `members` (the users, and so the members, have changed); `presence` ({user_name,
+ * user_id, event}: somebody came or went); `ready` (what was in the room at first has been delivered); `reset` ({last}: the room's log went back, as
  * when an older store was restored. What was delivered up to `last` counts no more; what is there now is delivered as at
  * first, and then it is `ready` again); `trouble` (a ChatError, or null when it is over: the room cannot be entered or
  * read for now, and is tried again); `refused` (a ChatError: the room cannot be joined).
@@ -486,7 +499,13 @@ export class Room extends EventTarget {
   /** What was sent and is not stored yet: {id, content, state: "waiting" | "sending" | "failed", error}, oldest first. */
   outbox = [];
 
-  /** Who is here: the number of connections of each user, by name. */
+  /**
+   * Who is here: {user_name, user_id, connections} of each user, as in the chat's frames. Two people of one name are two
+   * users; those who gave no name are one, whose name is "".
+   */
+  users = [];
+
+  /** The number of connections under each name, of all who have it. `users` tells them apart. */
   members = new Map();
 
   /** A ChatError, why the room cannot be entered or read at the moment; null where it can. */
@@ -505,10 +524,11 @@ export class Room extends EventTarget {
   #readAt = -Infinity; // when the members were read, or announced
   #version = undefined; // of the list of members on this connection: undefined before there is one, NaN where lists have none
   #unreadable = 0; // attempts to read the members that failed, one after the other
-  #came = new Map(); // when users came last, by name
-  #leaving = new Set(); // users who left, and may be back at once
-  #doubtful = new Set(); // users who left just after they came, or just before: the list tells
-  #dropped = { users: new Set(), at: 0 }; // users missing in the list when it was read last
+  #present = new Map(); // the users, by keyOf
+  #came = new Map(); // when users came last, by keyOf
+  #leaving = new Set(); // keys of users who left, and may be back at once
+  #doubtful = new Map(); // users who left just after they came, or just before, by keyOf: the list tells
+  #dropped = { keys: new Set(), at: 0 }; // users missing in the list when it was read last
   #timers = new Timers();
   #ended = false;
 
@@ -566,7 +586,7 @@ export class Room extends EventTarget {
   excess(content) {
     const most = Number.MAX_SAFE_INTEGER;
     // The chat takes no message that would not fit into a frame of its own, whatever else that may have to say.
-    const frame = { messages: [{ ...this.#frameOf({ content, id: newID() }), index: most, create_at: most }],
+    const frame = { messages: [{ ...this.#frameOf({ content, id: newID() }), user_id: this.#client.userId, index: most, create_at: most }],
       more: true, expired: true, tail: most, part: true, ref: '"'.repeat(128) };
     return Math.max(0, bytesOf(content) - CONTENT_BYTES, bytesOfJSON(frame) - FRAME_BYTES);
   }
@@ -594,7 +614,7 @@ export class Room extends EventTarget {
     const answer = await connection.ask("joinRoom",
       { room_name: this.name, user_name: this.#client.user || undefined, ...asked.fields, members: this.#watched });
     if (this.#ended) return;
-    this.#client._named(answer.presence?.user_name);
+    this.#client._named(answer.presence);
     this.#client._renamed(this, answer.presence?.room_name);
     if (answer.users) this.#setMembers(answer.users, answer.version);
     // An older chat answers with no messages.
@@ -838,12 +858,12 @@ export class Room extends EventTarget {
     this.#unreadable = 0;
     if (version < this.#version) return;
     this.#version = version;
-    const before = this.members;
-    for (const { user_name: user } of Number.isNaN(version) ? [] : users) this.#leaving.delete(user);
-    this.members = new Map(users.map((u) => [u.user_name, u.connections]));
-    this.#dropped = { users: new Set([...before.keys()].filter((user) => !this.members.has(user))), at: Date.now() };
-    this.#emit("members");
-    for (const user of this.#doubtful) if (!this.members.has(user)) this.#tellLeft(user);
+    const before = this.#present;
+    this.#present = new Map(users.map((user) => [keyOf(user), user]));
+    if (!Number.isNaN(version)) for (const key of this.#present.keys()) this.#leaving.delete(key);
+    this.#dropped = { keys: new Set([...before.keys()].filter((key) => !this.#present.has(key))), at: Date.now() };
+    this.#membersChanged();
+    for (const [key, user] of this.#doubtful) if (!this.#present.has(key)) this.#tellLeft(user);
     this.#doubtful.clear();
   }
 
@@ -855,69 +875,85 @@ export class Room extends EventTarget {
       return this.#readMembersSoon();
     }
     const isNews = this.#version !== undefined; // and not the first list on this connection
-    const before = new Set([...this.members.keys(), ...this.#leaving]);
-    const doubtful = new Set(this.#doubtful);
+    const before = this.#present;
+    const leaving = new Set(this.#leaving);
+    const doubtful = new Set(this.#doubtful.keys());
     this.#setMembers(users, version);
-    this.#dropped.users.clear();
+    this.#dropped.keys.clear();
     if (!isNews) return;
-    const other = (user) => user !== "" && user !== this.#client.user;
-    for (const user of this.members.keys()) if (!before.has(user) && other(user)) this.#tellJoined(user);
-    for (const user of before) {
-      if (!this.members.has(user) && !doubtful.has(user) && other(user)) this.#tellLeftLater(user);
+    const isOther = (user) => user.user_name !== "" && !this.#client.isMe(user);
+    for (const [key, user] of this.#present) {
+      if (!before.has(key) && !leaving.has(key) && isOther(user)) this.#tell(user, "joined");
+    }
+    for (const [key, user] of before) {
+      if (!this.#present.has(key) && !doubtful.has(key) && isOther(user)) this.#tellLeftLater(key, user);
     }
   }
 
-  #tellJoined(user) {
-    if (!this.#leaving.delete(user)) this.#emit("presence", { user_name: user, event: "joined" }); // otherwise it was hardly away
+  #membersChanged() {
+    this.users = [...this.#present.values()];
+    this.members = new Map();
+    for (const { user_name, connections } of this.users) {
+      this.members.set(user_name, (this.members.get(user_name) ?? 0) + connections);
+    }
+    this.#emit("members");
   }
 
   #tellLeft(user) {
-    this.#dropped.users.delete(user); // once is enough
-    this.#emit("presence", { user_name: user, event: "left" });
+    this.#dropped.keys.delete(keyOf(user)); // once is enough
+    this.#tell(user, "left");
+  }
+
+  #tell({ user_name, user_id }, event) {
+    this.#emit("presence", { user_name, ...(user_id !== undefined && { user_id }), event });
   }
 
   /** What others are told of comings and goings. A coming may be told twice, or not at all, and a going too late. */
-  _presence({ user_name, event }) {
-    if (event === "joined") this.#joined(user_name);
-    else if (event === "left") this.#left(user_name);
+  _presence({ event, ...user }) {
+    if (event === "joined") this.#joined(user);
+    else if (event === "left") this.#left(user);
     // The list that is being read may be older than this.
     if (this.#reading) this.#readMembersSoon();
   }
 
   #joined(user) {
-    this.#came.delete(user); // the map is in the order of coming
-    this.#came.set(user, Date.now());
+    const key = keyOf(user);
+    this.#came.delete(key); // the map is in the order of coming
+    this.#came.set(key, Date.now());
     for (const [other, at] of this.#came) {
       if (Date.now() - at < this.#timing.grace) break;
       this.#came.delete(other);
     }
-    if (this.members.has(user)) return void this.#leaving.delete(user); // the user was hardly away
-    this.members.set(user, 1);
-    this.#emit("members");
-    this.#tellJoined(user);
+    const wasLeaving = this.#leaving.delete(key);
+    if (this.#present.has(key)) return; // the user was hardly away
+    const { user_name, user_id } = user;
+    this.#present.set(key, { user_name, ...(user_id !== undefined && { user_id }), connections: 1 });
+    this.#membersChanged();
+    if (!wasLeaving) this.#tell(user, "joined");
   }
 
   /** A page that is loaded again leaves and joins, in this order or the other: nobody is told. */
   #left(user) {
-    if (user === this.#client.user) return;
-    if (!this.members.has(user)) { // the list may have been read before this was told
-      if (this.#dropped.users.has(user) && Date.now() - this.#dropped.at < this.#timing.grace) this.#tellLeft(user);
+    if (this.#client.isMe(user)) return;
+    const key = keyOf(user);
+    if (!this.#present.has(key)) { // the list may have been read before this was told
+      if (this.#dropped.keys.has(key) && Date.now() - this.#dropped.at < this.#timing.grace) this.#tellLeft(user);
       return;
     }
-    if (Date.now() - this.#came.get(user) < this.#timing.grace) {
-      this.#doubtful.add(user);
+    if (Date.now() - this.#came.get(key) < this.#timing.grace) {
+      this.#doubtful.set(key, user);
       return this.#readMembersSoon();
     }
-    this.#tellLeftLater(user);
+    this.#tellLeftLater(key, user);
   }
 
   /** Tells that a user left, unless it is back soon. */
-  #tellLeftLater(user) {
-    if (this.#leaving.has(user)) return;
-    this.#leaving.add(user);
-    this.#timers.start(`left ${user}`, this.#timing.grace, () => {
-      if (!this.#leaving.delete(user)) return;
-      if (this.members.delete(user)) this.#emit("members");
+  #tellLeftLater(key, user) {
+    if (this.#leaving.has(key)) return;
+    this.#leaving.add(key);
+    this.#timers.start(`left ${key}`, this.#timing.grace, () => {
+      if (!this.#leaving.delete(key)) return;
+      if (this.#present.delete(key)) this.#membersChanged();
       this.#tellLeft(user);
     });
   }
@@ -948,10 +984,10 @@ export class Room extends EventTarget {
     this.#timers.start("answer", this.#timing.patience, () => this._sendAgain());
   }
 
-  /** A message of one's own that comes back is stored. It tells whether this is one. */
+  /** A message of one's own that comes back is stored. It tells whether this is one: ids of others may be the same. */
   #settle(message) {
     const entry = message.message_id && this.outbox.find((e) => e.id === message.message_id);
-    if (!entry) return false;
+    if (!entry || (message.user_id !== undefined && !this.#client.isMe(message))) return false;
     this.outbox = this.outbox.filter((e) => e !== entry);
     if (entry.state === "sending") this.#timers.stop("answer", "again");
     this.#emit("outbox");
@@ -1279,8 +1315,15 @@ const isVisible = () => globalThis.document?.visibilityState !== "hidden";
 
 const list = (value) => (Array.isArray(value) ? value : []);
 
-/** Whether two messages are one. Their content may differ in time, but not their sender and when they were sent. */
-const isSame = (a, b) => a.user_name === b.user_name && a.create_at === b.create_at && a.message_id === b.message_id;
+/**
+ * Whether two messages are one. Their content may differ in time, but not their sender and when they were sent. An older
+ * process of the chat may have left out the sender's id.
+ */
+const isSame = (a, b) => a.user_name === b.user_name && a.create_at === b.create_at && a.message_id === b.message_id &&
+  (a.user_id === b.user_id || a.user_id === undefined || b.user_id === undefined);
+
+/** What a user is known by: the id, or the name where there is none. */
+const keyOf = ({ user_id, user_name }) => (user_id === undefined ? `name ${user_name}` : `id ${user_id}`);
 
 const bytesOf = (text) => new TextEncoder().encode(text).length;
 

@@ -14,16 +14,16 @@ export class List {
   /** Whether nothing of the room is before the first item. */
   begins = false;
 
-  #me;
+  #isMe;
   #clock;
   #folds;
   #actions;
   #mark = null; // the index after which messages are new; null for no line
   #line = element("li", { className: "new" }, "New");
 
-  /** `me` tells the name of the person who looks at it; `actions` are those of a message that was refused. */
-  constructor({ me, clock, folds, actions }) {
-    this.#me = me;
+  /** `isMe` tells whether a message is of the person who looks at it; `actions` are those of a message that was refused. */
+  constructor({ isMe, clock, folds, actions }) {
+    this.#isMe = isMe;
     this.#clock = clock;
     this.#folds = folds;
     this.#actions = actions;
@@ -57,7 +57,7 @@ export class List {
   }
 
   isMine(message) {
-    return message.user_name === this.#me();
+    return this.#isMe(message);
   }
 
   append(...messages) {
@@ -222,5 +222,6 @@ const firstNode = (item) => item.day ?? item.node;
 
 /** Whether a message belongs to the group of the item before it. */
 function isSame(before, { message, at }) {
-  return before?.message?.user_name === message.user_name && at - before.at <= GROUP;
+  const { user_name: name, user_id: id } = before?.message ?? {};
+  return name === message.user_name && id === message.user_id && at - before.at <= GROUP;
 }

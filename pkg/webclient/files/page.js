@@ -111,7 +111,8 @@ class Page {
     name = name.normalize("NFC"); // as the client does
     if (this.#timelines.has(name)) return;
     const timeline = new Timeline(room, {
-      name, memory: this.#memory, tab: browser.tab, clock, me: () => this.#name, edit: (content) => this.#composer.put(content),
+      name, memory: this.#memory, tab: browser.tab, clock, isMe: (message) => this.#client.isMe(message),
+      edit: (content) => this.#composer.put(content),
     });
     this.#timelines.set(name, timeline);
     this.#memory.addRoom(name);
@@ -119,8 +120,9 @@ class Page {
     room.watchMembers = false;
     room.addEventListener("members", () => name === this.#active && this.#drawPeople());
     room.addEventListener("trouble", () => name === this.#active && this.#drawTrouble());
-    room.addEventListener("message", ({ detail: { user_name: user, content } }) => {
-      if (name === this.#active && room.ready && user !== this.#name) {
+    room.addEventListener("message", ({ detail: message }) => {
+      const { user_name: user, content } = message;
+      if (name === this.#active && room.ready && !this.#client.isMe(message)) {
         this.#read(`${shownName(String(user))}: ${String(content).slice(0, 300)}`);
       }
     });
@@ -331,7 +333,7 @@ class Page {
   }
 
   #drawPeople() {
-    drawPeople(this.#timeline?.room.members ?? new Map(), this.#name);
+    drawPeople(this.#timeline?.room.users ?? [], (user) => this.#client.isMe(user));
   }
 
   #togglePeople() {

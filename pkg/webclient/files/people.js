@@ -3,18 +3,19 @@
 import { $, bdi, element } from "./dom.js";
 import { count, shownName } from "./words.js";
 
-/** Shows the members of a room: the number of connections of each, by name. `me` is the name of the person who looks. */
-export function drawPeople(members, me) {
-  const names = [...members.keys()].filter((name) => name !== "").sort((a, b) => a.localeCompare(b));
-  $("show-people").textContent = count(names.length, "person", "people");
-  const nameless = members.get("") ?? 0;
-  const row = (name) => {
-    const notes = [name === me && "you", members.get(name) > 1 && count(members.get(name), "device", "devices")].filter(Boolean);
+/** Shows the users of a room, also two of one name. `isMe` tells whether one of them is the person who looks. */
+export function drawPeople(users, isMe) {
+  const named = users.filter((user) => user.user_name !== "").sort((a, b) => a.user_name.localeCompare(b.user_name));
+  $("show-people").textContent = count(named.length, "person", "people");
+  const nameless = users.find((user) => user.user_name === "")?.connections ?? 0;
+  const row = (user) => {
+    const { user_name: name, connections } = user;
+    const notes = [isMe(user) && "you", connections > 1 && count(connections, "device", "devices")].filter(Boolean);
     return element("li", {}, bdi(shownName(name)), notes.length ? element("small", {}, ` (${notes.join(", ")})`) : "");
   };
   $("people").replaceChildren(
     element("h3", {}, "Who is here"),
-    element("ul", {}, ...names.map(row)),
+    element("ul", {}, ...named.map(row)),
     nameless ? element("p", {}, element("small", {}, `and ${count(nameless, "connection", "connections")} with no name`)) : "",
   );
 }

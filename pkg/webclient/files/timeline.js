@@ -37,11 +37,11 @@ export class Timeline extends EventTarget {
   #end = new AbortController();
 
   /**
-   * @param {{name: string, memory: Memory, tab: Tab, clock: Clock, me: () => string, edit: (content: string) => void}} parts
-   *   `name` is the room's, as this browser remembers it; `me` tells the name of the person who looks at it; `edit` takes
-   *   back what was refused
+   * @param {{name: string, memory: Memory, tab: Tab, clock: Clock, isMe: (message) => boolean, edit: (content: string) => void}} parts
+   *   `name` is the room's, as this browser remembers it; `isMe` tells whether a message is of the person who looks at it;
+   *   `edit` takes back what was refused
    */
-  constructor(room, { name, memory, tab, clock, me, edit }) {
+  constructor(room, { name, memory, tab, clock, isMe, edit }) {
     super();
     const signal = this.#end.signal;
     this.room = room;
@@ -51,7 +51,7 @@ export class Timeline extends EventTarget {
     const folds = new Folds({
       hold: (change) => this.#view.hold(change), holdAt: (e, change) => this.#view.holdAt(e, change), toggled: () => this.scrolled(),
     });
-    this.#list = new List({ me, clock, folds, actions });
+    this.#list = new List({ isMe, clock, folds, actions });
     this.#view = new View(this.#list);
     this.#waiting = new Waiting({ actions, folds });
     const on = (target, type, f) => target.addEventListener(type, f, { signal });
