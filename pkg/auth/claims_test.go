@@ -156,7 +156,7 @@ func TestAttacksWithAnotherKindOfToken(t *testing.T) {
 func TestAttacksWithLettersThatAreNone(t *testing.T) {
 	tryAll(t,
 		claim("sub", "", `"\ud83d\ude00"`, `"\ud83d\ude00\ud83d\ude00"`, `"\\ud800"`, `"\\\\udc00"`,
-			"\"\U0001f600\"", `"\ufffd"`),
+			"\"\U0001f600\""),
 		claim("sub", "malformed: its claims: not UTF-8, or half a pair", `"\ud800"`, `"\udc00"`, `"\udc00\ud800"`,
 			`"\ud83d\ud83d\ude00"`, `"\ud83dx\ude00"`, `"\\\ud83d"`, `"\n\ud83d"`,
 			"\"\xff\"", "\"\xed\xa0\x80\"", "\"\xc0\xaf\""),

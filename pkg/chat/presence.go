@@ -206,10 +206,10 @@ func (s Service) events(c change, members []Member) (events []event) {
 			events = append(events, event{s.Encoder.Presence(Presence{Room: c.room, User: m.User, UserID: m.UserID, Event: what}), m.ConnectionID})
 		}
 	}
-	add(c.came, Joined, func(other Member) bool { return other.JoinedAt.Before(c.came.JoinedAt) })
 	if i := slices.IndexFunc(c.went, func(m Member) bool { return m.User != "" }); i >= 0 {
 		add(c.went[i], Left, func(Member) bool { return true })
 	}
+	add(c.came, Joined, func(other Member) bool { return other.JoinedAt.Before(c.came.JoinedAt) })
 	return events
 }
 
