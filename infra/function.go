@@ -37,7 +37,7 @@ func newFunction(scope constructs.Construct, s settings, t tables, root string) 
 	})
 	logs.GrantWrite(role)
 	// Just what dynamo.RosterAPI, dynamo.LogAPI and dynamo.LeasesAPI name; a transaction needs the permissions of its writes.
-	allow(role, t.connections, []string{"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}, []string{"dynamodb:Query"})
+	allow(role, t.connections, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}, []string{"dynamodb:Query"})
 	allow(role, t.messages, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"}, nil)
 
 	environment := map[string]*string{

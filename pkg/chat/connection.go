@@ -14,6 +14,12 @@ type Member struct {
 	ConnectedAt  time.Time // when the connection was made
 	JoinedAt     time.Time // when it joined the room
 	ExpiresAt    time.Time // when API Gateway must have closed the connection; the row is void from then on
+	JoinID       int64     // names the writing of this membership; 0 in one from before there was such a name
+}
+
+// Same tells whether both are the same membership: one that was written again since is another, whatever it says.
+func (m Member) Same(other Member) bool {
+	return m.Room == other.Room && m.ConnectionID == other.ConnectionID && m.JoinID == other.JoinID && m.JoinedAt.Equal(other.JoinedAt)
 }
 
 // ConnectionLife is how long a membership counts: API Gateway closes every connection after two hours
@@ -27,14 +33,19 @@ type Roster interface {
 	// zero Member.
 	Join(ctx context.Context, m Member) (before Member, err error)
 
-	// Leave removes one membership and returns it. Where there is none, it returns the zero Member and no error.
+	// Leave removes the membership that it finds, and returns it. Where there is none, it returns the zero Member and no error;
+	// also where the connection joins again before the membership is removed: the later membership stays.
 	Leave(ctx context.Context, room, connectionID string) (Member, error)
+
+	// Remove removes a membership as it was read. It is not ok, and removes nothing, where the membership is not there any more
+	// or was written again since.
+	Remove(ctx context.Context, m Member) (ok bool, err error)
 
 	// Members returns the memberships of a room, in no particular order: all of them where most is 0, otherwise at most
 	// so many. Every Join that had returned before Members was called is seen.
 	Members(ctx context.Context, room string, most int) ([]Member, error)
 
-	// Forget removes a connection from every room and returns what it removed, also where it fails on the way. It may
+	// Forget has a connection leave every room and returns what it removed, also where it fails on the way. It may
 	// miss a room that was joined within the last moments: the caller that knows of one calls Leave.
 	Forget(ctx context.Context, connectionID string) ([]Member, error)
 

@@ -131,6 +131,12 @@ func (w *world) Leave(_ context.Context, room, id string) (chat.Member, error) {
 	return append(left, chat.Member{})[0], w.membersErr
 }
 
+func (w *world) Remove(_ context.Context, m chat.Member) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.remove(m.Same)) > 0, w.membersErr
+}
+
 func (w *world) Forget(_ context.Context, id string) ([]chat.Member, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"time"
 )
 
@@ -38,7 +40,7 @@ type CatchUp struct {
 
 // Join makes a connection a member of one more room. It confirms that where there is a ref or something else is asked for,
 // and then answers with the messages and the members, as far as asked for. The room is told, if the user is new there.
-// m.JoinedAt and m.ExpiresAt are set here; where the latter is set already, the membership ends then at the latest.
+// m.JoinedAt, m.JoinID and m.ExpiresAt are set here; where the last is set already, the membership ends then at the latest.
 //
 // An error after the membership is stored leaves it in place.
 func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {
@@ -92,7 +94,7 @@ func (s Service) join(ctx context.Context, m *Member) (before Member, err error)
 	if err := errors.Join(checkRoom(m.Room), checkOptionalUser(m.User)); err != nil {
 		return Member{}, err
 	}
-	m.JoinedAt = s.Now()
+	m.JoinedAt, m.JoinID = s.Now(), 1+rand.Int64N(math.MaxInt64)
 	if end := m.ConnectedAt.Add(ConnectionLife); m.ExpiresAt.IsZero() || end.Before(m.ExpiresAt) {
 		m.ExpiresAt = end
 	}

@@ -88,16 +88,17 @@ func hasGone(m Member, at time.Time, err error) bool {
 	return errors.Is(err, ErrGone) && at.Sub(m.ConnectedAt) >= handshakeGrace
 }
 
-// prune removes connections from every room, and returns the memberships that it removed. What it cannot remove stays
-// for the next fan-out, which meets it again.
+// prune removes connections from every room, and returns the memberships that it removed. A membership that was written again
+// since it was read stays, and its connection's others with it. What prune cannot remove stays for the next fan-out, which
+// meets it again.
 func (s Service) prune(ctx context.Context, gone []Member) (removed []Member) {
 	found := make([][]Member, len(gone))
 	forEach(s.Workers, len(gone), func(i int) {
-		if m, err := s.Roster.Leave(ctx, gone[i].Room, gone[i].ConnectionID); err == nil && m.ConnectionID != "" {
-			found[i] = append(found[i], m)
+		if ok, err := s.Roster.Remove(ctx, gone[i]); err != nil || !ok {
+			return
 		}
 		others, _ := s.Roster.Forget(ctx, gone[i].ConnectionID)
-		found[i] = append(found[i], others...)
+		found[i] = append(others, gone[i])
 	})
 	return slices.Concat(found...)
 }

@@ -292,8 +292,8 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 			bounded.MaxRooms = 100
 			return bounded.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, chat.CatchUp{})
 		}, []string{"Query", "PutItem"}},
-		{"leave", func() error { return s.Leave(t.Context(), "c=", "r", "") }, []string{"DeleteItem"}},
-		{"leave under a name", func() error { return announcing.Leave(t.Context(), "d=", "r", "") }, []string{"DeleteItem", "Query"}},
+		{"leave", func() error { return s.Leave(t.Context(), "c=", "r", "") }, []string{"GetItem", "DeleteItem"}},
+		{"leave under a name", func() error { return announcing.Leave(t.Context(), "d=", "r", "") }, []string{"GetItem", "DeleteItem", "Query"}},
 		{"members", func() error { _, err := s.Members(t.Context(), "c=", "r", ""); return err }, []string{"Query", "post"}},
 		{"disconnect with no room", func() error { return s.Disconnect(t.Context(), "nobody=") }, []string{"Query"}},
 		{"pong", func() error { return s.Pong(t.Context(), "c=", "1") }, []string{"post"}}, // no store

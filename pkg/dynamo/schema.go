@@ -32,6 +32,7 @@ const (
 	attrCreateAt     = "create_at"    // seconds since the epoch
 	attrConnectedAt  = "connected_at" // milliseconds since the epoch
 	attrJoinedAt     = "joined_at"    // milliseconds since the epoch
+	attrJoinID       = "join_id"      // what a Join's row is recognised by
 	attrExpiresAt    = "expires_at"   // seconds since the epoch
 	attrPutID        = "put_id"       // what Append recognises its own row by
 	attrLastIndex    = "last_index"   // of a room's own row: the index of its last message

@@ -45,6 +45,7 @@ func (b *broken) Members(_ context.Context, room string, _ int) ([]chat.Member, 
 func (b *broken) Leave(context.Context, string, string) (chat.Member, error) {
 	return chat.Member{}, nil
 }
+func (b *broken) Remove(context.Context, chat.Member) (bool, error)     { return true, nil }
 func (b *broken) Forget(context.Context, string) ([]chat.Member, error) { return nil, nil }
 
 // failing is a Poster that fails for one connection, so many times.
