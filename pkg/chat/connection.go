@@ -14,6 +14,7 @@ type Member struct {
 	ConnectedAt  time.Time // when the connection was made
 	JoinedAt     time.Time // when it joined the room
 	ExpiresAt    time.Time // when API Gateway must have closed the connection; the row is void from then on
+	Opened       bool      // it was written through the open connection, not in its own $connect
 	JoinID       int64     // names the writing of this membership; 0 in one from before there was such a name
 }
 
@@ -65,7 +66,7 @@ type Poster interface {
 	Close(ctx context.Context, connectionID string) error
 }
 
-// ErrGone says that a connection cannot be posted to and, unless it is very young, never can be again.
+// ErrGone says that a connection cannot be posted to and, unless it is in its own $connect, never can be again.
 var ErrGone = errors.New("connection is gone")
 
 // ErrTryAgain says that a post may be repeated: it was throttled, the client's buffer was full, or there was a failure on the

@@ -236,10 +236,10 @@ func (w *world) Post(ctx context.Context, id string, frame []byte) error {
 	return nil
 }
 
-// member adds a member of room r that connected some time ago.
+// member adds a member of a room that connected some time ago, and is in its own $connect where that is 0.
 func (w *world) member(room, id string, ago time.Duration) {
 	at := time.Now().Add(-ago)
-	w.members = append(w.members, chat.Member{Room: room, ConnectionID: id, ConnectedAt: at, ExpiresAt: at.Add(chat.ConnectionLife)})
+	w.members = append(w.members, chat.Member{Room: room, ConnectionID: id, ConnectedAt: at, ExpiresAt: at.Add(chat.ConnectionLife), Opened: ago > 0})
 }
 
 func (w *world) ids() (ids []string) {

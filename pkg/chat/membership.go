@@ -15,15 +15,14 @@ func (s Service) Connect(ctx context.Context, connectionID, room, user string, u
 	if room == "" {
 		return checkOptionalUser(user)
 	}
-	// The time is taken here, not from the event: it marks how long the connection may still be in its own $connect, and
-	// that began long ago where the function had a cold start. Where the store was slow the row is written again, so that
-	// it is young when the handshake is answered, and there again if a fan-out has taken the connection for gone meanwhile.
+	// Where the store was slow the row is written again: then it is there again if a broadcaster has taken the connection for gone
+	// meanwhile, and one that has not begins its grace anew. The clock is this process's alone.
 	for {
 		m := Member{Room: room, ConnectionID: connectionID, User: user, ConnectedAt: s.Now(), ExpiresAt: until}
 		if _, err := s.join(ctx, &m); err != nil {
 			return err
 		}
-		if s.Now().Sub(m.ConnectedAt) < handshakeGrace/2 {
+		if s.Now().Sub(m.ConnectedAt) < slowestJoin {
 			s.announceJoin(ctx, m, Member{})
 			return nil
 		}
@@ -40,7 +39,8 @@ type CatchUp struct {
 
 // Join makes a connection a member of one more room. It confirms that where there is a ref or something else is asked for,
 // and then answers with the messages and the members, as far as asked for. The room is told, if the user is new there.
-// m.JoinedAt, m.JoinID and m.ExpiresAt are set here; where the last is set already, the membership ends then at the latest.
+// m.JoinedAt, m.JoinID, m.Opened and m.ExpiresAt are set here; where the last is set already, the membership ends then at the
+// latest.
 //
 // An error after the membership is stored leaves it in place.
 func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {
@@ -58,6 +58,7 @@ func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {
 	if err := s.checkRooms(ctx, m.ConnectionID); err != nil {
 		return err
 	}
+	m.Opened = true
 	before, err := s.join(ctx, &m)
 	if err != nil {
 		return err

@@ -137,11 +137,11 @@ func (s Service) announce(ctx context.Context, p Presence, butTo string, silence
 		return true
 	}
 	errs := make([]error, len(to))
-	frame, at := s.Encoder.Presence(p), s.Now()
+	frame := s.Encoder.Presence(p)
 	forEach(s.Workers, len(to), func(i int) { errs[i] = s.Poster.Post(ctx, to[i].ConnectionID, frame) })
 	var gone []Member
 	for i, m := range to {
-		if hasGone(m, at, errs[i]) {
+		if isClosed(m, errs[i]) { // of others a broadcaster finds out, which has the time
 			gone = append(gone, m)
 		}
 	}

@@ -77,7 +77,7 @@ func TestAUserComesOnceAndGoesOnce(t *testing.T) {
 		t.Errorf("those who came and went were told %q", got) // a1 that bob came, a2 that ann left
 	}
 	// A connection that is found dead takes its user along.
-	w.members[len(w.members)-1].ConnectedAt = time.Now().Add(-time.Hour)
+	w.members[len(w.members)-1].Opened = true
 	w.post = func(_ context.Context, id string) error {
 		if id == "c1" {
 			return chat.ErrGone

@@ -48,6 +48,9 @@ func (r *Roster) Join(ctx context.Context, m chat.Member) (before chat.Member, e
 	if m.User != "" {
 		row[attrUser] = text(m.User)
 	}
+	if m.Opened {
+		row[attrOpened] = &types.AttributeValueMemberBOOL{Value: true}
+	}
 	if m.JoinID != 0 {
 		row[attrJoinID] = number(m.JoinID)
 	}
@@ -129,6 +132,7 @@ func memberOf(row item) chat.Member {
 	if len(row) == 0 {
 		return chat.Member{}
 	}
+	_, opened := row[attrOpened]
 	return chat.Member{
 		Room:         textOf(row, attrRoom),
 		ConnectionID: textOf(row, attrConnectionID),
@@ -136,6 +140,7 @@ func memberOf(row item) chat.Member {
 		ConnectedAt:  time.UnixMilli(numberOf(row, attrConnectedAt)),
 		JoinedAt:     time.UnixMilli(numberOf(row, attrJoinedAt)),
 		ExpiresAt:    time.Unix(numberOf(row, attrExpiresAt), 0),
+		Opened:       opened,
 		JoinID:       numberOf(row, attrJoinID),
 	}
 }

@@ -37,8 +37,8 @@ func (b *broken) Read(context.Context, string, chat.Span) ([]chat.Message, error
 func (b *broken) Members(_ context.Context, room string, _ int) ([]chat.Member, error) {
 	long := time.Now().Add(-time.Hour)
 	return []chat.Member{
-		{Room: room, ConnectionID: "c=", ConnectedAt: long, ExpiresAt: long.Add(2 * time.Hour)},
-		{Room: room, ConnectionID: "other=", ConnectedAt: long, ExpiresAt: long.Add(2 * time.Hour)},
+		{Room: room, ConnectionID: "c=", ConnectedAt: long, ExpiresAt: long.Add(2 * time.Hour), Opened: true},
+		{Room: room, ConnectionID: "other=", ConnectedAt: long, ExpiresAt: long.Add(2 * time.Hour), Opened: true},
 	}, b.membersErr
 }
 

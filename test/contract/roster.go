@@ -47,6 +47,7 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 
 	t.Run("MembersComeBackAsTheyWere", func(t *testing.T) {
 		for _, m := range []chat.Member{member(room(t), "c1=", "ann"), member(room(t)+"2", "c1=", "")} {
+			m.Opened = m.User != ""
 			join(t, m)
 			got, err := roster.Members(t.Context(), m.Room, 0)
 			if err != nil || len(got) != 1 {
@@ -165,5 +166,5 @@ func removeEndsWhatWasRead(t *testing.T, roster chat.Roster) {
 // same tells whether two members are the same, to the millisecond.
 func same(a, b chat.Member) bool {
 	return a.Room == b.Room && a.ConnectionID == b.ConnectionID && a.User == b.User && a.ConnectedAt.Equal(b.ConnectedAt) &&
-		a.JoinedAt.Equal(b.JoinedAt) && a.ExpiresAt.Equal(b.ExpiresAt) && a.JoinID == b.JoinID
+		a.JoinedAt.Equal(b.JoinedAt) && a.ExpiresAt.Equal(b.ExpiresAt) && a.JoinID == b.JoinID && a.Opened == b.Opened
 }
