@@ -72,7 +72,7 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 		Chat: chat.Service{
 			Log:     dynamo.NewLog(db, c.MessagesTable, c.MessageRetention),
 			Roster:  dynamo.NewRoster(db, c.ConnectionsTable),
-			Leases:  dynamo.NewLeases(db, c.MessagesTable),
+			Leases:  dynamo.NewLeases(db, c.MessagesTable, c.MessageRetention),
 			Encoder: protocol.Encoder{},
 			Now:     time.Now,
 			Workers: atOnce,

@@ -64,7 +64,7 @@ func newBackend(ctx context.Context, o options, endpoint string) (*backend, erro
 			return nil, err
 		}
 		db := dynamo.NewClient(env)
-		return inProcess(o, endpoint, dynamo.NewLog(db, messagesTable, 0), dynamo.NewRoster(db, connectionsTable), dynamo.NewLeases(db, messagesTable), nothing)
+		return inProcess(o, endpoint, dynamo.NewLog(db, messagesTable, 0), dynamo.NewRoster(db, connectionsTable), dynamo.NewLeases(db, messagesTable, 0), nothing)
 	default:
 		messages, err := localstore.OpenLog(o.data)
 		if err != nil {

@@ -114,7 +114,7 @@ func (l *Log) put(ctx context.Context, m chat.Message, putID string) (putResult,
 		row[attrMessageID] = text(m.ID)
 	}
 	if l.retention > 0 {
-		row[attrExpiresAt] = number(m.CreateAt + int64(l.retention/time.Second))
+		row[attrExpiresAt] = number(m.CreateAt + seconds(l.retention))
 	}
 	if m.ID == "" && l.retention == 0 {
 		return l.putAlone(ctx, row, putID)
@@ -173,9 +173,9 @@ func (l *Log) putTogether(ctx context.Context, m chat.Message, row item, putID s
 	if l.retention > 0 {
 		writes = append(writes, types.TransactWriteItem{Update: &types.Update{
 			TableName: &l.table, Key: key(m.Room, 0),
-			UpdateExpression:          aws.String("SET " + attrLastIndex + " = :index"),
+			UpdateExpression:          aws.String("SET " + attrLastIndex + " = :index, " + attrExpiresAt + " = :expires"),
 			ConditionExpression:       aws.String("attribute_not_exists(" + attrLastIndex + ") OR " + attrLastIndex + " < :index"),
-			ExpressionAttributeValues: item{":index": number(m.Index)},
+			ExpressionAttributeValues: item{":index": number(m.Index), ":expires": number(m.CreateAt + seconds(roomLife(l.retention)))},
 		}})
 	}
 	// The SDK adds a client request token, by which DynamoDB knows its retries for ten minutes.

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -339,25 +337,3 @@ func (p *orderedPoster) Post(context.Context, string, []byte) error {
 }
 
 func (p *orderedPoster) Close(context.Context, string) error { return nil }
-
-// The rows that TTL removes are those that carry the attribute; nothing else of a room does.
-func TestWhatExpires(t *testing.T) {
-	w := newWorld(t)
-	send(t, w.service(time.Hour), "r", "m1")
-	out, err := w.client.Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String(w.rows)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range out.Items {
-		index := row["index"].(*types.AttributeValueMemberN).Value
-		room := row["room_name"].(*types.AttributeValueMemberS).Value
-		_, expires := row["expires_at"]
-		own := room == "r" && index == "0" || strings.HasPrefix(room, "#lease")
-		if expires == own {
-			t.Errorf("the row %q %s expires: %v", room, index, expires)
-		}
-	}
-	if len(out.Items) != 4 {
-		t.Errorf("there are %d rows, want the message, its marker, the room's own and its lease", len(out.Items))
-	}
-}
