@@ -20,7 +20,8 @@ type Member struct {
 
 // Same tells whether both are the same membership: one that was written again since is another, whatever it says.
 func (m Member) Same(other Member) bool {
-	return m.Room == other.Room && m.ConnectionID == other.ConnectionID && m.JoinID == other.JoinID && m.JoinedAt.Equal(other.JoinedAt)
+	return m.Room == other.Room && m.ConnectionID == other.ConnectionID &&
+		m.JoinID == other.JoinID && m.JoinedAt.Equal(other.JoinedAt)
 }
 
 // ConnectionLife is how long a membership counts: API Gateway closes every connection after two hours
@@ -34,12 +35,12 @@ type Roster interface {
 	// zero Member.
 	Join(ctx context.Context, m Member) (before Member, err error)
 
-	// Leave removes the membership that it finds, and returns it. Where there is none, it returns the zero Member and no error;
-	// also where the connection joins again before the membership is removed: the later membership stays.
+	// Leave removes the membership that it finds, and returns it. Where there is none, it returns the zero Member and
+	// no error; also where the connection joins again before the membership is removed: the later membership stays.
 	Leave(ctx context.Context, room, connectionID string) (Member, error)
 
-	// Remove removes a membership as it was read. It is not ok, and removes nothing, where the membership is not there any more
-	// or was written again since.
+	// Remove removes a membership as it was read. It is not ok, and removes nothing, where the membership is not there
+	// any more or was written again since.
 	Remove(ctx context.Context, m Member) (ok bool, err error)
 
 	// Members returns the memberships of a room, in no particular order: all of them where most is 0, otherwise at most

@@ -15,8 +15,8 @@ func (s Service) Connect(ctx context.Context, connectionID, room, user string, u
 	if room == "" {
 		return checkOptionalUser(user)
 	}
-	// Where the store was slow the row is written again: then it is there again if a broadcaster has taken the connection for gone
-	// meanwhile, and one that has not begins its grace anew. The clock is this process's alone.
+	// Where the store was slow the row is written again: then it is there again if a broadcaster has taken the
+	// connection for gone meanwhile, and one that has not begins its grace anew. The clock is this process's alone.
 	for {
 		m := Member{Room: room, ConnectionID: connectionID, User: user, ConnectedAt: s.Now(), ExpiresAt: until}
 		if _, err := s.join(ctx, &m); err != nil {
@@ -37,10 +37,10 @@ type CatchUp struct {
 	Ref      string // the client's own name for the request, which every frame of the answer repeats; "" for none
 }
 
-// Join makes a connection a member of one more room. It confirms that where there is a ref or something else is asked for,
-// and then answers with the messages and the members, as far as asked for. The room is told, if the user is new there.
-// m.JoinedAt, m.JoinID, m.Opened and m.ExpiresAt are set here; where the last is set already, the membership ends then at the
-// latest.
+// Join makes a connection a member of one more room. It confirms that where there is a ref or something else is asked
+// for, and then answers with the messages and the members, as far as asked for. The room is told, if the user is new
+// there. m.JoinedAt, m.JoinID, m.Opened and m.ExpiresAt are set here; where the last is set already, the membership
+// ends then at the latest.
 //
 // An error after the membership is stored leaves it in place.
 func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {

@@ -19,8 +19,8 @@ type Message struct {
 //
 // Implementations retry what is worth retrying, inside ctx's deadline, and may return an *Error that says why not.
 //
-// An index is never used again, also after its message has expired. With a retention there is one exception: a room forgets its
-// count two years after its last message, or later, and then begins again at 1.
+// An index is never used again, also after its message has expired. With a retention there is one exception: a room
+// forgets its count two years after its last message, or later, and then begins again at 1.
 type Log interface {
 	// Append stores m as the next message of m.Room and returns it with its Index. Where m.ID is set and was
 	// stored before in m.Room by m.User, it stores nothing and returns that message, with repeat true.

@@ -59,8 +59,8 @@ func (h hesitant) Join(ctx context.Context, m chat.Member) (chat.Member, error) 
 	return before, err
 }
 
-// Connections enter a busy room through machines whose clocks are wrong. Nobody is forgotten, and those that never open or
-// close are removed.
+// Connections enter a busy room through machines whose clocks are wrong. Nobody is forgotten, and those that never open
+// or close are removed.
 func TestWrongClocksForgetNobody(t *testing.T) {
 	for i := range 18 {
 		most := []time.Duration{0, 2 * time.Second, mostSkew}[i%3]
@@ -106,8 +106,8 @@ func TestWrongClocksForgetNobody(t *testing.T) {
 	}
 }
 
-// handshake has one more connection enter the room, through a process whose clock is wrong. Every fifth never opens, and the next
-// closes a second later without a word.
+// handshake has one more connection enter the room, through a process whose clock is wrong. Every fifth never opens,
+// and the next closes a second later without a word.
 func (w *world) handshake(t *testing.T, g *gateway, all *sync.WaitGroup, skew, before, after, answer time.Duration) {
 	id := fmt.Sprint("c", len(g.open))
 	g.set(id, false)
@@ -134,7 +134,8 @@ func (w *world) skewedSay(t *testing.T, skew time.Duration) {
 	}
 }
 
-// A connection that never opened is removed also where every process lives for one message in a quiet room, after few posts.
+// A connection that never opened is removed also where every process lives for one message in a quiet room, after few
+// posts.
 func TestAQuietRoomRemovesAConnectionThatNeverOpened(t *testing.T) {
 	for _, skew := range []time.Duration{-mostSkew, 0, mostSkew} {
 		synctest.Test(t, func(t *testing.T) {

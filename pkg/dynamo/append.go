@@ -173,9 +173,11 @@ func (l *Log) putTogether(ctx context.Context, m chat.Message, row item, putID s
 	if l.retention > 0 {
 		writes = append(writes, types.TransactWriteItem{Update: &types.Update{
 			TableName: &l.table, Key: key(m.Room, 0),
-			UpdateExpression:          aws.String("SET " + attrLastIndex + " = :index, " + attrExpiresAt + " = :expires"),
-			ConditionExpression:       aws.String("attribute_not_exists(" + attrLastIndex + ") OR " + attrLastIndex + " < :index"),
-			ExpressionAttributeValues: item{":index": number(m.Index), ":expires": number(m.CreateAt + seconds(roomLife(l.retention)))},
+			UpdateExpression:    aws.String("SET " + attrLastIndex + " = :index, " + attrExpiresAt + " = :expires"),
+			ConditionExpression: aws.String("attribute_not_exists(" + attrLastIndex + ") OR " + attrLastIndex + " < :index"),
+			ExpressionAttributeValues: item{
+				":index": number(m.Index), ":expires": number(m.CreateAt + seconds(roomLife(l.retention))),
+			},
 		}})
 	}
 	// The SDK adds a client request token, by which DynamoDB knows its retries for ten minutes.

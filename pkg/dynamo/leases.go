@@ -31,8 +31,8 @@ type Leases struct {
 
 var _ chat.Leases = (*Leases)(nil)
 
-// NewLeases returns Leases on the table of that name, which must be as MessagesTable says. The retention is that of the Log on
-// the same table.
+// NewLeases returns Leases on the table of that name, which must be as MessagesTable says. The retention is that of the
+// Log on the same table.
 func NewLeases(api LeasesAPI, table string, retention time.Duration) *Leases {
 	return &Leases{api: api, table: table, retention: retention}
 }
@@ -80,7 +80,10 @@ func (l *Leases) take(ctx context.Context, room, owner string, now time.Time, ho
 		update += " REMOVE " + attrExpiresAt
 	}
 	return l.update(ctx, &dynamodb.UpdateItemInput{
-		Key: leaseKey(room), UpdateExpression: &update, ConditionExpression: &how.condition, ExpressionAttributeValues: values,
+		Key:                                 leaseKey(room),
+		UpdateExpression:                    &update,
+		ConditionExpression:                 &how.condition,
+		ExpressionAttributeValues:           values,
 		ReturnValues:                        types.ReturnValueAllNew,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})

@@ -39,8 +39,9 @@ func (w *world) rowsOf(t *testing.T) map[string]row {
 	return rows
 }
 
-// With a retention, TTL removes every row of a room: a message and its marker after the retention, the room's own row after two
-// years, the lease's a little earlier. Where messages are kept for longer, so is the room's own row. Without, nothing expires.
+// With a retention, TTL removes every row of a room: a message and its marker after the retention, the room's own row
+// after two years, the lease's a little earlier. Where messages are kept for longer, so is the room's own row. Without,
+// nothing expires.
 func TestWhatExpires(t *testing.T) {
 	w := newPatientWorld(t)
 	const day = 24 * time.Hour
@@ -84,8 +85,8 @@ func (w *world) removeRow(t *testing.T, r row) {
 	}
 }
 
-// Two years after its last message, DynamoDB removes a room's rows, late and in no order. As long as the room's own row is there it
-// counts; once it is gone, the room begins anew, and its members are sent what is sent.
+// Two years after its last message, DynamoDB removes a room's rows, late and in no order. As long as the room's own row
+// is there it counts; once it is gone, the room begins anew, and its members are sent what is sent.
 func TestARoomThatWasSilentForTwoYears(t *testing.T) {
 	w := newPatientWorld(t)
 	for _, tc := range []struct {

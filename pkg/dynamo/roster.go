@@ -61,8 +61,8 @@ func (r *Roster) Join(ctx context.Context, m chat.Member) (before chat.Member, e
 	return memberOf(out.Attributes), nil
 }
 
-// Leave removes a membership; see chat.Roster. It reads the row and deletes just that one: a delete that arrives late, or
-// that is repeated because its answer was lost, must not hit a later membership.
+// Leave removes a membership; see chat.Roster. It reads the row and deletes just that one: a delete that arrives late,
+// or that is repeated because its answer was lost, must not hit a later membership.
 func (r *Roster) Leave(ctx context.Context, room, connectionID string) (chat.Member, error) {
 	out, err := r.api.GetItem(ctx, &dynamodb.GetItemInput{
 		TableName: &r.table, Key: memberKey(room, connectionID), ConsistentRead: aws.Bool(true),
@@ -98,7 +98,8 @@ const (
 
 // remove deletes a row if it is still the one that was read.
 func (r *Roster) remove(ctx context.Context, m chat.Member) (removal, error) {
-	// A row without a name was written by a version of the chat that did not name them; it may have been replaced by another.
+	// A row without a name was written by a version of the chat that did not name them; it may have been replaced by
+	// another.
 	condition, values := attrJoinID+" = :id", item{":id": number(m.JoinID)}
 	if m.JoinID == 0 {
 		condition = "attribute_not_exists(" + attrJoinID + ") AND " + attrJoinedAt + " = :at"
