@@ -72,7 +72,7 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 		Chat: chat.Service{
 			Log:    chat.SharePings(dynamo.NewLog(db, c.MessagesTable, c.MessageRetention), time.Now),
 			Roster: dynamo.NewRoster(db, c.ConnectionsTable),
-			Leases: dynamo.NewLeases(db, c.MessagesTable),
+			Leases: dynamo.NewLeases(db, c.MessagesTable, c.MessageRetention),
 
 			Announcements: dynamo.NewAnnouncements(db, c.ConnectionsTable),
 

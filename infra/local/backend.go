@@ -68,7 +68,7 @@ func newBackend(ctx context.Context, o options, endpoint string) (*backend, erro
 		return inProcess(o, endpoint, chat.Service{
 			Log:           dynamo.NewLog(db, messagesTable, 0),
 			Roster:        dynamo.NewRoster(db, connectionsTable),
-			Leases:        dynamo.NewLeases(db, messagesTable),
+			Leases:        dynamo.NewLeases(db, messagesTable, 0),
 			Announcements: dynamo.NewAnnouncements(db, connectionsTable),
 		}, nothing)
 	default:

@@ -148,6 +148,12 @@ func (w *world) Leave(_ context.Context, room, id string) (chat.Member, error) {
 	return append(left, chat.Member{})[0], w.membersErr
 }
 
+func (w *world) Remove(_ context.Context, m chat.Member) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.remove(m.Same)) > 0, w.membersErr
+}
+
 func (w *world) Forget(_ context.Context, id string) ([]chat.Member, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -247,10 +253,10 @@ func (w *world) Post(ctx context.Context, id string, frame []byte) error {
 	return nil
 }
 
-// member adds a member of room r that connected some time ago.
+// member adds a member of a room that connected some time ago, and is in its own $connect where that is 0.
 func (w *world) member(room, id string, ago time.Duration) {
 	at := time.Now().Add(-ago)
-	w.members = append(w.members, chat.Member{Room: room, ConnectionID: id, ConnectedAt: at, ExpiresAt: at.Add(chat.ConnectionLife)})
+	w.members = append(w.members, chat.Member{Room: room, ConnectionID: id, ConnectedAt: at, ExpiresAt: at.Add(chat.ConnectionLife), Opened: ago > 0})
 }
 
 func (w *world) ids() (ids []string) {

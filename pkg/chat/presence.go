@@ -219,12 +219,11 @@ func (s Service) tell(ctx context.Context, members []Member, list []byte, events
 	ctx, cancel := context.WithTimeout(ctx, presenceBudget)
 	defer cancel()
 	errs := make([]error, len(members))
-	at := s.Now()
 	forEach(s.Workers, len(members), func(i int) {
 		errs[i] = s.tellOne(ctx, members[i], list, events)
 	})
 	for i, m := range members {
-		if hasGone(m, at, errs[i]) {
+		if isClosed(m, errs[i]) { // of others a broadcaster finds out, which has the time
 			gone = append(gone, m)
 		}
 	}

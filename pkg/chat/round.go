@@ -245,7 +245,7 @@ func (b *broadcast) count(p *posting) {
 		}
 	case errors.Is(p.err, errNoTime):
 		b.behind[p.ConnectionID] = l
-	case hasGone(p.Member, p.at, p.err):
+	case b.suspects.isGone(p.Member, p.at, p.err):
 		b.delivery.Gone++
 		b.gone[p.ConnectionID] = p.Member // to be removed when nobody waits for that any more
 	case errors.Is(p.err, ErrGone), errors.Is(p.err, ErrTryAgain):

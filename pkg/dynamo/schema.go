@@ -33,6 +33,8 @@ const (
 	attrCreateAt     = "create_at"    // seconds since the epoch
 	attrConnectedAt  = "connected_at" // milliseconds since the epoch
 	attrJoinedAt     = "joined_at"    // milliseconds since the epoch
+	attrJoinID       = "join_id"      // what a Join's row is recognised by
+	attrOpened       = "opened"       // true where the row was written through the open connection; otherwise not there
 	attrExpiresAt    = "expires_at"   // seconds since the epoch
 	attrPutID        = "put_id"       // what Append recognises its own row by
 	attrLastIndex    = "last_index"   // of a room's own row: the index of its last message

@@ -89,7 +89,7 @@ func (l *Log) appendIn(tx *bolt.Tx, m chat.Message) (stored chat.Message, repeat
 	}
 	stored = m
 	stored.Index = int64(index)
-	value, err := json.Marshal(record{User: m.User, Content: m.Content, CreateAt: m.CreateAt, ID: m.ID})
+	value, err := json.Marshal(record{User: m.User, UserID: m.UserID, Content: m.Content, CreateAt: m.CreateAt, ID: m.ID})
 	if err != nil {
 		return stored, false, err
 	}
