@@ -13,7 +13,7 @@ import { subjectOf } from "./signin.js";
 import { keyOf, Store } from "./store.js";
 import { newID } from "./tabs.js";
 
-/** Events: `signedout`, when the person of this tab has signed out in another tab. */
+/** Events: `signedout`, whose detail is the subject of a person who has signed out in another tab. */
 export class Browser extends EventTarget {
   kept = new Store(() => localStorage);
   #tabs = new Store(() => sessionStorage);
@@ -28,7 +28,7 @@ export class Browser extends EventTarget {
     this.#takeOld();
     addEventListener("storage", ({ key, newValue }) => {
       const [kind, subject] = (key && newValue === null && keyOf(key)) || [];
-      if (kind === "signed in" && subject === this.subject) this.dispatchEvent(new Event("signedout"));
+      if (kind === "signed in") this.dispatchEvent(new CustomEvent("signedout", { detail: subject }));
     });
   }
 
@@ -102,28 +102,33 @@ export class Browser extends EventTarget {
     return session !== undefined && session !== this.kept.get(["signed in", this.subject]);
   }
 
-  /** Whether the person of this tab is signed in in another one. */
-  get isElsewhere() {
-    return this.kept.get(["signed in", this.subject]) !== undefined;
-  }
-
   /** The tab is not signed in any more. What is kept of the person stays for the next sign-in. */
   endSession() {
     for (const key of ["token", "was accepted", "signed in"]) this.#tabs.remove([key]);
   }
 
+  /** Tells the other tabs that a person has signed out. */
+  tellSignOut(subject) {
+    this.kept.set(["signed in", subject], ""); // what was never there cannot be removed, and tells nobody
+    this.kept.remove(["signed in", subject]);
+  }
+
   /**
-   * Signs a person out: nothing of the person stays. Other tabs are told by what is removed first.
+   * Leaves nothing of a person, who is the one in this tab where there is one.
    * @param {Memory} memory of the person, into which nothing is written after that
    */
-  signOut(subject, memory) {
+  erase(subject, memory) {
     const name = this.nameOf(subject);
-    this.kept.remove(["signed in", subject]);
     memory.erase();
     if (name !== undefined) new Memory(this, name).erase(); // an earlier page kept it by name
     this.kept.remove(["name of", subject]);
     this.kept.remove(["name"]);
-    if (this.subject === subject) this.endSession();
+    this.forgetTab();
+  }
+
+  /** Nobody has been in this tab. */
+  forgetTab() {
+    this.endSession();
     for (const key of ["tab", "name"]) this.#tabs.remove([key]);
   }
 

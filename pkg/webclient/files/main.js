@@ -9,7 +9,7 @@ import { Memory, ownerOf } from "./memory.js";
 import { Page, roomInAddress } from "./page.js";
 import { idIn, isAccepted, isLater, nameIn, SIGN_IN, SOCKETS, subjectOf, takeToken } from "./signin.js";
 import { Tab } from "./tabs.js";
-import { isSureToSignOut, welcome } from "./welcome.js";
+import { drawPeopleKept, isSureToSignOut, welcome } from "./welcome.js";
 import { endInWords, nameProblem, shownName, unsentInWords } from "./words.js";
 
 const UNREADABLE = "The link that was opened has no token that can be read. Please ask for a new one.";
@@ -26,37 +26,42 @@ class Door {
   constructor() {
     // Before the page's own listener, which takes the address for a room's.
     addEventListener("hashchange", () => this.#takeLink());
-    addEventListener("pageshow", (event) => event.persisted && this.#page && this.#browser.isSignedOut && this.#signedOut());
-    this.#browser.addEventListener("signedout", () => this.#signedOut());
+    addEventListener("pageshow", (event) => event.persisted && this.#browser.isSignedOut && this.#signedOut(this.#browser.subject));
+    this.#browser.addEventListener("signedout", (event) => this.#signedOut(event.detail));
   }
 
   /** Goes to the chat at once where this browser knows how, and asks otherwise. */
   open() {
     const browser = this.#browser;
-    if (browser.isSignedOut) browser.endSession(); // in another tab, while this one was closed
+    const wasSignedOut = browser.isSignedOut; // while this tab was closed
+    if (wasSignedOut) browser.forgetTab();
     const token = takeToken();
     const name = SIGN_IN ? browser.token && ownerOf(browser.subject) : browser.name;
     const { rooms, active } = new Memory(browser, name);
     const room = roomInAddress() || active || rooms[0] || (SIGN_IN ? "lobby" : "");
     const isKnown = SIGN_IN ? name !== "" : nameProblem(name, "a name") === "";
     if (isKnown && nameProblem(room, "a room") === "") this.#enter({ name: browser.name, room, token: browser.token });
-    else this.#askWho();
+    else this.#askWho({ problem: wasSignedOut ? ELSEWHERE : "" });
     this.#follow(token);
   }
 
   /** Asks for a name, or a token, and a room. `rooms` are those to join as well, under whatever name. */
-  #askWho({ problem = "", rooms = [] } = {}) {
+  #askWho({ problem = "", room = "", rooms = [] } = {}) {
     const { name } = this.#browser;
     const known = new Memory(this.#browser, name);
-    const room = roomInAddress() || (SIGN_IN ? "" : known.active) || rooms[0] || "lobby";
-    const people = this.#browser.people.map((subject) => ({ name: this.#browser.nameOf(subject) ?? "", subject }));
-    welcome({ name, room, problem, unsent: SIGN_IN ? new Map() : known.roomsWithUnsent, people: SIGN_IN ? people : [] }, {
-      enter: (given) => (SIGN_IN ? this.#signIn(given) : this.#enter({ ...given, rooms })),
-      signOut: (subject) => this.#signOutHere(subject),
-    });
+    const first = roomInAddress() || room || known.active || rooms[0] || "lobby";
+    welcome({ name, room: first, problem, unsent: SIGN_IN ? new Map() : known.roomsWithUnsent },
+      (given) => (SIGN_IN ? this.#signIn(given) : this.#enter({ ...given, rooms })));
+    this.#offerSignOut();
   }
 
-  /** Signs out a person who is not in the chat in this tab. */
+  /** Offers to sign out people who are not in the chat in this tab. */
+  #offerSignOut() {
+    const { people } = this.#browser;
+    const row = (subject) => ({ name: this.#browser.nameOf(subject) ?? "", signOut: () => this.#signOutHere(subject) });
+    drawPeopleKept(SIGN_IN ? people.map(row) : []);
+  }
+
   async #signOutHere(subject) {
     const unsent = new Memory(this.#browser, ownerOf(subject)).countUnsent;
     if (unsent > 0 && !(await isSureToSignOut(unsent))) return;
@@ -92,12 +97,18 @@ class Door {
   /** Goes back to the first page. What is not sent is kept, unless the person signs out. */
   #leave({ problem, signOut = false }) {
     const { rooms, memory } = this.#page;
+    const room = signOut ? "" : memory.active;
     const isNobody = SIGN_IN && !this.#browser.people.includes(this.#browser.subject); // the chat accepted no token
-    if (signOut || (isNobody && !memory.hasWriting)) this.#signOut();
+    if (signOut) this.#signOut();
+    else if (isNobody && !memory.hasWriting) this.#erase(this.#browser.subject);
     else this.#closePage();
+    this.#firstPage({ problem, room, rooms: signOut ? [] : rooms });
+  }
+
+  #firstPage(how) {
     this.#browser.endSession();
     history.replaceState(null, "", location.pathname);
-    this.#askWho({ problem, rooms: signOut ? [] : rooms });
+    this.#askWho(how);
   }
 
   #closePage() {
@@ -105,15 +116,26 @@ class Door {
     this.#page = null;
   }
 
+  /** Signs a person out of this browser. */
   #signOut(subject = this.#browser.subject) {
-    const memory = this.#page?.memory ?? new Memory(this.#browser, ownerOf(subject));
-    this.#closePage();
-    this.#browser.signOut(subject, memory);
+    this.#browser.tellSignOut(subject);
+    this.#erase(subject);
   }
 
-  /** The person has signed out in another tab. What this tab has written since goes, too. */
-  #signedOut() {
-    if (this.#page) this.#leave({ problem: ELSEWHERE, signOut: !this.#browser.isElsewhere });
+  /** Leaves nothing of a person, who is the one in this tab where there is one. */
+  #erase(subject) {
+    const memory = this.#page?.memory ?? new Memory(this.#browser, ownerOf(subject));
+    this.#closePage();
+    this.#browser.erase(subject, memory);
+  }
+
+  /** A person has signed out in another tab. What this tab has written since goes, too. */
+  #signedOut(subject) {
+    if (!this.#page) return this.#offerSignOut();
+    if (subject !== this.#browser.subject) return;
+    if (this.#browser.people.includes(subject)) this.#closePage(); // and has signed in again
+    else this.#erase(subject);
+    this.#firstPage({ problem: ELSEWHERE });
   }
 
   #takeLink() {

@@ -78,9 +78,9 @@ export class Page {
     return this.#memory;
   }
 
-  /** The rooms that are open, the one that is shown first. */
+  /** The rooms that are open. */
   get rooms() {
-    return [...new Set([this.#active, ...this.#timelines.keys()])].filter((name) => name !== null);
+    return [...this.#timelines.keys()];
   }
 
   /** The part of the address that stands for the room that is shown. */
@@ -229,7 +229,8 @@ export class Page {
     on(document, "keydown", (event) => event.key === "Escape" && !document.querySelector("dialog") && $("draft").focus());
     on(window, "hashchange", () => {
       const name = roomInAddress();
-      if (!name || nameProblem(name, "a room") || name === this.#active) return;
+      if (!name || nameProblem(name, "a room")) return history.replaceState(null, "", this.address);
+      if (name === this.#active) return;
       this.#join(name);
       this.#show(name);
     });

@@ -5,14 +5,11 @@ import { SIGN_IN } from "./signin.js";
 import { nameProblem, shownName, unsentInWords } from "./words.js";
 
 /**
- * Shows it.
- * @param {{name: string, room: string, problem: string, unsent: Map<string, number>, people: {name: string, subject: string}[]}}
- *   known `problem` is why one is here again; `unsent` is how many messages of this name are not sent yet, by room; `people`
- *   are those that have not signed out of this browser
- * @param {{enter: (given: object) => void, signOut: (subject: string) => void}} does `enter` is called with {name, room,
- *   token}, which are good as far as a page can tell
+ * Shows it. `enter` is called with {name, room, token}, which are good as far as a page can tell.
+ * @param {{name: string, room: string, problem: string, unsent: Map<string, number>}} known `problem` is why one is here
+ *   again; `unsent` is how many messages of this name are not sent yet, by room
  */
-export function welcome({ name, room, problem, unsent, people }, { enter, signOut }) {
+export function welcome({ name, room, problem, unsent }, enter) {
   $("chat").hidden = true;
   $("welcome").hidden = false;
   $("enter-name").value = name;
@@ -21,9 +18,6 @@ export function welcome({ name, room, problem, unsent, people }, { enter, signOu
   $("enter-problem").textContent = problem;
   $("enter-unsent").textContent = inWords(name, unsent);
   $("enter-unsent").hidden = unsent.size === 0;
-  $("enter-people").replaceChildren(...people.map((person) => element("p", {}, "This browser still keeps the rooms of ",
-    bdi(shownName(person.name)), ", and what is not sent. ",
-    element("button", { type: "button", className: "link", onclick: () => signOut(person.subject) }, "Sign ", bdi(shownName(person.name)), " out"))));
   $("ask-name").hidden = SIGN_IN;
   $("ask-token").hidden = !SIGN_IN;
   if (SIGN_IN) $("enter-intro").textContent = "This chat is for those who have signed in. Your name is in your token.";
@@ -44,6 +38,16 @@ function inWords(name, unsent) {
   const total = [...unsent.values()].reduce((sum, n) => sum + n, 0);
   const [what, are, they] = total === 1 ? ["message", "is", "It is"] : ["messages", "are", "They are"];
   return `${total} ${what} of ${name} in ${[...unsent.keys()].join(", ")} ${are} not sent yet. ${they} kept until you come back there.`;
+}
+
+/**
+ * Shows the people of whom this browser keeps something.
+ * @param {{name: string, signOut: () => void}[]} people
+ */
+export function drawPeopleKept(people) {
+  $("enter-people").replaceChildren(...people.map(({ name, signOut }) => element("p", {},
+    "This browser still keeps the rooms of ", bdi(shownName(name)), ", and what is not sent. ",
+    element("button", { type: "button", className: "link", onclick: signOut }, "Sign ", bdi(shownName(name)), " out"))));
 }
 
 /** Asks whether a person with so many unsent messages is to be signed out. */
