@@ -16,8 +16,8 @@ import (
 	"wschat/pkg/route"
 )
 
-// A browser takes no answer for anything else than it says: not those of the chat's routes, and not those of what stands
-// in front of them or beside them.
+// A browser takes no answer for anything else than it says: not those of the chat's routes, and not those of what
+// stands in front of them or beside them.
 func TestEveryHTTPAnswerIsNoSniff(t *testing.T) {
 	s, err := start(t.Context(), options{addr: "127.0.0.1:0", data: filepath.Join(t.TempDir(), "chat.db"),
 		logger: slog.New(slog.DiscardHandler), stats: newStats(slog.DiscardHandler), demoUsers: []string{"ann"}})
@@ -29,7 +29,8 @@ func TestEveryHTTPAnswerIsNoSniff(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	handshake := "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\n"
+	handshake := "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\n" +
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\n"
 	answers := map[string]int{ // to a request's line, and more of its headers
 		"GET /ping?":                       200,
 		"GET /\nIf-None-Match: *":          304,
@@ -100,7 +101,9 @@ func TestBrowserKeepsToTheHeaders(t *testing.T) {
 	ann := b.enter(t, "ann", "lobby") // which checks that the browser has no complaint
 	var allowed []string
 	ann.Eval(t, `document.featurePolicy.allowedFeatures()`, &allowed)
-	for _, feature := range []string{"camera", "microphone", "geolocation", "display-capture", "payment", "usb", "serial", "clipboard-read"} {
+	for _, feature := range []string{
+		"camera", "microphone", "geolocation", "display-capture", "payment", "usb", "serial", "clipboard-read",
+	} {
 		if slices.Contains(allowed, feature) {
 			t.Errorf("the page may use %s", feature)
 		}

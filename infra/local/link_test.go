@@ -54,7 +54,8 @@ func (p person) load(t *testing.T, url, hash string) {
 	p.Eval(t, fmt.Sprintf(`void (location.href = %q)`, url+"ping"), nil)
 	p.WaitFor(t, `location.pathname === "/ping"`, 10*time.Second)
 	p.Eval(t, fmt.Sprintf(`void (location.href = %q)`, url+hash), nil)
-	p.WaitFor(t, `location.pathname === "/" && document.querySelector("#welcome").hidden !== document.querySelector("#chat").hidden`, 10*time.Second)
+	p.WaitFor(t, `location.pathname === "/" &&
+	  document.querySelector("#welcome").hidden !== document.querySelector("#chat").hidden`, 10*time.Second)
 }
 
 // showsNoToken waits until no token is in the address, and checks that none is in the history.
@@ -82,7 +83,8 @@ func (p person) isNotAsked(t *testing.T) {
 func (p person) asks(t *testing.T, answer int, words ...string) {
 	t.Helper()
 	for _, word := range words {
-		p.WaitFor(t, fmt.Sprintf(`document.querySelector("dialog").open && document.querySelector("dialog").textContent.includes(%q)`, word), 10*time.Second)
+		p.WaitFor(t, fmt.Sprintf(`document.querySelector("dialog").open &&
+		  document.querySelector("dialog").textContent.includes(%q)`, word), 10*time.Second)
 	}
 	p.Click(t, fmt.Sprintf("dialog button:nth-of-type(%d)", answer))
 	p.WaitFor(t, `!document.querySelector("dialog")`, 5*time.Second)
@@ -103,7 +105,8 @@ func TestBrowserALinkSignsIn(t *testing.T) {
 		ann.isIn(t, "Ann")
 		ann.showsNoToken(t)
 		ann.isNotAsked(t)
-		ann.WaitFor(t, fmt.Sprintf(`(%s) === "A link has signed you in as Ann. If that is not you, sign out."`, notice), 5*time.Second)
+		const says = "A link has signed you in as Ann. If that is not you, sign out."
+		ann.WaitFor(t, fmt.Sprintf(`(%s) === %q`, notice, says), 5*time.Second)
 		if violations := ann.Axe(t); len(violations) > 0 {
 			t.Errorf("%s: axe finds %q", name, violations)
 		}
@@ -117,14 +120,16 @@ func TestBrowserALinkSignsIn(t *testing.T) {
 // A link never replaces a person who is signed in without being asked, whatever way it comes; the question names both.
 func TestBrowserALinkForAnotherPersonAsks(t *testing.T) {
 	l := startLinks(t)
+	follow := func(p person, hash string) { p.follow(t, hash) }
+	load := func(p person, hash string) { p.load(t, l.url, hash) }
 	for name, row := range map[string]struct {
 		open func(p person, hash string)
 		name string   // of the other person
 		says []string // the question
 	}{
-		"in the address":           {func(p person, hash string) { p.follow(t, hash) }, "Bob", []string{"You are signed in as Ann.", "Bob"}},
-		"loaded":                   {func(p person, hash string) { p.load(t, l.url, hash) }, "Bob", []string{"You are signed in as Ann.", "Bob"}},
-		"of another person's name": {func(p person, hash string) { p.follow(t, hash) }, "Ann", []string{"Ann (ann)", "Ann (other)"}},
+		"in the address":           {follow, "Bob", []string{"You are signed in as Ann.", "Bob"}},
+		"loaded":                   {load, "Bob", []string{"You are signed in as Ann.", "Bob"}},
+		"of another person's name": {follow, "Ann", []string{"Ann (ann)", "Ann (other)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			token := l.token("ann", "Ann", nil)
@@ -140,7 +145,6 @@ func TestBrowserALinkForAnotherPersonAsks(t *testing.T) {
 			if ann.Eval(t, `sessionStorage.getItem('chat ["token"]')`, &held); held != `"`+token+`"` {
 				t.Errorf("the token is another one")
 			}
-			ann.Eval(t, `void (window.before = document.querySelector("#chat"))`, nil)
 			row.open(ann, hash)
 			ann.asks(t, 2, row.says...)
 			ann.isIn(t, row.name)
@@ -150,6 +154,48 @@ func TestBrowserALinkForAnotherPersonAsks(t *testing.T) {
 			ann.Close()
 		})
 	}
+}
+
+// A person who is signed out by a link loses what is not sent, and is asked about that; in the other tabs, too.
+func TestBrowserALinkAndUnsentMessages(t *testing.T) {
+	l := startLinks(t)
+	ann := l.opens(t, l.token("ann", "Ann", nil))
+	second := person{ann.OpenTab(t, l.url)}
+	second.signIn(t, l.token("ann", "Ann", nil))
+	second.isIn(t, "Ann")
+	second.Offline(t, true)
+	second.WaitFor(t, `document.querySelector("#state").dataset.state !== "online"`, 30*time.Second)
+	second.say(t, "later")
+	second.waits(t, "later")
+	for answer := 1; answer <= 2; answer++ {
+		ann.follow(t, "#token="+l.token("bob", "Bob", nil))
+		ann.asks(t, answer, "You are signed in as Ann.", "Bob", "1 message is not sent yet.")
+		ann.isIn(t, []string{"Ann", "Bob"}[answer-1])
+	}
+	second.isTold(t, "You signed out in another tab.")
+	second.WaitFor(t, `(async () => !/later|Ann|ann/.test(`+storedHere+`))()`, 5*time.Second)
+	ann.isIn(t, "Bob")
+	l.door.stores(t, "lobby")
+}
+
+// What an earlier page kept of a person, by name, is the person's once more, and is gone after the sign-out.
+func TestBrowserKnowsWhatAnEarlierPageKeptByName(t *testing.T) {
+	l := startLinks(t)
+	ann := person{l.Open(t, l.url, browser.Before(`localStorage.getItem("was here") ?? Object.entries({
+	  "was here": "yes", 'chat ["name"]': '"Ann"',
+	  'chat ["room","Ann","attic"]': '{"joined":1}', 'chat ["active","Ann"]': '"attic"',
+	  'chat ["draft","Ann","attic","closed"]': '{"text":"half a sent","at":1}',
+	  'chat ["unsent","Ann","attic","m1"]': '{"content":"later","at":1,"tab":"closed","error":null,"after":0}',
+	}).forEach(([key, value]) => localStorage.setItem(key, value))`))}
+	ann.signIn(t, l.token("ann", "Ann", nil))
+	ann.isIn(t, "Ann")
+	ann.WaitFor(t, `document.querySelector("[data-room=attic]")`, 5*time.Second)
+	ann.Click(t, "[data-room=attic] button")
+	ann.drafts(t, "half a sent")
+	ann.WaitFor(t, `document.querySelector("#messages").textContent.includes("later")`, 10*time.Second)
+	l.door.stores(t, "attic", "later")
+	ann.Click(t, "#rename")
+	ann.WaitFor(t, `(async () => `+storedHere+` === "was here,yes")()`, 5*time.Second)
 }
 
 // In another tab of a browser in which a person is signed in, a link asks too. There, both can be.
@@ -206,7 +252,8 @@ func TestBrowserALinkForTheSamePerson(t *testing.T) {
 		ann.isIn(t, "Ann")
 		ann.isNotAsked(t)
 		ann.drafts(t, "half a sent")
-		ann.WaitFor(t, `document.querySelector("#room-name").textContent === "attic" && document.querySelector("#notice").hidden`, 5*time.Second)
+		ann.WaitFor(t, `document.querySelector("#room-name").textContent === "attic" &&
+		  document.querySelector("#notice").hidden`, 5*time.Second)
 		ann.showsNoToken(t)
 	}
 	newer, newest, older := l.token("ann", "Ann", at(-30)), l.token("ann", "Ann", at(-10)), l.token("ann", "Ann", at(-50))
@@ -226,15 +273,17 @@ func TestBrowserALinkThatIsNoGood(t *testing.T) {
 	token, other := l.token("ann", "Ann", map[string]any{"iat": time.Now().Unix() - 60}), l.token("bob", "Bob", nil)
 	stranger := newKey(t, "rsa", false)
 	forged := func(sub string) string {
-		return stranger.sign(stranger.header(nil), l.provider.claims(map[string]any{"sub": sub, "name": "forged", "rooms": []string{"*"}}))
+		return stranger.sign(stranger.header(nil),
+			l.provider.claims(map[string]any{"sub": sub, "name": "forged", "rooms": []string{"*"}}))
 	}
 	const unreadable, refused = "has no token that can be read", "did not accept its token"
 	rows := map[string]string{
 		"#token=": unreadable, "#token=hello": unreadable, "#token=forged.forged.forged": unreadable, "#token=%": unreadable,
 		"#token=" + other + "&room=attic": unreadable, "#token=" + other + "%20": unreadable, "#Token=" + other: unreadable,
 		"#id_token=" + other: unreadable, "#state=x&access_token=" + other: unreadable, "#lobby&token=" + other: unreadable,
-		"#token%3D" + other: unreadable, "#" + other: unreadable, "#lobby," + strings.ReplaceAll(other, ".", "%2E"): unreadable, "#/token=" + other: unreadable,
-		"#token=" + forged("ann"): refused, "#token=" + forged("bob"): refused,
+		"#token%3D" + other: unreadable, "#" + other: unreadable, "#/token=" + other: unreadable,
+		"#lobby," + strings.ReplaceAll(other, ".", "%2E"): unreadable,
+		"#token=" + forged("ann"):                         refused, "#token=" + forged("bob"): refused,
 		"#token=" + l.token("ann", "Ann", map[string]any{"exp": after(-time.Minute)}):      refused,
 		"#token=" + l.token("bob", "Bob", map[string]any{"aud": "another", "name": "Bob"}): refused,
 	}
@@ -247,7 +296,7 @@ func TestBrowserALinkThatIsNoGood(t *testing.T) {
 		ann.Click(t, "#notice-close")
 		if says == unreadable {
 			first.follow(t, hash)
-			first.WaitFor(t, fmt.Sprintf(`document.querySelector("#enter-problem").textContent.includes(%q)`, says), 10*time.Second)
+			first.isTold(t, says)
 			first.showsNoToken(t)
 			first.Eval(t, `document.querySelector("#enter-problem").textContent = ""`, nil)
 			first.leftNothing(t)
@@ -266,11 +315,13 @@ func TestBrowserALinkThatIsNoGood(t *testing.T) {
 		ann.WaitFor(t, `location.search === "" && location.hash !== ""`, 5*time.Second)
 	}
 	first.load(t, l.url, "#token="+forged("ann"))
-	first.WaitFor(t, `document.querySelector("#enter-problem").textContent === "The chat did not accept your token, or cannot check it now."`, 30*time.Second)
+	first.isTold(t, "The chat did not accept your token, or cannot check it now.")
 	first.leftNothing(t)
 
 	// These are rooms.
-	for hash, room := range map[string]string{"#attic": "attic", "#token%3Dforty": "token=forty", "#tokens": "tokens", "#a%20token": "a token"} {
+	for hash, room := range map[string]string{
+		"#attic": "attic", "#token%3Dforty": "token=forty", "#tokens": "tokens", "#a%20token": "a token",
+	} {
 		ann.follow(t, hash)
 		ann.WaitFor(t, fmt.Sprintf(`document.querySelector("#room-name").textContent === %q`, room), 5*time.Second)
 	}
@@ -283,7 +334,8 @@ func TestBrowserAnOpenChatKeepsNoToken(t *testing.T) {
 	ann.join(t, "ann", "lobby")
 	ann.follow(t, "#token=forged.forged.forged")
 	ann.showsNoToken(t)
-	ann.WaitFor(t, `location.hash === "#lobby" && document.querySelector("#room-name").textContent === "lobby"`, 5*time.Second)
+	ann.WaitFor(t, `location.hash === "#lobby" &&
+	  document.querySelector("#room-name").textContent === "lobby"`, 5*time.Second)
 	ann.load(t, "http://"+b.server.addr+"/", "#token=forged.forged.forged")
 	ann.WaitFor(t, online+` && document.querySelector("#my-name").textContent === "ann"`, 10*time.Second)
 	ann.showsNoToken(t)

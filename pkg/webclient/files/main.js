@@ -1,5 +1,5 @@
-// The way into the chat and out of it: at once where this browser knows the person, by a link with a token, or by the first
-// page, which asks.
+// The way into the chat and out of it: at once where this browser knows the person, by a link with a token, or by the
+// first page, which asks.
 
 import { Browser } from "./browser.js";
 import { ChatClient } from "./client.js";
@@ -26,7 +26,9 @@ class Door {
   constructor() {
     // Before the page's own listener, which takes the address for a room's.
     addEventListener("hashchange", () => this.#takeLink());
-    addEventListener("pageshow", (event) => event.persisted && this.#browser.isSignedOut && this.#signedOut(this.#browser.subject));
+    addEventListener("pageshow", ({ persisted }) => {
+      if (persisted && this.#browser.isSignedOut) this.#signedOut(this.#browser.subject);
+    });
     this.#browser.addEventListener("signedout", (event) => this.#signedOut(event.detail));
   }
 
@@ -150,8 +152,8 @@ class Door {
   }
 
   /**
-   * Signs in by a link, which anybody may have made for anybody: nobody is replaced, and nobody signs in beside somebody
-   * else, without being asked.
+   * Signs in by a link. Anybody may have made it for anybody, so the page asks before it replaces a person, or lets one
+   * in beside another one.
    */
   async #signInByLink(token) {
     const browser = this.#browser;

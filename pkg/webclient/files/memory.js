@@ -7,9 +7,9 @@
 //   draft, user, room, tab       what is written and not sent: {text, at}
 //   unsent, user, room, id       a message that is not known to be stored: {content, at, tab, error, after}
 //
-// The user is a name, where the chat is open to everybody, and otherwise what ownerOf makes of the subject of a token: two
-// people may have one name. Unsent messages and drafts belong to a tab. When it is closed, another tab of the same person
-// adopts them.
+// The user is a name, where the chat is open to everybody, and otherwise what ownerOf makes of the subject of a token:
+// two people may have one name. Unsent messages and drafts belong to a tab. When it is closed, another tab of the same
+// person adopts them.
 
 import { keyOf } from "./store.js";
 

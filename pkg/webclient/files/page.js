@@ -1,5 +1,5 @@
-// The chat, while it is shown: rooms at the side, one of them in the middle. What a room shows is in timeline.js, how it
-// gets there in client.js.
+// The chat, while it is shown: rooms at the side, one of them in the middle. What a room shows is in timeline.js, how
+// it gets there in client.js.
 
 import { Composer } from "./composer.js";
 import { $, bdi, element } from "./dom.js";
@@ -46,10 +46,11 @@ export class Page {
   #end = new AbortController();
 
   /**
-   * @param {{client: ChatClient, browser: Browser, clock: Clock, user: string, name: string, room: string, rooms: string[],
-   *   isLinked: boolean, ended: (how: object) => void}} parts `user` is the person, as in a Memory; `name` is the person's,
-   *   "" until the chat says it; `room` is shown first, and `rooms` are joined as well; `isLinked` says that a link signed
-   *   the person in, and nobody was asked; `ended` is called with {problem}, why the chat is over, or with {signOut: true}
+   * @param {{client: ChatClient, browser: Browser, clock: Clock, user: string, name: string, room: string,
+   *   rooms: string[], isLinked: boolean, ended: (how: object) => void}} parts `user` is the person, as in a Memory;
+   *   `name` is the person's, "" until the chat says it; `room` is shown first, and `rooms` are joined as well;
+   *   `isLinked` says that a link signed the person in, and nobody was asked; `ended` is called with {problem}, why the
+   *   chat is over, or with {signOut: true}
    */
   constructor({ client, browser, clock, user, name, room: active, rooms, isLinked, ended }) {
     this.#client = client;
@@ -162,7 +163,9 @@ export class Page {
     } else if (this.#browser.named(name)) {
       this.#memory.take(name); // an earlier page kept it by name
     }
-    if (this.#isLinked) this.say("A link has signed you in as ", bdi(shownName(name)), ". If that is not you, sign out.");
+    if (this.#isLinked) {
+      this.say("A link has signed you in as ", bdi(shownName(name)), ". If that is not you, sign out.");
+    }
     this.#isLinked = false;
     this.#drawName();
     for (const timeline of this.#timelines.values()) timeline.renamed();
@@ -183,7 +186,8 @@ export class Page {
     this.#client.close();
     clearTimeout(this.#bannerTimer);
     clearTimeout(this.#newsTimer);
-    for (const id of ["scroller", "rooms", "people", "my-name", "room-name", "announcer", "notice-text"]) $(id).replaceChildren();
+    const shown = ["scroller", "rooms", "people", "my-name", "room-name", "announcer", "notice-text"];
+    for (const id of shown) $(id).replaceChildren();
     $("draft").value = "";
     document.title = "Chat";
   }

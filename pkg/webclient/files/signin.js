@@ -8,13 +8,15 @@ export const SIGN_IN = document.querySelector("meta[name=auth]").content === "on
 /** Where the chat's sockets are. */
 export const SOCKETS = document.querySelector("meta[name=websocket-url]").content;
 
-const PARAMETER = /(?:^|[#?&;/!])[\w-]*token=/i; // a token's, or an access token's: in the name of a room, = is encoded
-const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/; // as RFC 7519 has it
+const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/; // a JWT (RFC 7515, section 7.1)
+
+/** What looks like a token in an address. In the address of a room, an = of its name is encoded. */
+const PARAMETER = /(?:^|[#?&;/!])[\w-]*token=/i;
 const INSIDE = /[\w-]{16,}\.[\w-]{16,}\.[\w-]{16,}/;
 
 /**
- * Takes a token out of the page's address, …/#token=…, where an app that signs people in may put it: no server is sent that
- * part. Whatever looks like a token leaves the address and the history, also where it is of no use.
+ * Takes a token out of the page's address, …/#token=…, where an app that signs people in may put it: no server is sent
+ * that part. Whatever looks like a token leaves the address and the history, also where it is of no use.
  * @param {string} [room] the part of the address that stands for the room that is shown
  * @returns {string | null} the token; "" for one that cannot be read; null where the address has none
  */

@@ -6,8 +6,8 @@ import { nameProblem, shownName, unsentInWords } from "./words.js";
 
 /**
  * Shows it. `enter` is called with {name, room, token}, which are good as far as a page can tell.
- * @param {{name: string, room: string, problem: string, unsent: Map<string, number>}} known `problem` is why one is here
- *   again; `unsent` is how many messages of this name are not sent yet, by room
+ * @param {{name: string, room: string, problem: string, unsent: Map<string, number>}} known `problem` is why one is
+ *   here again; `unsent` is how many messages of this name are not sent yet, by room
  */
 export function welcome({ name, room, problem, unsent }, enter) {
   $("chat").hidden = true;
@@ -45,9 +45,10 @@ function inWords(name, unsent) {
  * @param {{name: string, signOut: () => void}[]} people
  */
 export function drawPeopleKept(people) {
+  const named = (name) => bdi(shownName(name));
   $("enter-people").replaceChildren(...people.map(({ name, signOut }) => element("p", {},
-    "This browser still keeps the rooms of ", bdi(shownName(name)), ", and what is not sent. ",
-    element("button", { type: "button", className: "link", onclick: signOut }, "Sign ", bdi(shownName(name)), " out"))));
+    "This browser still keeps the rooms of ", named(name), ", and what is not sent. ",
+    element("button", { type: "button", className: "link", onclick: signOut }, "Sign ", named(name), " out"))));
 }
 
 /** Asks whether a person with so many unsent messages is to be signed out. */
