@@ -209,18 +209,12 @@ export class Memory extends EventTarget {
 
   /** The name is another one. What is this tab's goes with it; other tabs have their own. */
   rename(user) {
-    const from = this.user;
+    const [from, kept] = [this.user, this.#kept];
     this.user = user;
-    this.take(from);
-  }
-
-  /** Takes over what is remembered under another user and is not another tab's. */
-  take(from) {
-    const kept = this.#kept;
     for (const key of kept.keys("room", from)) this.addRoom(key[2]);
     for (const kind of ["active", "read"]) {
       for (const [, , ...rest] of kept.keys(kind, from)) {
-        if (kept.get([kind, this.user, ...rest]) === undefined) this.#set([kind, this.user, ...rest], kept.get([kind, from, ...rest]));
+        if (kept.get([kind, user, ...rest]) === undefined) this.#set([kind, user, ...rest], kept.get([kind, from, ...rest]));
       }
     }
     for (const kind of ["draft", "unsent"]) {
@@ -228,9 +222,18 @@ export class Memory extends EventTarget {
         const value = kept.get([kind, from, ...rest]);
         const owner = kind === "draft" ? rest[1] : value?.tab;
         if (owner && owner !== this.#tab.id) continue;
-        this.#set([kind, this.user, ...rest], value);
+        this.#set([kind, user, ...rest], value);
         kept.remove([kind, from, ...rest]);
       }
+    }
+  }
+
+  /** Takes over all that is remembered under another user, in whatever tab. */
+  inherit(from) {
+    for (const key of KINDS.flatMap((kind) => this.#kept.keys(kind, from))) {
+      const mine = [key[0], this.user, ...key.slice(2)];
+      if (this.#kept.get(mine) === undefined) this.#set(mine, this.#kept.get(key));
+      this.#kept.remove(key);
     }
   }
 

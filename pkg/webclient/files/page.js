@@ -161,7 +161,8 @@ export class Page {
       if (name !== this.#memory.user) this.#memory.rename(name);
       this.#browser.name = name;
     } else if (this.#browser.named(name)) {
-      this.#memory.take(name); // an earlier page kept it by name
+      this.#memory.inherit(name); // an earlier page kept it by name
+      this.#composer.open(this.#timeline.room, this.#active, this.#memory);
     }
     if (this.#isLinked) {
       this.say("A link has signed you in as ", bdi(shownName(name)), ". If that is not you, sign out.");
