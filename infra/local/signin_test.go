@@ -182,6 +182,23 @@ func TestBrowserSigningOutLeavesNothing(t *testing.T) {
 	d.stores(t, "lobby", "hello", "from Bob")
 }
 
+// The other tabs are told of a sign-out also where the chat has not said yet who the person is.
+func TestBrowserSigningOutBeforeTheNameIsKnown(t *testing.T) {
+	p := startProvider(t)
+	d := startDoor(t, p, "")
+	ann := person{browser.Start(t).Open(t, "http://"+d.addr+"/")}
+	second := person{ann.OpenTab(t, "http://"+d.addr+"/")}
+	for _, tab := range []person{ann, second} {
+		tab.Offline(t, true)
+		tab.signIn(t, p.token(nil))
+		tab.WaitFor(t, `document.querySelector("#welcome").hidden`, 10*time.Second)
+	}
+	ann.Click(t, "#rename")
+	ann.leftNothing(t)
+	second.isTold(t, "You signed out in another tab.")
+	second.leftNothing(t)
+}
+
 // stores checks that a room has these messages, and no others.
 func (d *door) stores(t *testing.T, room string, contents ...string) {
 	t.Helper()
@@ -228,7 +245,7 @@ func TestBrowserATokenEndsAtThePage(t *testing.T) {
 	d := startDoor(t, p, "")
 	b := browser.Start(t)
 	short := func() string {
-		return p.token(map[string]any{"rooms": []string{"*"}, "exp": time.Now().Unix() + 10})
+		return p.token(map[string]any{"rooms": []string{"*"}, "exp": time.Now().Unix() + 20})
 	}
 	const ended = "Your sign-in has ended. Please sign in again."
 	ann := person{b.Open(t, "http://"+d.addr+"/#token="+short())}
