@@ -279,6 +279,7 @@ func status(code chat.Code) int {
 	}
 }
 
+// plainText is the headers of an answer that is no file. A browser must not take it for anything else.
 func plainText() map[string]string {
-	return map[string]string{"Content-Type": "text/plain; charset=utf-8"}
+	return map[string]string{"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 }
