@@ -15,17 +15,16 @@ import (
 
 // attack is what one client does all the time.
 type attack struct {
-	name string
-	rate int // a second: how often it does it
-
-	// prepare makes what the attack needs, and returns what one connection of the attacker does each time. Optional.
-	prepare func(ctx context.Context, address string) error
+	name    string
+	rate    int                // a second: how often it does it
 	frame   func(i int) string // that is sent each time
 	connect string             // or the query with which it connects and disconnects each time
 }
 
-// crowd is the room that is attacked, with 98 members.
-const crowd = "crowd"
+const (
+	crowd = "crowd" // the room that is attacked, with 98 members
+	large = "large" // a room with a hundred messages of the greatest size
+)
 
 func attacks() []attack {
 	return []attack{
@@ -37,11 +36,11 @@ func attacks() []attack {
 		{name: "joins and leaves a room of 98", rate: 100, frame: func(i int) string {
 			return object("action", []string{"joinRoom", "leaveRoom"}[i%2], "room_name", crowd, "user_name", "mallory")
 		}},
-		{name: "asks for a history of large messages", rate: 25, prepare: fill, frame: func(int) string {
-			return object("action", "getRecentMessages", "room_name", "large", "limit", chat.MaxHistory)
+		{name: "asks for a history of large messages", rate: 25, frame: func(int) string {
+			return object("action", "getRecentMessages", "room_name", large, "limit", chat.MaxHistory)
 		}},
-		{name: "joins a room with its history and its members", rate: 50, prepare: fill, frame: func(i int) string {
-			return object("action", "joinRoom", "room_name", "large", "user_name", fmt.Sprint("mallory", i), "limit", chat.MaxHistory,
+		{name: "joins a room with its history and its members", rate: 50, frame: func(i int) string {
+			return object("action", "joinRoom", "room_name", large, "user_name", fmt.Sprint("mallory", i), "limit", chat.MaxHistory,
 				"members", true, "ref", fmt.Sprint(i))
 		}},
 		{name: "asks who is there", rate: 500, frame: func(int) string { return object("action", "getMembers", "room_name", crowd) }},
@@ -51,15 +50,15 @@ func attacks() []attack {
 	}
 }
 
-// fill stores a hundred messages of the greatest size.
+// fill stores a hundred messages of the greatest size in the room that is large.
 func fill(ctx context.Context, address string) error {
-	conn, err := dial(ctx, address, "room_name=large")
+	conn, err := dial(ctx, address, "room_name="+large)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.CloseNow() }()
 	for i := range chat.MaxHistory {
-		frame := object("action", "sendMessage", "room_name", "large", "user_name", "mallory",
+		frame := object("action", "sendMessage", "room_name", large, "user_name", "mallory",
 			"content", strings.Repeat("x", chat.MaxContentBytes), "message_id", fmt.Sprint(i))
 		if err := conn.Write(ctx, websocket.MessageText, []byte(frame)); err != nil {
 			return err
@@ -89,6 +88,11 @@ func (a attack) run(ctx context.Context, address string) (times int) {
 	if a.connect != "" {
 		return a.comeAndGo(ctx, address)
 	}
+	return a.flood(ctx, address)
+}
+
+// flood attacks on one connection until that is closed or ctx ends.
+func (a attack) flood(ctx context.Context, address string) (times int) {
 	conn, err := dial(ctx, address, "user_name=mallory")
 	if err != nil {
 		return 0

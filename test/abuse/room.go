@@ -116,6 +116,9 @@ func (s seen) String() string {
 // five seconds later.
 func (r *room) speak(ctx context.Context, name string, d time.Duration) (seen, error) {
 	run := fmt.Sprint(time.Now().UnixNano(), "-")
+	r.mu.Lock()
+	r.refused = 0
+	r.mu.Unlock()
 	ids := []string{}
 	tick := time.NewTicker(time.Second / 5)
 	defer tick.Stop()
