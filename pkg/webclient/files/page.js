@@ -1,6 +1,6 @@
 // The page: rooms at the side, one of them in the middle. What a room shows is in timeline.js, how it gets there in client.js.
 
-import { ChatClient } from "./client.js";
+import { ChatClient, spelled } from "./client.js";
 import { Clock } from "./clock.js";
 import { Composer } from "./composer.js";
 import { $, ask, bdi, element } from "./dom.js";
@@ -24,7 +24,7 @@ const clock = new Clock();
 /** The room in the page's address, …/#lobby, so that a room can be passed on as a link. */
 function roomInAddress() {
   try {
-    return decodeURIComponent(location.hash.slice(1)).normalize("NFC");
+    return spelled(decodeURIComponent(location.hash.slice(1)));
   } catch {
     return "";
   }
@@ -108,7 +108,7 @@ class Page {
 
   #join(name) {
     const room = this.#client.join(name);
-    name = name.normalize("NFC"); // as the client does
+    name = room.name; // as the chat spells it
     if (this.#timelines.has(name)) return;
     const timeline = new Timeline(room, {
       name, memory: this.#memory, tab: browser.tab, clock, me: () => this.#name, edit: (content) => this.#composer.put(content),
@@ -162,7 +162,7 @@ class Page {
 
   /** Joins and leaves what was joined and left in another tab. */
   #followRooms() {
-    const { rooms } = this.#memory;
+    const rooms = this.#memory.rooms.map(spelled); // older pages kept other spellings
     for (const name of rooms) this.#join(name);
     for (const name of this.#timelines.keys()) if (!rooms.includes(name)) this.#leave(name);
   }
@@ -248,7 +248,7 @@ class Page {
 
   #addRoom(event) {
     event.preventDefault();
-    const name = $("add-room-name").value.trim().normalize("NFC");
+    const name = spelled($("add-room-name").value.trim());
     const problem = nameProblem(name, "a room");
     $("add-room-name").setCustomValidity(problem);
     if (problem) return $("add-room-name").reportValidity();
