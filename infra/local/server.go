@@ -117,6 +117,9 @@ func start(ctx context.Context, o options) (*server, error) {
 		mux.Handle(demoPath+"/", s.issuer)
 	}
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
+	if o.logger != nil {
+		s.http.ErrorLog = slog.NewLogLogger(o.logger.Handler(), slog.LevelError)
+	}
 	go func() { s.served <- s.http.Serve(listener) }()
 	return s, nil
 }
