@@ -76,7 +76,9 @@ type relay struct {
 	rest    io.Writer
 }
 
-func newRelay(handler slog.Handler, rest io.Writer) relay { return relay{handler, telemetry.Plain(rest)} }
+func newRelay(handler slog.Handler, rest io.Writer) relay {
+	return relay{handler, telemetry.Plain(rest)}
+}
 
 func (r relay) Write(printed []byte) (int, error) {
 	for line := range bytes.Lines(printed) {
