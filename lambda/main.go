@@ -63,7 +63,7 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 		Credentials: env.Credentials,
 		Workers:     atOnce,
 	}}
-	logger := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+	logger := slog.New(slog.NewJSONHandler(telemetry.Plain(os.Stderr), &slog.HandlerOptions{Level: c.LogLevel}))
 	authorizer, err := newAuthorizer(c, logger)
 	if err != nil {
 		return nil, err

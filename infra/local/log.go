@@ -21,7 +21,7 @@ func newLogHandler(w io.Writer) slog.Handler {
 			return newTerminal(w)
 		}
 	}
-	return slog.NewJSONHandler(w, nil)
+	return slog.NewJSONHandler(telemetry.Plain(w), nil)
 }
 
 // terminal is a slog.Handler for people.
@@ -34,7 +34,7 @@ type terminal struct {
 
 func newTerminal(out io.Writer) slog.Handler {
 	line := &bytes.Buffer{}
-	text := slog.NewTextHandler(line, &slog.HandlerOptions{ReplaceAttr: forPeople})
+	text := slog.NewTextHandler(telemetry.Plain(line), &slog.HandlerOptions{ReplaceAttr: forPeople})
 	return terminal{text, line, out, &sync.Mutex{}}
 }
 
@@ -70,10 +70,14 @@ func (t terminal) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // relay takes the log of a function that runs in processes of its own, in whole lines, and has a handler write it as if it
-// were this process's. What is no log line it writes as it is.
+// were this process's. What is no log line, as a trace, it writes as it is, but plain.
 type relay struct {
 	handler slog.Handler
 	rest    io.Writer
+}
+
+func newRelay(handler slog.Handler, rest io.Writer) relay {
+	return relay{handler, telemetry.Plain(rest)}
 }
 
 func (r relay) Write(printed []byte) (int, error) {

@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	seen := newStats(newLogHandler(stderr))
-	o.logger, o.stats, o.output = slog.New(seen), seen, relay{seen, stderr}
+	o.logger, o.stats, o.output = slog.New(seen), seen, newRelay(seen, stderr)
 	s, err := start(ctx, o)
 	if err != nil {
 		return err

@@ -118,6 +118,9 @@ func start(ctx context.Context, o options) (*server, error) {
 	}
 	s.http = &http.Server{Handler: noSniff(mux), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
 		DisableGeneralOptionsHandler: true} // it would answer in place of the handler
+	if o.logger != nil {
+		s.http.ErrorLog = slog.NewLogLogger(o.logger.Handler(), slog.LevelError)
+	}
 	go func() { s.served <- s.http.Serve(listener) }()
 	return s, nil
 }

@@ -91,7 +91,7 @@ func TestLinesOfAnotherProcess(t *testing.T) {
 	const panicked = "panic: on purpose\n{\"level\":17}\n{} {}\n\n"
 	seen := newStats(slog.NewJSONHandler(&here, nil))
 	printed := there.String() + panicked
-	if n, err := (relay{seen, &rest}).Write([]byte(printed)); n != len(printed) || err != nil {
+	if n, err := newRelay(seen, &rest).Write([]byte(printed)); n != len(printed) || err != nil {
 		t.Error(n, err)
 	}
 	if here.String() != there.String() || rest.String() != panicked {

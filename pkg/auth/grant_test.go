@@ -64,7 +64,6 @@ func TestRoomPatterns(t *testing.T) {
 		{[]string{""}, "lobby"},
 		{[]string{"lobby"}, "Lobby"},
 		{[]string{"Lobby"}, "lobby"},
-		{[]string{"lobby"}, "lobby "},
 		{[]string{"lobby"}, "lobbyx"},
 		{[]string{"lobby"}, "lobb"},
 		{[]string{"team-*"}, "team"},

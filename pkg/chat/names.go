@@ -1,74 +1,140 @@
 package chat
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
 
 // Names are compared byte for byte, in the stores and in the check of access. So a name has one form, the canonical
-// one: Unicode's normal form C (https://www.unicode.org/reports/tr15/). An "é" that was typed as one character and an
-// "é" that was typed as two are the same name then; letters that only look alike are not. A name gets this form where
-// it enters: out of a frame, out of the query of $connect, out of a token. The use cases refuse any other form.
+// one. It gets it where it enters: out of a frame, out of the query of $connect, out of a token. The use cases refuse
+// any other form. Function spell says what the form is. Two names that look alike because their letters do, as a Latin
+// and a Cyrillic "a", are two names.
+//
+// The profiles of golang.org/x/text/secure/precis are not used. Nickname (RFC 8266) makes "Ann" and "ann" one and maps
+// to NFKC. The freeform class under it refuses each joined emoji, "❤️" and every character that is newer than its
+// tables. It would also make the function's binary larger by 330 KB.
 
 // maxGivenBytes is how long a name can be before it has its canonical form. No character of that form has another form
-// that is four times as long.
+// that is four times as long. Only names with very many blanks are kept out by it.
 const maxGivenBytes = 4 * MaxNameBytes
 
-// CanonicalRoom returns the canonical form of a room's name. Its error is an *Error with CodeInvalidField. The empty
-// name stays empty: the caller knows whether there must be one.
-func CanonicalRoom(name string) (string, error) { return canonical(name, checkRoom) }
+// CanonicalRoom returns the canonical form of a room's name. Its error is an *Error with CodeInvalidField, which names
+// the right form if there is one. The empty name stays empty: the caller knows whether there must be one.
+func CanonicalRoom(name string) (string, error) { return canonical("room_name", name, checkRoom) }
 
 // CanonicalUser does the same for a user's name that a client chose.
-func CanonicalUser(name string) (string, error) { return canonical(name, checkUser) }
+func CanonicalUser(name string) (string, error) { return canonical("user_name", name, checkChosenUser) }
 
 // CanonicalTokenUser does the same for a user's name in a token. The user cannot choose another one, and would be kept
-// out. So invisible characters are taken that real names have, as soft hyphens, marks of direction and the tags in the
-// flags of some countries. Refused are characters that turn around the text beside the name, and a name without a
-// visible character.
-func CanonicalTokenUser(name string) (string, error) { return canonical(name, checkTokenUser) }
-
-// CanonicalPattern returns the canonical form of a name or of a beginning of names, of any length. A text that has none
-// is returned as it is: no name begins so.
-func CanonicalPattern(s string) string { return compose(s) }
-
-// canonical returns the canonical form of a name if the check takes it. The check must refuse a name that is too long,
-// is not valid UTF-8, or has no canonical form.
-func canonical(name string, check func(name string) error) (string, error) {
-	if name == "" {
-		return "", nil
-	}
+// out. A provider can hold two names apart that differ in a blank only, and must find them apart here as well. So no
+// more than normal form C is applied. Blanks and invisible characters are taken that real names have, as soft hyphens,
+// marks of direction and the tags in flags. Refused are blank letters, which no real name has, characters that turn
+// around the text beside the name, and a name without a visible character.
+func CanonicalTokenUser(name string) (string, error) {
 	if len(name) <= maxGivenBytes {
 		name = compose(name)
 	}
-	if err := check(name); err != nil {
+	if name == "" {
+		return "", nil
+	}
+	if err := checkUser(name); err != nil {
 		return "", err
 	}
 	return name, nil
 }
 
-// compose returns the normal form C of a text. A text with more than 30 combining marks in a row is returned as it is:
-// package norm separates these marks by a character of its own, and so would make another name of it. No language needs
-// as many (https://www.unicode.org/reports/tr15/#Stream_Safe_Text_Format).
-func compose(s string) string {
-	const graphemeJoiner = "\u034f"
-	composed := norm.NFC.String(s)
-	if strings.Count(composed, graphemeJoiner) > strings.Count(s, graphemeJoiner) {
+// CanonicalPattern returns the canonical form of a room's name or of a beginning of such names, of any length. A text
+// that has none is returned as it is: no name begins so.
+func CanonicalPattern(s string) string {
+	spelled, left := spell(s)
+	prefix, isPattern := strings.CutSuffix(s, "*")
+	blank := isPattern && prefix != "" && spelled == "*" // blanks and *, which must not become every room
+	if left != 0 || blank || !utf8.ValidString(s) {
 		return s
 	}
-	return composed
+	return spelled
 }
 
-// checkRoom refuses what is no user's name, and names that are reserved for the store's own rows ("#…").
+// canonical returns the canonical form of a name that a client chose, if the check takes it. The check must refuse a
+// name that is too long or not valid UTF-8.
+func canonical(field, name string, check func(name string) error) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	if len(name) > maxGivenBytes || !utf8.ValidString(name) {
+		return "", check(name)
+	}
+	spelled, left := spell(name)
+	switch {
+	case left != 0 && check(spelled) == nil:
+		return "", InvalidField(field, fmt.Sprintf("%s; the right form is %q", mustNot(left), spelled))
+	case left != 0:
+		return "", InvalidField(field, mustNot(left))
+	case spelled == "":
+		return "", InvalidField(field, mustBeSeen)
+	}
+	if err := check(spelled); err != nil {
+		return "", err
+	}
+	return spelled, nil
+}
+
+const mustBeSeen = "must have a character that can be seen"
+
+// mustNot is the rule that a character of a name breaks.
+func mustNot(r rune) string {
+	return fmt.Sprintf("must not contain %U, which cannot be seen there or has no look of its own", r)
+}
+
+// checkRoom refuses names that are not in the canonical form, and those that are reserved for the store's own rows
+// ("#…").
 func checkRoom(room string) error {
 	if strings.HasPrefix(room, "#") {
 		return InvalidField("room_name", "must not begin with #")
 	}
-	return checkCanonical("room_name", room)
+	return checkChosen("room_name", room)
 }
 
-func checkUser(name string) error { return checkCanonical("user_name", name) }
+// checkChosenUser refuses what is not the canonical form of a name that a client chose.
+func checkChosenUser(name string) error { return checkChosen("user_name", name) }
+
+func checkChosen(field, name string) error {
+	if err := checkForm(field, name); err != nil {
+		return err
+	}
+	spelled, left := spell(name)
+	first, _ := utf8.DecodeRuneInString(name)
+	switch {
+	case left != 0:
+		return InvalidField(field, mustNot(left))
+	case unicode.Is(unicode.M, first):
+		return InvalidField(field, "must not begin with a combining mark, which would stand on the text before it")
+	case spelled != name:
+		return InvalidField(field, fmt.Sprintf("must have its canonical form, which is %q", spelled))
+	}
+	return nil
+}
+
+// checkUser refuses what is no name of a user, be it one that a client chose or one of a token.
+func checkUser(name string) error {
+	const field = "user_name"
+	if err := checkForm(field, name); err != nil {
+		return err
+	}
+	switch {
+	case strings.ContainsFunc(name, turnsText):
+		return InvalidField(field, "must not contain characters that turn text around")
+	case strings.ContainsFunc(name, isBlankLetter):
+		return InvalidField(field, "must not contain letters that are blank")
+	case !strings.ContainsFunc(name, isSeen):
+		return InvalidField(field, mustBeSeen)
+	}
+	return nil
+}
 
 // checkOptionalUser allows the empty name, which stands for none.
 func checkOptionalUser(name string) error {
@@ -78,27 +144,18 @@ func checkOptionalUser(name string) error {
 	return checkUser(name)
 }
 
-func checkTokenUser(name string) error {
-	const field = "user_name"
-	switch {
-	case strings.ContainsFunc(name, turnsText):
-		return InvalidField(field, "must not contain characters that turn text around")
-	case !strings.ContainsFunc(name, func(r rune) bool { return !unicode.Is(unicode.Cf, r) }):
-		return InvalidField(field, "must have a character that can be seen")
-	}
-	return checkUser(name)
-}
-
-// turnsText tells whether a character changes the direction of text up to another one: the embeddings, overrides and
-// isolates of https://www.unicode.org/reports/tr9/.
-func turnsText(r rune) bool { return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' }
-
-// checkCanonical refuses names that are empty, too long, with control characters, or not in the canonical form.
-func checkCanonical(field, name string) error {
+// checkForm refuses names that are empty, too long, with control characters, line breaks or characters that were lost,
+// or not in normal form C.
+func checkForm(field, name string) error {
 	if err := checkName(field, name); err != nil {
 		return err
 	}
-	if !norm.NFC.IsNormalString(name) {
+	switch {
+	case strings.ContainsFunc(name, func(r rune) bool { return unicode.In(r, unicode.Zl, unicode.Zp) }):
+		return InvalidField(field, "must not contain line breaks")
+	case strings.ContainsRune(name, utf8.RuneError):
+		return InvalidField(field, "must not contain U+FFFD, which stands for any character that was lost on the way")
+	case !norm.NFC.IsNormalString(name):
 		return InvalidField(field, "must be in Unicode's normal form C, without more than 30 combining marks in a row")
 	}
 	return nil

@@ -11,12 +11,11 @@ import (
 	"wschat/pkg/chat"
 )
 
-// canonicalForms are names and what becomes of them, for users and for rooms.
+// canonicalForms are names and what becomes of them, for users, for rooms, and in tokens.
 func canonicalForms() map[string]string {
 	return map[string]string{
 		"":                                      "", // the caller says whether there must be a name
 		"lobby":                                 "lobby",
-		" a  b ":                                " a  b ",
 		"caf\u00e9":                             "caf\u00e9",
 		"cafe\u0301":                            "caf\u00e9",
 		"e\u0323\u0302":                         "\u1ec7",             // two marks in one letter
@@ -31,7 +30,7 @@ func canonicalForms() map[string]string {
 		"\u2126":                                "\u03a9",             // Ohm, which is Omega
 		"\u212a":                                "K",                  // Kelvin
 		"\u1fef":                                "`",                  //
-		"\u0340\u0341":                          "\u0300\u0301",       // with nothing to stand on
+		"x\u0340\u0341":                         "x\u0300\u0301",      //
 		"\u0958":                                "\u0915\u093c",       // what is never composed
 		"\u0915\u093c":                          "\u0915\u093c",       //
 		"\u2adc":                                "\u2add\u0338",       //
@@ -41,8 +40,7 @@ func canonicalForms() map[string]string {
 		"\U0002f800":                            "\u4e3d",
 		"\ufb01 \u2460 \uff21 K\u00b2":          "\ufb01 \u2460 \uff21 K\u00b2", // NFC, not NFKC
 		"\u0421\u0410\u0422":                    "\u0421\u0410\u0422",           // Cyrillic, and not CAT
-		"\U0001f468\u200d\U0001f469 \U0001f3fd": "\U0001f468\u200d\U0001f469 \U0001f3fd",
-		"a\u034fb":                              "a\u034fb", // the joiner that package norm uses
+		"\U0001f469\u200d\U0001f680 \U0001f3fd": "\U0001f469\u200d\U0001f680 \U0001f3fd",
 		"*\u0338 =\u0338 >*":                    "*\u0338 \u2260 >*",
 
 		strings.Repeat("n", 128):                           strings.Repeat("n", 128),
@@ -65,6 +63,20 @@ func TestCanonicalNames(t *testing.T) {
 		}
 		if got := chat.CanonicalPattern(name + "*"); got != want+"*" {
 			t.Errorf("pattern %+q: got %+q, want %+q", name+"*", got, want+"*")
+		}
+	}
+}
+
+// A pattern gets the form of names, but never covers more rooms by it.
+func TestCanonicalPatterns(t *testing.T) {
+	for pattern, want := range map[string]string{
+		"*": "*", "**": "**", "team *": "team *", " team  *": "team *", "team\u00a0*": "team *", " ann ": "ann", "ann": "ann",
+		" *": " *", "\u3000 *": "\u3000 *", "\u200b*": "\u200b*", "\u3164*": "\u3164*", "ann\u200b*": "ann\u200b*",
+		"ann\ufe0f": "ann\ufe0f", "\xff*": "\xff*", "\u0915\u094d\u200d*": "\u0915\u094d\u200d*",
+		"\U0001f469\u200d*": "\U0001f469\u200d*", "cafe\u0301*": "caf\u00e9*", "\u2764\ufe0f*": "\u2764\ufe0f*",
+	} {
+		if got := chat.CanonicalPattern(pattern); got != want {
+			t.Errorf("%+q: got %+q, want %+q", pattern, got, want)
 		}
 	}
 }
@@ -111,12 +123,11 @@ func TestNamesThatNobodyHas(t *testing.T) {
 
 // Users cannot choose what their tokens call them.
 func TestNamesOfTokens(t *testing.T) {
-	const england = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 	for _, name := range []string{
 		"\u05d3\u05e0\u05d9\u200f", "\u200eDani", "\u0633\u0644\u0645\u0649\u061c",
 		"Lang\u00adstrumpf", england, "Harry " + england,
 		"\u06a9\u200c\u0645", "\U0001f469\u200d\U0001f680", "\u200bann", "ann\ufeff", "a\u2060b", "\u0600\u0661",
-		"ann #1", "#", "*",
+		"ann #1", "#", "*", " ann ", "an  n", "ann\u00a0", "an\u200dn", "ann\ufe0f", "ann\ue000", "\u2764\ufe0f",
 	} {
 		if got, err := chat.CanonicalTokenUser(name); err != nil || got != name {
 			t.Errorf("%+q: got %+q, %v", name, got, err)
@@ -125,7 +136,8 @@ func TestNamesOfTokens(t *testing.T) {
 	for _, name := range []string{
 		"a\u202eb", "a\u202a", "\u202bb", "\u202c", "a\u202d", "\u2066a", "a\u2067", "a\u2068b", "a\u2069",
 		"a\tb", "a\x7f", "a\u009fb",
-		"\u200f", "\u00ad\u200b", "\ufeff", england[4:],
+		"\u200f", "\u00ad\u200b", "\ufeff", england[4:], " ", "\u3000\u00a0", "\u3164", "\u2800", "\ufe0f", "\u034f",
+		"\u0301", " \u0301", "\ue000", "ann\u3164", "ann\u2800", "ann\u115f", "a\u2028b", "a\u2029", "J\ufffdrg",
 	} {
 		if got, err := chat.CanonicalTokenUser(name); err == nil || got != "" {
 			t.Errorf("%+q is taken as %+q", name, got)
@@ -190,9 +202,12 @@ func TestUseCasesRefuseOtherForms(t *testing.T) {
 }
 
 // FuzzCanonicalNames: what comes out is in the normal form and within the limit, and passes itself; and all forms of a
-// name become one.
+// name become one. Names that clients chose can be seen, and nothing in them cannot be.
 func FuzzCanonicalNames(f *testing.F) {
 	for name := range canonicalForms() {
+		f.Add(name)
+	}
+	for name := range chosenForms() {
 		f.Add(name)
 	}
 	f.Add("x" + strings.Repeat("\u0315", 31))
@@ -220,8 +235,14 @@ func FuzzCanonicalNames(f *testing.F) {
 					t.Errorf("%s %+q: got %+q, and of %+q %+q, %v", kind, name, got, form, again, err)
 				}
 			}
+			if kind == "user of a token" || got == "" {
+				continue
+			}
 			if pattern := chat.CanonicalPattern(got + "*"); pattern != got+"*" {
 				t.Errorf("pattern %+q: got %+q", got+"*", pattern)
+			}
+			if problem := unseen(got); problem != "" {
+				t.Errorf("%s %+q: got %+q, with %s", kind, name, got, problem)
 			}
 		}
 	})

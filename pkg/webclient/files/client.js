@@ -81,6 +81,14 @@ export class ChatError extends Error {
 }
 
 /**
+ * The spelling of a name of a room or a user, as the chat has it: in normal form C, with one space between two words.
+ * The chat spells some emoji otherwise still, and says so when the room is entered.
+ */
+export function spelled(name) {
+  return name.normalize("NFC").replace(/\p{Zs}+/gu, " ").replace(/^ | $/g, "");
+}
+
+/**
  * A person's connection to the chat, kept up for as long as it is wanted.
  *
  * Events: `state`, whose detail is the new state; `user`, when the name or the id is known, which a token says, and whose
@@ -103,6 +111,7 @@ export class ChatClient extends EventTarget {
   #options;
   #timing;
   #rooms = new Map();
+  #spellings = new Map(); // of names of rooms: the chat's, where it is another
   #connection = null;
   #opening = new Set(); // connections that are not in use yet
   #attempts = 0;
@@ -151,8 +160,8 @@ export class ChatClient extends EventTarget {
    * @throws {ChatError} invalid_argument, for a name that is no text; other names the chat itself judges
    */
   join(name) {
-    if (typeof name !== "string" || name === "") throw invalid("The name of a room must be a text, and not empty.");
-    name = name.normalize("NFC"); // as the chat does: one name has one spelling
+    if (typeof name !== "string" || spelled(name) === "") throw invalid("The name of a room must be a text, and not empty.");
+    name = this.#spelled(name);
     let room = this.#rooms.get(name);
     if (!room) {
       room = new Room(name, this, this.#timing);
@@ -164,13 +173,30 @@ export class ChatClient extends EventTarget {
 
   /** Leaves a room for good. */
   leave(name) {
-    name = String(name).normalize("NFC");
+    name = this.#spelled(String(name));
     const room = this.#rooms.get(name);
+    if (!room) return;
     this.#rooms.delete(name);
-    room?._end(new ChatError("closed", "The room was left."));
+    room._end(new ChatError("closed", "The room was left."));
+    if (this.#roomsOf(room.name).length > 0) return; // it was joined under two spellings, and left under one
     for (const connection of this.#connections()) {
-      if (connection.rooms.has(room)) this.#leaveOn(connection, name);
+      if (connection.rooms.has(room)) this.#leaveOn(connection, room.name);
     }
+  }
+
+  /** How the chat spells the name of a room, as far as that is known. */
+  #spelled(name) {
+    name = spelled(name);
+    return this.#spellings.get(name) ?? name;
+  }
+
+  /** The rooms that are called so by the chat: one, or more where it was joined under several spellings at once. */
+  #roomsOf(name) {
+    return [...this.#rooms.values()].filter((room) => room.name === name);
+  }
+
+  #isJoined(room) {
+    return [...this.#rooms.values()].includes(room);
   }
 
   /** Stops being a member on a connection. Joining again waits for it, because the chat handles both at once. */
@@ -360,11 +386,12 @@ export class ChatClient extends EventTarget {
     for (let attempt = 0; ; attempt++) {
       try {
         await connection.leaving.get(room.name);
-        if (connection.closed || this.#rooms.get(room.name) !== room) return;
+        if (connection.closed || !this.#isJoined(room)) return;
         await room._enter(connection);
         connection.rooms.add(room);
-        if (this.#rooms.get(room.name) !== room) this.#leaveOn(connection, room.name); // it was left meanwhile
-        else if (this.#connection === connection) room._use(connection);
+        if (!this.#isJoined(room)) { // it was left meanwhile
+          if (this.#roomsOf(room.name).length === 0) this.#leaveOn(connection, room.name);
+        } else if (this.#connection === connection) room._use(connection);
         return;
       } catch (error) {
         if (connection.closed) return; // the next connection enters every room
@@ -382,9 +409,9 @@ export class ChatClient extends EventTarget {
     this.#lastFrame = Date.now();
     // A history is taken as a whole, with what its last frame says of it.
     const news = isAnswer ? [] : list(frame.messages);
-    for (const message of news) this.#rooms.get(message?.room_name)?._accept(message);
-    if (frame.presence && !frame.ref) this.#rooms.get(frame.presence.room_name)?._presence(frame.presence);
-    if (frame.members && !frame.ref) this.#rooms.get(frame.members.room_name)?._announced(frame.members);
+    for (const message of news) for (const room of this.#roomsOf(message?.room_name)) room._accept(message);
+    if (frame.presence && !frame.ref) for (const room of this.#roomsOf(frame.presence.room_name)) room._presence(frame.presence);
+    if (frame.members && !frame.ref) for (const room of this.#roomsOf(frame.members.room_name)) room._announced(frame.members);
     if (frame.pong) this.#setClock(frame.pong.time, connection);
     // An older chat knows no ping: what it says is a sign of life, and this machine's clock has to do.
     if (frame.error?.action === "ping") this.#setClock(NaN, connection);
@@ -436,10 +463,13 @@ export class ChatClient extends EventTarget {
 
   /** The chat says how a room's name is spelt. Frames have that spelling. */
   _renamed(room, name) {
-    if (typeof name !== "string" || name === room.name || this.#rooms.get(room.name) !== room || this.#rooms.has(name)) return;
-    this.#rooms.delete(room.name);
+    if (typeof name !== "string" || name === room.name || !this.#isJoined(room)) return;
+    const given = room.name;
     room.name = name;
+    if (this.#rooms.has(name)) return; // it was joined under both spellings at once: both rooms work
+    this.#rooms.delete(given);
     this.#rooms.set(name, room);
+    this.#spellings.set(given, name);
   }
 
   /** Asks for news of every room now. A connection that does not answer is dead, and is replaced. */

@@ -1,6 +1,7 @@
 // The chat, while it is shown: rooms at the side, one of them in the middle. What a room shows is in timeline.js, how
 // it gets there in client.js.
 
+import { spelled } from "./client.js";
 import { Composer } from "./composer.js";
 import { $, bdi, element } from "./dom.js";
 import { Memory } from "./memory.js";
@@ -19,7 +20,7 @@ const ATTEMPTS = { new: 2, accepted: 3 }; // one may fail just before a network 
 /** The room in the page's address, …/#lobby, so that a room can be passed on as a link. */
 export function roomInAddress() {
   try {
-    return decodeURIComponent(location.hash.slice(1)).normalize("NFC");
+    return spelled(decodeURIComponent(location.hash.slice(1)));
   } catch {
     return "";
   }
@@ -95,7 +96,7 @@ export class Page {
 
   #join(name) {
     const room = this.#client.join(name);
-    name = name.normalize("NFC"); // as the client does
+    name = room.name; // as the chat spells it
     if (this.#timelines.has(name)) return;
     const timeline = new Timeline(room, {
       name, memory: this.#memory, tab: this.#browser.tab, clock: this.#clock, isMe: (message) => this.#client.isMe(message),
@@ -151,7 +152,7 @@ export class Page {
 
   /** Joins and leaves what was joined and left in another tab. */
   #followRooms() {
-    const { rooms } = this.#memory;
+    const rooms = this.#memory.rooms.map(spelled); // older pages kept other spellings
     for (const name of rooms) this.#join(name);
     for (const name of this.#timelines.keys()) if (!rooms.includes(name)) this.#leave(name);
   }
@@ -249,7 +250,7 @@ export class Page {
 
   #addRoom(event) {
     event.preventDefault();
-    const name = $("add-room-name").value.trim().normalize("NFC");
+    const name = spelled($("add-room-name").value.trim());
     const problem = nameProblem(name, "a room");
     $("add-room-name").setCustomValidity(problem);
     if (problem) return $("add-room-name").reportValidity();

@@ -1,5 +1,6 @@
 // The first page, which asks for a name, or a token, and for a room.
 
+import { spelled } from "./client.js";
 import { $, ask, bdi, element } from "./dom.js";
 import { SIGN_IN } from "./signin.js";
 import { nameProblem, shownName, unsentInWords } from "./words.js";
@@ -32,7 +33,7 @@ export function welcome({ name, room, problem, unsent }, enter) {
 }
 
 /** What somebody gave as a name. One name has one spelling, as in the chat. */
-const clean = (id) => $(id).value.trim().normalize("NFC");
+const clean = (id) => spelled($(id).value.trim());
 
 function inWords(name, unsent) {
   const total = [...unsent.values()].reduce((sum, n) => sum + n, 0);
