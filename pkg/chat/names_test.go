@@ -196,6 +196,11 @@ func TestUseCasesRefuseOtherForms(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for _, room := range []string{"a  b", " a", "a\u00a0b", "a\u200b", "\U0001f600\ufe0f", "\u0301", "a\ufffd"} {
+		if err := s.Leave(ctx, "c", room, ""); chat.AsError(err).Code != chat.CodeInvalidField {
+			t.Errorf("leave %+q: %v", room, err)
+		}
+	}
 	if len(w.calls) > 0 {
 		t.Errorf("calls %v", w.calls)
 	}

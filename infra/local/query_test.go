@@ -1,0 +1,33 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+)
+
+// What is not UTF-8 in a query becomes U+FFFD on its way, so that several names would become one. They are refused.
+func TestNamesThatWereLostInTheQuery(t *testing.T) {
+	s, err := start(t.Context(), options{addr: "127.0.0.1:0", data: filepath.Join(t.TempDir(), "chat.db"), logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.stop() })
+	for _, name := range []string{"%ED%A0%80", "a%FFb", "%C3", "a%EF%BF%BDb", "%ED%A0%BD%ED%B8%80"} {
+		for _, field := range []string{"room_name", "user_name"} {
+			c, answer, err := websocket.Dial(t.Context(), "ws://"+s.addr+"/dev?"+field+"="+name, nil)
+			if err == nil {
+				_ = c.CloseNow()
+				t.Errorf("%s=%s is taken", field, name)
+				continue
+			}
+			if body, _ := io.ReadAll(answer.Body); answer.StatusCode != 400 || !strings.Contains(string(body), "U+FFFD") {
+				t.Errorf("%s=%s: %d %s", field, name, answer.StatusCode, body)
+			}
+		}
+	}
+}
