@@ -185,6 +185,7 @@ func (s *socket) read() {
 				Room     string `json:"room_name"`
 				Index    int64  `json:"index"`
 				User     string `json:"user_name"`
+				UserID   string `json:"user_id"`
 				Content  string `json:"content"`
 				CreateAt int64  `json:"create_at"`
 				ID       string `json:"message_id"`
