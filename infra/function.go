@@ -36,8 +36,8 @@ func newFunction(scope constructs.Construct, s settings, t tables, root string) 
 		Description: jsii.String("The chat's function: its own log, the two tables, and posts to connections"),
 	})
 	logs.GrantWrite(role)
-	// Just what dynamo.RosterAPI, dynamo.LogAPI and dynamo.LeasesAPI name; a transaction needs the permissions of its writes.
-	allow(role, t.connections, []string{"dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}, []string{"dynamodb:Query"})
+	// Just what the interfaces of dynamo name; a transaction needs the permissions of its writes.
+	allow(role, t.connections, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}, []string{"dynamodb:Query"})
 	allow(role, t.messages, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"}, nil)
 
 	environment := map[string]*string{
@@ -80,6 +80,8 @@ func newFunction(scope constructs.Construct, s settings, t tables, root string) 
 		Timeout:     awscdk.Duration_Seconds(jsii.Number(functionTimeoutSeconds)),
 		Environment: &environment,
 		Tracing:     tracing(s),
+
+		ReservedConcurrentExecutions: reserved(s),
 	})
 	return function{Function: fn, role: role}
 }
@@ -114,6 +116,15 @@ func allow(role awsiam.Role, table awsdynamodb.ITable, onTable, onIndex []string
 	}
 	statement(*table.TableArn(), onTable)
 	statement(*table.TableArn()+"/index/"+dynamo.ByConnection, onIndex)
+}
+
+// reserved is how many invocations there may be at once, which are also kept for this function; nil for as many as the
+// account has left.
+func reserved(s settings) *float64 {
+	if s.reservedConcurrency == 0 {
+		return nil
+	}
+	return jsii.Number(s.reservedConcurrency)
 }
 
 // tracing is with AWS X-Ray, to which the function's role may write then.

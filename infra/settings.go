@@ -19,6 +19,7 @@ type settings struct {
 	lambdaRuntime        string   // provided.al2023 or provided.al2
 	architecture         string   // arm64 or x86_64
 	memorySize           int      // megabytes
+	reservedConcurrency  int      // invocations of the function at once; 0 for as many as the account has
 	messageRetentionDays int      // after which messages expire; 0 for never
 	presenceLimit        int      // connections of a room, up to which comings and goings are announced
 	maxRooms             int      // that one connection may be in
@@ -52,10 +53,11 @@ func readSettings(context func(name string) any) (settings, error) {
 		lambdaRuntime:        r.oneOf("lambdaRuntime", "provided.al2023", "provided.al2"),
 		architecture:         r.oneOf("architecture", "arm64", "x86_64"),
 		memorySize:           r.number("memorySize", 512, 128, 10240),
+		reservedConcurrency:  r.concurrency("reservedConcurrency"),
 		messageRetentionDays: r.number("messageRetentionDays", 0, 0, config.MaxRetentionDays),
 		presenceLimit:        r.number("presenceLimit", chat.DefaultPresenceLimit, 0, config.MaxPresenceLimit),
-		maxRooms:             r.number("maxRooms", 100, 1, config.MaxMaxRooms),
-		actionsPerSecond:     r.number("actionsPerSecond", 100, 1, config.MaxActionsPerSecond),
+		maxRooms:             r.number("maxRooms", config.DefaultMaxRooms, 1, config.MaxMaxRooms),
+		actionsPerSecond:     r.number("actionsPerSecond", config.DefaultActionsPerSecond, 1, config.MaxActionsPerSecond),
 		authIssuer:           r.provider("authIssuer"),
 		authAudience:         r.text("authAudience", "", `^[!-~]{1,256}$`, "must be 1 to 256 characters without blanks"),
 		authJwksURL:          r.provider("authJwksUrl"),
@@ -155,7 +157,7 @@ func (r *reader) provider(name string) string {
 	if !ok {
 		return ""
 	}
-	if err := config.CheckProviderURL(value); err != nil {
+	if err := config.CheckDeployedURL(value); err != nil {
 		r.refuse(name, value, err.Error())
 	}
 	return value
@@ -186,8 +188,20 @@ func (r *reader) onOff(name string) bool {
 	}
 }
 
+// concurrency takes how many invocations of a function are reserved for it; 0 where none is given. The account's limit is not
+// known here: a deploy that leaves the account less than 100 unreserved fails with AWS's own words.
+func (r *reader) concurrency(name string) int {
+	return r.bounded(name, 0, 1, config.MaxReservedConcurrency, "; leave it out to reserve nothing. "+
+		"Zero would stop the function, and AWS keeps 100 of the account's concurrency for functions that reserve none")
+}
+
 func (r *reader) number(name string, otherwise, least, most int) int {
-	rule := fmt.Sprintf("must be a whole number from %d to %d", least, most)
+	return r.bounded(name, otherwise, least, most, "")
+}
+
+// bounded takes a whole number. The hint follows the rule where that is broken.
+func (r *reader) bounded(name string, otherwise, least, most int, hint string) int {
+	rule := fmt.Sprintf("must be a whole number from %d to %d%s", least, most, hint)
 	value, ok := r.value(name, rule)
 	if !ok {
 		return otherwise

@@ -39,7 +39,7 @@ func configurations() map[string]map[string]any {
 		},
 		"auth": {
 			"authIssuer": "https://chat.example.com/", "authAudience": "chat", "authRoomsClaim": "rooms", "authNameClaim": "nickname",
-			"maxRooms": "10", "actionsPerSecond": "20", "presenceLimit": "0",
+			"maxRooms": "10", "actionsPerSecond": "20", "presenceLimit": "0", "reservedConcurrency": "50",
 			"alarmEmail": "ops@example.com", "alarmTopic": "arn:aws:sns:eu-north-1:123456789012:on-call", "metrics": "all", "logLevel": "warn", "tracing": "on",
 		},
 	}
@@ -230,7 +230,10 @@ func TestPermissionsAreWhatTheCodeCalls(t *testing.T) {
 			dynamo.LogAPI
 			dynamo.LeasesAPI
 		}]()),
-		"the connections table":        actionsOf(reflect.TypeFor[dynamo.RosterAPI]()),
+		"the connections table": actionsOf(reflect.TypeFor[interface {
+			dynamo.RosterAPI
+			dynamo.AnnouncementsAPI
+		}]()),
 		"the connections index":        {"dynamodb:Query"},
 		"the connections of the stage": actionsOf(reflect.TypeFor[management.API]()),
 		"the function's log":           {"logs:CreateLogStream", "logs:PutLogEvents"},
@@ -248,16 +251,19 @@ func TestTheFunctionIsConfigured(t *testing.T) {
 		arch    string
 		memory  float64
 		days    any
+		atOnce  any    // reserved invocations
 		origins string // what is in the list
 		page    string // what is in the URL that the page connects to
 	}{
-		"defaults":      {nil, "provided.al2023", "arm64", 512, nil, "", ".execute-api."},
-		"al2":           {configurations()["al2"], "provided.al2", "x86_64", 512, nil, "", ".execute-api."},
-		"custom domain": {configurations()["custom-domain"], "provided.al2023", "arm64", 1024, "30", "https://example.com,http://localhost:3000,", "wss://chat.example.com"},
+		"defaults":      {nil, "provided.al2023", "arm64", 512, nil, nil, "", ".execute-api."},
+		"auth":          {configurations()["auth"], "provided.al2023", "arm64", 512, nil, 50.0, "", ".execute-api."},
+		"al2":           {configurations()["al2"], "provided.al2", "x86_64", 512, nil, nil, "", ".execute-api."},
+		"custom domain": {configurations()["custom-domain"], "provided.al2023", "arm64", 1024, "30", nil, "https://example.com,http://localhost:3000,", "wss://chat.example.com"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := only(t, template(t, tc.context), "AWS::Lambda::Function")
 			if p["Runtime"] != tc.runtime || p["Handler"] != "bootstrap" || p["MemorySize"] != tc.memory || p["Timeout"] != 29.0 ||
+				p["ReservedConcurrentExecutions"] != tc.atOnce ||
 				!reflect.DeepEqual(p["Architectures"], []any{tc.arch}) {
 				t.Errorf("got %v", p)
 			}
@@ -299,8 +305,8 @@ func TestTheAuthorizer(t *testing.T) {
 		}
 		env := only(t, tmpl, "AWS::Lambda::Function")["Environment"].(map[string]any)["Variables"].(map[string]any)
 		connections, _ := json.Marshal(resources(tmpl, "AWS::IAM::Policy"))
-		if closes := strings.Contains(string(connections), "/DELETE/@connections/*"); closes != with {
-			t.Errorf("%s: the function may close connections: %v", name, closes)
+		if !strings.Contains(string(connections), "/DELETE/@connections/*") {
+			t.Errorf("%s: the function may not close connections", name)
 		}
 		permissions, _ := json.Marshal(resources(tmpl, "AWS::Lambda::Permission"))
 		if may := strings.Contains(string(permissions), "/authorizers/"); may != with {
@@ -329,15 +335,19 @@ func TestTheAuthorizer(t *testing.T) {
 }
 
 func TestDataIsKeptUnlessAsked(t *testing.T) {
-	for want, context := range map[string]map[string]any{"RetainExceptOnCreate": nil, "Delete": {"removalPolicy": "destroy"}} {
+	for want, context := range map[string]map[string]any{"Retain": nil, "Delete": {"removalPolicy": "destroy"}} {
 		tables := resources(template(t, context), "AWS::DynamoDB::Table")
 		if len(tables) != 2 {
 			t.Fatalf("there are %d tables", len(tables))
 		}
 		for id, table := range tables {
 			p := table["Properties"].(map[string]any)
-			if table["DeletionPolicy"] != want || table["UpdateReplacePolicy"] != strings.TrimSuffix(want, "ExceptOnCreate") {
+			if table["DeletionPolicy"] != want || table["UpdateReplacePolicy"] != want {
 				t.Errorf("%s: %v", id, table["DeletionPolicy"])
+			}
+			// It is said either way: a deploy with destroy has to switch it off.
+			if protected := p["DeletionProtectionEnabled"]; protected != (want == "Retain") {
+				t.Errorf("%s: with %s, the protection against deletion is %v", id, want, protected)
 			}
 			if p["BillingMode"] != "PAY_PER_REQUEST" || p["SSESpecification"].(map[string]any)["SSEEnabled"] != true ||
 				p["PointInTimeRecoverySpecification"].(map[string]any)["PointInTimeRecoveryEnabled"] != true ||

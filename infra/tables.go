@@ -28,8 +28,11 @@ func newTables(scope constructs.Construct, s settings) tables {
 // newTable makes a table of what the code that uses it says it must be. It has no name of its own: a table that must be
 // replaced can be, and stages do not meet.
 func newTable(scope constructs.Construct, id string, t dynamo.Table, s settings) awsdynamodb.Table {
-	policy := awscdk.RemovalPolicy_RETAIN_ON_UPDATE_OR_DELETE // and no empty table is left by a first deploy that fails
-	if s.removalPolicy == "destroy" {
+	// A first deploy that fails leaves its empty tables. RETAIN_ON_UPDATE_OR_DELETE would have them deleted, and their
+	// protection against deletion would let the rollback fail too.
+	policy := awscdk.RemovalPolicy_RETAIN
+	retained := s.removalPolicy != "destroy"
+	if !retained {
 		policy = awscdk.RemovalPolicy_DESTROY
 	}
 	table := awsdynamodb.NewTable(scope, &id, &awsdynamodb.TableProps{
@@ -39,6 +42,7 @@ func newTable(scope constructs.Construct, id string, t dynamo.Table, s settings)
 		Encryption:          awsdynamodb.TableEncryption_AWS_MANAGED,
 		TimeToLiveAttribute: &t.TTL,
 		RemovalPolicy:       policy,
+		DeletionProtection:  jsii.Bool(retained), // false is said too, so that a deploy switches it off
 		PointInTimeRecoverySpecification: &awsdynamodb.PointInTimeRecoverySpecification{
 			PointInTimeRecoveryEnabled: jsii.Bool(true),
 		},

@@ -55,10 +55,8 @@ func newWebSocketAPI(scope constructs.Construct, s settings, fn awslambda.IFunct
 			ResourceName: jsii.String(fmt.Sprintf("%s/%s/@connections/*", s.stage, method)),
 		})
 	}
-	ws := webSocketAPI{id: api.ApiId(), url: stage.Url(), callbackURL: stage.CallbackUrl(), connectionsArns: []*string{connections("POST")}}
-	if s.authIssuer != "" { // connections are closed when their token is over
-		ws.connectionsArns = append(ws.connectionsArns, connections("DELETE"))
-	}
+	ws := webSocketAPI{id: api.ApiId(), url: stage.Url(), callbackURL: stage.CallbackUrl(),
+		connectionsArns: []*string{connections("POST"), connections("DELETE")}}
 	if s.domainName != "" {
 		ws.url = newDomain(scope, s, api, stage)
 	}

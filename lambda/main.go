@@ -70,9 +70,12 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 	}
 	return route.New(route.Config{
 		Chat: chat.Service{
-			Log:     dynamo.NewLog(db, c.MessagesTable, c.MessageRetention),
-			Roster:  dynamo.NewRoster(db, c.ConnectionsTable),
-			Leases:  dynamo.NewLeases(db, c.MessagesTable),
+			Log:    chat.SharePings(dynamo.NewLog(db, c.MessagesTable, c.MessageRetention), time.Now),
+			Roster: dynamo.NewRoster(db, c.ConnectionsTable),
+			Leases: dynamo.NewLeases(db, c.MessagesTable, c.MessageRetention),
+
+			Announcements: dynamo.NewAnnouncements(db, c.ConnectionsTable),
+
 			Encoder: protocol.Encoder{},
 			Now:     time.Now,
 			Workers: atOnce,

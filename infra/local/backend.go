@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,13 +65,23 @@ func newBackend(ctx context.Context, o options, endpoint string) (*backend, erro
 			return nil, err
 		}
 		db := dynamo.NewClient(env)
-		return inProcess(o, endpoint, dynamo.NewLog(db, messagesTable, 0), dynamo.NewRoster(db, connectionsTable), dynamo.NewLeases(db, messagesTable), nothing)
+		return inProcess(o, endpoint, chat.Service{
+			Log:           dynamo.NewLog(db, messagesTable, 0),
+			Roster:        dynamo.NewRoster(db, connectionsTable),
+			Leases:        dynamo.NewLeases(db, messagesTable, 0),
+			Announcements: dynamo.NewAnnouncements(db, connectionsTable),
+		}, nothing)
 	default:
-		messages, err := localstore.OpenLog(o.data)
+		messages, err := localstore.OpenLog(o.data, o.logger)
 		if err != nil {
 			return nil, err
 		}
-		return inProcess(o, endpoint, messages, &localstore.Roster{}, &localstore.Leases{}, messages.Close)
+		return inProcess(o, endpoint, chat.Service{
+			Log:           messages,
+			Roster:        &localstore.Roster{},
+			Leases:        &localstore.Leases{},
+			Announcements: &localstore.Announcements{},
+		}, messages.Close)
 	}
 }
 
@@ -81,9 +92,9 @@ func credentials() aws.CredentialsProvider {
 	return awsclient.Static(aws.Credentials{AccessKeyID: secret, SecretAccessKey: secret, Source: "local"})
 }
 
-// inProcess is the handler that Lambda would run, in this process.
-func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, leases chat.Leases, closeStore func() error) (*backend, error) {
-	b := &backend{log: log, roster: roster, close: closeStore}
+// inProcess is the handler that Lambda would run, in this process. The service has its stores and nothing else.
+func inProcess(o options, endpoint string, service chat.Service, closeStore func() error) (*backend, error) {
+	b := &backend{log: service.Log, roster: service.Roster, close: closeStore}
 	if o.auth.on() {
 		a, err := o.auth.authorizer(o.logger)
 		if err != nil {
@@ -97,17 +108,14 @@ func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, lea
 		Credentials: credentials(),
 		Workers:     workers,
 	}}
+	service.Log = chat.SharePings(service.Log, time.Now)
+	service.Encoder = protocol.Encoder{}
+	service.Now = time.Now
+	service.Workers = workers
+	service.PresenceLimit = chat.DefaultPresenceLimit
+	service.MaxRooms = config.DefaultMaxRooms
 	handler := route.New(route.Config{
-		Chat: chat.Service{
-			Log:     log,
-			Roster:  roster,
-			Leases:  leases,
-			Encoder: protocol.Encoder{},
-			Now:     time.Now,
-			Workers: workers,
-
-			PresenceLimit: chat.DefaultPresenceLimit,
-		},
+		Chat:           service,
 		Poster:         stages.Poster,
 		AllowedOrigins: o.allowedOrigins,
 		Auth:           o.auth.on(),
@@ -115,6 +123,8 @@ func inProcess(o options, endpoint string, log chat.Log, roster chat.Roster, lea
 		WebSocketURL:   "/" + stage,
 		Logger:         o.logger,
 		Meter:          telemetry.New("local"),
+
+		ActionsPerSecond: config.DefaultActionsPerSecond,
 	})
 	b.handler = lambda.NewHandler(handler)
 	return b, nil
@@ -140,6 +150,8 @@ func builtBinary(ctx context.Context, o options, endpoint string) (*backend, err
 			"AWS_SECRET_ACCESS_KEY=" + secret,
 			"AWS_ENDPOINT_URL_DYNAMODB=" + o.dynamodb,
 			config.AllowedOrigins + "=" + strings.Join(o.allowedOrigins, ","),
+			config.MaxRooms + "=" + strconv.Itoa(config.DefaultMaxRooms),
+			config.ActionsPerSecond + "=" + strconv.Itoa(config.DefaultActionsPerSecond),
 		}, o.auth.environment()...),
 	})
 	if err != nil {

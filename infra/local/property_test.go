@@ -190,9 +190,9 @@ func (s *socket) read() {
 				CreateAt int64  `json:"create_at"`
 				ID       string `json:"message_id"`
 			}
-			Presence json.RawMessage
+			Presence, Members json.RawMessage
 		}
-		if json.Unmarshal(b, &frame) == nil && frame.Presence != nil {
+		if json.Unmarshal(b, &frame) == nil && (frame.Presence != nil || frame.Members != nil) {
 			continue
 		}
 		if len(frame.Messages) == 0 {

@@ -116,9 +116,18 @@ func start(ctx context.Context, o options) (*server, error) {
 	if s.issuer != nil {
 		mux.Handle(demoPath+"/", s.issuer)
 	}
-	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10}
+	s.http = &http.Server{Handler: noSniff(mux), ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 16 << 10,
+		DisableGeneralOptionsHandler: true} // it would answer in place of the handler
 	go func() { s.served <- s.http.Serve(listener) }()
 	return s, nil
+}
+
+// noSniff keeps browsers from taking any answer for something else than its Content-Type says.
+func noSniff(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // reachable returns where a browser on this machine reaches a server that was asked to listen on one address and got another: the

@@ -36,10 +36,11 @@ func (s signIn) check(demo bool) error {
 	case s.issuer == "" && !demo && s.jwksURL+s.idClaim+s.nameClaim+s.roomsClaim != "":
 		return errors.New("-auth-jwks-url, -auth-id-claim, -auth-name-claim and -auth-rooms-claim say how tokens are read: give -auth-issuer too")
 	}
-	for flag, value := range map[string]string{"-auth-issuer": s.issuer, "-auth-jwks-url": s.jwksURL} {
-		if err := config.CheckProviderURL(value); value != "" && err != nil {
-			return fmt.Errorf("%s %q %w", flag, value, err)
-		}
+	if err := config.CheckProviderURL(s.issuer); s.issuer != "" && err != nil {
+		return fmt.Errorf("-auth-issuer %q %w", s.issuer, err)
+	}
+	if err := config.CheckKeysURL(s.jwksURL, s.issuer); s.jwksURL != "" && err != nil {
+		return fmt.Errorf("-auth-jwks-url %q %w", s.jwksURL, err)
 	}
 	return nil
 }

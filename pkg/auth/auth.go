@@ -44,7 +44,7 @@ type Config struct {
 	RoomsClaim string // the claim with the rooms that a token allows; "" where every token allows every room
 
 	Now    func() time.Time // nil means time.Now
-	Client *http.Client     // for the provider; nil means one that follows no redirect and waits for fetchTimeout
+	Client *http.Client     // for the provider; nil means one that follows no redirect, and reaches this machine only for an issuer here
 	Logger *slog.Logger     // gets one line for each handshake, without a token and without a name. Required
 }
 
@@ -69,9 +69,7 @@ func New(c Config) (*Authorizer, error) {
 		c.Now = time.Now
 	}
 	if c.Client == nil {
-		c.Client = &http.Client{Timeout: fetchTimeout, CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		}}
+		c.Client = newClient(c.Issuer)
 	}
 	return &Authorizer{config: c, verifier: newVerifier(c)}, nil
 }
@@ -169,13 +167,14 @@ func (a *Authorizer) admit(ctx context.Context, r request) ([]byte, error) {
 	return answer, err
 }
 
-// Offered returns the subprotocols that a handshake offers, given every value of each of its headers.
+// Offered returns the subprotocols that a handshake offers, given every value of each of its headers, without the blanks
+// and tabs that HTTP allows around each (https://www.rfc-editor.org/rfc/rfc9110#section-5.6.1).
 func Offered(headers map[string][]string) (protocols []string) {
 	for name, values := range headers {
 		if strings.EqualFold(name, "Sec-WebSocket-Protocol") {
 			for _, value := range values {
 				for _, protocol := range strings.Split(value, ",") {
-					protocols = append(protocols, strings.TrimSpace(protocol))
+					protocols = append(protocols, strings.Trim(protocol, " \t"))
 				}
 			}
 		}

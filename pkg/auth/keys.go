@@ -34,7 +34,7 @@ type keySet struct {
 	now    func() time.Time
 
 	mu        sync.Mutex
-	keys      []jose.JSONWebKey
+	keys      []providerKey
 	fetchedAt time.Time     // when the keys came
 	triedAt   time.Time     // when a fetch last ended
 	failure   error         // of that fetch
@@ -50,8 +50,8 @@ type providerError struct{ err error }
 func (e *providerError) Error() string { return e.err.Error() }
 func (e *providerError) Unwrap() error { return e.err }
 
-// VerifySignature returns the payload of a token that one of the provider's keys has signed; a *Refusal where none has, and a
-// *providerError where the keys are not to be had.
+// VerifySignature returns the payload of a token that one of the provider's keys has signed; a *Refusal where none
+// has, and a *providerError where the keys are not to be had.
 func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, error) {
 	jws, err := jose.ParseSigned(token, algorithms())
 	if err != nil || len(jws.Signatures) != 1 {
@@ -62,36 +62,25 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	if payload, ok := verifyWith(keys, jws, header.Algorithm); ok {
+	payload, err := verifyWith(keys, jws, header.Algorithm)
+	if err == nil {
 		return payload, nil
 	}
 	if header.KeyID == "" { // there is no id by which to see that the keys have changed
 		if keys, err = s.current(ctx, "", true); err != nil {
 			return nil, err
 		}
-		if payload, ok := verifyWith(keys, jws, header.Algorithm); ok {
+		if payload, err = verifyWith(keys, jws, header.Algorithm); err == nil {
 			return payload, nil
 		}
 	}
-	return nil, refuse(ReasonSignature, "none of the provider's keys has signed it")
+	return nil, refuse(ReasonSignature, "%v", err)
 }
 
-func verifyWith(keys []jose.JSONWebKey, jws *jose.JSONWebSignature, algorithm string) (payload []byte, ok bool) {
-	for _, key := range keys {
-		if key.Algorithm != "" && key.Algorithm != algorithm || key.Use != "" && key.Use != "sig" {
-			continue
-		}
-		if payload, err := jws.Verify(key.Key); err == nil {
-			return payload, true
-		}
-	}
-	return nil, false
-}
-
-// current returns the keys with an id, all keys where the token names none. It fetches them where there are none, where they
-// are old, and where they do not serve: the id is not among them, or the caller has found that none fits. Then the provider
-// may have changed its keys. It waits for one fetch at most; old keys are used where that fails.
-func (s *keySet) current(ctx context.Context, id string, noneFits bool) ([]jose.JSONWebKey, error) {
+// current returns the keys with an id, all keys where the token names none. It fetches them where there are none,
+// where they are old, and where they do not serve: the id is not among them, or the caller has found that none fits.
+// Then the provider may have changed its keys. It waits for one fetch at most; old keys are used where that fails.
+func (s *keySet) current(ctx context.Context, id string, noneFits bool) ([]providerKey, error) {
 	s.mu.Lock()
 	now := s.now()
 	fresh := !s.fetchedAt.IsZero() && now.Sub(s.fetchedAt) < freshFor
@@ -132,7 +121,7 @@ func (s *keySet) current(ctx context.Context, id string, noneFits bool) ([]jose.
 }
 
 // withID returns the keys with an id, or all for "". The caller holds mu.
-func (s *keySet) withID(id string) (found []jose.JSONWebKey) {
+func (s *keySet) withID(id string) (found []providerKey) {
 	for _, key := range s.keys {
 		if id == "" || key.KeyID == id {
 			found = append(found, key)
@@ -160,7 +149,7 @@ func (s *keySet) fetch(done chan struct{}) {
 }
 
 // download reads the keys, and says where they are, unless that may have changed.
-func (s *keySet) download(ctx context.Context, address string) (keys []jose.JSONWebKey, from string, err error) {
+func (s *keySet) download(ctx context.Context, address string) (keys []providerKey, from string, err error) {
 	if address == "" {
 		address = s.url
 	}
@@ -185,8 +174,7 @@ func (s *keySet) download(ctx context.Context, address string) (keys []jose.JSON
 		return nil, "", err
 	}
 	for _, raw := range set.Keys {
-		var key jose.JSONWebKey
-		if json.Unmarshal(raw, &key) == nil { // of a kind that is not known here, it is nobody's harm (RFC 7517, section 5)
+		if key, err := parseKey(raw); err == nil { // of a kind that is not known here, it is nobody's harm (RFC 7517, section 5)
 			keys = append(keys, key)
 		}
 	}
@@ -198,7 +186,7 @@ func (s *keySet) download(ctx context.Context, address string) (keys []jose.JSON
 
 // get reads a JSON document.
 func (s *keySet) get(ctx context.Context, address string, into any) error {
-	if err := config.CheckProviderURL(address); err != nil {
+	if err := config.CheckKeysURL(address, s.issuer); err != nil {
 		return fmt.Errorf("the provider's URL %q %w", address, err)
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)

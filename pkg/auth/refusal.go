@@ -8,7 +8,7 @@ type Reason string
 // The reasons.
 const (
 	ReasonNoToken   Reason = "no_token"  // nothing was offered
-	ReasonMalformed Reason = "malformed" // it is no token of the accepted form
+	ReasonMalformed Reason = "malformed" // it is no token of the accepted form, or one for another purpose
 	ReasonSignature Reason = "signature" // no key of the provider has signed it
 	ReasonIssuer    Reason = "issuer"    // another provider vouches for it
 	ReasonAudience  Reason = "audience"  // it is meant for somebody else

@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coreos/go-oidc/v3/oidc"
-	"github.com/go-jose/go-jose/v4"
 )
 
 const (
@@ -22,12 +22,6 @@ const (
 	// skew is how far the clocks of the provider and of this machine may differ.
 	skew = 30 * time.Second
 )
-
-// algorithms are the signatures that are accepted: asymmetric ones, so that no secret is shared, and "none" is not one.
-func algorithms() []jose.SignatureAlgorithm {
-	return []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512,
-		jose.ES256, jose.ES384, jose.ES512, jose.EdDSA}
-}
 
 // tokenTypes are the values of a token's "typ" that are accepted, in lower case; it may also have none. Others are tokens
 // for another purpose, such as a logout.
@@ -78,11 +72,12 @@ func (c *check) VerifySignature(ctx context.Context, token string) (payload []by
 
 // verify returns what a token says, a *Refusal where it is not to be believed, or another error where that cannot be told.
 func (v *verifier) verify(ctx context.Context, token string) (claims, error) {
-	header, payload, err := split(token)
+	rawHeader, payload, err := split(token)
 	if err != nil {
 		return claims{}, err
 	}
-	if err := checkHeader(header); err != nil {
+	header, err := checkHeader(rawHeader)
+	if err != nil {
 		return claims{}, err
 	}
 	all, err := object(payload)
@@ -96,6 +91,9 @@ func (v *verifier) verify(ctx context.Context, token string) (claims, error) {
 			}
 		}
 	}
+	if err := checkTimes(all); err != nil {
+		return claims{}, err
+	}
 	signature := &check{keys: v.keys}
 	verified, err := oidc.NewVerifier(v.issuer, signature, &v.config).Verify(ctx, token)
 	switch {
@@ -103,6 +101,9 @@ func (v *verifier) verify(ctx context.Context, token string) (claims, error) {
 		return claims{}, signature.err
 	case err != nil:
 		return claims{}, refusal(err)
+	}
+	if err := checkPurpose(header, all, v.config.ClientID); err != nil {
+		return claims{}, err
 	}
 	// The library allows a token to come five minutes before its time.
 	if notBefore, ok := all["nbf"]; ok {
@@ -137,6 +138,9 @@ func refusal(err error) error {
 
 // split takes a compact JWS apart (RFC 7515, section 3.1).
 func split(token string) (header, payload []byte, err error) {
+	if err := checkCharacters(token); err != nil {
+		return nil, nil, err
+	}
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return nil, nil, refuse(ReasonMalformed, "it has %d parts, not 3", len(parts))
@@ -151,28 +155,28 @@ func split(token string) (header, payload []byte, err error) {
 	return decoded[0], decoded[1], nil
 }
 
-// checkHeader looks at the parts of the header that the library does not. Keys, and places to find keys, that a header may
-// bring along (jwk, jku, x5c, x5u) are never looked at.
-func checkHeader(raw []byte) error {
+// checkHeader decodes a header, and looks at the parts of it that the library does not. Keys, and places to find keys, that a
+// header may bring along (jwk, jku, x5c, x5u) are never looked at.
+func checkHeader(raw []byte) (map[string]json.RawMessage, error) {
 	header, err := object(raw)
 	if err != nil {
-		return refuse(ReasonMalformed, "its header: %v", err)
+		return nil, refuse(ReasonMalformed, "its header: %v", err)
 	}
-	if rawType, ok := header["typ"]; ok {
-		var typ string
-		if json.Unmarshal(rawType, &typ) != nil || !slices.Contains(tokenTypes(), strings.ToLower(typ)) {
-			return refuse(ReasonMalformed, "its type is not one of %v", tokenTypes())
-		}
+	if typ, ok := header["typ"]; ok && !slices.Contains(tokenTypes(), strings.ToLower(text(typ))) {
+		return nil, refuse(ReasonMalformed, "its type is not one of %v", tokenTypes())
 	}
-	return nil
+	return header, checkExtensions(header)
 }
 
 // object decodes a JSON object, and refuses a name that is there twice: of two values, two readers may believe different
-// ones.
+// ones. It also refuses letters that are none, all of which the decoder makes U+FFFD: two subjects would become one.
 func object(raw []byte) (map[string]json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
 		return nil, errors.New("no JSON object")
+	}
+	if !utf8.Valid(raw) || hasHalfPair(raw) {
+		return nil, errors.New("not UTF-8, or half a pair of surrogates")
 	}
 	fields := map[string]json.RawMessage{}
 	for d.More() {

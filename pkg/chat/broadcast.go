@@ -77,13 +77,14 @@ type broadcast struct {
 	slower    float64          // by which factor than postsPerSecond, at least 1
 	delivery  Delivery
 	gone      map[string]Member // whom a post found closed, by connection id
-	posted    time.Time         // when the last post of the first round was taken
+	suspects  suspects
+	posted    time.Time // when the last post of the first round was taken
 }
 
 func newBroadcast(s Service, room string) *broadcast {
 	return &broadcast{
 		Service: s, room: room, owner: rand.Text(),
-		behind: map[string]lag{}, givenUp: map[string]bool{}, posts: newPosts(s.Workers), gone: map[string]Member{},
+		behind: map[string]lag{}, givenUp: map[string]bool{}, posts: newPosts(s.Workers), gone: map[string]Member{}, suspects: suspects{},
 	}
 }
 

@@ -15,6 +15,14 @@ type Member struct {
 	ConnectedAt  time.Time // when the connection was made
 	JoinedAt     time.Time // when it joined the room
 	ExpiresAt    time.Time // when API Gateway must have closed the connection; the row is void from then on
+	Opened       bool      // it was written through the open connection, not in its own $connect
+	JoinID       int64     // names the writing of this membership; 0 in one from before there was such a name
+}
+
+// Same tells whether both are the same membership: one that was written again since is another, whatever it says.
+func (m Member) Same(other Member) bool {
+	return m.Room == other.Room && m.ConnectionID == other.ConnectionID &&
+		m.JoinID == other.JoinID && m.JoinedAt.Equal(other.JoinedAt)
 }
 
 // isUser tells whether two memberships are of one user. Ids decide it. A row without one is from the open chat, or from
@@ -37,14 +45,19 @@ type Roster interface {
 	// zero Member.
 	Join(ctx context.Context, m Member) (before Member, err error)
 
-	// Leave removes one membership and returns it. Where there is none, it returns the zero Member and no error.
+	// Leave removes the membership that it finds, and returns it. Where there is none, it returns the zero Member and
+	// no error; also where the connection joins again before the membership is removed: the later membership stays.
 	Leave(ctx context.Context, room, connectionID string) (Member, error)
+
+	// Remove removes a membership as it was read. It is not ok, and removes nothing, where the membership is not there
+	// any more or was written again since.
+	Remove(ctx context.Context, m Member) (ok bool, err error)
 
 	// Members returns the memberships of a room, in no particular order: all of them where most is 0, otherwise at most
 	// so many. Every Join that had returned before Members was called is seen.
 	Members(ctx context.Context, room string, most int) ([]Member, error)
 
-	// Forget removes a connection from every room and returns what it removed, also where it fails on the way. It may
+	// Forget has a connection leave every room and returns what it removed, also where it fails on the way. It may
 	// miss a room that was joined within the last moments: the caller that knows of one calls Leave.
 	Forget(ctx context.Context, connectionID string) ([]Member, error)
 
@@ -64,7 +77,7 @@ type Poster interface {
 	Close(ctx context.Context, connectionID string) error
 }
 
-// ErrGone says that a connection cannot be posted to and, unless it is very young, never can be again.
+// ErrGone says that a connection cannot be posted to and, unless it is in its own $connect, never can be again.
 var ErrGone = errors.New("connection is gone")
 
 // ErrTryAgain says that a post may be repeated: it was throttled, the client's buffer was full, or there was a failure on the

@@ -101,6 +101,10 @@ func (m mortalRoster) Leave(ctx context.Context, room, id string) (chat.Member, 
 	return roster{m.world}.Leave(ctx, room, id)
 }
 
+func (m mortalRoster) Remove(ctx context.Context, member chat.Member) (bool, error) {
+	return roster{m.world}.Remove(ctx, member)
+}
+
 func (m *mortal) service() chat.Service {
 	return chat.Service{Log: m, Roster: mortalRoster{m}, Leases: mortalLeases{m}, Poster: m, Encoder: m.world, Now: time.Now, Workers: 2}
 }

@@ -22,6 +22,8 @@ type world struct {
 	posts   map[string][]string // by connection id
 	leases  localstore.Leases
 
+	announcements localstore.Announcements
+
 	appendErr, membersErr, readErr, tailErr, acquireErr error
 	post                                                func(ctx context.Context, id string) error
 	beforeRelease                                       func() // of a lease
@@ -35,7 +37,8 @@ var (
 )
 
 func (w *world) service() chat.Service {
-	return chat.Service{Log: w, Roster: roster{w}, Leases: leases{w}, Poster: w, Encoder: w, Now: time.Now, Workers: 4}
+	return chat.Service{Log: w, Roster: roster{w}, Leases: leases{w}, Poster: w, Encoder: w, Now: time.Now, Workers: 4,
+		Announcements: &w.announcements}
 }
 
 // Messages makes one frame of as many bytes as the contents have, and a few that name them.
@@ -49,7 +52,10 @@ func (w *world) Messages(p chat.Page) []chat.Frame {
 }
 
 // Members makes one frame that lists the users.
-func (w *world) Members(a chat.Attendance) [][]byte {
+func (w *world) Members(a chat.Attendance, _ int) [][]byte {
+	if a.OverLimit {
+		return [][]byte{fmt.Appendf(nil, "%s over", a.Room)}
+	}
 	users := make([]string, len(a.Users))
 	for i, u := range a.Users {
 		users[i] = fmt.Sprintf("{%s %d}", nameAndID(u.Name, u.ID), u.Connections)
@@ -140,6 +146,12 @@ func (w *world) Leave(_ context.Context, room, id string) (chat.Member, error) {
 	defer w.mu.Unlock()
 	left := w.remove(func(m chat.Member) bool { return m.Room == room && m.ConnectionID == id })
 	return append(left, chat.Member{})[0], w.membersErr
+}
+
+func (w *world) Remove(_ context.Context, m chat.Member) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.remove(m.Same)) > 0, w.membersErr
 }
 
 func (w *world) Forget(_ context.Context, id string) ([]chat.Member, error) {
@@ -241,10 +253,10 @@ func (w *world) Post(ctx context.Context, id string, frame []byte) error {
 	return nil
 }
 
-// member adds a member of room r that connected some time ago.
+// member adds a member of a room that connected some time ago, and is in its own $connect where that is 0.
 func (w *world) member(room, id string, ago time.Duration) {
 	at := time.Now().Add(-ago)
-	w.members = append(w.members, chat.Member{Room: room, ConnectionID: id, ConnectedAt: at, ExpiresAt: at.Add(chat.ConnectionLife)})
+	w.members = append(w.members, chat.Member{Room: room, ConnectionID: id, ConnectedAt: at, ExpiresAt: at.Add(chat.ConnectionLife), Opened: ago > 0})
 }
 
 func (w *world) ids() (ids []string) {

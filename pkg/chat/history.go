@@ -15,26 +15,45 @@ type Query struct {
 	Ref    string // the client's own name for the request, which the answer repeats; "" for none
 }
 
-// History reads a part of a room's log and posts it to the connection that asked, in as many frames as it needs.
+// History reads a part of a room's log and posts it to the connection that asked, in at most MaxAnswerFrames.
 func (s Service) History(ctx context.Context, connectionID string, q Query) (Page, error) {
 	if err := checkQuery(q); err != nil {
 		return Page{}, err
 	}
-	return s.history(ctx, connectionID, q, false)
+	page, _, err := s.history(ctx, connectionID, q, false)
+	return page, err
 }
 
-// history is History without the checks; part says that frames of another kind follow in the same answer.
-func (s Service) history(ctx context.Context, connectionID string, q Query, part bool) (Page, error) {
-	page, err := s.page(ctx, q)
+// history is History without the checks, and returns the number of frames, too; part says that frames of another kind follow
+// in the same answer.
+func (s Service) history(ctx context.Context, connectionID string, q Query, part bool) (page Page, frames int, err error) {
+	page, err = s.page(ctx, q)
 	if err != nil {
-		return Page{}, unavailable("The room's history could not be read. Ask again.", err)
+		return Page{}, 0, unavailable("The room's history could not be read. Ask again.", err)
 	}
 	page.Ref, page.Part = q.Ref, part
-	var frames [][]byte
-	for _, f := range s.Encoder.Messages(page) {
-		frames = append(frames, f.Text)
+	texts := s.encode(&page, q.After == nil)
+	return page, len(texts), s.Reply(ctx, connectionID, texts...)
+}
+
+// encode encodes a page in at most MaxAnswerFrames. Messages for which there is no more room are taken out of it: the
+// oldest of the newest, otherwise the newest.
+func (s Service) encode(page *Page, newest bool) (texts [][]byte) {
+	frames := s.Encoder.Messages(*page)
+	for excess := len(frames) - MaxAnswerFrames; excess > 0; excess = len(frames) - MaxAnswerFrames {
+		if newest {
+			page.Messages = from(page.Messages, frames[excess-1].Last+1)
+			page.Expired = false
+		} else {
+			page.Messages = page.Messages[:len(page.Messages)-len(from(page.Messages, frames[MaxAnswerFrames-1].Last+1))]
+		}
+		page.More = true
+		frames = s.Encoder.Messages(*page)
 	}
-	return page, s.Reply(ctx, connectionID, frames...)
+	for _, f := range frames {
+		texts = append(texts, f.Text)
+	}
+	return texts
 }
 
 func checkQuery(q Query) error {

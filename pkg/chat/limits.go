@@ -11,6 +11,7 @@ import (
 const (
 	MaxContentBytes = 16 << 10 // a message's content
 	MaxFrameBytes   = 32 << 10 // one encoded frame: API Gateway's own limit and the unit it bills
+	MaxAnswerFrames = 8        // frames of messages and members in one answer: 256 KB
 	MaxNameBytes    = 128      // a room name, a user name (both in their canonical form), a message id
 	DefaultHistory  = 10       // messages in a history reply that names no limit
 	MaxHistory      = 100      // messages in one history reply

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 )
 
 // Connect makes a new connection a member of a room. An empty room is none: the connection may join one later. The times
@@ -13,16 +15,18 @@ func (s Service) Connect(ctx context.Context, m Member) error {
 		return checkOptionalUser(m.User)
 	}
 	until := m.ExpiresAt
-	// The time is taken here, not from the event: it marks how long the connection may still be in its own $connect, and
-	// that began long ago where the function had a cold start. Where the store was slow the row is written again, so that
-	// it is young when the handshake is answered, and there again if a fan-out has taken the connection for gone meanwhile.
-	for {
+	// Where the store was slow, or the announcement had to wait, the row is written again: then it is there again if a
+	// broadcaster has taken the connection for gone meanwhile, and one that has not begins its grace anew. The clock is this
+	// process's alone.
+	for announced := false; ; announced = true {
 		m.ConnectedAt, m.ExpiresAt = s.Now(), until
 		if _, err := s.join(ctx, &m); err != nil {
 			return err
 		}
-		if s.Now().Sub(m.ConnectedAt) < handshakeGrace/2 {
+		if !announced {
 			s.announceJoin(ctx, m, Member{})
+		}
+		if s.Now().Sub(m.ConnectedAt) < slowestJoin {
 			return nil
 		}
 	}
@@ -36,9 +40,10 @@ type CatchUp struct {
 	Ref      string // the client's own name for the request, which every frame of the answer repeats; "" for none
 }
 
-// Join makes a connection a member of one more room. It confirms that where there is a ref or something else is asked for,
-// and then answers with the messages and the members, as far as asked for. The room is told, if the user is new there.
-// m.JoinedAt and m.ExpiresAt are set here; where the latter is set already, the membership ends then at the latest.
+// Join makes a connection a member of one more room. It confirms that where there is a ref or something else is asked
+// for, and then answers with the messages and the members, as far as asked for. The room is told, if the user is new
+// there. m.JoinedAt, m.JoinID, m.Opened and m.ExpiresAt are set here; where the last is set already, the membership
+// ends then at the latest.
 //
 // An error after the membership is stored leaves it in place.
 func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {
@@ -56,6 +61,7 @@ func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {
 	if err := s.checkRooms(ctx, m.ConnectionID); err != nil {
 		return err
 	}
+	m.Opened = true
 	before, err := s.join(ctx, &m)
 	if err != nil {
 		return err
@@ -75,13 +81,15 @@ func (s Service) answerJoin(ctx context.Context, m Member, ask CatchUp) error {
 	if err := s.Reply(ctx, m.ConnectionID, s.Encoder.Presence(confirmation)); err != nil {
 		return err
 	}
+	frames := 0
 	if ask.Messages != nil {
-		if _, err := s.history(ctx, m.ConnectionID, *ask.Messages, ask.Members); err != nil {
+		var err error
+		if _, frames, err = s.history(ctx, m.ConnectionID, *ask.Messages, ask.Members); err != nil {
 			return err
 		}
 	}
 	if ask.Members {
-		_, err := s.members(ctx, m.ConnectionID, m.Room, ask.Ref)
+		_, err := s.members(ctx, m.ConnectionID, m.Room, ask.Ref, max(1, MaxAnswerFrames-frames))
 		return err
 	}
 	return nil
@@ -92,7 +100,7 @@ func (s Service) join(ctx context.Context, m *Member) (before Member, err error)
 	if err := errors.Join(checkRoom(m.Room), checkOptionalUser(m.User)); err != nil {
 		return Member{}, err
 	}
-	m.JoinedAt = s.Now()
+	m.JoinedAt, m.JoinID = s.Now(), 1+rand.Int64N(math.MaxInt64)
 	if end := m.ConnectedAt.Add(ConnectionLife); m.ExpiresAt.IsZero() || end.Before(m.ExpiresAt) {
 		m.ExpiresAt = end
 	}

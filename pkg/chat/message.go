@@ -27,6 +27,9 @@ func (m Message) IsFromBeforeIDs(repeat Message) bool {
 // A sender is known by the UserID, and where there is none by the name.
 //
 // Implementations retry what is worth retrying, inside ctx's deadline, and may return an *Error that says why not.
+//
+// An index is never used again, also after its message has expired. With a retention there is one exception: a room
+// forgets its count two years after its last message, or later, and then begins again at 1.
 type Log interface {
 	// Append stores m as the next message of m.Room and returns it with its Index. Where m.ID is set and was
 	// stored before in m.Room by the same sender, it stores nothing and returns that message, with repeat true. A
@@ -35,7 +38,8 @@ type Log interface {
 	// On an error it is not known whether m was stored, except with CodeRoomBusy: it was not.
 	Append(ctx context.Context, m Message) (stored Message, repeat bool, err error)
 
-	// Read returns the messages of a room whose index lies in span, oldest first and without a gap.
+	// Read returns the messages of a room whose index lies in span, oldest first and without a gap. At the index of a
+	// message that the store can no longer read stands one that says so, always with the same sender and time.
 	// Every message whose Append had returned before Read was called is seen.
 	Read(ctx context.Context, room string, span Span) ([]Message, error)
 

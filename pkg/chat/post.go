@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,17 +51,15 @@ func (d *Delivery) fail(messages int, err error) {
 	}
 }
 
-// handshakeGrace is how long a 410 may mean that the connection is still in its own $connect, not that it is gone:
-// its row is written, but API Gateway has not yet answered the handshake. Until a connection is this old it is
-// posted to again and not removed, or it would be forgotten for good.
-const handshakeGrace = 2 * time.Second
-
 // replyPatience is for how long a reply is tried again.
 const replyPatience = 5 * time.Second
 
 // Reply posts frames to one connection, in order, and tries again for a while what is worth it. That the connection is gone
 // meanwhile is no error: nobody is left to be told.
 func (s Service) Reply(ctx context.Context, connectionID string, frames ...[]byte) error {
+	if s.Charge != nil {
+		s.Charge(len(frames))
+	}
 	for _, frame := range frames {
 		err := s.insist(ctx, connectionID, frame)
 		if errors.Is(err, ErrGone) {
@@ -81,25 +78,6 @@ func (s Service) insist(ctx context.Context, connectionID string, frame []byte) 
 	defer cancel()
 	mayHelp := func(err error) bool { return errors.Is(err, ErrTryAgain) }
 	return retry(ctx, mayHelp, func() error { return s.Poster.Post(ctx, connectionID, frame) })
-}
-
-// hasGone tells whether a post's error, with the time at which the post began, means that a member's connection is closed.
-func hasGone(m Member, at time.Time, err error) bool {
-	return errors.Is(err, ErrGone) && at.Sub(m.ConnectedAt) >= handshakeGrace
-}
-
-// prune removes connections from every room, and returns the memberships that it removed. What it cannot remove stays
-// for the next fan-out, which meets it again.
-func (s Service) prune(ctx context.Context, gone []Member) (removed []Member) {
-	found := make([][]Member, len(gone))
-	forEach(s.Workers, len(gone), func(i int) {
-		if m, err := s.Roster.Leave(ctx, gone[i].Room, gone[i].ConnectionID); err == nil && m.ConnectionID != "" {
-			found[i] = append(found[i], m)
-		}
-		others, _ := s.Roster.Forget(ctx, gone[i].ConnectionID)
-		found[i] = append(found[i], others...)
-	})
-	return slices.Concat(found...)
 }
 
 // retry calls f until it succeeds, or fails with what another attempt would not help, or ctx ends.

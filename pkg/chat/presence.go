@@ -37,35 +37,48 @@ type User struct {
 
 // Attendance is who is in a room.
 type Attendance struct {
-	Room  string
-	Users []User // by name, and users of one name by id
-	Ref   string // of the request that this answers
+	Room      string
+	Users     []User // by name, and users of one name by id
+	Version   int64  // of the room's last announcement before the roster was read; 0 where there was none
+	OverLimit bool   // there are too many for a list, which is no longer sent; Users is empty then
+	Ref       string // of the request that this answers
 }
 
-// DefaultPresenceLimit is how many connections a room may have for comings and goings to be announced in it.
+// DefaultPresenceLimit is how many connections a room may have for its members to be announced in it.
 const DefaultPresenceLimit = 100
 
-// presenceBudget is how long an announcement may take: it must not hold up the handshake that it is made in.
+// presenceBudget is how long the posts of an announcement may take: it must not hold up the handshake that it is made in.
 const presenceBudget = time.Second
 
-// departuresBudget is how long those of all who are gone at once may take.
-const departuresBudget = 3 * time.Second
-
-// Members reads who is in a room and posts it to the connection that asked, in as many frames as it needs.
+// Members reads who is in a room and posts it to the connection that asked, in at most MaxAnswerFrames.
 func (s Service) Members(ctx context.Context, connectionID, room, ref string) (Attendance, error) {
 	if err := errors.Join(checkRoom(room), checkOptionalName("ref", ref)); err != nil {
 		return Attendance{}, err
 	}
-	return s.members(ctx, connectionID, room, ref)
+	return s.members(ctx, connectionID, room, ref, MaxAnswerFrames)
 }
 
-func (s Service) members(ctx context.Context, connectionID, room, ref string) (Attendance, error) {
-	members, err := s.Roster.Members(ctx, room, 0)
+// members is Members without the checks, in at most so many frames.
+func (s Service) members(ctx context.Context, connectionID, room, ref string, most int) (Attendance, error) {
+	a, err := s.attendance(ctx, room)
 	if err != nil {
 		return Attendance{}, unavailable("The room's members could not be read. Ask again.", err)
 	}
-	a := Attendance{Room: room, Users: users(s.present(members)), Ref: ref}
-	return a, s.Reply(ctx, connectionID, s.Encoder.Members(a)...)
+	a.Ref = ref
+	return a, s.Reply(ctx, connectionID, s.Encoder.Members(a, most)...)
+}
+
+// attendance reads who is in a room. The version is read before the roster: a list that is announced later than that has a
+// greater one, and counts.
+func (s Service) attendance(ctx context.Context, room string) (a Attendance, err error) {
+	var announced Announcement
+	if s.PresenceLimit > 0 {
+		if announced, err = s.Announcements.Announcement(ctx, room); err != nil {
+			return Attendance{}, err
+		}
+	}
+	members, err := s.Roster.Members(ctx, room, 0)
+	return Attendance{Room: room, Users: users(s.present(members)), Version: announced.Version}, err
 }
 
 // users counts the connections of each user: of each id, and without one of each name.
@@ -91,67 +104,143 @@ func (s Service) present(members []Member) []Member {
 	return slices.DeleteFunc(members, func(m Member) bool { return !m.ExpiresAt.After(now) })
 }
 
-// announceJoin tells a room that a member came, unless its user was there already. before is what the membership
-// replaced, if anything.
-//
-// Where connections of one user come at once, the one that joined first announces it: it always finds itself the first, and
-// so a coming is never missed. It may be announced twice where clocks differ or one did not see the other yet.
-func (s Service) announceJoin(ctx context.Context, m, before Member) {
-	if before.ConnectionID != "" && !before.isUser(m) {
-		s.announceLeave(ctx, before)
-	}
-	if m.User == "" || (before.ConnectionID != "" && before.isUser(m)) {
-		return
-	}
-	s.announce(ctx, m, Joined, func(other Member) bool {
-		return other.JoinedAt.Before(m.JoinedAt) || (other.JoinedAt.Equal(m.JoinedAt) && other.ConnectionID < m.ConnectionID)
-	})
+// change is what changed in the roster of a room.
+type change struct {
+	room string
+	came Member   // the zero Member for nobody
+	went []Member // one after the other
 }
 
-// announceLeave tells rooms that members went, of users who have no other connection there. Where the last connections
-// of a user go at once, it may be announced twice.
+// hasName tells whether somebody with a name came or went.
+func (c change) hasName() bool {
+	return c.came.User != "" || slices.ContainsFunc(c.went, func(m Member) bool { return m.User != "" })
+}
+
+// announceJoin tells a room that a member came. before is what the membership replaced, if anything: where that was the same
+// user's, nothing has changed.
+func (s Service) announceJoin(ctx context.Context, m, before Member) {
+	switch {
+	case before.ConnectionID == "":
+		s.announce(ctx, change{room: m.Room, came: m})
+	case !before.isUser(m):
+		s.announce(ctx, change{room: m.Room, came: m, went: []Member{before}})
+	}
+}
+
+// announceLeave tells rooms that members went, each room beside the others: where one has to wait, so may they.
 func (s Service) announceLeave(ctx context.Context, gone ...Member) {
-	ctx, cancel := context.WithTimeout(ctx, departuresBudget)
-	defer cancel()
-	silent := map[string]bool{} // rooms
-	for _, m := range gone {    // one after the other: each is posted to many at once
-		if m.User != "" && ctx.Err() == nil && !silent[m.Room] {
-			silent[m.Room] = !s.announce(ctx, m, Left, func(Member) bool { return true })
+	changes := map[string]change{}
+	for _, m := range gone {
+		if m.ConnectionID != "" {
+			changes[m.Room] = change{room: m.Room, went: append(changes[m.Room].went, m)}
 		}
 	}
+	rooms := slices.Collect(maps.Values(changes))
+	forEach(len(rooms), len(rooms), func(i int) { s.announce(ctx, rooms[i]) })
 }
 
-// announce tells everybody in a member's room but the member that it came or went, unless the room is too large for it, or
-// another connection of the user is there of which silencedBy is true. A room of N tells every coming to N, so that its
-// members' comings cost the square of N: the members are read only up to the limit.
+// announce sends the list of a room's members to those of them who have a name. A room is announced about once a second at
+// most, whatever happens in it; a change in between is in the next list. So it costs what the room is large, and not what
+// comings and goings there are.
 //
-// It is a courtesy: each member is posted to once, and whoever misses it finds out when it asks for the members. Above all it
-// does not wait for connections that are in their own $connect, which may be waiting for this one. False says that nothing is
-// announced in this room.
-func (s Service) announce(ctx context.Context, who Member, event PresenceEvent, silencedBy func(other Member) bool) bool {
-	if s.PresenceLimit == 0 {
-		return false
+// It is a courtesy: each member is posted to once, and the next list makes good what was lost. Above all it does not insist on
+// connections that are in their own $connect, which may be waiting for this one.
+//
+// Connections with no name come and go without a list: they are not people, and how many there are the next list tells.
+func (s Service) announce(ctx context.Context, c change) {
+	if s.PresenceLimit == 0 || !c.hasName() {
+		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, announcePause+2*presenceBudget)
+	defer cancel()
+	a, ok := s.takeTurn(ctx, c.room)
+	if !ok {
+		return
+	}
+	members, err := s.membersToTell(ctx, c.room)
+	if err != nil {
+		return
+	}
+	list := Attendance{Room: c.room, Users: users(members), Version: a.Version}
+	frames := s.Encoder.Members(list, 2)
+	over := len(members) > s.PresenceLimit || len(frames) > 1
+	if over != a.OverLimit && s.noteOverLimit(ctx, c.room, a, over) != nil {
+		return
+	}
+	var events []event
+	switch {
+	case !over && a.Streak <= calm:
+		events = s.events(c, members)
+	case over && a.OverLimit:
+		return // they know
+	case over:
+		frames = s.Encoder.Members(Attendance{Room: c.room, Version: a.Version, OverLimit: true}, 1)
+	}
+	gone := s.tell(ctx, members, frames[0], events)
+	s.announceLeave(ctx, s.prune(ctx, gone)...)
+}
+
+// membersToTell reads a room's members, up to twice as many as are told of each other: all who may have been told before.
+func (s Service) membersToTell(ctx context.Context, room string) (members []Member, err error) {
+	err = retry(ctx, func(error) bool { return ctx.Err() == nil }, func() error {
+		members, err = s.Roster.Members(ctx, room, 2*s.PresenceLimit)
+		return err
+	})
+	return s.present(members), err
+}
+
+// event is the frame that says that a user came or went, for all but the connection by which it did.
+type event struct {
+	frame []byte
+	by    string
+}
+
+// events are what a change means for its users: the one that came is told of unless it was there before, the one that went
+// unless it is still there. Of many that went at once the first is told of: the list tells of the others.
+func (s Service) events(c change, members []Member) (events []event) {
+	add := func(m Member, what PresenceEvent, unless func(other Member) bool) {
+		same := func(other Member) bool {
+			return other.isUser(m) && other.ConnectionID != m.ConnectionID && unless(other)
+		}
+		if m.User != "" && !slices.ContainsFunc(members, same) {
+			events = append(events, event{s.Encoder.Presence(Presence{Room: c.room, User: m.User, UserID: m.UserID, Event: what}), m.ConnectionID})
+		}
+	}
+	if i := slices.IndexFunc(c.went, func(m Member) bool { return m.User != "" }); i >= 0 {
+		add(c.went[i], Left, func(Member) bool { return true })
+	}
+	add(c.came, Joined, func(other Member) bool { return other.JoinedAt.Before(c.came.JoinedAt) })
+	return events
+}
+
+// tell posts the list to the members that have a name, and the events to all but their own connections. It returns those
+// that are gone.
+func (s Service) tell(ctx context.Context, members []Member, list []byte, events []event) (gone []Member) {
 	ctx, cancel := context.WithTimeout(ctx, presenceBudget)
 	defer cancel()
-	members, err := s.Roster.Members(ctx, who.Room, s.PresenceLimit+1)
-	if err != nil || len(members) > s.PresenceLimit {
-		return false
-	}
-	to := slices.DeleteFunc(s.present(members), func(m Member) bool { return m.ConnectionID == who.ConnectionID })
-	if slices.ContainsFunc(to, func(m Member) bool { return m.isUser(who) && silencedBy(m) }) {
-		return true
-	}
-	errs := make([]error, len(to))
-	frame := s.Encoder.Presence(Presence{Room: who.Room, User: who.User, UserID: who.UserID, Event: event})
-	at := s.Now()
-	forEach(s.Workers, len(to), func(i int) { errs[i] = s.Poster.Post(ctx, to[i].ConnectionID, frame) })
-	var gone []Member
-	for i, m := range to {
-		if hasGone(m, at, errs[i]) {
+	errs := make([]error, len(members))
+	forEach(s.Workers, len(members), func(i int) {
+		errs[i] = s.tellOne(ctx, members[i], list, events)
+	})
+	for i, m := range members {
+		if isClosed(m, errs[i]) { // of others a broadcaster finds out, which has the time
 			gone = append(gone, m)
 		}
 	}
-	s.prune(ctx, gone)
-	return true
+	return gone
+}
+
+func (s Service) tellOne(ctx context.Context, m Member, list []byte, events []event) error {
+	for _, e := range events {
+		if e.by == m.ConnectionID {
+			continue
+		}
+		if err := s.Poster.Post(ctx, m.ConnectionID, e.frame); err != nil {
+			return err
+		}
+	}
+	if m.User == "" {
+		return nil
+	}
+	return s.Poster.Post(ctx, m.ConnectionID, list)
 }

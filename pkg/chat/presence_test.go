@@ -3,15 +3,13 @@ package chat_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"wschat/pkg/chat"
 )
@@ -40,54 +38,61 @@ func (w *world) seen(id string) []string {
 	return frames
 }
 
+// A room that is told of comings and goings one at a time is told each of them as today's clients know it; the members that
+// have a name are sent the list as well.
 func TestAUserComesOnceAndGoesOnce(t *testing.T) {
-	w := &world{}
-	s := w.announcing(100)
-	join(t, s, "watcher", "")
-	expect := func(what string, want ...string) {
-		t.Helper()
-		if got := w.seen("watcher"); !slices.Equal(got, want) {
-			t.Errorf("%s: the room was told %q, want %q", what, got, want)
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		s := w.announcing(100)
+		join(t, s, "watcher", "")
+		expect := func(what string, want ...string) {
+			t.Helper()
+			if got := w.seen("watcher"); !slices.Equal(got, want) {
+				t.Errorf("%s: the room was told %q, want %q", what, got, want)
+			}
+			time.Sleep(2 * time.Second)
 		}
-	}
-	expect("somebody with no name comes")
-	join(t, s, "a1", "ann")
-	expect("ann comes", "ann joined r")
-	join(t, s, "a2", "ann")
-	expect("ann comes again")
-	join(t, s, "a1", "ann")
-	expect("a connection joins again")
-	join(t, s, "a2", "bob")
-	expect("a connection changes its name", "bob joined r")
-	join(t, s, "a1", "bob")
-	expect("and the other does", "ann left r")
-	if err := s.Leave(t.Context(), "a1", "r", ""); err != nil {
-		t.Fatal(err)
-	}
-	expect("one of bob's leaves")
-	if err := s.Disconnect(t.Context(), "a2"); err != nil {
-		t.Fatal(err)
-	}
-	expect("the other is closed", "bob left r")
-	if err := s.Connect(t.Context(), chat.Member{ConnectionID: "c1", Room: "r", User: "cat"}); err != nil {
-		t.Fatal(err)
-	}
-	expect("cat connects", "cat joined r")
-	if got := slices.Concat(w.seen("a1"), w.seen("a2"), w.seen("c1")); !slices.Equal(got, []string{"bob joined r", "ann left r"}) {
-		t.Errorf("those who came and went were told %q", got) // a1 that bob came, a2 that ann left
-	}
-	// A connection that is found dead takes its user along.
-	w.members[len(w.members)-1].ConnectedAt = time.Now().Add(-time.Hour)
-	w.post = func(_ context.Context, id string) error {
-		if id == "c1" {
-			return chat.ErrGone
+		expect("somebody with no name comes")
+		join(t, s, "a1", "ann")
+		expect("ann comes", "ann joined r")
+		join(t, s, "a2", "ann")
+		expect("ann comes again")
+		join(t, s, "a1", "ann")
+		expect("a connection joins again")
+		join(t, s, "a2", "bob")
+		expect("a connection changes its name", "bob joined r")
+		join(t, s, "a1", "bob")
+		expect("and the other does", "ann left r")
+		if err := s.Leave(t.Context(), "a1", "r", ""); err != nil {
+			t.Fatal(err)
 		}
-		return nil
-	}
-	if _, err := s.Send(t.Context(), "watcher", chat.Draft{Room: "r", User: "w", Content: "cat?"}); err != nil {
-		t.Fatal(err)
-	}
-	expect("a message finds cat dead", "1:cat? ", "cat left r")
+		expect("one of bob's leaves")
+		if err := s.Disconnect(t.Context(), "a2"); err != nil {
+			t.Fatal(err)
+		}
+		expect("the other is closed", "bob left r")
+		if err := s.Connect(t.Context(), chat.Member{ConnectionID: "c1", Room: "r", User: "cat"}); err != nil {
+			t.Fatal(err)
+		}
+		expect("cat connects", "cat joined r")
+		if got, want := w.seen("a2"), []string{
+			"r [{ 1} {ann 2}]", "r [{ 1} {ann 1} {bob 1}]", "ann left r", "r [{ 1} {bob 2}]", "r [{ 1} {bob 1}]",
+		}; !slices.Equal(got, want) {
+			t.Errorf("who came and went was told %q, want %q", got, want)
+		}
+		// A connection that is found dead takes its user along.
+		w.members[len(w.members)-1].ConnectedAt = time.Now().Add(-time.Hour)
+		w.post = func(_ context.Context, id string) error {
+			if id == "c1" {
+				return chat.ErrGone
+			}
+			return nil
+		}
+		if _, err := s.Send(t.Context(), "watcher", chat.Draft{Room: "r", User: "w", Content: "cat?"}); err != nil {
+			t.Fatal(err)
+		}
+		expect("a message finds cat dead", "1:cat? ", "cat left r")
+	})
 }
 
 func TestARefIsConfirmed(t *testing.T) {
@@ -115,21 +120,51 @@ func TestARefIsConfirmed(t *testing.T) {
 	}
 }
 
-func TestLargeRoomsAnnounceNobody(t *testing.T) {
-	for _, tc := range []struct{ limit, there, told int }{{0, 0, 0}, {3, 2, 2}, {3, 3, 0}} {
+// Where a room has more connections than the limit, its members are told so once, and the list again when it has fewer.
+func TestTheLimitIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
-		for i := range tc.there {
-			w.member("r", fmt.Sprint(i), time.Hour)
+		s := w.announcing(2)
+		for _, step := range []struct {
+			do   string
+			want []string
+		}{
+			{"n1 ", nil},
+			{"n1", nil},
+			{"a1 ann", []string{"r [{ann 1}]"}},
+			{"b1 bob", []string{"bob joined r", "r [{ann 1} {bob 1}]"}},
+			{"c1 cat", []string{"r over"}},
+			{"d1 dan", nil},
+			{"d1", nil},
+			{"c1", []string{"cat left r", "r [{ann 1} {bob 1}]"}},
+			{"e1 eve", []string{"r over"}},
+		} {
+			id, user, comes := strings.Cut(step.do, " ")
+			if comes {
+				join(t, s, id, user)
+			} else if err := s.Leave(t.Context(), id, "r", ""); err != nil {
+				t.Fatal(err)
+			}
+			if got := w.seen("a1"); !slices.Equal(got, step.want) {
+				t.Errorf("%q: ann is told %q, want %q", step.do, got, step.want)
+			}
+			time.Sleep(2 * time.Second)
 		}
-		join(t, w.announcing(tc.limit), "a", "ann")
-		if len(w.posts) != tc.told {
-			t.Errorf("limit %d, %d there: %d were told, want %d", tc.limit, tc.there, len(w.posts), tc.told)
-		}
+	})
+	w := &world{}
+	w.member("r", "b", time.Hour)
+	join(t, w.announcing(0), "a", "ann")
+	if len(w.posts) > 0 {
+		t.Errorf("with no presence, %q was posted", w.posts)
 	}
 }
 
 // What void rows, dead connections and failures do to an announcement: nothing that anybody waits for.
 func TestAnAnnouncementIsACourtesy(t *testing.T) {
+	synctest.Test(t, testAnAnnouncementIsACourtesy)
+}
+
+func testAnAnnouncementIsACourtesy(t *testing.T) {
 	w := &world{}
 	s := w.announcing(100)
 	w.member("r", "void", chat.ConnectionLife+time.Second)
@@ -148,7 +183,7 @@ func TestAnAnnouncementIsACourtesy(t *testing.T) {
 	}
 	began := time.Now()
 	join(t, s, "a", "ann")
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > 4*time.Second {
 		t.Errorf("it took %v", took)
 	}
 	if got, want := w.ids(), []string{"r/a", "r/slow", "r/void", "r/young"}; !slices.Equal(got, want) {
@@ -158,41 +193,6 @@ func TestAnAnnouncementIsACourtesy(t *testing.T) {
 	if err := s.Connect(t.Context(), chat.Member{ConnectionID: "b", User: "bob"}); err != nil {
 		t.Error(err)
 	}
-}
-
-// However a user's connections come and go at once: whenever the last announcement has been made, it says whether the user is
-// there, and there is at least one for each coming and going.
-func TestComingsAndGoingsAreNeverMissed(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		w := &world{}
-		s := w.announcing(100)
-		w.member("r", "watcher", time.Hour)
-		connections := rapid.IntRange(1, 4).Draw(r, "connections")
-		all := func(do func(id string) error) []string {
-			var wg sync.WaitGroup
-			for i := range connections {
-				wg.Go(func() {
-					if err := do(fmt.Sprint(i)); err != nil {
-						r.Errorf("%v", err)
-					}
-				})
-			}
-			wg.Wait()
-			return w.seen("watcher")
-		}
-		for range rapid.IntRange(1, 5).Draw(r, "rounds") {
-			came := all(func(id string) error {
-				return s.Connect(context.Background(), chat.Member{ConnectionID: id, Room: "r", User: "ann"})
-			})
-			if len(came) == 0 || slices.Contains(came, "ann left r") {
-				r.Fatalf("%d came, and the room was told %q", connections, came)
-			}
-			went := all(func(id string) error { return s.Disconnect(context.Background(), id) })
-			if len(went) == 0 || slices.Contains(went, "ann joined r") {
-				r.Fatalf("%d went, and the room was told %q", connections, went)
-			}
-		}
-	})
 }
 
 // A room that is too large for comings and goings is not read again for each of many who are found to be gone.
@@ -217,6 +217,65 @@ func TestManyWhoAreGoneFromALargeRoomAreNotAnnouncedOneByOne(t *testing.T) {
 		}
 		if n := w.count("members"); n > 3 {
 			t.Errorf("the members were read %d times", n)
+		}
+	})
+}
+
+// What comes within a second of an announcement is in the next list. Clients that know no lists are told of it by the one
+// that waited, as long as that does not go on and on.
+func TestWhatFollowsAtOnceIsInTheNextList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		s := w.announcing(100)
+		join(t, s, "w1", "watcher")
+		join(t, s, "w2", "")
+		time.Sleep(2 * time.Second)
+		w.seen("w1")
+		join(t, s, "a1", "ann")
+		if got, want := w.seen("w2"), []string{"ann joined r"}; !slices.Equal(got, want) {
+			t.Errorf("a connection with no name is told %q, want %q", got, want)
+		}
+		go func() { _ = s.Connect(t.Context(), chat.Member{ConnectionID: "b1", Room: "r", User: "bob"}) }()
+		time.Sleep(100 * time.Millisecond)
+		join(t, s, "c1", "cat") // bob waits, and will tell of cat as well
+		time.Sleep(time.Second)
+		if got, want := w.seen("w1"), []string{
+			"ann joined r", "r [{ 1} {ann 1} {watcher 1}]",
+			"bob joined r", "r [{ 1} {ann 1} {bob 1} {cat 1} {watcher 1}]",
+		}; !slices.Equal(got, want) {
+			t.Errorf("a connection with a name is told %q, want %q", got, want)
+		}
+		w.seen("w2")
+		for i := range 20 {
+			join(t, s, "d1", fmt.Sprint("dan", i%2))
+		}
+		if got := w.seen("w2"); len(got) < 5 || len(got) > 16 {
+			t.Errorf("of what goes on and on, a connection with no name is told %q", got)
+		}
+		time.Sleep(2 * time.Second)
+		join(t, s, "e1", "eve")
+		if got, want := w.seen("w2"), []string{"eve joined r"}; !slices.Equal(got, want) {
+			t.Errorf("after a while, a connection with no name is told %q, want %q", got, want)
+		}
+	})
+}
+
+// Where there is no time to wait, who comes is announced at once, by one who speaks for all that came before it.
+func TestWithoutTimeOneSpeaksForMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &unsteadyRoom{world: &world{}, random: rand.New(rand.NewPCG(1, 4)), slowest: 10 * time.Millisecond}
+		_, _ = r.roster.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "watcher", User: "watcher", ConnectedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for i := range 60 {
+			s := r.announcer(0, -1)
+			go func() {
+				_ = s.Join(ctx, chat.Member{Room: "r", ConnectionID: fmt.Sprint(i), User: fmt.Sprint(i), ConnectedAt: time.Now()}, chat.CatchUp{})
+			}()
+		}
+		r.check(t)
+		if r.lists > 6 {
+			t.Errorf("60 who came at once were announced with %d lists", r.lists)
 		}
 	})
 }

@@ -172,9 +172,12 @@ func (b *broadcast) pace() time.Duration {
 }
 
 // logFrom returns the messages of the log from an index on.
-func (b *broadcast) logFrom(from int64) []Message {
-	i, _ := slices.BinarySearchFunc(b.log, from, func(m Message, from int64) int { return cmp.Compare(m.Index, from) })
-	return b.log[i:]
+func (b *broadcast) logFrom(index int64) []Message { return from(b.log, index) }
+
+// from returns the messages from an index on; they are in the order of their indexes.
+func from(messages []Message, index int64) []Message {
+	i, _ := slices.BinarySearchFunc(messages, index, func(m Message, index int64) int { return cmp.Compare(m.Index, index) })
+	return messages[i:]
 }
 
 // due returns whom to post to: those whom there was no time for, those who lack only what is fresh, and then, whom no round waits
@@ -242,7 +245,7 @@ func (b *broadcast) count(p *posting) {
 		}
 	case errors.Is(p.err, errNoTime):
 		b.behind[p.ConnectionID] = l
-	case hasGone(p.Member, p.at, p.err):
+	case b.suspects.isGone(p.Member, p.at, p.err):
 		b.delivery.Gone++
 		b.gone[p.ConnectionID] = p.Member // to be removed when nobody waits for that any more
 	case errors.Is(p.err, ErrGone), errors.Is(p.err, ErrTryAgain):

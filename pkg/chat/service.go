@@ -19,15 +19,20 @@ type Service struct {
 	Leases Leases // required
 	Poster Poster // required
 
+	// Announcements are required where PresenceLimit is not 0.
+	Announcements Announcements
+
 	// Encoder makes the frames that clients receive. Required.
 	Encoder Encoder
 
 	// MaxRooms is how many rooms one connection may be in; 0 means any number.
 	MaxRooms int
 
-	// PresenceLimit is how many connections a room may have for comings and goings to be announced in it; 0 announces
-	// none.
+	// PresenceLimit is how many connections a room may have for its members to be announced in it; 0 announces none.
 	PresenceLimit int
+
+	// Charge is told how many frames an answer to a request has, before they are posted. Optional.
+	Charge func(frames int)
 
 	// Now tells the time. Required.
 	Now func() time.Time
@@ -40,7 +45,7 @@ type Service struct {
 // Encoder makes frames. Each is at most MaxFrameBytes, but for a message that is larger by itself.
 type Encoder interface {
 	Messages(Page) []Frame
-	Members(Attendance) [][]byte
+	Members(a Attendance, most int) [][]byte // at most so many frames
 	Presence(Presence) []byte
 	Pong(at time.Time, ref string) []byte
 }

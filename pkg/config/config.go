@@ -3,10 +3,8 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -44,20 +42,6 @@ const (
 	MessageRetentionDays = "MESSAGE_RETENTION_DAYS" // after how many whole days messages expire; where unset, never
 )
 
-// CheckProviderURL refuses what cannot be a provider's URL. Keys that come over plain HTTP could be anybody's; on this
-// machine nobody stands between.
-func CheckProviderURL(value string) error {
-	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("must be a URL such as https://example.auth0.com/")
-	}
-	local := u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
-	if u.Scheme != "https" && (u.Scheme != "http" || !local) {
-		return errors.New("must begin with https://")
-	}
-	return nil
-}
-
 // The values of Metrics.
 const (
 	MetricsFree = "free"
@@ -68,6 +52,15 @@ const (
 const (
 	MaxMaxRooms         = 10_000
 	MaxActionsPerSecond = 10_000
+
+	// MaxReservedConcurrency is of the function's invocations at once. An account has 1,000 by default, of which AWS keeps 100
+	// unreserved, and can be given more
+	// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html).
+	MaxReservedConcurrency = 100_000
+
+	// What the stack and the local chat set where nobody says otherwise.
+	DefaultMaxRooms         = 100
+	DefaultActionsPerSecond = 100
 )
 
 // MaxPresenceLimit is a bound on what a user's coming may cost: a post to so many.
@@ -174,11 +167,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	if c.AuthIssuer == "" && c.AuthJWKSURL+c.AuthIDClaim+c.AuthNameClaim+c.AuthRoomsClaim != "" {
 		wrong = append(wrong, AuthJWKSURL+", "+AuthIDClaim+", "+AuthNameClaim+" and "+AuthRoomsClaim+" say how tokens are read, and there are none without "+AuthIssuer)
 	}
-	for name, value := range map[string]string{AuthIssuer: c.AuthIssuer, AuthJWKSURL: c.AuthJWKSURL} {
-		if err := CheckProviderURL(value); value != "" && err != nil {
-			wrong = append(wrong, fmt.Sprintf("%s is %q: it %v", name, value, err))
-		}
-	}
+	wrong = append(wrong, wrongProvider(c.AuthIssuer, c.AuthJWKSURL, getenv(taskRoot) != "")...)
 	if days := getenv(MessageRetentionDays); days != "" {
 		n, err := strconv.Atoi(days)
 		if err != nil || n < 1 || n > MaxRetentionDays {

@@ -135,7 +135,7 @@ func (p put) try(ctx context.Context, m chat.Message) (putResult, error) {
 		row[attrMessageID] = text(m.ID)
 	}
 	if p.retention > 0 {
-		row[attrExpiresAt] = number(m.CreateAt + int64(p.retention/time.Second))
+		row[attrExpiresAt] = number(m.CreateAt + seconds(p.retention))
 	}
 	if m.ID == "" && p.retention == 0 {
 		return p.alone(ctx, row)
@@ -182,9 +182,11 @@ func (p put) together(ctx context.Context, m chat.Message, row item) (putResult,
 	if p.retention > 0 {
 		writes = append(writes, types.TransactWriteItem{Update: &types.Update{
 			TableName: &p.table, Key: key(m.Room, 0),
-			UpdateExpression:          aws.String("SET " + attrLastIndex + " = :index"),
-			ConditionExpression:       aws.String("attribute_not_exists(" + attrLastIndex + ") OR " + attrLastIndex + " < :index"),
-			ExpressionAttributeValues: item{":index": number(m.Index)},
+			UpdateExpression:    aws.String("SET " + attrLastIndex + " = :index, " + attrExpiresAt + " = :expires"),
+			ConditionExpression: aws.String("attribute_not_exists(" + attrLastIndex + ") OR " + attrLastIndex + " < :index"),
+			ExpressionAttributeValues: item{
+				":index": number(m.Index), ":expires": number(m.CreateAt + seconds(roomLife(p.retention))),
+			},
 		}})
 	}
 	// The SDK adds a client request token, by which DynamoDB knows its retries for ten minutes.

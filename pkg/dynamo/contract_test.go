@@ -20,9 +20,11 @@ func TestContract(t *testing.T) {
 	t.Run("Log", func(t *testing.T) { contract.Log(t, dynamo.NewLog(client, messages, 0)) })
 	t.Run("LogWithRetention", func(t *testing.T) { contract.Log(t, dynamo.NewLog(client, messages, 24*time.Hour)) })
 	t.Run("Roster", func(t *testing.T) { contract.Roster(t, dynamo.NewRoster(client, connections), nil) })
-	t.Run("Leases", func(t *testing.T) { contract.Leases(t, dynamo.NewLeases(client, messages)) })
+	t.Run("Leases", func(t *testing.T) { contract.Leases(t, dynamo.NewLeases(client, messages, 0)) })
+	t.Run("LeasesWithRetention", func(t *testing.T) { contract.Leases(t, dynamo.NewLeases(client, messages, 24*time.Hour)) })
+	t.Run("Announcements", func(t *testing.T) { contract.Announcements(t, dynamo.NewAnnouncements(client, connections)) })
 	t.Run("LeasesEnd", func(t *testing.T) {
-		contract.LeasesEnd(t, dynamo.NewLeases(client, messages), func() { endLeases(t, client, messages) })
+		contract.LeasesEnd(t, dynamo.NewLeases(client, messages, 0), func() { endLeases(t, client, messages) })
 	})
 }
 
@@ -47,5 +49,6 @@ func TestContractOnDynalite(t *testing.T) {
 	connections, messages := dynamolocal.TablesWithoutTTL(t, client)
 	t.Run("Log", func(t *testing.T) { contract.LogWithoutIDs(t, dynamo.NewLog(client, messages, 0)) })
 	t.Run("Roster", func(t *testing.T) { contract.Roster(t, dynamo.NewRoster(client, connections), nil) })
-	t.Run("Leases", func(t *testing.T) { contract.Leases(t, dynamo.NewLeases(client, messages)) })
+	t.Run("Leases", func(t *testing.T) { contract.Leases(t, dynamo.NewLeases(client, messages, 0)) })
+	t.Run("Announcements", func(t *testing.T) { contract.Announcements(t, dynamo.NewAnnouncements(client, connections)) })
 }

@@ -66,7 +66,7 @@ func newWorldOn(t *testing.T, url string) *world {
 func (w *world) service(retention time.Duration) chat.Service {
 	return chat.Service{
 		Log: dynamo.NewLog(w.client, w.rows, retention), Roster: dynamo.NewRoster(w.client, w.connections),
-		Leases: dynamo.NewLeases(w.client, w.rows), Poster: w.poster, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 8,
+		Leases: dynamo.NewLeases(w.client, w.rows, retention), Poster: w.poster, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 8,
 	}
 }
 

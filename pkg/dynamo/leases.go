@@ -24,36 +24,73 @@ var _ LeasesAPI = (*dynamodb.Client)(nil)
 // Leases is a chat.Leases on the messages table: a row for each room, under a key of its own. (Not the room's row at index 0:
 // with a retention every message's transaction writes that one, and the two would get in each other's way.)
 type Leases struct {
-	api   LeasesAPI
-	table string
+	api       LeasesAPI
+	table     string
+	retention time.Duration
 }
 
 var _ chat.Leases = (*Leases)(nil)
 
-// NewLeases returns Leases on the table of that name, which must be as MessagesTable says.
-func NewLeases(api LeasesAPI, table string) *Leases { return &Leases{api: api, table: table} }
+// NewLeases returns Leases on the table of that name, which must be as MessagesTable says. The retention is that of the
+// Log on the same table.
+func NewLeases(api LeasesAPI, table string, retention time.Duration) *Leases {
+	return &Leases{api: api, table: table, retention: retention}
+}
 
 // leaseKey is the key of a room's lease. No room's name begins as it does.
 func leaseKey(room string) item { return key("#lease\x00"+room, 0) }
 
 // Acquire takes a room's lease; see chat.Leases. Where the answer to an earlier try of the SDK's was lost, the owner has it
-// already.
+// already. A row that has expired counts as none, whether DynamoDB has removed it or not.
 func (l *Leases) Acquire(ctx context.Context, room, owner string, start int64) (sent int64, ok bool, err error) {
 	now := time.Now()
-	row, ok, err := l.update(ctx, &dynamodb.UpdateItemInput{
-		Key:                 leaseKey(room),
-		UpdateExpression:    aws.String("SET " + attrOwner + " = :owner, " + attrLeaseUntil + " = :until, " + attrSent + " = if_not_exists(" + attrSent + ", :start)"),
-		ConditionExpression: aws.String("attribute_not_exists(" + attrOwner + ") OR " + attrLeaseUntil + " <= :now OR " + isOwner),
-		ExpressionAttributeValues: item{
-			":owner": text(owner), ":now": number(now.UnixMilli()), ":until": number(now.Add(chat.LeaseTime).UnixMilli()), ":start": number(start),
-		},
-		ReturnValues: types.ReturnValueAllNew,
+	live := "(attribute_not_exists(" + attrExpiresAt + ") OR " + attrExpiresAt + " > :second)"
+	row, ok, err := l.take(ctx, room, owner, now, taking{
+		sent: "if_not_exists(" + attrSent + ", :start)", start: start, condition: isFree + " AND " + live,
 	})
+	if err == nil && !ok && expired(row, now.Unix()) {
+		void := attrExpiresAt + " <= :second"
+		row, ok, err = l.take(ctx, room, owner, now, taking{
+			sent: ":start", start: start, condition: "(" + isFree + " AND " + void + ") OR " + isOwner,
+		})
+	}
 	if err != nil {
 		return 0, false, fmt.Errorf("take the lease: %w", err)
 	}
 	return numberOf(row, attrSent), ok, nil
 }
+
+// taking is how a lease is taken: what becomes of the attribute sent, and on which condition.
+type taking struct {
+	sent      string // an expression
+	start     int64
+	condition string
+}
+
+func (l *Leases) take(ctx context.Context, room, owner string, now time.Time, how taking) (row item, ok bool, err error) {
+	update := "SET " + attrOwner + " = :owner, " + attrLeaseUntil + " = :until, " + attrSent + " = " + how.sent
+	values := item{
+		":owner": text(owner), ":now": number(now.UnixMilli()), ":until": number(now.Add(chat.LeaseTime).UnixMilli()),
+		":start": number(how.start), ":second": number(now.Unix()),
+	}
+	if l.retention > 0 {
+		update += ", " + attrExpiresAt + " = :expires"
+		values[":expires"] = number(now.Unix() + seconds(leaseLife(l.retention)))
+	} else {
+		update += " REMOVE " + attrExpiresAt
+	}
+	return l.update(ctx, &dynamodb.UpdateItemInput{
+		Key:                                 leaseKey(room),
+		UpdateExpression:                    &update,
+		ConditionExpression:                 &how.condition,
+		ExpressionAttributeValues:           values,
+		ReturnValues:                        types.ReturnValueAllNew,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+}
+
+// isFree is the condition of a lease that may be taken.
+const isFree = "(attribute_not_exists(" + attrOwner + ") OR " + attrLeaseUntil + " <= :now OR " + isOwner + ")"
 
 const isOwner = attrOwner + " = :owner"
 
@@ -93,12 +130,12 @@ func (l *Leases) Release(ctx context.Context, room, owner string, sent int64) er
 	return nil
 }
 
-// update updates a row where its condition holds, and returns what was asked for of it.
+// update updates a row where its condition holds, and returns what was asked for of it, or of the row as it is.
 func (l *Leases) update(ctx context.Context, in *dynamodb.UpdateItemInput) (row item, ok bool, err error) {
 	in.TableName = &l.table
 	out, err := l.api.UpdateItem(ctx, in)
-	if _, failed := errors.AsType[*types.ConditionalCheckFailedException](err); failed {
-		return nil, false, nil
+	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
+		return failed.Item, false, nil
 	}
 	if err != nil {
 		return nil, false, err

@@ -34,9 +34,10 @@ var _ chat.Log = (*Log)(nil)
 // NewLog returns a Log on the table of that name, which must be as MessagesTable says. Messages expire after the
 // retention; with 0 they are kept for ever.
 //
-// A room that was given a retention remembers its last index in a row of its own. Once there was a retention, go on with
-// one, however long: without, that row is not kept up to date. What was stored without a retention stays in the table,
-// but is out of sight as soon as what came after it expires.
+// A room that was given a retention remembers its last index in a row of its own, for at least two years after its last
+// message; that row counts as long as it is there. Once there was a retention, go on with one, however long: without,
+// that row is not kept up to date. What was stored without a retention stays in the table, but is out of sight as soon
+// as what came after it expires.
 func NewLog(api LogAPI, table string, retention time.Duration) *Log {
 	return &Log{api: api, table: table, retention: retention}
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -292,8 +290,8 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 			bounded.MaxRooms = 100
 			return bounded.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, chat.CatchUp{})
 		}, []string{"Query", "PutItem"}},
-		{"leave", func() error { return s.Leave(t.Context(), "c=", "r", "") }, []string{"DeleteItem"}},
-		{"leave under a name", func() error { return announcing.Leave(t.Context(), "d=", "r", "") }, []string{"DeleteItem", "Query"}},
+		{"leave", func() error { return s.Leave(t.Context(), "c=", "r", "") }, []string{"GetItem", "DeleteItem"}},
+		{"leave under a name", func() error { return announcing.Leave(t.Context(), "d=", "r", "") }, []string{"GetItem", "DeleteItem", "Query"}},
 		{"members", func() error { _, err := s.Members(t.Context(), "c=", "r", ""); return err }, []string{"Query", "post"}},
 		{"disconnect with no room", func() error { return s.Disconnect(t.Context(), "nobody=") }, []string{"Query"}},
 		{"pong", func() error { return s.Pong(t.Context(), "c=", "1") }, []string{"post"}}, // no store
@@ -339,25 +337,3 @@ func (p *orderedPoster) Post(context.Context, string, []byte) error {
 }
 
 func (p *orderedPoster) Close(context.Context, string) error { return nil }
-
-// The rows that TTL removes are those that carry the attribute; nothing else of a room does.
-func TestWhatExpires(t *testing.T) {
-	w := newWorld(t)
-	send(t, w.service(time.Hour), "r", "m1")
-	out, err := w.client.Scan(t.Context(), &dynamodb.ScanInput{TableName: aws.String(w.rows)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range out.Items {
-		index := row["index"].(*types.AttributeValueMemberN).Value
-		room := row["room_name"].(*types.AttributeValueMemberS).Value
-		_, expires := row["expires_at"]
-		own := room == "r" && index == "0" || strings.HasPrefix(room, "#lease")
-		if expires == own {
-			t.Errorf("the row %q %s expires: %v", room, index, expires)
-		}
-	}
-	if len(out.Items) != 4 {
-		t.Errorf("there are %d rows, want the message, its marker, the room's own and its lease", len(out.Items))
-	}
-}

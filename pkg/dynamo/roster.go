@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -16,6 +17,7 @@ import (
 // RosterAPI is what a Roster calls of *dynamodb.Client. The function's role allows just these calls on the connections
 // table, and of them only Query on its index.
 type RosterAPI interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
@@ -49,6 +51,12 @@ func (r *Roster) Join(ctx context.Context, m chat.Member) (before chat.Member, e
 	if m.UserID != "" {
 		row[attrUserID] = text(m.UserID)
 	}
+	if m.Opened {
+		row[attrOpened] = &types.AttributeValueMemberBOOL{Value: true}
+	}
+	if m.JoinID != 0 {
+		row[attrJoinID] = number(m.JoinID)
+	}
 	out, err := r.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &r.table, Item: row, ReturnValues: types.ReturnValueAllOld})
 	if err != nil {
 		return chat.Member{}, fmt.Errorf("put the membership of connection %s: %w", m.ConnectionID, err)
@@ -56,17 +64,71 @@ func (r *Roster) Join(ctx context.Context, m chat.Member) (before chat.Member, e
 	return memberOf(out.Attributes), nil
 }
 
-// Leave removes a membership; see chat.Roster.
+// Leave removes a membership; see chat.Roster. It reads the row and deletes just that one: a delete that arrives late,
+// or that is repeated because its answer was lost, must not hit a later membership.
 func (r *Roster) Leave(ctx context.Context, room, connectionID string) (chat.Member, error) {
-	out, err := r.api.DeleteItem(ctx, &dynamodb.DeleteItemInput{
-		TableName:    &r.table,
-		Key:          item{attrRoom: text(room), attrConnectionID: text(connectionID)},
-		ReturnValues: types.ReturnValueAllOld,
+	out, err := r.api.GetItem(ctx, &dynamodb.GetItemInput{
+		TableName: &r.table, Key: memberKey(room, connectionID), ConsistentRead: aws.Bool(true),
 	})
 	if err != nil {
-		return chat.Member{}, fmt.Errorf("delete a membership of connection %s: %w", connectionID, err)
+		return chat.Member{}, fmt.Errorf("get a membership of connection %s: %w", connectionID, err)
 	}
-	return memberOf(out.Attributes), nil
+	m := memberOf(out.Item)
+	if m.ConnectionID == "" {
+		return chat.Member{}, nil
+	}
+	was, err := r.remove(ctx, m)
+	if err != nil || was == replaced {
+		return chat.Member{}, err
+	}
+	return m, nil // also where the row is missing: it was there before, and an earlier try may have deleted it
+}
+
+// Remove removes a membership as it was read; see chat.Roster.
+func (r *Roster) Remove(ctx context.Context, m chat.Member) (ok bool, err error) {
+	was, err := r.remove(ctx, m)
+	return err == nil && was == removed, err
+}
+
+// removal is what a conditional delete of a row met.
+type removal int
+
+const (
+	removed  removal = iota
+	missing          // there is no row
+	replaced         // there is another, which was written later
+)
+
+// remove deletes a row if it is still the one that was read.
+func (r *Roster) remove(ctx context.Context, m chat.Member) (removal, error) {
+	// A row without a name was written by a version of the chat that did not name them; it may have been replaced by
+	// another.
+	condition, values := attrJoinID+" = :id", item{":id": number(m.JoinID)}
+	if m.JoinID == 0 {
+		condition = "attribute_not_exists(" + attrJoinID + ") AND " + attrJoinedAt + " = :at"
+		values = item{":at": number(m.JoinedAt.UnixMilli())}
+	}
+	_, err := r.api.DeleteItem(ctx, &dynamodb.DeleteItemInput{
+		TableName:                           &r.table,
+		Key:                                 memberKey(m.Room, m.ConnectionID),
+		ConditionExpression:                 &condition,
+		ExpressionAttributeValues:           values,
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	})
+	failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err)
+	switch {
+	case err == nil:
+		return removed, nil
+	case ok && len(failed.Item) == 0:
+		return missing, nil
+	case ok:
+		return replaced, nil
+	}
+	return missing, fmt.Errorf("delete a membership of connection %s: %w", m.ConnectionID, err)
+}
+
+func memberKey(room, connectionID string) item {
+	return item{attrRoom: text(room), attrConnectionID: text(connectionID)}
 }
 
 // memberOf reads a row; where there is none, it is the zero Member.
@@ -74,6 +136,7 @@ func memberOf(row item) chat.Member {
 	if len(row) == 0 {
 		return chat.Member{}
 	}
+	_, opened := row[attrOpened]
 	return chat.Member{
 		Room:         textOf(row, attrRoom),
 		ConnectionID: textOf(row, attrConnectionID),
@@ -82,6 +145,8 @@ func memberOf(row item) chat.Member {
 		ConnectedAt:  time.UnixMilli(numberOf(row, attrConnectedAt)),
 		JoinedAt:     time.UnixMilli(numberOf(row, attrJoinedAt)),
 		ExpiresAt:    time.Unix(numberOf(row, attrExpiresAt), 0),
+		Opened:       opened,
+		JoinID:       numberOf(row, attrJoinID),
 	}
 }
 

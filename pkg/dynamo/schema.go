@@ -33,6 +33,8 @@ const (
 	attrCreateAt     = "create_at"    // seconds since the epoch
 	attrConnectedAt  = "connected_at" // milliseconds since the epoch
 	attrJoinedAt     = "joined_at"    // milliseconds since the epoch
+	attrJoinID       = "join_id"      // what a Join's row is recognised by
+	attrOpened       = "opened"       // true where the row was written through the open connection; otherwise not there
 	attrExpiresAt    = "expires_at"   // seconds since the epoch
 	attrPutID        = "put_id"       // what Append recognises its own row by
 	attrLastIndex    = "last_index"   // of a room's own row: the index of its last message
@@ -40,12 +42,20 @@ const (
 	attrOwner        = "lease_owner"  // of a lease: who has it; not there where nobody has
 	attrLeaseUntil   = "lease_until"  // of a lease: milliseconds since the epoch
 	attrSent         = "sent"         // of a lease: the index up to which everything has been sent
+	attrVersion      = "version"      // of an announcement: how many there have been
+	attrBy           = "announcer"    // of an announcement: who made the last one
+	attrAnnouncedAt  = "announced_at" // of an announcement: milliseconds since the epoch
+	attrWaiter       = "waiter"       // of an announcement: who makes the next one; "" for nobody
+	attrWaiterUntil  = "waiter_until" // of an announcement: milliseconds since the epoch
+	attrStreak       = "streak"       // of an announcement: how many came right after the one before
+	attrOverLimit    = "over_limit"   // of an announcement: 1 where the members know that there are too many of them for a list
 )
 
 // ByConnection is the name of the connections table's index.
 const ByConnection = "by_connection"
 
-// ConnectionsTable is the table of members: a row for each connection in each room.
+// ConnectionsTable is the table of members: a row for each connection in each room. The rooms' announcements stand beside them,
+// under room names that begin with #.
 func ConnectionsTable() Table {
 	return Table{
 		PartitionKey:      Key{attrRoom, types.ScalarAttributeTypeS},

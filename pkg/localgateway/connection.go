@@ -33,6 +33,10 @@ const (
 	// Gateway documents no number; this is one message of the largest size.
 	bufferBytes = 128 << 10
 
+	// bufferBytesInAll is how much may wait to be written to all clients together. Beyond it, posts to a client get 429 as long
+	// as anything at all waits for that client.
+	bufferBytesInAll = 64 << 20
+
 	// writeTimeout is how long one write may wait for a client that does not read, before it counts as gone.
 	writeTimeout = 30 * time.Second
 
@@ -55,14 +59,17 @@ type connection struct {
 	connectedAt time.Time
 	lastActive  atomic.Int64 // nanoseconds since the epoch
 	clock       Clock
+	unread      *atomic.Int64 // the sum of queued over all connections
+	turns       int           // of its messages that are handled; under the lock of the gateway's turns
 
 	mu           sync.Mutex
 	conn         net.Conn // nil until the handshake is written
 	queue        net.Buffers
-	queued       int  // bytes in queue and in the write under way
-	writing      bool // a goroutine is writing the queue
-	closing      bool // a close frame is queued or written, or never will be; nothing follows it
-	code         int  // what closing was begun with
+	queued       int           // bytes in queue and in the write under way
+	full         chan struct{} // closed when the client reads on; not nil since a frame was refused because it does not
+	writing      bool          // a goroutine is writing the queue
+	closing      bool          // a close frame is queued or written, or never will be; nothing follows it
+	code         int           // what closing was begun with
 	reason       string
 	closeWritten chan struct{} // closed when the close frame is written, or never will be
 	gone         bool          // the socket is closed
@@ -99,7 +106,10 @@ func (c *connection) send(text []byte) error {
 	switch {
 	case c.closing || c.gone:
 		return errGone
-	case c.queued > 0 && c.queued+len(text) > bufferBytes:
+	case c.queued > 0 && (c.queued+len(text) > bufferBytes || c.unread.Load() > bufferBytesInAll):
+		if c.full == nil {
+			c.full = make(chan struct{})
+		}
 		return errFull
 	}
 	c.enqueue(ws.NewTextFrame(text))
@@ -111,9 +121,23 @@ func (c *connection) send(text []byte) error {
 func (c *connection) pong(payload []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closing && !c.gone && c.queued < bufferBytes {
+	if !c.closing && !c.gone && (c.queued == 0 || c.queued < bufferBytes && c.unread.Load() <= bufferBytesInAll) {
 		c.enqueue(ws.NewPongFrame(payload))
 	}
+}
+
+// waitForReader waits for as long as the client does not read what it was sent. False means that the connection is closed.
+func (c *connection) waitForReader() bool {
+	c.mu.Lock()
+	full := c.full
+	c.mu.Unlock()
+	if full != nil {
+		select {
+		case <-full:
+		case <-c.closeWritten:
+		}
+	}
+	return c.isOpen()
 }
 
 // close begins to close: the frames that are queued are still written, then the close frame. $disconnect gets this code
@@ -165,8 +189,22 @@ func (c *connection) start(conn net.Conn) {
 func (c *connection) enqueue(frame ws.Frame) {
 	b := ws.MustCompileFrame(frame)
 	c.queue = append(c.queue, b)
-	c.queued += len(b)
+	c.count(len(b))
 	c.startWriting()
+}
+
+// dropQueue forgets what is queued and not in the write under way. The caller holds mu.
+func (c *connection) dropQueue() {
+	for _, frame := range c.queue {
+		c.count(-len(frame))
+	}
+	c.queue = nil
+}
+
+// count notes that so many bytes more, or fewer, wait for the client. The caller holds mu.
+func (c *connection) count(bytes int) {
+	c.queued += bytes
+	c.unread.Add(int64(bytes))
 }
 
 // startWriting starts a goroutine that writes until the queue is empty. There is none while a connection is quiet, which
@@ -191,10 +229,15 @@ func (c *connection) write() {
 		c.mu.Unlock()
 		_, err := batch.WriteTo(c.conn)
 		c.mu.Lock()
-		c.queued -= size
+		c.count(-size)
+		if c.full != nil {
+			close(c.full)
+			c.full = nil
+		}
 		if err != nil {
-			c.queue, c.queued = nil, 0
+			c.dropQueue()
 			_ = c.conn.Close() // the reader meets it and ends the connection
+			c.noMoreWrites()
 		}
 	}
 	c.writing = false
@@ -228,9 +271,8 @@ func (c *connection) abandon() {
 		c.closing, c.code, c.reason = true, closeAbnormal, reasonAbnormal
 	}
 	c.gone = true
-	c.queue = nil
+	c.dropQueue()
 	if !c.writing { // else the writer does so when it ends
-		c.queued = 0
 		c.noMoreWrites()
 	}
 	if c.unwatch != nil {

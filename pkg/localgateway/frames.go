@@ -102,19 +102,22 @@ func (g *Gateway) takeMessages(c *connection, stream io.Reader) ending {
 	}
 }
 
-// takeMessage begins to handle a message, unless the account's quota is used up, or the connection is closed by now and what
-// was on its way here is lost. Which fault strikes is decided here, in the order of the client's messages.
+// takeMessage begins to handle a message when the client reads its answers and it is its turn, unless the account's quota is used up, or the connection is closed
+// by then and what was on its way here is lost. Which fault strikes is decided here, in the order of the client's messages.
 func (g *Gateway) takeMessage(c *connection, message []byte) {
 	if _, ok := g.faults.Load().strikes(DropSocket, c, ""); ok {
 		c.abandon()
 	}
 	switch {
-	case !c.isOpen():
+	case !c.waitForReader():
 	case !g.quotas.requests.take():
 		c.tell(tooMany.message, newID())
+	case !g.turns.take(c):
 	case g.begin():
 		route := g.selectRoute(message)
 		go g.handleMessage(c, g.handler(c, route), route, message)
+	default:
+		g.turns.end(c)
 	}
 }
 

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // Handler is a Lambda function: an event in, a response out. It is invoked concurrently.
@@ -74,6 +76,8 @@ type Gateway struct {
 	httpRoutes map[string]bool
 	clock      Clock
 	quotas     quotas
+	turns      turns
+	unread     atomic.Int64              // bytes that wait to be written to clients
 	faults     atomic.Pointer[faultPlan] // nil without faults
 
 	mu          sync.Mutex
@@ -163,6 +167,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	stage := "/" + g.config.Stage
 	id, isManagement := strings.CutPrefix(r.URL.Path, stage+"/@connections/")
 	switch {
+	case !isQuery(r.URL.RawQuery):
+		w.Header().Set("x-amzn-ErrorType", "BadRequestException")
+		writeJSON(w, http.StatusBadRequest, map[string]string{"message": "Bad Request: the query string is malformed"})
 	case isManagement:
 		g.serveConnections(w, r, id)
 	case g.httpRoutes[r.Method+" "+r.URL.Path] && !isUpgrade(r):
@@ -268,6 +275,21 @@ func (g *Gateway) connection(id string) *connection {
 		return nil
 	}
 	return c
+}
+
+// isQuery tells whether a query can be read, and written into an event: a % begins two hexadecimal digits, & and not ; stands
+// between parameters, and names and values are UTF-8.
+func isQuery(raw string) bool {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return false
+	}
+	for name, values := range query {
+		if !utf8.ValidString(name) || slices.ContainsFunc(values, func(v string) bool { return !utf8.ValidString(v) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // isUpgrade tells whether a request asks for a WebSocket.

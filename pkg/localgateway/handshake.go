@@ -42,6 +42,7 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 		identity:    identity{SourceIP: sourceIP(r), UserAgent: r.UserAgent()},
 		connectedAt: g.clock.Now(),
 		clock:       g.clock,
+		unread:      &g.unread,
 
 		closeWritten: make(chan struct{}),
 	}

@@ -139,6 +139,7 @@ func (hangingHandler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 // because no route has a route response; its failure does, as API Gateway words it.
 func (g *Gateway) handleMessage(c *connection, handler Handler, route string, body []byte) {
 	defer g.work.Done()
+	defer g.turns.end(c)
 	e := g.messageEvent(c, route, string(body))
 	if route == "" {
 		c.tell("Forbidden", e.Context.RequestID)

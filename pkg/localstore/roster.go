@@ -44,6 +44,16 @@ func (r *Roster) Leave(_ context.Context, room, connectionID string) (chat.Membe
 	return r.leave(room, connectionID), nil
 }
 
+// Remove removes a membership as it was read; see chat.Roster.
+func (r *Roster) Remove(_ context.Context, m chat.Member) (ok bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if ok = r.rooms[m.Room][m.ConnectionID].Same(m); ok {
+		r.leave(m.Room, m.ConnectionID)
+	}
+	return ok, nil
+}
+
 // leave keeps no empty map behind: rooms and connections come and go for as long as the process runs.
 func (r *Roster) leave(room, connectionID string) chat.Member {
 	m := r.rooms[room][connectionID]

@@ -8,110 +8,38 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"log/slog"
 	"slices"
-	"time"
+	"sync"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"wschat/pkg/chat"
 )
 
 // Buckets. A room is a bucket in each of the first two.
 const (
-	messagesBucket = "messages" // room → index as 8 bytes, big endian → message as JSON; the bucket's sequence is the tail
+	messagesBucket = "messages" // room → index, 8 bytes, big endian → message, see seal; the bucket's sequence is the tail
 	idsBucket      = "ids"      // room → idKey of the message → index as 8 bytes
 	pingBucket     = "ping"     // the fixed row that Ping writes
 )
 
-// lockTimeout is how long Open waits for another process to let go of the file.
-const lockTimeout = time.Second
-
 // Log is a chat.Log in one file.
-type Log struct{ db *bolt.DB }
+type Log struct {
+	db     *bolt.DB
+	path   string
+	logger *slog.Logger
+	told   sync.Map // the rows that cannot be read and are in the log
+
+	file    *dataFile
+	guard   *guard
+	writing sync.Mutex    // held while the file changes
+	pinging sync.Mutex    // held while the file beside it is written
+	closing chan struct{} // closed by Close
+	watched chan struct{} // closed when watch has ended
+}
 
 var _ chat.Log = (*Log)(nil)
-
-// OpenLog opens or creates the file and its folder, and checks the whole file, so that damage is met here and not in the
-// middle of a conversation. The error says in one line what is wrong with which file.
-func OpenLog(path string) (*Log, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("create the folder of the data file: %w", err)
-	}
-	db, err := open(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := check(db); err != nil {
-		_ = db.Close()
-		return nil, corrupt(path, err)
-	}
-	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range []string{messagesBucket, idsBucket, pingBucket} {
-			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		_ = db.Close()
-		return nil, fmt.Errorf("prepare the data file %s: %w", path, err)
-	}
-	return &Log{db: db}, nil
-}
-
-func open(path string) (db *bolt.DB, err error) {
-	defer func() { // bbolt panics on some damage
-		if p := recover(); p != nil {
-			err = corrupt(path, p)
-		}
-	}()
-	db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: lockTimeout, FreelistType: bolt.FreelistMapType})
-	switch {
-	case err == nil:
-		return db, nil
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("the data file %s is in use by another process: stop it, or choose another file", path)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("the data file %s may not be read and written by this user: %w", path, err)
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum),
-		errors.Is(err, bolterrors.ErrVersionMismatch), errors.Is(err, bolterrors.ErrInvalidMapping):
-		return nil, corrupt(path, err)
-	}
-	return nil, fmt.Errorf("open the data file %s: %w", path, err)
-}
-
-func corrupt(path string, cause any) error {
-	return fmt.Errorf("the data file %s is damaged or no data file of this program (%v): move it away, or choose another file",
-		path, cause)
-}
-
-// check reads every page that the file says it has.
-func check(db *bolt.DB) error {
-	return db.View(func(tx *bolt.Tx) error {
-		info, err := os.Stat(db.Path())
-		if err != nil {
-			return err
-		}
-		if info.Size() < tx.Size() { // reading past the end of a mapped file is a fault, not an error
-			return fmt.Errorf("it has %d bytes where %d belong", info.Size(), tx.Size())
-		}
-		var first error
-		for err := range tx.Check() {
-			if first == nil {
-				first = err
-			}
-		}
-		return first
-	})
-}
-
-// Close closes the file, after the transactions that are under way.
-func (l *Log) Close() error { return l.db.Close() }
 
 // record is a message as it is kept. Its room is the bucket's name, its index the key.
 type record struct {
@@ -124,86 +52,67 @@ type record struct {
 
 // Append stores a message; see chat.Log. It is on the disk when Append returns.
 func (l *Log) Append(_ context.Context, m chat.Message) (stored chat.Message, repeat bool, err error) {
-	err = l.db.Update(func(tx *bolt.Tx) error {
-		stored, repeat = m, false
-		room, err := tx.Bucket([]byte(messagesBucket)).CreateBucketIfNotExists([]byte(m.Room))
-		if err != nil {
+	type answer struct {
+		stored chat.Message
+		repeat bool
+	}
+	a, err := guarded(l.guard, func() (a answer, err error) {
+		err = l.update(func(tx *bolt.Tx) (err error) {
+			a.stored, a.repeat, err = l.appendIn(tx, m)
 			return err
-		}
-		ids, err := tx.Bucket([]byte(idsBucket)).CreateBucketIfNotExists([]byte(m.Room))
-		if err != nil {
-			return err
-		}
-		if m.ID != "" {
-			if stored, repeat, err = storedBefore(ids, room, m); err != nil || repeat {
-				return err
-			}
-			stored = m
-		}
-		index, err := room.NextSequence()
-		if err != nil {
-			return err
-		}
-		stored.Index = int64(index)
-		value, err := json.Marshal(record{User: m.User, UserID: m.UserID, Content: m.Content, CreateAt: m.CreateAt, ID: m.ID})
-		if err != nil {
-			return err
-		}
-		if err := room.Put(key(stored.Index), value); err != nil || m.ID == "" {
-			return err
-		}
-		return ids.Put(idKey(m), key(stored.Index))
+		})
+		return a, err
 	})
 	if err != nil {
 		return chat.Message{}, false, fmt.Errorf("append to room %q: %w", m.Room, err)
 	}
-	return stored, repeat, nil
+	return a.stored, a.repeat, nil
 }
 
-// storedBefore looks for the message that a repeat is of: under its sender's id, and then under the sender's name, as
-// messages without ids are kept.
-func storedBefore(ids, room *bolt.Bucket, m chat.Message) (stored chat.Message, repeat bool, err error) {
-	if at := ids.Get(idKey(m)); at != nil {
-		stored, err = decode(m.Room, at, room.Get(at))
-		return stored, true, err
+func (l *Log) appendIn(tx *bolt.Tx, m chat.Message) (stored chat.Message, repeat bool, err error) {
+	room, err := tx.Bucket([]byte(messagesBucket)).CreateBucketIfNotExists([]byte(m.Room))
+	if err != nil {
+		return stored, false, err
 	}
-	older := m
-	older.UserID = ""
-	at := ids.Get(idKey(older))
-	if at == nil {
-		return chat.Message{}, false, nil
+	ids, err := tx.Bucket([]byte(idsBucket)).CreateBucketIfNotExists([]byte(m.Room))
+	if err != nil {
+		return stored, false, err
 	}
-	stored, err = decode(m.Room, at, room.Get(at))
-	return stored, stored.IsFromBeforeIDs(m), err
+	if m.ID != "" {
+		if stored, repeat = l.repeated(room, ids, m); repeat {
+			return stored, true, nil
+		}
+	}
+	index, err := room.NextSequence()
+	if err != nil {
+		return stored, false, err
+	}
+	stored = m
+	stored.Index = int64(index)
+	value, err := json.Marshal(record{User: m.User, UserID: m.UserID, Content: m.Content, CreateAt: m.CreateAt, ID: m.ID})
+	if err != nil {
+		return stored, false, err
+	}
+	k := key(stored.Index)
+	if err := room.Put(k, seal(m.Room, k, value)); err != nil || m.ID == "" {
+		return stored, false, err
+	}
+	return stored, false, ids.Put(idKey(m), k)
 }
 
-// idKey is the key of a message in the bucket of ids. No name and no message id has a 0 byte, and no name is empty: so the
-// keys of ids, which may have such bytes, and those of names are all different.
-func idKey(m chat.Message) []byte {
-	if m.UserID == "" {
-		return []byte(m.User + "\x00" + m.ID)
-	}
-	return []byte("\x00" + m.UserID + "\x00" + m.ID)
-}
-
-// Read returns messages of a room; see chat.Log.
+// Read returns messages of a room; see chat.Log. In place of a message that cannot be read stands one that says so.
 func (l *Log) Read(_ context.Context, room string, span chat.Span) ([]chat.Message, error) {
-	var found []chat.Message
-	err := l.db.View(func(tx *bolt.Tx) error {
+	found, err := view(l, func(tx *bolt.Tx) (found []chat.Message) {
 		bucket := tx.Bucket([]byte(messagesBucket)).Bucket([]byte(room))
 		if bucket == nil {
 			return nil
 		}
 		for k, v := range rows(bucket.Cursor(), span) {
-			m, err := decode(room, k, v)
-			if err != nil {
-				return err
-			}
-			if found = append(found, m); len(found) == span.Limit {
+			if found = append(found, l.message(bucket, room, k, v)); len(found) == span.Limit {
 				break
 			}
 		}
-		return nil
+		return found
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read room %q: %w", room, err)
@@ -215,38 +124,73 @@ func (l *Log) Read(_ context.Context, room string, span chat.Span) ([]chat.Messa
 }
 
 // Tail returns the index of the last message; see chat.Log.
-func (l *Log) Tail(_ context.Context, room string) (tail int64, err error) {
-	err = l.db.View(func(tx *bolt.Tx) error {
+func (l *Log) Tail(_ context.Context, room string) (int64, error) {
+	tail, err := view(l, func(tx *bolt.Tx) int64 {
 		if bucket := tx.Bucket([]byte(messagesBucket)).Bucket([]byte(room)); bucket != nil {
-			tail = int64(bucket.Sequence())
+			return int64(bucket.Sequence())
 		}
-		return nil
-	})
-	return tail, err
-}
-
-// Ping writes a fixed row.
-func (l *Log) Ping(context.Context) error {
-	err := l.db.Update(func(tx *bolt.Tx) error {
-		return tx.Bucket([]byte(pingBucket)).Put([]byte("ping"), nil)
+		return 0
 	})
 	if err != nil {
-		return fmt.Errorf("write the ping row: %w", err)
+		return 0, fmt.Errorf("read the tail of room %q: %w", room, err)
 	}
-	return nil
+	return tail, nil
+}
+
+// view reads in a transaction.
+func view[T any](l *Log, read func(tx *bolt.Tx) T) (T, error) {
+	return guarded(l.guard, func() (found T, err error) {
+		if err := l.file.inPlace(); err != nil {
+			l.guard.fail(err)
+			return found, err
+		}
+		err = l.db.View(func(tx *bolt.Tx) error {
+			found = read(tx)
+			return nil
+		})
+		return found, err
+	})
+}
+
+// update writes in a transaction, and looks before and after it whether the file is still the one that was opened.
+func (l *Log) update(write func(tx *bolt.Tx) error) error {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	err := l.file.intact()
+	if err != nil {
+		l.guard.fail(err)
+		return err
+	}
+	failure := l.db.Update(write)
+	if err = l.file.noteHeads(); err == nil {
+		err = l.file.inPlace()
+	}
+	if err != nil {
+		l.guard.fail(err)
+	}
+	return errors.Join(failure, err)
 }
 
 func key(index int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(index)) }
 
+// indexOf is the index that a row's key stands for, 0 where it is no index.
+func indexOf(key []byte) int64 {
+	if len(key) != 8 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(key))
+}
+
 func decode(room string, key, value []byte) (chat.Message, error) {
 	var r record
-	if len(key) != 8 {
-		return chat.Message{}, fmt.Errorf("a row has the key %x, which is no index", key)
+	text, err := unseal(room, key, value)
+	if err != nil {
+		return chat.Message{}, err
 	}
-	index := int64(binary.BigEndian.Uint64(key))
-	if err := json.Unmarshal(value, &r); err != nil {
-		return chat.Message{}, fmt.Errorf("message %d: %w", index, err)
+	if err := json.Unmarshal(text, &r); err != nil {
+		return chat.Message{}, err
 	}
-	return chat.Message{Room: room, Index: index, User: r.User, UserID: r.UserID, Content: r.Content,
-		CreateAt: r.CreateAt, ID: r.ID}, nil
+	return chat.Message{
+		Room: room, Index: indexOf(key), User: r.User, UserID: r.UserID, Content: r.Content, CreateAt: r.CreateAt, ID: r.ID,
+	}, nil
 }

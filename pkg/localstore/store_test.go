@@ -1,9 +1,13 @@
 package localstore_test
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,9 +17,32 @@ import (
 	"wschat/test/contract"
 )
 
+// quiet is a log that nobody reads.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *lines) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
 func open(t *testing.T, path string) *localstore.Log {
 	t.Helper()
-	log, err := localstore.OpenLog(path)
+	log, err := localstore.OpenLog(path, quiet())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,6 +56,22 @@ func TestRoster(t *testing.T) { contract.Roster(t, &localstore.Roster{}, nil) }
 
 func TestLeases(t *testing.T) { contract.Leases(t, &localstore.Leases{}) }
 
+func TestAnnouncements(t *testing.T) { contract.Announcements(t, &localstore.Announcements{}) }
+
+func TestAnnouncementsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a localstore.Announcements
+		for room := range 1000 {
+			_, _ = a.Replace(t.Context(), fmt.Sprint(room), chat.Announcement{}, chat.Announcement{Version: 1})
+		}
+		time.Sleep(chat.AnnouncementLife + time.Second)
+		_, _ = a.Replace(t.Context(), "another", chat.Announcement{}, chat.Announcement{Version: 1})
+		if now, _ := a.Announcement(t.Context(), "7"); now != (chat.Announcement{}) {
+			t.Errorf("after its life there is still %+v", now)
+		}
+	})
+}
+
 func TestLeasesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		contract.LeasesEnd(t, &localstore.Leases{}, func() { time.Sleep(chat.LeaseTime) })
@@ -38,7 +81,7 @@ func TestLeasesEnd(t *testing.T) {
 func TestMessagesOutliveTheProcess(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "folder", "chat.db")
 	for want := int64(1); want <= 3; want++ {
-		log, err := localstore.OpenLog(path)
+		log, err := localstore.OpenLog(path, quiet())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +143,7 @@ func TestUnusableFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "chat.db")
 			tc.prepare(t, path)
-			_, err := localstore.OpenLog(path)
+			_, err := localstore.OpenLog(path, quiet())
 			if err == nil {
 				t.Fatal("it was opened")
 			}
@@ -119,7 +162,7 @@ func must(t *testing.T, err error) {
 }
 
 func BenchmarkAppend(b *testing.B) {
-	log, err := localstore.OpenLog(filepath.Join(b.TempDir(), "chat.db"))
+	log, err := localstore.OpenLog(filepath.Join(b.TempDir(), "chat.db"), quiet())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -56,14 +56,28 @@ func (Encoder) Messages(page chat.Page) []chat.Frame {
 	return frames
 }
 
-// Members makes {"members":…} frames of who is in a room, at least one, each at most chat.MaxFrameBytes. "part" stands in
-// every frame but the last, a ref in every one.
-func (Encoder) Members(a chat.Attendance) [][]byte {
-	ref := refField(a.Ref)
-	list := newList(`{"members":{"room_name":`+string(encode(a.Room))+`,"users":[`, `]},"part":true`+ref+`}`, `]}`+ref+`}`)
-	for _, u := range a.Users {
-		list.add(encode(user(u)))
+// Members makes {"members":…} frames of who is in a room, at least one and at most `most`, each at most
+// chat.MaxFrameBytes. "part" stands in every frame but the last, a version and a ref in every one. Users for whom there is
+// no more room are left out, and "more" in the last frame says so.
+func (Encoder) Members(a chat.Attendance, most int) [][]byte {
+	open, version, ref := `{"members":{"room_name":`+string(encode(a.Room)), "", refField(a.Ref)
+	if a.Version > 0 {
+		version = `,"version":` + strconv.FormatInt(a.Version, 10)
 	}
+	if a.OverLimit {
+		return [][]byte{[]byte(open + version + `,"over_limit":true}` + ref + "}")}
+	}
+	const more = `,"more":true`
+	end := "]" + version + "}"
+	list := newList(open+`,"users":[`, end+`,"part":true`+ref+"}", end+more+ref+"}")
+	for _, u := range a.Users {
+		element := encode(user(u))
+		if len(list.full) == most-1 && !list.fits(element) {
+			return list.frames()
+		}
+		list.add(element)
+	}
+	list.end = end + ref + "}"
 	return list.frames()
 }
 
@@ -121,15 +135,19 @@ func newList(open, next, end string) *list {
 	return &list{open: open, next: next, end: end, frame: []byte(open)}
 }
 
+// fits tells whether an element has room in the frame that the last one is in.
+func (l *list) fits(element []byte) bool {
+	return len(l.frame) == len(l.open) ||
+		len(l.frame)+len(",")+len(element)+max(len(l.next), len(l.end)) <= chat.MaxFrameBytes
+}
+
 // add adds an element, and tells whether it begins another frame than the one before it is in.
 func (l *list) add(element []byte) (another bool) {
-	if len(l.frame) > len(l.open) {
-		if another = len(l.frame)+len(",")+len(element)+max(len(l.next), len(l.end)) > chat.MaxFrameBytes; another {
-			l.full = append(l.full, append(l.frame, l.next...))
-			l.frame = []byte(l.open)
-		} else {
-			l.frame = append(l.frame, ',')
-		}
+	if another = !l.fits(element); another {
+		l.full = append(l.full, append(l.frame, l.next...))
+		l.frame = []byte(l.open)
+	} else if len(l.frame) > len(l.open) {
+		l.frame = append(l.frame, ',')
 	}
 	l.frame = append(l.frame, element...)
 	return another

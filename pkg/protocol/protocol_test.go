@@ -242,34 +242,53 @@ func TestMembersSurviveTheirFrames(t *testing.T) {
 			a.Users = append(a.Users, u)
 		}
 		var got chat.Attendance
-		frames := protocol.Encoder{}.Members(a)
+		a.Version = rapid.Int64Range(0, 3).Draw(r, "version")
+		most := rapid.IntRange(1, 9).Draw(r, "most")
+		frames := protocol.Encoder{}.Members(a, most)
+		more := false
 		for i, frame := range frames {
 			var f struct {
 				Members struct {
-					Room  string `json:"room_name"`
-					Users []struct {
+					Room    string `json:"room_name"`
+					Version int64
+					Users   []struct {
 						Name        string `json:"user_name"`
 						ID          string `json:"user_id"`
 						Connections int    `json:"connections"`
 					} `json:"users"`
 				} `json:"members"`
-				Part bool
-				Ref  string
+				Part, More bool
+				Ref        string
 			}
 			d := json.NewDecoder(bytes.NewReader(frame))
 			d.DisallowUnknownFields()
 			if err := d.Decode(&f); err != nil || len(frame) > chat.MaxFrameBytes || f.Members.Users == nil || f.Part != (i < len(frames)-1) || f.Ref != a.Ref {
 				r.Fatalf("frame %d of %d: %v, %d bytes, part %v, ref %q", i, len(frames), err, len(frame), f.Part, f.Ref)
 			}
-			got.Room, got.Ref = f.Members.Room, f.Ref
+			got.Room, got.Ref, got.Version, more = f.Members.Room, f.Ref, f.Members.Version, f.More
 			for _, u := range f.Members.Users {
 				got.Users = append(got.Users, chat.User(u))
 			}
+		}
+		if more {
+			next := len(protocol.Encoder{}.Members(chat.Attendance{Users: a.Users[len(got.Users):][:1]}, 1)[0])
+			if len(frames) != most || len(frames[most-1])+next < chat.MaxFrameBytes-100 {
+				r.Fatalf("%d of %d users are in %d of %d frames, and the last has %d bytes",
+					len(got.Users), len(a.Users), len(frames), most, len(frames[len(frames)-1]))
+			}
+			a.Users = a.Users[:len(got.Users)]
 		}
 		if !reflect.DeepEqual(got, a) {
 			r.Fatalf("got %d users of %d", len(got.Users), len(a.Users))
 		}
 	})
+}
+
+func TestTooManyMembersForAList(t *testing.T) {
+	got := protocol.Encoder{}.Members(chat.Attendance{Room: "r", Version: 7, OverLimit: true}, 1)
+	if len(got) != 1 || string(got[0]) != `{"members":{"room_name":"r","version":7,"over_limit":true}}` {
+		t.Errorf("got %q", got)
+	}
 }
 
 func TestPresenceAndPongFrames(t *testing.T) {

@@ -117,11 +117,12 @@ func isAuthorizerEvent(payload []byte) bool {
 	return json.Unmarshal(payload, &e) == nil && e.Type == "REQUEST"
 }
 
-// closeConnection closes a connection that may not go on.
-func (in *invocation) closeConnection(ctx context.Context) {
+// closeConnection closes a connection that may not go on, and returns what the log line says of that.
+func (in *invocation) closeConnection(ctx context.Context) []slog.Attr {
 	if err := in.chat.Close(ctx, in.Context.ConnectionID); err != nil {
-		in.log = append(in.log, slog.String("close_error", err.Error()))
+		return []slog.Attr{slog.String("close_error", err.Error())}
 	}
+	return []slog.Attr{slog.Bool("closed", true)}
 }
 
 // offersChat tells whether a client offers the subprotocol that its token travels behind, which then must be granted.

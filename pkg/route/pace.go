@@ -5,51 +5,115 @@ import (
 	"time"
 )
 
-// pacer bounds how many actions a second each connection may ask for. It knows what this process has seen: one client may
-// be served by several, and then has that many times as much. A second's worth may come at once.
+// pacer bounds what one connection may cost: each of its requests, and each post of an answer beyond the first, is one of
+// its share of a second. It knows what this process has seen: one client may be served by several, and then has that many
+// times as much.
 type pacer struct {
-	rate int // 0 means any number
-	now  func() time.Time
+	rate  int // a second's share; 0 means any number
+	burst int // what may come at once
+	now   func() time.Time
 
 	mu      sync.Mutex
-	buckets map[string]bucket // by connection id
+	buckets map[string]*bucket // by connection id
 	swept   time.Time
 }
 
+// bucket is what one connection has left, and how often it was refused.
 type bucket struct {
-	tokens float64
-	at     time.Time
+	tokens  float64 // negative where an answer cost more than was left
+	at      time.Time
+	refused [refusalWindow]int // in the last seconds, the present one at second % refusalWindow
+	second  int64              // since the epoch
 }
 
-// idle is when a bucket is full again and can be forgotten: after a second.
-const idle = time.Second
+const (
+	// postsOfJoining is what joining a room costs that is joined again: the confirmation, what was said, and who is there.
+	postsOfJoining = 3
 
-// take tells whether a connection may act now.
+	// refusalWindow is for how many seconds refusals are counted, and bucketsRefused how many times its bucket a connection may be
+	// refused in them before it is closed: its client does not listen.
+	refusalWindow  = 10
+	bucketsRefused = 3
+)
+
+// newPacer returns a pacer. A client that comes back joins up to maxRooms rooms at once, which must fit.
+func newPacer(rate, maxRooms int) *pacer {
+	return &pacer{rate: rate, burst: max(rate, postsOfJoining*maxRooms), now: time.Now, buckets: map[string]*bucket{}}
+}
+
+// take tells whether a connection may ask for something now.
 func (p *pacer) take(connectionID string) bool {
 	if p.rate == 0 {
 		return true
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	b := p.bucket(connectionID)
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// charge takes the posts of an answer. That may be more than is left: the connection waits for it later.
+func (p *pacer) charge(connectionID string, posts int) {
+	if p.rate == 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bucket(connectionID).tokens -= float64(posts)
+}
+
+// refuse counts a refusal, and tells whether the connection may go on.
+func (p *pacer) refuse(connectionID string) bool {
+	if p.rate == 0 {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b := p.bucket(connectionID)
+	b.refused[b.second%refusalWindow]++
+	sum := 0
+	for _, n := range b.refused {
+		sum += n
+	}
+	return sum <= bucketsRefused*p.burst
+}
+
+// bucket returns a connection's bucket, as full as it is now.
+func (p *pacer) bucket(connectionID string) *bucket {
 	now := p.now()
-	if now.Sub(p.swept) > idle {
-		for id, b := range p.buckets {
-			if now.Sub(b.at) > idle {
-				delete(p.buckets, id)
-			}
+	p.sweep(now)
+	b := p.buckets[connectionID]
+	if b == nil {
+		b = &bucket{tokens: float64(p.burst), at: now, second: now.Unix()}
+		p.buckets[connectionID] = b
+	}
+	if passed := now.Sub(b.at).Seconds(); passed > 0 {
+		b.tokens = min(float64(p.burst), b.tokens+passed*float64(p.rate))
+		b.at = now
+	}
+	for ; b.second < now.Unix(); b.second++ {
+		if now.Unix()-b.second > refusalWindow {
+			b.second = now.Unix() - refusalWindow
 		}
-		p.swept = now
+		b.refused[(b.second+1)%refusalWindow] = 0
 	}
-	b, known := p.buckets[connectionID]
-	if !known {
-		b = bucket{tokens: float64(p.rate), at: now}
+	return b
+}
+
+// sweep forgets the buckets that are full again and have no refusals.
+func (p *pacer) sweep(now time.Time) {
+	idle := max(refusalWindow*time.Second, time.Duration(p.burst/p.rate+1)*time.Second)
+	if now.Sub(p.swept) < idle {
+		return
 	}
-	b.tokens = min(float64(p.rate), b.tokens+now.Sub(b.at).Seconds()*float64(p.rate))
-	b.at = now
-	allowed := b.tokens >= 1
-	if allowed {
-		b.tokens--
+	p.swept = now
+	for id, b := range p.buckets {
+		if now.Sub(b.at) > idle {
+			delete(p.buckets, id)
+		}
 	}
-	p.buckets[connectionID] = b
-	return allowed
 }

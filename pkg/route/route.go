@@ -10,6 +10,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"wschat/pkg/chat"
@@ -40,7 +41,8 @@ type Config struct {
 	// Authorizer answers the authorizer's events, where this function is that too. Optional.
 	Authorizer Authorizer
 
-	// ActionsPerSecond is how many actions one connection may ask this process for; 0 means any number.
+	// ActionsPerSecond is how many actions one connection may ask this process for, where an answer of several frames counts as
+	// so many actions; 0 means any number. At once it may be three times Chat.MaxRooms, which is what coming back costs.
 	ActionsPerSecond int
 
 	// WebSocketURL is where the browser client connects: a wss:// URL, or a path on its own host. "" where nobody said.
@@ -93,7 +95,7 @@ func New(c Config) *Handler {
 		config: c,
 		routes: table(),
 		site:   webclient.New(c.WebSocketURL, c.Auth),
-		pacer:  &pacer{rate: c.ActionsPerSecond, now: time.Now, buckets: map[string]bucket{}},
+		pacer:  newPacer(c.ActionsPerSecond, c.Chat.MaxRooms),
 	}
 }
 
@@ -132,6 +134,7 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 		return Response{}, fmt.Errorf("the event has no requestContext.routeKey, so it is none of API Gateway's: %d bytes", len(payload))
 	}
 	in.chat.Poster = h.config.Poster(in.Context.DomainName, in.Context.Stage)
+	in.chat.Charge = h.chargeOf(in.Context.ConnectionID)
 	result, err := h.dispatchInTime(ctx, in)
 	response := Response{StatusCode: 200, Headers: plainText(), Body: result}
 	if in.file != nil {
@@ -160,13 +163,7 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 			metrics.Add(telemetry.Errors, 1)
 		}
 		if in.Context.EventType == "MESSAGE" {
-			if err := in.refuse(ctx, refusal); err != nil {
-				metrics.Add(telemetry.SendErrors, 1)
-				attrs = append(attrs, slog.String("reply_error", err.Error()))
-			}
-		}
-		if in.close && in.Context.EventType == "MESSAGE" {
-			in.closeConnection(ctx)
+			attrs = append(attrs, h.tellRefusal(ctx, in, refusal)...)
 		}
 	} else if in.nameIgnored {
 		if err := in.tellName(ctx); err != nil {
@@ -209,11 +206,11 @@ func (h *Handler) dispatch(ctx context.Context, in *invocation) (result string, 
 	if isMessage {
 		in.frame, malformed = protocol.Decode(in.Body)
 	}
-	if err := h.admit(in); err != nil {
-		return "", err
-	}
 	if isMessage && !h.pacer.take(in.Context.ConnectionID) {
 		return "", &chat.Error{Code: chat.CodeRateLimited, Message: "this connection asks for too much at once; try again in a second"}
+	}
+	if err := h.admit(in); err != nil {
+		return "", err
 	}
 	if malformed != nil {
 		return "", namingActions(malformed)
@@ -223,6 +220,33 @@ func (h *Handler) dispatch(ctx context.Context, in *invocation) (result string, 
 		return "", fmt.Errorf("no handler for route key %q", in.Context.RouteKey)
 	}
 	return f(ctx, in)
+}
+
+// chargeOf returns what takes the posts of one request's answers off its connection's share. The first is paid for.
+func (h *Handler) chargeOf(connectionID string) func(posts int) {
+	var paid atomic.Bool
+	return func(posts int) {
+		if posts > 0 && paid.CompareAndSwap(false, true) {
+			posts--
+		}
+		h.pacer.charge(connectionID, posts)
+	}
+}
+
+// tellRefusal tells the connection of a MESSAGE event why it is refused, and closes it where it may not go on. Where it has
+// been told so often that it does not listen, it is closed without a word. It returns what the log line says of that.
+func (h *Handler) tellRefusal(ctx context.Context, in *invocation, e *chat.Error) (attrs []slog.Attr) {
+	if !h.pacer.refuse(in.Context.ConnectionID) {
+		return in.closeConnection(ctx)
+	}
+	if err := in.refuse(ctx, e); err != nil {
+		in.metrics.Add(telemetry.SendErrors, 1)
+		attrs = append(attrs, slog.String("reply_error", err.Error()))
+	}
+	if in.close {
+		attrs = append(attrs, in.closeConnection(ctx)...)
+	}
+	return attrs
 }
 
 // refuse tells the connection of a MESSAGE event why it is refused.
@@ -255,6 +279,7 @@ func status(code chat.Code) int {
 	}
 }
 
+// plainText is the headers of an answer that is no file. A browser must not take it for anything else.
 func plainText() map[string]string {
-	return map[string]string{"Content-Type": "text/plain; charset=utf-8"}
+	return map[string]string{"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 }

@@ -59,7 +59,7 @@ type fixture struct {
 }
 
 func newFixture(t testing.TB, change func(*chat.Service)) *fixture {
-	log, err := localstore.OpenLog(filepath.Join(t.TempDir(), "chat.db"))
+	log, err := localstore.OpenLog(filepath.Join(t.TempDir(), "chat.db"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -473,7 +473,7 @@ func TestGrantsOfBefore(t *testing.T) {
 		{"", grant(map[string]any{"principalId": ""}), ""},
 	} {
 		sent := &posts{frames: map[string][]string{}}
-		log, err := localstore.OpenLog(filepath.Join(t.TempDir(), "chat.db"))
+		log, err := localstore.OpenLog(filepath.Join(t.TempDir(), "chat.db"), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

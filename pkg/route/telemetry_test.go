@@ -37,14 +37,15 @@ func (b *broken) Read(context.Context, string, chat.Span) ([]chat.Message, error
 func (b *broken) Members(_ context.Context, room string, _ int) ([]chat.Member, error) {
 	long := time.Now().Add(-time.Hour)
 	return []chat.Member{
-		{Room: room, ConnectionID: "c=", ConnectedAt: long, ExpiresAt: long.Add(2 * time.Hour)},
-		{Room: room, ConnectionID: "other=", ConnectedAt: long, ExpiresAt: long.Add(2 * time.Hour)},
+		{Room: room, ConnectionID: "c=", ConnectedAt: long, ExpiresAt: long.Add(2 * time.Hour), Opened: true},
+		{Room: room, ConnectionID: "other=", ConnectedAt: long, ExpiresAt: long.Add(2 * time.Hour), Opened: true},
 	}, b.membersErr
 }
 
 func (b *broken) Leave(context.Context, string, string) (chat.Member, error) {
 	return chat.Member{}, nil
 }
+func (b *broken) Remove(context.Context, chat.Member) (bool, error)     { return true, nil }
 func (b *broken) Forget(context.Context, string) ([]chat.Member, error) { return nil, nil }
 
 // failing is a Poster that fails for one connection, so many times.

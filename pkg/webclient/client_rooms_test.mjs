@@ -172,9 +172,10 @@ test("many rooms are entered a few at a time, and none is forgotten where API Ga
 
 const say = (chat, user_name, event) => chat.sockets.at(-1).say({ presence: { room_name: "lobby", user_name, event } });
 
-/** A client in a lobby with bob and carol. */
-async function inCompany(timing = {}) {
+/** A client in a lobby with bob and carol, whose lists have versions from this one on. */
+async function inCompany(timing = {}, version = undefined) {
   const chat = new Chat();
+  chat.version = version;
   chat.members.lobby = ["ann", "bob", "carol"];
   const client = connect(chat, { firstPause: 10, grace: 100, ...timing });
   const room = client.join("lobby");
@@ -224,6 +225,55 @@ test("who is no longer in the list before it is told is news all the same, and o
   await until(() => news.length > 0);
   await sleep(400);
   assert.deepEqual(news, [{ user_name: "bob", event: "left" }]);
+});
+
+test("a list that the room is sent tells at once who came, and after a while who left", async () => {
+  const { chat, room, news } = await inCompany({ members: 60_000, grace: 100 }, 1);
+  chat.announce("lobby", ["ann", "bob", "dave"]);
+  await until(() => room.members.has("dave"));
+  assert.deepEqual([...room.members.keys()], ["ann", "bob", "dave"]);
+  assert.deepEqual(news.map((n) => `${n.user_name} ${n.event}`), ["dave joined"]);
+  await until(() => news.length === 2);
+  assert.equal(`${news[1].user_name} ${news[1].event}`, "carol left");
+  chat.announce("lobby", ["ann", "dave"]); // bob's page is loaded again
+  chat.announce("lobby", ["ann", "bob", "dave"]);
+  await sleep(250);
+  assert.equal(news.length, 2);
+  assert.ok(room.members.has("bob"));
+  // The frames that an older client knows come before the list, and tell nothing twice.
+  say(chat, "eve", "joined");
+  chat.announce("lobby", ["ann", "bob", "dave", "eve"]);
+  await sleep(250); // eve's coming is long ago
+  say(chat, "eve", "left");
+  chat.announce("lobby", ["ann", "bob", "dave"]);
+  await sleep(300);
+  assert.deepEqual(news.slice(2).map((n) => `${n.user_name} ${n.event}`), ["eve joined", "eve left"]);
+});
+
+test("a list that is older than the one that there is changes nothing, until there is another connection", async () => {
+  const { chat, room } = await inCompany({ members: 60_000 }, 5);
+  chat.announce("lobby", ["ann", "bob"]);
+  await until(() => room.members.size === 2);
+  chat.version = 4;
+  chat.sockets.at(-1).say({ members: { ...chat.users("lobby"), users: [] } });
+  chat.sockets.at(-1).say({ members: { room_name: "lobby", version: 3, over_limit: true } });
+  room.watchMembers = true;
+  await sleep(50);
+  assert.equal(room.members.size, 2);
+  chat.version = 0; // the room's announcement was forgotten meanwhile
+  chat.members.lobby = ["ann"];
+  chat.sockets.at(-1).cut();
+  await until(() => room.members.size === 1);
+  chat.announce("lobby", ["ann", "zoe"]);
+  await until(() => room.members.has("zoe"));
+});
+
+test("where there are too many members for a list that is sent, it is read", async () => {
+  const { chat, room } = await inCompany({ members: 60_000, grace: 30 }, 5);
+  chat.members.lobby = ["ann", "bob", "carol", "dave"];
+  chat.version = 6;
+  chat.sockets.at(-1).say({ members: { room_name: "lobby", version: 6, over_limit: true } });
+  await until(() => room.members.size === 4);
 });
 
 test("unknown events of presence, and frames of no known shape, change nothing", async () => {

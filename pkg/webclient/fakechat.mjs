@@ -15,6 +15,7 @@ export class Chat {
   sockets = [];
   tails = {}; // the number of messages in each room
   members = {}; // of each room: its users, as names or as {user_name, user_id}
+  version = undefined; // of their lists; undefined in a chat that counts none
   me = { user_name: "ann" }; // whom the chat takes a client for
   delay = 1; // milliseconds until an answer comes
   old = false; // it knows no ping, and no joinRoom that catches up
@@ -64,8 +65,16 @@ export class Chat {
   }
 
   users(room_name) {
-    return { room_name, users: (this.members[room_name] ?? []).map((user) =>
-      ({ ...(typeof user === "string" ? { user_name: user } : user), connections: 1 })) };
+    const users = (this.members[room_name] ?? []).map((user) =>
+      ({ ...(typeof user === "string" ? { user_name: user } : user), connections: 1 }));
+    return { room_name, users, version: this.version };
+  }
+
+  /** Sends the last connection the list of a room's members. */
+  announce(room_name, members) {
+    this.version++;
+    this.members[room_name] = members;
+    this.sockets.at(-1).say({ members: this.users(room_name) });
   }
 
   answer(socket, frame) {

@@ -69,17 +69,49 @@ func New(webSocketURL string, auth bool) *Site {
 		}
 		body := strings.NewReplacer(urlPlaceholder, html.EscapeString(webSocketURL), authPlaceholder, asks).Replace(string(raw))
 		sum := sha256.Sum256([]byte(body))
-		s.files[p] = file{body: body, headers: map[string]string{
-			"Content-Type": contentTypes()[path.Ext(name)],
-			"ETag":         `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`,
-			// A browser keeps it and asks each time whether it is still good: the parts of a page must fit together.
-			"Cache-Control":           "no-cache",
-			"Content-Security-Policy": policy(webSocketURL),
-			"X-Content-Type-Options":  "nosniff",
-			"Referrer-Policy":         "no-referrer",
-		}}
+		headers := securityHeaders(webSocketURL)
+		headers["Content-Type"] = contentTypes()[path.Ext(name)]
+		headers["ETag"] = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+		// A browser keeps it and asks each time whether it is still good: the parts of a page must fit together.
+		headers["Cache-Control"] = "no-cache"
+		s.files[p] = file{body: body, headers: headers}
 	}
 	return s
+}
+
+// securityHeaders tell a browser what the page and its files need, so that it refuses everything else.
+func securityHeaders(webSocketURL string) map[string]string {
+	headers := map[string]string{
+		"Content-Security-Policy": policy(webSocketURL),
+		"X-Content-Type-Options":  "nosniff",
+		"Referrer-Policy":         "no-referrer",
+		"Permissions-Policy":      permissions(),
+		// A page that opens the chat in a window gets no hold of that window, and cannot change its address later. The
+		// chat can still be opened that way, and by a link or a redirect.
+		"Cross-Origin-Opener-Policy": "same-origin",
+	}
+	// A chat whose sockets have TLS is served with TLS, too. A host must not send this header without it (RFC 6797,
+	// section 7.2). The name of the host may have others below it that are not the chat's, so they are left out.
+	if strings.HasPrefix(webSocketURL, "wss://") {
+		headers["Strict-Transport-Security"] = "max-age=31536000" // seconds: a year
+	}
+	return headers
+}
+
+// permissions forbids the page what it does not use
+// (https://github.com/w3c/webappsec-permissions-policy/blob/main/features.md).
+func permissions() string {
+	var none []string
+	for _, feature := range []string{
+		"accelerometer", "autoplay", "camera", "clipboard-read", "clipboard-write", "display-capture",
+		"encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid", "idle-detection", "local-fonts",
+		"magnetometer", "microphone", "midi", "payment", "picture-in-picture", "publickey-credentials-create",
+		"publickey-credentials-get", "screen-wake-lock", "serial", "storage-access", "usb", "window-management",
+		"xr-spatial-tracking",
+	} {
+		none = append(none, feature+"=()")
+	}
+	return strings.Join(none, ", ")
 }
 
 // policy lets the page load its own files, ask whether its server is there, and connect to the chat. Nobody may put it into

@@ -38,6 +38,38 @@ func TestThePageKnowsWhereToConnect(t *testing.T) {
 	}
 }
 
+// What a browser is told of the page and of each of its files. Only a chat with TLS says that it always has it.
+func TestThePageSaysWhatItNeeds(t *testing.T) {
+	want := map[string]string{
+		"X-Content-Type-Options":     "nosniff",
+		"Referrer-Policy":            "no-referrer",
+		"Cross-Origin-Opener-Policy": "same-origin",
+	}
+	for url, transport := range map[string]string{
+		"wss://x.example.com/dev": "max-age=31536000", "ws://x.example.com/dev": "", "/dev": "", "": "",
+	} {
+		s := webclient.New(url, true)
+		for _, path := range webclient.Paths() {
+			for _, tag := range []string{"", "*"} {
+				headers := serve(t, s, path, tag).Headers
+				for name, value := range want {
+					if headers[name] != value {
+						t.Errorf("%s of %q: %s is %q, want %q", path, url, name, headers[name], value)
+					}
+				}
+				if got, has := headers["Strict-Transport-Security"]; got != transport || has != (transport != "") {
+					t.Errorf("%s of %q: Strict-Transport-Security is %q, want %q", path, url, got, transport)
+				}
+				for _, feature := range []string{"camera", "microphone", "geolocation", "payment", "usb"} {
+					if got := headers["Permissions-Policy"]; !strings.Contains(", "+got+", ", ", "+feature+"=(), ") {
+						t.Errorf("%s of %q: Permissions-Policy is %q, without %s", path, url, got, feature)
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestAFileIsSentOnce(t *testing.T) {
 	s := webclient.New("/dev", false)
 	for _, path := range webclient.Paths() {

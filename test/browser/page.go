@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -138,6 +139,23 @@ func (p *Page) Screenshot(t testing.TB, path string) {
 	if err != nil {
 		p.fail(t, "screenshot: %v", err)
 	}
+}
+
+// History returns the addresses of the tab's pages, as its back button knows them.
+func (p *Page) History(t testing.TB) (addresses []string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	history, err := chromedp.Run(ctx, func(ctx context.Context, target *chromedp.Target) (page.GetNavigationHistoryResult, error) {
+		return cdp.Call(ctx, target, page.GetNavigationHistory, cdp.Empty{})
+	})
+	if err != nil {
+		p.fail(t, "history: %v", err)
+	}
+	for _, entry := range history.Entries {
+		addresses = append(addresses, entry.URL)
+	}
+	return addresses
 }
 
 // Offline cuts the page off the network, or connects it again.

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"testing"
@@ -18,7 +19,7 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 	// Milliseconds are what is promised to be kept of a time.
 	now := time.UnixMilli(time.Now().UnixMilli())
 	member := func(room, id, user string) chat.Member {
-		return chat.Member{Room: room, ConnectionID: id, User: user, ConnectedAt: now, JoinedAt: now.Add(time.Second), ExpiresAt: time.Unix(now.Unix()+3600, 0)}
+		return chat.Member{Room: room, ConnectionID: id, User: user, ConnectedAt: now, JoinedAt: now.Add(time.Second), ExpiresAt: time.Unix(now.Unix()+3600, 0), JoinID: math.MaxInt64}
 	}
 	join := func(t *testing.T, ms ...chat.Member) {
 		t.Helper()
@@ -48,6 +49,7 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 		signedIn := member(room(t)+"3", "c1=", "sam")
 		signedIn.UserID = "auth0|\x00\u00e9"
 		for _, m := range []chat.Member{member(room(t), "c1=", "ann"), member(room(t)+"2", "c1=", ""), signedIn} {
+			m.Opened = m.User != ""
 			join(t, m)
 			got, err := roster.Members(t.Context(), m.Room, 0)
 			if err != nil || len(got) != 1 {
@@ -83,6 +85,7 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 			t.Errorf("got %v, %v", got, err)
 		}
 	})
+	t.Run("RemoveEndsJustTheMembershipThatWasRead", func(t *testing.T) { removeEndsWhatWasRead(t, roster) })
 	t.Run("ForgetEndsAllOfAConnection", func(t *testing.T) {
 		for i := range 30 {
 			join(t, member(fmt.Sprint(room(t), i), "gone", "ann"), member(fmt.Sprint(room(t), i), "stays", "bob"))
@@ -131,9 +134,40 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 	})
 }
 
+// removeEndsWhatWasRead removes memberships after they were written again, and then as they are. The second of two is
+// another membership, even if it says the same at the same time; the last pair is from before they had names.
+func removeEndsWhatWasRead(t *testing.T, roster chat.Roster) {
+	at := time.UnixMilli(1795515136000)
+	first := chat.Member{Room: room(t), ConnectionID: "x", User: "ann", ConnectedAt: at, JoinedAt: at, ExpiresAt: at.Add(time.Hour), JoinID: 1}
+	again, later, unnamed := first, first, first
+	again.JoinID = 2
+	unnamed.JoinID = 0
+	later.JoinedAt, later.JoinID = at.Add(time.Millisecond), 0
+	for _, pair := range [][2]chat.Member{{first, again}, {unnamed, first}, {first, unnamed}, {unnamed, later}} {
+		for _, m := range pair {
+			if _, err := roster.Join(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, remove := range []struct {
+			what chat.Member
+			ok   bool
+		}{{pair[0], false}, {pair[1], true}, {pair[1], false}} {
+			ok, err := roster.Remove(t.Context(), remove.what)
+			if ok != remove.ok || err != nil {
+				t.Errorf("%+v: removing %+v is %v, %v; want %v", pair, remove.what, ok, err, remove.ok)
+			}
+			left, err := roster.Members(t.Context(), first.Room, 0)
+			if stays := remove.what == pair[0]; err != nil || (len(left) == 1) != stays || stays && !same(left[0], pair[1]) {
+				t.Errorf("%+v: after removing %+v there are %+v, %v", pair, remove.what, left, err)
+			}
+		}
+	}
+}
+
 // same tells whether two members are the same, to the millisecond.
 func same(a, b chat.Member) bool {
 	return a.Room == b.Room && a.ConnectionID == b.ConnectionID && a.User == b.User && a.UserID == b.UserID &&
-		a.ConnectedAt.Equal(b.ConnectedAt) &&
-		a.JoinedAt.Equal(b.JoinedAt) && a.ExpiresAt.Equal(b.ExpiresAt)
+		a.ConnectedAt.Equal(b.ConnectedAt) && a.JoinedAt.Equal(b.JoinedAt) && a.ExpiresAt.Equal(b.ExpiresAt) &&
+		a.JoinID == b.JoinID && a.Opened == b.Opened
 }

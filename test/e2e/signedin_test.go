@@ -39,6 +39,8 @@ func signedIn(t *testing.T, url, token, room string) {
 			t.Fatal(err)
 		}
 		text, err := p.next(ctx)
+		for ; err == nil && isAnnounced(text); text, err = p.next(ctx) {
+		}
 		if err != nil {
 			t.Fatalf("%s is not answered: %v", frame, err)
 		}

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"wschat/test/installed"
+	"wschat/test/localchat"
 )
 
 // The verdict is what the members got, message by message.
@@ -77,40 +73,16 @@ func TestALightLoad(t *testing.T) {
 }
 
 func lightLoad(t *testing.T, flags []string) {
-	root := filepath.Dir(installed.Dir())
-	program := filepath.Join(t.TempDir(), "local")
-	build := exec.Command("go", "build", "-o", program, "./infra/local")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	server := exec.Command(program, append([]string{"-addr", "127.0.0.1:0", "-data", filepath.Join(t.TempDir(), "chat.db")}, flags...)...)
-	server.Stderr = nil
-	out, err := server.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = server.Process.Signal(os.Interrupt)
-		_ = server.Wait()
-	}()
-	printed := bufio.NewReader(out)
-	line, err := printed.ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := localchat.Start(t, flags...)
 	token := ""
 	if len(flags) > 0 {
-		user, err := printed.ReadString('\n')
+		user, err := server.Printed.ReadString('\n')
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, token, _ = strings.Cut(strings.TrimSpace(user), "#token=")
 	}
-	url := strings.TrimSpace(line[strings.Index(line, "ws://"):])
+	url := server.URL
 	r, err := run(context.Background(), options{url: url, token: token, connections: 20, rooms: 4, rate: 50, duration: 2 * time.Second,
 		patience: 20 * time.Second, connecting: 8, size: 100})
 	if err != nil {

@@ -384,6 +384,7 @@ export class ChatClient extends EventTarget {
     const news = isAnswer ? [] : list(frame.messages);
     for (const message of news) this.#rooms.get(message?.room_name)?._accept(message);
     if (frame.presence && !frame.ref) this.#rooms.get(frame.presence.room_name)?._presence(frame.presence);
+    if (frame.members && !frame.ref) this.#rooms.get(frame.members.room_name)?._announced(frame.members);
     if (frame.pong) this.#setClock(frame.pong.time, connection);
     // An older chat knows no ping: what it says is a sign of life, and this machine's clock has to do.
     if (frame.error?.action === "ping") this.#setClock(NaN, connection);
@@ -520,7 +521,8 @@ export class Room extends EventTarget {
   #failures = 0; // of fetching, one after the other
   #watched = true;
   #reading = false; // the members
-  #readAt = -Infinity; // when the members were read
+  #readAt = -Infinity; // when the members were read, or announced
+  #version = undefined; // of the list of members on this connection: undefined before there is one, NaN where lists have none
   #unreadable = 0; // attempts to read the members that failed, one after the other
   #present = new Map(); // the users, by keyOf
   #came = new Map(); // when users came last, by keyOf
@@ -608,12 +610,13 @@ export class Room extends EventTarget {
   /** Becomes a member on a connection and is told what was missed, in one question: nothing falls between the two. */
   async _enter(connection) {
     const asked = this.#whatIsNew();
+    this.#version = undefined;
     const answer = await connection.ask("joinRoom",
       { room_name: this.name, user_name: this.#client.user || undefined, ...asked.fields, members: this.#watched });
     if (this.#ended) return;
     this.#client._named(answer.presence);
     this.#client._renamed(this, answer.presence?.room_name);
-    if (answer.users) this.#setMembers(answer.users);
+    if (answer.users) this.#setMembers(answer.users, answer.version);
     // An older chat answers with no messages.
     if (!answer.messages || this.#take(answer, asked)) {
       while (this.#syncing) await this.#syncing.catch(() => {}); // it began before this connection was a member
@@ -635,7 +638,8 @@ export class Room extends EventTarget {
     this._pump();
     this.#newsLater();
     this._seen();
-    this.#readMembersSoon(); // where many come at once, as after an outage, not all of them are announced
+    // Where many come at once, as after an outage, an older chat does not announce all of them.
+    if (Number.isNaN(this.#version)) this.#readMembersSoon();
   }
 
   _refuse(error) {
@@ -836,8 +840,8 @@ export class Room extends EventTarget {
     if (this.#reading || !connection) return;
     this.#reading = true;
     try {
-      const { users } = await connection.ask("getMembers", { room_name: this.name });
-      if (this._connection === connection && users) this.#setMembers(users);
+      const { users, version } = await connection.ask("getMembers", { room_name: this.name });
+      if (this._connection === connection && users) this.#setMembers(users, version);
     } catch (error) {
       if (!PASSING.has(error.code)) this.#readAt = Date.now(); // asking again at once cannot help
     } finally {
@@ -848,15 +852,42 @@ export class Room extends EventTarget {
     else this.#readMembersIn(pause(++this.#unreadable, this.#timing));
   }
 
-  #setMembers(users) {
-    const before = this.#present;
-    this.#present = new Map(users.map((user) => [keyOf(user), user]));
+  /** Takes a list of members, unless it is older than the one that there is. A list that was read may have no version. */
+  #setMembers(users, version = NaN) {
     this.#readAt = Date.now();
     this.#unreadable = 0;
+    if (version < this.#version) return;
+    this.#version = version;
+    const before = this.#present;
+    this.#present = new Map(users.map((user) => [keyOf(user), user]));
+    if (!Number.isNaN(version)) for (const key of this.#present.keys()) this.#leaving.delete(key);
     this.#dropped = { keys: new Set([...before.keys()].filter((key) => !this.#present.has(key))), at: Date.now() };
     this.#membersChanged();
     for (const [key, user] of this.#doubtful) if (!this.#present.has(key)) this.#tellLeft(user);
     this.#doubtful.clear();
+  }
+
+  /** Takes the list that a room is sent when somebody came or went, or is told that there are too many for one. */
+  _announced({ users, version, over_limit: overLimit }) {
+    if (version < this.#version) return;
+    if (overLimit || !Array.isArray(users)) {
+      this.#version = version;
+      return this.#readMembersSoon();
+    }
+    const isNews = this.#version !== undefined; // and not the first list on this connection
+    const before = this.#present;
+    const leaving = new Set(this.#leaving);
+    const doubtful = new Set(this.#doubtful.keys());
+    this.#setMembers(users, version);
+    this.#dropped.keys.clear();
+    if (!isNews) return;
+    const isOther = (user) => user.user_name !== "" && !this.#client.isMe(user);
+    for (const [key, user] of this.#present) {
+      if (!before.has(key) && !leaving.has(key) && isOther(user)) this.#tell(user, "joined");
+    }
+    for (const [key, user] of before) {
+      if (!this.#present.has(key) && !doubtful.has(key) && isOther(user)) this.#tellLeftLater(key, user);
+    }
   }
 
   #membersChanged() {
@@ -893,11 +924,12 @@ export class Room extends EventTarget {
       if (Date.now() - at < this.#timing.grace) break;
       this.#came.delete(other);
     }
-    if (this.#leaving.delete(key) || this.#present.has(key)) return; // the user was hardly away
+    const wasLeaving = this.#leaving.delete(key);
+    if (this.#present.has(key)) return; // the user was hardly away
     const { user_name, user_id } = user;
     this.#present.set(key, { user_name, ...(user_id !== undefined && { user_id }), connections: 1 });
     this.#membersChanged();
-    this.#tell(user, "joined");
+    if (!wasLeaving) this.#tell(user, "joined");
   }
 
   /** A page that is loaded again leaves and joins, in this order or the other: nobody is told. */
@@ -912,6 +944,12 @@ export class Room extends EventTarget {
       this.#doubtful.set(key, user);
       return this.#readMembersSoon();
     }
+    this.#tellLeftLater(key, user);
+  }
+
+  /** Tells that a user left, unless it is back soon. */
+  #tellLeftLater(key, user) {
+    if (this.#leaving.has(key)) return;
     this.#leaving.add(key);
     this.#timers.start(`left ${key}`, this.#timing.grace, () => {
       if (!this.#leaving.delete(key)) return;
@@ -1171,6 +1209,7 @@ function answerOf(frames) {
   return {
     messages: all((f) => f.messages),
     users: all((f) => f.members?.users),
+    version: frames.findLast((f) => f.members)?.members.version,
     presence: said("presence"),
     tail: said("tail"),
     more: said("more") ?? false,

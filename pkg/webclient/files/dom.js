@@ -19,14 +19,15 @@ export function element(tag, properties = {}, ...children) {
 export const bdi = (text) => element("bdi", {}, text);
 
 /**
- * Asks a question, and gives the answer that was chosen, one of the names of `answers`, which are in words; or null, where
- * the question was closed.
+ * Asks a question, and gives the answer that was chosen, one of the names of `answers`, which are in words; or null,
+ * where the question was closed. Words are a text, or a list of texts and elements.
  */
 export function ask(title, text, answers) {
   return new Promise((resolve) => {
-    const answer = ([name, says], i) => element("button", { className: i === 0 ? "primary" : "", onclick: () => dialog.close(name) }, says);
+    const answer = ([name, says], i) => element("button",
+      { className: i === 0 ? "primary" : "", onclick: () => dialog.close(name) }, ...[says].flat());
     const dialog = element("dialog", { className: "card", "aria-labelledby": "question", "aria-describedby": "question-text" },
-      element("h2", { id: "question" }, title), element("p", { id: "question-text" }, text),
+      element("h2", { id: "question" }, ...[title].flat()), element("p", { id: "question-text" }, ...[text].flat()),
       element("div", { className: "answers" }, ...Object.entries(answers).map(answer)));
     dialog.onclose = () => {
       dialog.remove();

@@ -1,82 +1,22 @@
 // What this browser remembers of the chat. One key holds one fact, and no tab writes what it read a while ago: two tabs do
 // not write over what the other one remembers.
 //
-//   name                         the name that was used last
-//   name of, subject             the name of the person who has tokens with this subject
 //   active, user                 the room that was shown last
 //   room, user, room             the room is joined: {joined}
 //   read, user, room             how far it was read: {epoch, index}; the epoch counts how often the room's log went back
 //   draft, user, room, tab       what is written and not sent: {text, at}
 //   unsent, user, room, id       a message that is not known to be stored: {content, at, tab, error, after}
 //
-// Unsent messages and drafts belong to a tab. When it is closed, another tab of the same person adopts them.
+// The user is a name, where the chat is open to everybody, and otherwise what ownerOf makes of the subject of a token:
+// two people may have one name. Unsent messages and drafts belong to a tab. When it is closed, another tab of the same
+// person adopts them.
 
-import { keyOf, Store } from "./store.js";
+import { keyOf } from "./store.js";
 
-/** This browser, and this tab. What belongs to the tab alone is kept until it is closed. */
-export class Browser {
-  kept = new Store(() => localStorage);
-  #tabs = new Store(() => sessionStorage);
+const KINDS = ["active", "room", "read", "draft", "unsent"];
 
-  /** The tab's id before it was loaded again; undefined where it is new. */
-  before;
-
-  constructor(tab) {
-    this.tab = tab;
-    this.before = this.#tabs.get(["tab"]);
-    this.#tabs.set(["tab"], tab.id);
-    this.#takeOld();
-  }
-
-  /** The name that is used in this tab, or that was used last; "" where there is none. */
-  get name() {
-    return [this.#tabs.get(["name"]), this.kept.get(["name"])].find((name) => typeof name === "string") ?? "";
-  }
-
-  set name(name) {
-    this.#tabs.set(["name"], name);
-    this.kept.set(["name"], name);
-  }
-
-  /** The token with which this tab is signed in; "" where it is not. */
-  get token() {
-    const token = this.#tabs.get(["token"]);
-    return typeof token === "string" ? token : "";
-  }
-
-  set token(token) {
-    this.#tabs.set(["token"], token);
-    this.#tabs.remove(["was accepted"]);
-  }
-
-  /** Whether the chat has accepted the token. */
-  get tokenWasAccepted() {
-    return this.#tabs.get(["was accepted"]) === true;
-  }
-
-  set tokenWasAccepted(accepted) {
-    this.#tabs.set(["was accepted"], accepted);
-  }
-
-  nameOf(subject) {
-    const name = this.kept.get(["name of", subject]);
-    return typeof name === "string" ? name : undefined;
-  }
-
-  setNameOf(subject, name) {
-    this.kept.set(["name of", subject], name);
-  }
-
-  /** Takes over what an earlier page kept in one piece. */
-  #takeOld() {
-    const old = this.kept.takeOld("chat");
-    if (typeof old?.name !== "string") return;
-    if (this.kept.get(["name"]) === undefined) this.kept.set(["name"], old.name);
-    const person = new Memory(this, old.name);
-    for (const room of Array.isArray(old.rooms) ? old.rooms : []) if (typeof room === "string") person.addRoom(room);
-    if (typeof old.active === "string") person.active = old.active;
-  }
-}
+/** The user by whom the person that a token calls so is remembered. No name has a control character. */
+export const ownerOf = (subject) => `\0${subject}`;
 
 /**
  * What this browser remembers of one person.
@@ -85,9 +25,10 @@ export class Browser {
  * null for one that is no longer to be sent.
  */
 export class Memory extends EventTarget {
-  /** The name, or what stands for it while it is not known. */
+  /** The person, as above. */
   user;
 
+  #isErased = false;
   #browser;
   #kept;
   #tab;
@@ -100,6 +41,17 @@ export class Memory extends EventTarget {
     this.#tab = browser.tab;
     this.user = user;
     if (signal) addEventListener("storage", (event) => this.#told(event), { signal });
+  }
+
+  /** Writes, and tells whether that outlives the page. */
+  #set(key, value) {
+    return this.#isErased || this.#kept.set(key, value);
+  }
+
+  /** Takes all that is remembered of the person out of this browser, and writes nothing more. */
+  erase() {
+    this.#isErased = true;
+    for (const kind of KINDS) for (const key of this.#kept.keys(kind, this.user)) this.#kept.remove(key);
   }
 
   /** Tells what another tab has changed. */
@@ -122,7 +74,7 @@ export class Memory extends EventTarget {
     if (this.rooms.includes(room)) return;
     const last = this.rooms.at(-1);
     const after = last === undefined ? 0 : Number(this.#kept.get(["room", this.user, last])?.joined) || 0;
-    this.#kept.set(["room", this.user, room], { joined: Math.max(Date.now(), after + 1) });
+    this.#set(["room", this.user, room], { joined: Math.max(Date.now(), after + 1) });
   }
 
   removeRoom(room) {
@@ -137,7 +89,7 @@ export class Memory extends EventTarget {
 
   set active(room) {
     if (room === undefined) this.#kept.remove(["active", this.user]);
-    else this.#kept.set(["active", this.user], room);
+    else this.#set(["active", this.user], room);
   }
 
   /** How far a room was read, {epoch, index}; null where it never was. */
@@ -147,7 +99,7 @@ export class Memory extends EventTarget {
   }
 
   setPosition(room, position) {
-    this.#kept.set(["read", this.user, room], position);
+    this.#set(["read", this.user, room], position);
   }
 
   /** What is written in this tab and not sent. */
@@ -158,7 +110,7 @@ export class Memory extends EventTarget {
   setDraft(room, text) {
     const key = ["draft", this.user, room, this.#tab.id];
     if (text === "") this.#kept.remove(key);
-    else this.#kept.set(key, { text, at: Date.now() });
+    else this.#set(key, { text, at: Date.now() });
   }
 
   #draftOf(room, tab) {
@@ -201,9 +153,14 @@ export class Memory extends EventTarget {
     return rooms;
   }
 
-  /** Gives up what these are. */
-  forgetUnsent() {
-    for (const { room, id } of this.#ownOrFree()) this.forget(room, id);
+  /** How many messages of the person, of all tabs, are not known to be stored. */
+  get countUnsent() {
+    return this.#kept.keys("unsent", this.user).filter(([, , room, id]) => this.#unsentOf(room, id)).length;
+  }
+
+  /** Whether there is something that the person wrote and that is not known to be stored. */
+  get hasWriting() {
+    return this.countUnsent > 0 || this.#kept.keys("draft", this.user).length > 0;
   }
 
   #ownOrFree() {
@@ -217,7 +174,7 @@ export class Memory extends EventTarget {
   }
 
   #setUnsent(room, id, value) {
-    return this.#kept.set(["unsent", this.user, room, id], value);
+    return this.#set(["unsent", this.user, room, id], value);
   }
 
   forget(room, id) {
@@ -250,14 +207,14 @@ export class Memory extends EventTarget {
     return this.unsent(room).filter((entry) => entry.tab === this.#tab.id);
   }
 
-  /** The name has become known, or is another one. What is this tab's goes with it; other tabs have their own. */
+  /** The name is another one. What is this tab's goes with it; other tabs have their own. */
   rename(user) {
     const [from, kept] = [this.user, this.#kept];
     this.user = user;
     for (const key of kept.keys("room", from)) this.addRoom(key[2]);
     for (const kind of ["active", "read"]) {
       for (const [, , ...rest] of kept.keys(kind, from)) {
-        if (kept.get([kind, user, ...rest]) === undefined) kept.set([kind, user, ...rest], kept.get([kind, from, ...rest]));
+        if (kept.get([kind, user, ...rest]) === undefined) this.#set([kind, user, ...rest], kept.get([kind, from, ...rest]));
       }
     }
     for (const kind of ["draft", "unsent"]) {
@@ -265,9 +222,18 @@ export class Memory extends EventTarget {
         const value = kept.get([kind, from, ...rest]);
         const owner = kind === "draft" ? rest[1] : value?.tab;
         if (owner && owner !== this.#tab.id) continue;
-        kept.set([kind, user, ...rest], value);
+        this.#set([kind, user, ...rest], value);
         kept.remove([kind, from, ...rest]);
       }
+    }
+  }
+
+  /** Takes over all that is remembered under another user, in whatever tab. */
+  inherit(from) {
+    for (const key of KINDS.flatMap((kind) => this.#kept.keys(kind, from))) {
+      const mine = [key[0], this.user, ...key.slice(2)];
+      if (this.#kept.get(mine) === undefined) this.#set(mine, this.#kept.get(key));
+      this.#kept.remove(key);
     }
   }
 

@@ -1,15 +1,13 @@
-// The page: rooms at the side, one of them in the middle. What a room shows is in timeline.js, how it gets there in client.js.
+// The chat, while it is shown: rooms at the side, one of them in the middle. What a room shows is in timeline.js, how
+// it gets there in client.js.
 
-import { ChatClient } from "./client.js";
-import { Clock } from "./clock.js";
 import { Composer } from "./composer.js";
-import { $, ask, bdi, element } from "./dom.js";
-import { Browser, Memory } from "./memory.js";
+import { $, bdi, element } from "./dom.js";
+import { Memory } from "./memory.js";
 import { drawPeople } from "./people.js";
-import { isReachable, SIGN_IN, standInOf, subjectOf, takeToken } from "./signin.js";
-import { Tab } from "./tabs.js";
+import { isReachable, nameIn, SIGN_IN } from "./signin.js";
 import { Timeline } from "./timeline.js";
-import { welcome } from "./welcome.js";
+import { isSureToSignOut } from "./welcome.js";
 import { count, endInWords, nameProblem, refusal, shownName, troubleInWords } from "./words.js";
 
 const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline", closed: "" };
@@ -18,11 +16,8 @@ const PATIENCE = 1000; // milliseconds; a shorter interruption is nobody's busin
 /** How many attempts to connect fail while the server can be reached, until a token counts as one that is not accepted. */
 const ATTEMPTS = { new: 2, accepted: 3 }; // one may fail just before a network comes back
 
-const browser = new Browser(new Tab());
-const clock = new Clock();
-
 /** The room in the page's address, …/#lobby, so that a room can be passed on as a link. */
-function roomInAddress() {
+export function roomInAddress() {
   try {
     return decodeURIComponent(location.hash.slice(1)).normalize("NFC");
   } catch {
@@ -30,42 +25,8 @@ function roomInAddress() {
   }
 }
 
-/** Goes to the chat at once where this browser knows how, and asks otherwise. */
-function start() {
-  takeToken(browser);
-  const { token } = browser;
-  const name = SIGN_IN ? token && (browser.nameOf(subjectOf(token)) ?? standInOf(token)) : browser.name;
-  const { rooms, active } = new Memory(browser, name);
-  const room = roomInAddress() || active || rooms[0] || (SIGN_IN ? "lobby" : "");
-  const isKnown = SIGN_IN ? token !== "" : nameProblem(name, "a name") === "";
-  if (isKnown && nameProblem(room, "a room") === "") enter({ name, room, token });
-  else askWho();
-}
-
-/** Asks for a name, or a token, and a room. `rooms` are those to join as well, under whatever name. */
-function askWho(problem = "", rooms = []) {
-  const { name } = browser;
-  const known = new Memory(browser, name);
-  const room = roomInAddress() || known.active || rooms[0] || "lobby";
-  welcome({ name, room, problem, unsent: SIGN_IN ? new Map() : known.roomsWithUnsent }, (given) => {
-    if (SIGN_IN) browser.token = given.token;
-    enter({ ...given, name: SIGN_IN ? browser.nameOf(subjectOf(given.token)) ?? standInOf(given.token) : given.name }, rooms);
-  });
-}
-
-function enter({ name, room, token }, rooms = []) {
-  const url = document.querySelector("meta[name=websocket-url]").content;
-  let client;
-  try {
-    client = new ChatClient(url, SIGN_IN ? { token } : { user: name });
-  } catch (error) {
-    browser.token = "";
-    return askWho(endInWords(error), rooms);
-  }
-  new Page(client, name, room, rooms);
-}
-
-class Page {
+/** The chat of one person. It is closed by what it calls `ended`, and by nothing else. */
+export class Page {
   #client;
   #memory;
   #composer;
@@ -77,15 +38,31 @@ class Page {
   #notices = []; // other things to be said
   #newsTimer = null;
   #bannerTimer;
+  #browser;
+  #clock;
+  #name; // the person's; "" while it is not known
+  #isLinked;
+  #ended;
   #end = new AbortController();
 
-  /** `name` is the person's, or what stands for it until the chat says it. */
-  constructor(client, name, active, rooms) {
+  /**
+   * @param {{client: ChatClient, browser: Browser, clock: Clock, user: string, name: string, room: string,
+   *   rooms: string[], isLinked: boolean, ended: (how: object) => void}} parts `user` is the person, as in a Memory;
+   *   `name` is the person's, "" until the chat says it; `room` is shown first, and `rooms` are joined as well;
+   *   `isLinked` says that a link signed the person in, and nobody was asked; `ended` is called with {problem}, why the
+   *   chat is over, or with {signOut: true}
+   */
+  constructor({ client, browser, clock, user, name, room: active, rooms, isLinked, ended }) {
     this.#client = client;
+    this.#browser = browser;
+    this.#clock = clock;
+    this.#name = name;
+    this.#isLinked = isLinked;
+    this.#ended = ended;
     const { signal } = this.#end;
-    this.#memory = new Memory(browser, name, signal);
+    this.#memory = new Memory(browser, user, signal);
     this.#composer = new Composer({ send: (content) => this.#send(content), announce: (text) => this.#announce(text), signal });
-    if (!SIGN_IN) browser.name = name;
+    $("notice").hidden = true;
     $("welcome").hidden = true;
     $("chat").hidden = false;
     $("rename").textContent = SIGN_IN ? "Sign out" : "Change";
@@ -97,9 +74,19 @@ class Page {
     $("draft").focus();
   }
 
-  /** The person's name; "" while it is not known. */
-  get #name() {
-    return this.#memory.user.startsWith("\0") ? "" : this.#memory.user;
+  /** What this browser remembers of the person. */
+  get memory() {
+    return this.#memory;
+  }
+
+  /** The rooms that are open. */
+  get rooms() {
+    return [...this.#timelines.keys()];
+  }
+
+  /** The part of the address that stands for the room that is shown. */
+  get address() {
+    return this.#active === null ? "" : `#${encodeURIComponent(this.#active)}`;
   }
 
   get #timeline() {
@@ -111,7 +98,7 @@ class Page {
     name = name.normalize("NFC"); // as the client does
     if (this.#timelines.has(name)) return;
     const timeline = new Timeline(room, {
-      name, memory: this.#memory, tab: browser.tab, clock, isMe: (message) => this.#client.isMe(message),
+      name, memory: this.#memory, tab: this.#browser.tab, clock: this.#clock, isMe: (message) => this.#client.isMe(message),
       edit: (content) => this.#composer.put(content),
     });
     this.#timelines.set(name, timeline);
@@ -138,7 +125,7 @@ class Page {
     this.#active = name;
     const timeline = this.#timeline;
     $("room-name").textContent = name;
-    history.replaceState(null, "", `#${encodeURIComponent(name)}`);
+    history.replaceState(null, "", this.address);
     this.#composer.open(timeline.room, name, this.#memory);
     timeline.room.watchMembers = true;
     timeline.mount($("scroller"));
@@ -159,7 +146,7 @@ class Page {
     const next = this.#timelines.keys().next().value;
     if (next !== undefined) return this.#show(next);
     this.#memory.active = undefined;
-    this.#close();
+    this.#ended({});
   }
 
   /** Joins and leaves what was joined and left in another tab. */
@@ -171,39 +158,49 @@ class Page {
 
   /** Is told the person's name by the chat. */
   #named(name) {
-    if (name !== this.#memory.user) this.#memory.rename(name);
-    browser.name = name;
-    if (SIGN_IN) browser.setNameOf(subjectOf(browser.token), name);
+    this.#name = name;
+    if (!SIGN_IN) {
+      if (name !== this.#memory.user) this.#memory.rename(name);
+      this.#browser.name = name;
+    } else if (this.#browser.named(name)) {
+      this.#memory.inherit(name); // an earlier page kept it by name
+      this.#composer.open(this.#timeline.room, this.#active, this.#memory);
+    }
+    if (this.#isLinked) {
+      this.say("A link has signed you in as ", bdi(shownName(name)), ". If that is not you, sign out.");
+    }
+    this.#isLinked = false;
     this.#drawName();
     for (const timeline of this.#timelines.values()) timeline.renamed();
     this.#followRooms();
     this.#drawPeople();
   }
 
-  /** Goes back to the first page. */
-  #close(problem) {
-    const rooms = [...this.#timelines.keys()];
+  /** Says something to the person, until it is put away. */
+  say(...words) {
+    $("notice-text").replaceChildren(...words);
+    $("notice").hidden = false;
+  }
+
+  /** Ends it, and leaves nothing of it on the screen. */
+  close() {
     this.#end.abort();
     for (const timeline of this.#timelines.values()) timeline.close();
-    browser.token = "";
     this.#client.close();
     clearTimeout(this.#bannerTimer);
-    history.replaceState(null, "", location.pathname);
+    clearTimeout(this.#newsTimer);
+    const shown = ["scroller", "rooms", "people", "my-name", "room-name", "announcer", "notice-text"];
+    for (const id of shown) $(id).replaceChildren();
+    $("draft").value = "";
     document.title = "Chat";
-    askWho(problem, SIGN_IN ? [] : rooms);
   }
 
   /** Changes the name, or signs out, which takes away what is not sent from the person who signed in. */
   async #leaveAll() {
-    const unsent = this.#memory.roomsWithUnsent;
-    if (SIGN_IN && unsent.size > 0) {
-      const total = [...unsent.values()].reduce((sum, n) => sum + n, 0);
-      const answer = await ask("Sign out?", `${count(total, "message is", "messages are")} not sent yet.`,
-        { stay: "Stay here", keep: "Sign out, and send when I come back", discard: "Sign out, and delete what is not sent" });
-      if (answer === "discard") this.#memory.forgetUnsent();
-      else if (answer !== "keep") return;
-    }
-    if (!this.#end.signal.aborted) this.#close();
+    if (!SIGN_IN) return this.#ended({});
+    const unsent = this.#memory.countUnsent;
+    if (unsent > 0 && !(await isSureToSignOut(unsent))) return;
+    if (!this.#end.signal.aborted) this.#ended({ signOut: true });
   }
 
   /** An attempt to connect failed. Where the server can be reached, the chat does not want the token. */
@@ -211,7 +208,7 @@ class Page {
     if (!SIGN_IN || this.#wasOnline || code !== "handshake_failed") return;
     this.#failures = (await isReachable()) ? this.#failures + 1 : 0;
     if (this.#wasOnline || this.#end.signal.aborted) return;
-    if (this.#failures >= ATTEMPTS[browser.tokenWasAccepted ? "accepted" : "new"]) this.#close(endInWords({ code }));
+    if (this.#failures >= ATTEMPTS[this.#browser.tokenWasAccepted ? "accepted" : "new"]) this.#ended({ problem: endInWords({ code }) });
   }
 
   #wire() {
@@ -220,7 +217,7 @@ class Page {
     on(this.#client, "state", () => this.#drawState());
     on(this.#client, "user", (e) => this.#named(e.detail));
     on(this.#client, "failed", (e) => this.#connectFailed(e.detail));
-    on(this.#client, "signedout", (e) => this.#close(endInWords(e.detail)));
+    on(this.#client, "signedout", (e) => this.#ended({ problem: endInWords(e.detail) }));
     on(this.#memory, "rooms", () => this.#followRooms());
     on($("scroller"), "scroll", () => this.#timeline?.scrolled());
     const sizes = new ResizeObserver(() => this.#timeline?.resized());
@@ -231,6 +228,7 @@ class Page {
     on($("show-refused"), "click", () => this.#timeline.toRefused());
     on($("leave"), "click", () => this.#leave(this.#active));
     on($("rename"), "click", () => this.#leaveAll());
+    on($("notice-close"), "click", () => ($("notice").hidden = true, $("draft").focus()));
     on($("retry-now"), "click", () => this.#client.retryNow());
     on($("show-people"), "click", () => this.#togglePeople());
     on($("add-room"), "submit", (event) => this.#addRoom(event));
@@ -238,7 +236,8 @@ class Page {
     on(document, "keydown", (event) => event.key === "Escape" && !document.querySelector("dialog") && $("draft").focus());
     on(window, "hashchange", () => {
       const name = roomInAddress();
-      if (!name || nameProblem(name, "a room") || name === this.#active) return;
+      if (!name || nameProblem(name, "a room")) return history.replaceState(null, "", this.address);
+      if (name === this.#active) return;
       this.#join(name);
       this.#show(name);
     });
@@ -269,7 +268,8 @@ class Page {
   }
 
   #drawName() {
-    $("my-name").textContent = this.#name === "" ? "…" : shownName(this.#name);
+    const name = this.#name || (SIGN_IN ? nameIn(this.#browser.token) : "");
+    $("my-name").textContent = name === "" ? "…" : shownName(name);
   }
 
   #drawState() {
@@ -280,7 +280,7 @@ class Page {
     if (state !== "offline" && document.activeElement === $("retry-now")) $("draft").focus(); // it is about to be hidden
     if (state === "online") {
       this.#wasOnline = true;
-      if (SIGN_IN) browser.tokenWasAccepted = true;
+      if (SIGN_IN) this.#browser.tokenWasAccepted = true;
       this.#timeline?.scrolled(); // what could not be fetched is fetched
     }
     const isOver = state === "online" || state === "closed";
@@ -360,5 +360,3 @@ class Page {
     }, 500);
   }
 }
-
-start();

@@ -1,33 +1,88 @@
 // Signing in with a token of an OpenID Connect provider, where the chat wants one.
 
+import { ChatClient } from "./client.js";
+
 /** Whether one must sign in to this chat. */
 export const SIGN_IN = document.querySelector("meta[name=auth]").content === "on";
 
+/** Where the chat's sockets are. */
+export const SOCKETS = document.querySelector("meta[name=websocket-url]").content;
+
+const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/; // a JWT (RFC 7515, section 7.1)
+
+/** What looks like a token in an address. In the address of a room, an = of its name is encoded. */
+const PARAMETER = /(?:^|[#?&;/!])[\w-]*token=/i;
+const INSIDE = /[\w-]{16,}\.[\w-]{16,}\.[\w-]{16,}/;
+
 /**
- * Takes a token out of the page's address, …/#token=…, where those who sign people in may put it: no server is sent that
- * part.
+ * Takes a token out of the page's address, …/#token=…, where an app that signs people in may put it: no server is sent
+ * that part. Whatever looks like a token leaves the address and the history, also where it is of no use.
+ * @param {string} [room] the part of the address that stands for the room that is shown
+ * @returns {string | null} the token; "" for one that cannot be read; null where the address has none
  */
-export function takeToken(browser) {
-  const found = /^#token=(.*)$/.exec(location.hash);
-  if (!found) return;
-  browser.token = found[1];
-  history.replaceState(null, "", location.pathname);
+export function takeToken(room = "") {
+  const { hash, search, pathname } = location;
+  if (![hash, search].some((part) => PARAMETER.test(part) || INSIDE.test(decoded(part)))) return null;
+  history.replaceState(null, "", pathname + room);
+  const token = /^#token=(.*)$/.exec(hash)?.[1] ?? "";
+  return TOKEN.test(token) && subjectOf(token) !== "" ? token : "";
 }
 
-/** What stands for the name of the person who has a token, until the chat says it. No name has a control character. */
-export function standInOf(token) {
-  return `\0${subjectOf(token)}`;
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** What a token says. Nobody has checked it; {} where it cannot be read. */
+function claimsOf(token) {
+  try {
+    const payload = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
+    return Object(JSON.parse(new TextDecoder().decode(Uint8Array.from(payload, (c) => c.charCodeAt(0)))));
+  } catch {
+    return {};
+  }
 }
 
 /** The person of whom a token speaks, as a text for this browser alone; "" where that cannot be read. */
 export function subjectOf(token) {
-  try {
-    const payload = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
-    const { iss, sub } = JSON.parse(atob(payload));
-    return JSON.stringify([iss, sub]);
-  } catch {
-    return "";
-  }
+  const { iss, sub } = claimsOf(token);
+  return typeof sub === "string" && sub !== "" ? JSON.stringify([iss, sub]) : "";
+}
+
+/** The identifier by which the provider knows the person of a subject. */
+export const idIn = (subject) => clean(JSON.parse(subject)[1]);
+
+const clean = (text) => text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "").slice(0, 128);
+
+/** A name that a token gives to its person. The chat may know the person under another claim. */
+export function nameIn(token) {
+  const claims = claimsOf(token);
+  const names = ["name", "preferred_username", "cognito:username", "email", "sub"].map((claim) => claims[claim]);
+  return clean(names.find((text) => typeof text === "string" && text.trim() !== "") ?? "");
+}
+
+/** Whether a token is another one than the one that a person has, and not an earlier one. */
+export function isLater(token, held) {
+  const [a, b] = [claimsOf(token), claimsOf(held)];
+  const issued = Number(a.iat) - Number(b.iat);
+  return token !== held && (issued ? issued > 0 : !(Number(a.exp) < Number(b.exp)));
+}
+
+/** Whether the chat accepts a token. Where the chat cannot be reached, it does not. */
+export function isAccepted(token) {
+  return new Promise((resolve) => {
+    const client = new ChatClient(SOCKETS, { token });
+    const end = (accepted) => {
+      client.close();
+      resolve(accepted);
+    };
+    client.addEventListener("state", (event) => event.detail === "online" && end(true));
+    client.addEventListener("failed", () => end(false));
+    client.addEventListener("signedout", () => end(false));
+  });
 }
 
 /** Whether the server that this page is from can be reached. */

@@ -1,13 +1,13 @@
 // The first page, which asks for a name, or a token, and for a room.
 
-import { $ } from "./dom.js";
+import { $, ask, bdi, element } from "./dom.js";
 import { SIGN_IN } from "./signin.js";
-import { nameProblem } from "./words.js";
+import { nameProblem, shownName, unsentInWords } from "./words.js";
 
 /**
  * Shows it. `enter` is called with {name, room, token}, which are good as far as a page can tell.
- * @param {{name: string, room: string, problem: string, unsent: Map<string, number>}} known `problem` is why one is here
- *   again; `unsent` is how many messages of this name are not sent yet, by room
+ * @param {{name: string, room: string, problem: string, unsent: Map<string, number>}} known `problem` is why one is
+ *   here again; `unsent` is how many messages of this name are not sent yet, by room
  */
 export function welcome({ name, room, problem, unsent }, enter) {
   $("chat").hidden = true;
@@ -38,4 +38,21 @@ function inWords(name, unsent) {
   const total = [...unsent.values()].reduce((sum, n) => sum + n, 0);
   const [what, are, they] = total === 1 ? ["message", "is", "It is"] : ["messages", "are", "They are"];
   return `${total} ${what} of ${name} in ${[...unsent.keys()].join(", ")} ${are} not sent yet. ${they} kept until you come back there.`;
+}
+
+/**
+ * Shows the people of whom this browser keeps something.
+ * @param {{name: string, signOut: () => void}[]} people
+ */
+export function drawPeopleKept(people) {
+  const named = (name) => bdi(shownName(name));
+  $("enter-people").replaceChildren(...people.map(({ name, signOut }) => element("p", {},
+    "This browser still keeps the rooms of ", named(name), ", and what is not sent. ",
+    element("button", { type: "button", className: "link", onclick: signOut }, "Sign ", named(name), " out"))));
+}
+
+/** Asks whether a person with so many unsent messages is to be signed out. */
+export async function isSureToSignOut(unsent) {
+  return (await ask("Sign out?", `${unsentInWords(unsent)} Signing out leaves nothing of you in this browser.`,
+    { stay: "Stay signed in", discard: "Sign out, and delete what is not sent" })) === "discard";
 }

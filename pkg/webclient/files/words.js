@@ -65,3 +65,6 @@ function visible(text) {
 
 /** How many of something: 1 person, 2 people. */
 export const count = (n, one, many) => `${n} ${n === 1 ? one : many}`;
+
+/** That some messages are not sent. */
+export const unsentInWords = (n) => `${count(n, "message is", "messages are")} not sent yet.`;

@@ -1,0 +1,138 @@
+package chat
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+)
+
+// Announcement is what a room keeps of the last time that its members were announced in it, and of who is about to
+// announce them next. The zero value is that of a room in which nothing was announced lately.
+type Announcement struct {
+	Version     int64     // counts the announcements
+	By          string    // the announcer
+	AnnouncedAt time.Time // when it began, before the members were read
+	Waiter      string    // the announcer that waits for its turn; "" for none
+	WaiterUntil time.Time // from then on nobody counts on the waiter, which may have died
+	OverLimit   bool      // the members were told that there are too many of them for a list
+	Streak      int       // how many announcements came right after the one before, up to this one
+}
+
+// AnnouncementLife is how long a room keeps its announcement: longer than any connection lives that was sent it. After that
+// the versions may begin again.
+const AnnouncementLife = 3 * time.Hour
+
+// Announcements keep an Announcement for each room, for AnnouncementLife after its last change.
+type Announcements interface {
+	// Announcement returns a room's announcement; the zero value where it has none. Every Replace that had returned before is
+	// seen.
+	Announcement(ctx context.Context, room string) (Announcement, error)
+
+	// Replace puts an announcement in the place of the one that was read, if that has still the same version and the same
+	// waiter; ok says whether. On an error it is not known.
+	Replace(ctx context.Context, room string, read, by Announcement) (ok bool, err error)
+}
+
+const (
+	// announcePause is how long after an announcement the next one in its room begins, at the earliest.
+	announcePause = time.Second
+
+	// waiterLife is for how long others count on a waiter.
+	waiterLife = 3 * time.Second
+
+	// calm is how many announcements right after each other are accompanied by what clients know that know no lists. In a room
+	// in which somebody comes or goes all the time, they ask.
+	calm = 8
+)
+
+// turnOf says what an announcer does next.
+type turnOf int
+
+const (
+	announces turnOf = iota // it has the turn: it reads the members, and sends them
+	replaces                // it tries to put its announcement in the place of what it read
+	waits                   // it waits for its turn, and reads again
+	leaves                  // another announces later than the change that this one is about
+)
+
+// next is the rule by which announcers of a room take turns. Each begins after it has changed the roster; `first` is the
+// announcement that it read first, `now` the one that it read last, and `me` is its name. An announcer that may not wait
+// takes the turn at once.
+//
+// It is right because the members are read only after the turn was taken. So whoever finds another that took the turn, or
+// waits for it, after its own change knows that its change will be seen.
+func next(first, now Announcement, me string, at time.Time, mayWait bool) (turn turnOf, by Announcement) {
+	due := at.Sub(now.AnnouncedAt) >= announcePause || !mayWait
+	switch {
+	case now.By == me: // perhaps the answer was lost
+		return announces, now
+	case now.Version != first.Version:
+		return leaves, now
+	case now.Waiter == me && !due:
+		return waits, now
+	case now.Waiter != me && now.Waiter != "" && now.WaiterUntil.After(at):
+		return leaves, now
+	case due:
+		by = Announcement{Version: now.Version + 1, By: me, AnnouncedAt: at, OverLimit: now.OverLimit}
+		if now.Waiter != "" || at.Sub(now.AnnouncedAt) < announcePause {
+			by.Streak = now.Streak + 1
+		}
+		return replaces, by
+	}
+	now.Waiter, now.WaiterUntil = me, at.Add(waiterLife)
+	return replaces, now
+}
+
+// takeTurn takes an announcer's turn in a room. Without ok there is nothing to announce: another does it later than the
+// change of the roster that this one is about.
+func (s Service) takeTurn(ctx context.Context, room string) (a Announcement, ok bool) {
+	me, began := rand.Text(), s.Now()
+	first, err := s.readAnnouncement(ctx, room)
+	for read := first; err == nil; read, err = s.readAnnouncement(ctx, room) {
+		mayWait := s.Now().Sub(began) < announcePause && hasTime(ctx, announcePause+presenceBudget)
+		turn, by := next(first, read, me, s.Now(), mayWait)
+		switch turn {
+		case announces:
+			return read, true
+		case leaves:
+			return Announcement{}, false
+		case waits:
+			due := read.AnnouncedAt.Add(announcePause)
+			sleep(ctx, min(due.Sub(s.Now()), began.Add(announcePause).Sub(s.Now())))
+		case replaces:
+			replaced, err := s.Announcements.Replace(ctx, room, read, by)
+			if err != nil { // the next read tells whether it is in place
+				sleep(ctx, jitter(firstPause))
+			} else if replaced && by.By == me {
+				return by, true
+			}
+		}
+	}
+	return Announcement{}, false
+}
+
+// readAnnouncement reads a room's announcement, and insists as long as there is time: others count on the one that has the
+// turn or waits for it.
+func (s Service) readAnnouncement(ctx context.Context, room string) (a Announcement, err error) {
+	err = retry(ctx, func(error) bool { return ctx.Err() == nil }, func() error {
+		a, err = s.Announcements.Announcement(ctx, room)
+		return err
+	})
+	return a, err
+}
+
+// noteOverLimit notes whether the members have been told that there are too many of them, unless another announcer has taken
+// its turn: that one tells them again.
+func (s Service) noteOverLimit(ctx context.Context, room string, mine Announcement, over bool) error {
+	for {
+		read, err := s.readAnnouncement(ctx, room)
+		if err != nil || read.Version != mine.Version || read.OverLimit == over {
+			return err
+		}
+		by := read
+		by.OverLimit = over
+		if ok, err := s.Announcements.Replace(ctx, room, read, by); ok || err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
+)
+
+// taskRoot is set by Lambda, and not where the function runs on a developer's machine
+// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime).
+const taskRoot = "LAMBDA_TASK_ROOT"
+
+// wrongProvider says what is wrong with the variables of an issuer and its keys, each "" where it is not set.
+func wrongProvider(issuer, jwksURL string, deployed bool) (wrong []string) {
+	checkIssuer, checkKeys := CheckProviderURL, func(value string) error { return CheckKeysURL(value, issuer) }
+	if deployed {
+		checkIssuer, checkKeys = CheckDeployedURL, CheckDeployedURL
+	}
+	for _, variable := range []struct {
+		name, value string
+		check       func(string) error
+	}{
+		{AuthIssuer, issuer, checkIssuer},
+		{AuthJWKSURL, jwksURL, checkKeys},
+	} {
+		if variable.value == "" {
+			continue
+		}
+		if err := variable.check(variable.value); err != nil {
+			wrong = append(wrong, fmt.Sprintf("%s is %q: it %v", variable.name, variable.value, err))
+		}
+	}
+	return wrong
+}
+
+// CheckProviderURL refuses a text that cannot be a provider's URL. Keys that come over plain HTTP could be anybody's;
+// on this machine nobody stands between. The error begins with "must".
+func CheckProviderURL(value string) error {
+	host, err := providerHost(value)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(strings.ToLower(value), "https:") && !host.onThisMachine {
+		return errors.New("must begin with https://")
+	}
+	return nil
+}
+
+// CheckKeysURL refuses a text that cannot be the URL of an issuer's keys. Keys on this machine are accepted only from
+// an issuer on this machine: on Lambda, this machine is the function's own sandbox, with its runtime API. The error
+// begins with "must".
+func CheckKeysURL(value, issuer string) error {
+	if err := CheckProviderURL(value); err != nil {
+		return err
+	}
+	if OnThisMachine(value) && !OnThisMachine(issuer) {
+		return errors.New("must not be on this machine, because the issuer is not on this machine")
+	}
+	return nil
+}
+
+// CheckDeployedURL refuses a text that cannot be a provider's URL for a function on Lambda, where this machine is the
+// function's own sandbox, with its runtime API. The error begins with "must".
+func CheckDeployedURL(value string) error {
+	if err := CheckProviderURL(value); err != nil {
+		return err
+	}
+	if OnThisMachine(value) {
+		return errors.New("must not be on this machine: for the deployed function that is its own sandbox, " +
+			"where no provider runs. Use a provider with a public host name")
+	}
+	return nil
+}
+
+// OnThisMachine tells whether a URL names this machine or its own link: localhost and the names below it
+// (https://www.rfc-editor.org/rfc/rfc6761#section-6.3), or an address as AddressOnThisMachine knows it. A name may also
+// resolve to such an address: check that when the name is dialled.
+func OnThisMachine(value string) bool {
+	host, err := providerHost(value)
+	return err == nil && (host.onThisMachine || host.onThisLink)
+}
+
+// AddressOnThisMachine tells whether an address is a loopback, unspecified or link-local one, also where IPv6 wraps
+// it. Lambda serves its runtime API and credentials on such addresses.
+func AddressOnThisMachine(address netip.Addr) bool {
+	return isLoopback(address) || unwrap(address).IsLinkLocalUnicast()
+}
+
+// isLoopback tells whether an address leads back to this machine: 127.0.0.0/8 and ::1, and the unspecified addresses,
+// to which Linux connects as if they were loopback. The rest of 0.0.0.0/8 is "this host on this network"
+// (https://www.rfc-editor.org/rfc/rfc6890#section-2.2.2).
+func isLoopback(address netip.Addr) bool {
+	address = unwrap(address)
+	return address.IsLoopback() || address.Is4() && address.As4()[0] == 0
+}
+
+// unwrap returns the IPv4 address inside an IPv6 address that stands for one, and another address without its zone.
+func unwrap(address netip.Addr) netip.Addr {
+	address = address.WithZone("").Unmap()
+	if address.Is4() {
+		return address
+	}
+	bytes := address.As16()
+	for prefix, at := range map[string]int{
+		"::/96":        12, // IPv4-compatible (https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.1); ::1 becomes 0.0.0.1
+		"64:ff9b::/96": 12, // NAT64 (https://www.rfc-editor.org/rfc/rfc6052#section-2.1)
+		"2002::/16":    2,  // 6to4 (https://www.rfc-editor.org/rfc/rfc3056#section-2)
+	} {
+		if netip.MustParsePrefix(prefix).Contains(address) {
+			return netip.AddrFrom4([4]byte(bytes[at : at+4]))
+		}
+	}
+	return address
+}
+
+// host is what is known of a URL's host without a look at DNS.
+type host struct {
+	onThisMachine bool
+	onThisLink    bool
+}
+
+// providerHost takes the host out of a provider's URL as an HTTP client would read it. Other ways to write an IPv4
+// address than four decimal numbers, such as 2130706433, 0x7f.1 and 127.1, are refused: readers differ in what they
+// make of them.
+func providerHost(value string) (host, error) {
+	u, err := url.Parse(value)
+	if err != nil || u.Hostname() == "" || u.Opaque != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+		u.Scheme != "https" && u.Scheme != "http" {
+		return host{}, errors.New("must be a URL such as https://example.auth0.com/")
+	}
+	name := u.Hostname()
+	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) { // as net/http does it
+		if name, err = idna.Lookup.ToASCII(name); err != nil {
+			return host{}, errors.New("must have a host name that is right in every letter")
+		}
+	}
+	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	if address, err := netip.ParseAddr(name); err == nil {
+		return host{onThisMachine: isLoopback(address), onThisLink: AddressOnThisMachine(address)}, nil
+	}
+	last := name[strings.LastIndex(name, ".")+1:]
+	if regexp.MustCompile(`^([0-9]+|0x[0-9a-f]*)$`).MatchString(last) {
+		return host{}, errors.New("must have an IPv4 address of four decimal numbers, as 127.0.0.1")
+	}
+	return host{onThisMachine: last == "localhost"}, nil
+}

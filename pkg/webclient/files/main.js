@@ -1,0 +1,202 @@
+// The way into the chat and out of it: at once where this browser knows the person, by a link with a token, or by the
+// first page, which asks.
+
+import { Browser } from "./browser.js";
+import { ChatClient } from "./client.js";
+import { Clock } from "./clock.js";
+import { $, ask, bdi } from "./dom.js";
+import { Memory, ownerOf } from "./memory.js";
+import { Page, roomInAddress } from "./page.js";
+import { idIn, isAccepted, isLater, nameIn, SIGN_IN, SOCKETS, subjectOf, takeToken } from "./signin.js";
+import { Tab } from "./tabs.js";
+import { drawPeopleKept, isSureToSignOut, welcome } from "./welcome.js";
+import { endInWords, nameProblem, shownName, unsentInWords } from "./words.js";
+
+const UNREADABLE = "The link that was opened has no token that can be read. Please ask for a new one.";
+const REFUSED = "The link that was opened signs nobody in: the chat did not accept its token, or cannot be reached.";
+const ELSEWHERE = "You signed out in another tab.";
+
+class Door {
+  #browser = new Browser(new Tab());
+  #clock = new Clock();
+  #page = null; // while somebody is in the chat
+  #links = Promise.resolve(); // settled when the links that were opened have been dealt with
+  #link = null; // the token of the last of them
+
+  constructor() {
+    // Before the page's own listener, which takes the address for a room's.
+    addEventListener("hashchange", () => this.#takeLink());
+    addEventListener("pageshow", ({ persisted }) => {
+      if (persisted && this.#browser.isSignedOut) this.#signedOut(this.#browser.subject);
+    });
+    this.#browser.addEventListener("signedout", (event) => this.#signedOut(event.detail));
+  }
+
+  /** Goes to the chat at once where this browser knows how, and asks otherwise. */
+  open() {
+    const browser = this.#browser;
+    const wasSignedOut = browser.isSignedOut; // while this tab was closed
+    if (wasSignedOut) browser.forgetTab();
+    const token = takeToken();
+    const name = SIGN_IN ? browser.token && ownerOf(browser.subject) : browser.name;
+    const { rooms, active } = new Memory(browser, name);
+    const room = roomInAddress() || active || rooms[0] || (SIGN_IN ? "lobby" : "");
+    const isKnown = SIGN_IN ? name !== "" : nameProblem(name, "a name") === "";
+    if (isKnown && nameProblem(room, "a room") === "") this.#enter({ name: browser.name, room, token: browser.token });
+    else this.#askWho({ problem: wasSignedOut ? ELSEWHERE : "" });
+    this.#follow(token);
+  }
+
+  /** Asks for a name, or a token, and a room. `rooms` are those to join as well, under whatever name. */
+  #askWho({ problem = "", room = "", rooms = [] } = {}) {
+    const { name } = this.#browser;
+    const known = new Memory(this.#browser, name);
+    const first = roomInAddress() || room || known.active || rooms[0] || "lobby";
+    welcome({ name, room: first, problem, unsent: SIGN_IN ? new Map() : known.roomsWithUnsent },
+      (given) => (SIGN_IN ? this.#signIn(given) : this.#enter({ ...given, rooms })));
+    this.#offerSignOut();
+  }
+
+  /** Offers to sign out people who are not in the chat in this tab. */
+  #offerSignOut() {
+    const { people } = this.#browser;
+    const row = (subject) => ({ name: this.#browser.nameOf(subject) ?? "", signOut: () => this.#signOutHere(subject) });
+    drawPeopleKept(SIGN_IN ? people.map(row) : []);
+  }
+
+  async #signOutHere(subject) {
+    const unsent = new Memory(this.#browser, ownerOf(subject)).countUnsent;
+    if (unsent > 0 && !(await isSureToSignOut(unsent))) return;
+    this.#signOut(subject);
+    this.#askWho();
+  }
+
+  #signIn({ token, room, isLinked }) {
+    this.#browser.signIn(token);
+    const { active, rooms } = new Memory(this.#browser, ownerOf(this.#browser.subject));
+    this.#enter({ token, room: room ?? active ?? rooms[0] ?? "lobby", isLinked });
+  }
+
+  #enter({ name, room, token, rooms = [], isLinked = false }) {
+    const browser = this.#browser;
+    let client;
+    try {
+      client = new ChatClient(SOCKETS, SIGN_IN ? { token } : { user: name });
+    } catch (error) {
+      browser.endSession();
+      return this.#askWho({ problem: endInWords(error), rooms });
+    }
+    browser.enter();
+    if (!SIGN_IN) browser.name = name;
+    this.#page = new Page({
+      client, browser, clock: this.#clock, room, rooms, isLinked,
+      user: SIGN_IN ? ownerOf(browser.subject) : name,
+      name: SIGN_IN ? browser.nameOf(browser.subject) ?? "" : name,
+      ended: (how) => this.#leave(how),
+    });
+  }
+
+  /** Goes back to the first page. What is not sent is kept, unless the person signs out. */
+  #leave({ problem, signOut = false }) {
+    const { rooms, memory } = this.#page;
+    const room = signOut ? "" : memory.active;
+    const isNobody = SIGN_IN && !this.#browser.people.includes(this.#browser.subject); // the chat accepted no token
+    if (signOut) this.#signOut();
+    else if (isNobody && !memory.hasWriting) this.#erase(this.#browser.subject);
+    else this.#closePage();
+    this.#firstPage({ problem, room, rooms: signOut ? [] : rooms });
+  }
+
+  #firstPage(how) {
+    this.#browser.endSession();
+    history.replaceState(null, "", location.pathname);
+    this.#askWho(how);
+  }
+
+  #closePage() {
+    this.#page?.close();
+    this.#page = null;
+  }
+
+  /** Signs a person out of this browser. */
+  #signOut(subject = this.#browser.subject) {
+    this.#browser.tellSignOut(subject);
+    this.#erase(subject);
+  }
+
+  /** Leaves nothing of a person, who is the one in this tab where there is one. */
+  #erase(subject) {
+    const memory = this.#page?.memory ?? new Memory(this.#browser, ownerOf(subject));
+    this.#closePage();
+    this.#browser.erase(subject, memory);
+  }
+
+  /** A person has signed out in another tab. What this tab has written since goes, too. */
+  #signedOut(subject) {
+    if (!this.#page) return this.#offerSignOut();
+    if (subject !== this.#browser.subject) return;
+    if (this.#browser.people.includes(subject)) this.#closePage(); // and has signed in again
+    else this.#erase(subject);
+    this.#firstPage({ problem: ELSEWHERE });
+  }
+
+  #takeLink() {
+    this.#follow(takeToken(this.#page?.address));
+  }
+
+  /** Deals with the token of a link, after those before it; null is none. Of several that wait, the last one counts. */
+  #follow(token) {
+    if (token === null || !SIGN_IN) return;
+    this.#link = token;
+    this.#links = this.#links.catch(() => {}).then(() => token === this.#link && this.#signInByLink(token));
+  }
+
+  /**
+   * Signs in by a link. Anybody may have made it for anybody, so the page asks before it replaces a person, or lets one
+   * in beside another one.
+   */
+  async #signInByLink(token) {
+    const browser = this.#browser;
+    const subject = subjectOf(token);
+    if (token === "") return this.#say(UNREADABLE);
+    if (subject === browser.subject && !isLater(token, browser.token)) return;
+    if (this.#page && !(await isAccepted(token))) return this.#say(REFUSED);
+    const others = this.#page ? [browser.subject] : browser.people;
+    const isFirst = others.length === 0;
+    const replaced = this.#page && !others.includes(subject) ? browser.subject : "";
+    if (!isFirst && !others.includes(subject) && (await this.#ask(token, others)) !== "enter") return;
+    if (replaced) this.#signOut(replaced);
+    this.#closePage();
+    this.#signIn({ token, isLinked: isFirst });
+  }
+
+  /** Asks whether the person of a token is to be signed in, although others are. */
+  #ask(token, others) {
+    const [name, ...names] = this.#namesOf([subjectOf(token), ...others], token).map((text) => () => bdi(text));
+    const title = ["Sign in as ", name(), "?"];
+    const link = [" The link that was opened is for another person, ", name(), "."];
+    if (!this.#page) {
+      const present = names.flatMap((n, i) => [i > 0 ? " and " : "", n()]);
+      return ask(title, [...present, names.length > 1 ? " are" : " is", " signed in in this browser.", ...link],
+        { stay: "Do not sign in", enter: ["Sign in as ", name(), " in this tab"] });
+    }
+    const unsent = this.#page.memory.countUnsent;
+    const lost = unsent > 0 ? ` ${unsentInWords(unsent)} Signing out deletes what is not sent.` : "";
+    return ask(title, ["You are signed in as ", names[0](), ".", ...link, lost],
+      { stay: ["Stay ", names[0]()], enter: ["Sign ", names[0](), " out, and sign in as ", name()] });
+  }
+
+  /** The names of people, the first of whom has the token; with their subjects, where names are the same. */
+  #namesOf(subjects, token) {
+    const browser = this.#browser;
+    const names = subjects.map((s, i) => shownName(browser.nameOf(s) ?? nameIn(i === 0 ? token : browser.token)));
+    return names.map((n, i) => (names.indexOf(n) === names.lastIndexOf(n) ? n : `${n} (${idIn(subjects[i])})`));
+  }
+
+  #say(text) {
+    if (this.#page) this.#page.say(text);
+    else $("enter-problem").textContent = text;
+  }
+}
+
+new Door().open();
