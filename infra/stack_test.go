@@ -39,7 +39,8 @@ func configurations() map[string]map[string]any {
 		},
 		"auth": {
 			"authIssuer": "https://chat.example.com/", "authAudience": "chat", "authRoomsClaim": "rooms", "authNameClaim": "nickname",
-			"maxRooms": "10", "actionsPerSecond": "20", "presenceLimit": "0", "reservedConcurrency": "50",
+			"authIdClaim": "profile",
+			"maxRooms":    "10", "actionsPerSecond": "20", "presenceLimit": "0", "reservedConcurrency": "50",
 			"alarmEmail": "ops@example.com", "alarmTopic": "arn:aws:sns:eu-north-1:123456789012:on-call", "metrics": "all", "logLevel": "warn", "tracing": "on",
 		},
 	}
@@ -326,7 +327,8 @@ func TestTheAuthorizer(t *testing.T) {
 			}
 		}
 		for name, want := range map[string]string{config.AuthIssuer: "https://chat.example.com/", config.AuthAudience: "chat", config.AuthRoomsClaim: "rooms",
-			config.AuthNameClaim: "nickname", config.MaxRooms: "10", config.ActionsPerSecond: "20", config.PresenceLimit: "0"} {
+			config.AuthNameClaim: "nickname", config.AuthIDClaim: "profile",
+			config.MaxRooms: "10", config.ActionsPerSecond: "20", config.PresenceLimit: "0"} {
 			if env[name] != want {
 				t.Errorf("%s is %v, want %s", name, env[name], want)
 			}

@@ -53,10 +53,17 @@ type door struct {
 // startDoor starts the chat with a provider, in this process or as the built binary, whose path is given then.
 func startDoor(t *testing.T, p *provider, bootstrap string) *door {
 	t.Helper()
+	return startDoorWith(t, p, bootstrap, func(*signIn) {})
+}
+
+// startDoorWith does the same, and changes how people sign in.
+func startDoorWith(t *testing.T, p *provider, bootstrap string, change func(*signIn)) *door {
+	t.Helper()
 	d := &door{log: &lockedBuffer{}}
 	o := options{addr: "127.0.0.1:0", data: filepath.Join(t.TempDir(), "chat.db"), logger: slog.New(slog.NewJSONHandler(d.log, nil)), output: d.log,
 		bootstrap: bootstrap, auth: signIn{issuer: p.URL, audience: "chat", roomsClaim: "rooms",
 			now: func() time.Time { return time.Now().Add(time.Duration(d.ahead.Load())) }}}
+	change(&o.auth)
 	if bootstrap != "" {
 		o.dynamodb = dynamolocal.Start(t)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"wschat/pkg/chat"
 	"wschat/pkg/dynamo"
+	"wschat/test/dynamolocal"
 )
 
 // A process from before there were ids stores what one of now stores for a sender without an id.
@@ -20,34 +21,39 @@ import (
 // A message that is sent again while a new version is deployed is stored once, in whatever order and however close
 // together an older process and a newer one come to it.
 func TestARepeatThatSpansADeployIsStoredOnce(t *testing.T) {
-	w := newWorld(t)
-	const rooms = 12
+	client, table := messagesTable(t)
 	for _, retention := range []time.Duration{0, time.Hour} {
-		var wg sync.WaitGroup
-		for n := range rooms {
-			wg.Go(func() {
-				room := fmt.Sprint(t.Name(), retention, n)
-				m := chat.Message{Room: room, User: "sam", Content: "hi", ID: "1", CreateAt: time.Now().Unix()}
-				var together sync.WaitGroup
-				for _, userID := range []string{"", "u1", "", "u1"} {
-					again := m
-					again.UserID = userID
-					together.Go(func() {
-						stored, _, err := dynamo.NewLog(w.client, w.rows, retention).Append(t.Context(), again)
-						if err != nil || stored.Index != 1 || stored.Content != "hi" {
-							t.Errorf("%s: %q got %+v, %v", room, userID, stored, err)
-						}
-					})
-					if n%3 == 0 { // one after the other
-						together.Wait()
-					}
+		for n := range 10 {
+			room := fmt.Sprint(t.Name(), retention, n)
+			m := chat.Message{Room: room, User: "sam", Content: "hi", ID: "1", CreateAt: time.Now().Unix()}
+			var together sync.WaitGroup
+			for i := range 4 {
+				again := m
+				if (i+n)%2 == 0 {
+					again.UserID = "u1"
 				}
-				together.Wait()
-				checkLog(t, dynamo.NewLog(w.client, w.rows, retention), room, "hi")
-			})
+				together.Go(func() {
+					stored, _, err := dynamo.NewLog(client, table, retention).Append(t.Context(), again)
+					if err != nil || stored.Index != 1 || stored.Content != "hi" {
+						t.Errorf("%s: %q got %+v, %v", room, again.UserID, stored, err)
+					}
+				})
+				if n < 4 { // one after the other
+					together.Wait()
+				}
+			}
+			together.Wait()
+			checkLog(t, dynamo.NewLog(client, table, retention), room, "hi")
 		}
-		wg.Wait()
 	}
+}
+
+// messagesTable is a messages table of its own, with a client that waits for it as long as the function's does.
+func messagesTable(t *testing.T) (client *dynamodb.Client, table string) {
+	t.Helper()
+	client = dynamolocal.Client(dynamolocal.Start(t))
+	_, table = dynamolocal.Tables(t, client)
+	return client, table
 }
 
 // calls counts the calls of a log.
@@ -73,9 +79,9 @@ func (c *calls) GetItem(
 // What the markers of a user's message cost: people of one name do not meet at them. Only a marker from before there were
 // ids makes the log look twice.
 func TestWhatMarkersCost(t *testing.T) {
-	w := newWorld(t)
-	api := &calls{LogAPI: w.client}
-	log := dynamo.NewLog(api, w.rows, 0)
+	client, table := messagesTable(t)
+	api := &calls{LogAPI: client}
+	log := dynamo.NewLog(api, table, 0)
 	for i, tc := range []struct {
 		m                  chat.Message
 		transactions, gets int
@@ -88,7 +94,7 @@ func TestWhatMarkersCost(t *testing.T) {
 		{chat.Message{User: "sam", UserID: "u1", Content: "a", ID: "2"}, 1, 1},
 		{chat.Message{User: "sam", UserID: "u1", Content: "b", ID: "2"}, 2, 1},
 	} {
-		*api = calls{LogAPI: w.client}
+		*api = calls{LogAPI: client}
 		tc.m.Room, tc.m.CreateAt = "r", time.Now().Unix()
 		if _, _, err := log.Append(t.Context(), tc.m); err != nil {
 			t.Fatal(err)
@@ -102,7 +108,7 @@ func TestWhatMarkersCost(t *testing.T) {
 // The marker under the name is needed while a version is deployed, and goes after a day, or with its message before. The
 // marker of the id stays as long as the message.
 func TestTheMarkerUnderTheNameExpires(t *testing.T) {
-	w := newWorld(t)
+	client, table := messagesTable(t)
 	now := time.Now()
 	for _, tc := range []struct {
 		retention, byName, byID time.Duration // 0 for never
@@ -113,13 +119,13 @@ func TestTheMarkerUnderTheNameExpires(t *testing.T) {
 	} {
 		room := fmt.Sprint("r", tc.retention)
 		m := chat.Message{Room: room, User: "sam", UserID: "u1", Content: "hi", ID: "1", CreateAt: now.Unix()}
-		if _, _, err := dynamo.NewLog(w.client, w.rows, tc.retention).Append(t.Context(), m); err != nil {
+		if _, _, err := dynamo.NewLog(client, table, tc.retention).Append(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
 		for key, want := range map[string]time.Duration{
 			"#id\x00" + room + "\x00sam\x001": tc.byName, "#user\x00" + room + "\x00u1\x001": tc.byID,
 		} {
-			out, err := w.client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &w.rows, Key: map[string]types.AttributeValue{
+			out, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &table, Key: map[string]types.AttributeValue{
 				"room_name": &types.AttributeValueMemberS{Value: key}, "index": &types.AttributeValueMemberN{Value: "0"}}})
 			if err != nil || out.Item == nil {
 				t.Errorf("%q is not there: %v", key, err)
