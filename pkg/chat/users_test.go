@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"wschat/pkg/chat"
@@ -21,7 +22,9 @@ func user(t *testing.T, s chat.Service, connection, id, name string) {
 }
 
 // Where people sign in, the id tells who comes, who is there and who goes, and the name does not.
-func TestUsersAreToldApartByTheirIDs(t *testing.T) {
+func TestUsersAreToldApartByTheirIDs(t *testing.T) { synctest.Test(t, testUsersAreToldApartByTheirIDs) }
+
+func testUsersAreToldApartByTheirIDs(t *testing.T) {
 	w := &world{}
 	s := w.announcing(100)
 	join(t, s, "watcher", "")
@@ -71,15 +74,22 @@ func TestUsersAreToldApartByTheirIDs(t *testing.T) {
 }
 
 // A membership from before there were ids says nothing of them: it is a user of that name.
-func TestMembershipsFromBeforeIDs(t *testing.T) {
+func TestMembershipsFromBeforeIDs(t *testing.T) { synctest.Test(t, testMembershipsFromBeforeIDs) }
+
+func testMembershipsFromBeforeIDs(t *testing.T) {
 	w := &world{}
 	s := w.announcing(100)
 	join(t, s, "watcher", "")
 	join(t, s, "a1", "sam")
 	w.seen("watcher")
-	user(t, s, "a1", "u1", "sam") // the same connection
-	user(t, s, "a2", "u1", "sam")
-	join(t, s, "old", "sam")
+	for _, next := range []func(){
+		func() { user(t, s, "a1", "u1", "sam") }, // the same connection
+		func() { user(t, s, "a2", "u1", "sam") },
+		func() { join(t, s, "old", "sam") },
+	} {
+		time.Sleep(2 * time.Second)
+		next()
+	}
 	if got := w.seen("watcher"); len(got) > 0 {
 		t.Errorf("the room was told %q", got)
 	}
@@ -88,6 +98,25 @@ func TestMembershipsFromBeforeIDs(t *testing.T) {
 	}
 	if got, want := w.seen("watcher"), []string{"r [{ 1} {sam 1} {sam=u1 2}]"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A message without an id is the repeat's if all that can be told of it is the same.
+func TestIsFromBeforeIDs(t *testing.T) {
+	repeat := chat.Message{Room: "r", User: "sam", UserID: "u1", Content: "hi", ID: "1", CreateAt: 2}
+	for _, tc := range []struct {
+		stored chat.Message
+		want   bool
+	}{
+		{chat.Message{Room: "r", Index: 1, User: "sam", Content: "hi", ID: "1", CreateAt: 1}, true},
+		{chat.Message{Room: "r", Index: 1, User: "sam", UserID: "u1", Content: "hi", ID: "1"}, false},
+		{chat.Message{Room: "r", Index: 1, User: "sam", UserID: "u2", Content: "hi", ID: "1"}, false},
+		{chat.Message{Room: "r", Index: 1, User: "Sam", Content: "hi", ID: "1"}, false},
+		{chat.Message{Room: "r", Index: 1, User: "sam", Content: "hi ", ID: "1"}, false},
+	} {
+		if got := tc.stored.IsFromBeforeIDs(repeat); got != tc.want {
+			t.Errorf("%+v: %v", tc.stored, got)
+		}
 	}
 }
 
