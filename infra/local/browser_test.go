@@ -122,6 +122,7 @@ func (p person) contents(t *testing.T) (lines []string) {
 }
 
 func TestBrowserTwoBrowsersAndWscatTalk(t *testing.T) {
+	t.Parallel()
 	path := installed.Node(t, "wscat")
 	b := startBrowsers(t, nil)
 	ann := b.enter(t, "ann", "lobby")
@@ -190,6 +191,7 @@ func (p person) fast(t *testing.T, n int) {
 
 // Sockets are cut with no close, at random, 20 times while 500 messages are written: every page shows every message once.
 func TestBrowserSocketsAreCut(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	people := []person{b.enter(t, "ann", "lobby"), b.enter(t, "bob", "lobby")}
 	const messages, cuts = 500, 20
@@ -227,6 +229,7 @@ func TestBrowserSocketsAreCut(t *testing.T) {
 
 // The server goes away and comes back: the pages go on where they were, and what was written meanwhile is sent.
 func TestBrowserTheServerIsRestarted(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	ann, bob := b.enter(t, "ann", "lobby"), b.enter(t, "bob", "lobby")
 	ann.say(t, "before")

@@ -97,6 +97,7 @@ func rawRequest(t *testing.T, addr, line, headers string) *http.Response {
 
 // A browser knows every word of the page's headers, and keeps to them.
 func TestBrowserKeepsToTheHeaders(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	ann := b.enter(t, "ann", "lobby") // which checks that the browser has no complaint
 	var allowed []string

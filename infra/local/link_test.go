@@ -94,6 +94,7 @@ const notice = `document.querySelector("#notice").hidden ? "" : document.querySe
 
 // Where nobody is signed in, a link signs a person in, and the page says whom.
 func TestBrowserALinkSignsIn(t *testing.T) {
+	t.Parallel()
 	l := startLinks(t)
 	token := l.token("ann", "Ann", nil)
 	for name, open := range map[string]func() person{
@@ -119,6 +120,7 @@ func TestBrowserALinkSignsIn(t *testing.T) {
 
 // A link never replaces a person who is signed in without being asked, whatever way it comes; the question names both.
 func TestBrowserALinkForAnotherPersonAsks(t *testing.T) {
+	t.Parallel()
 	l := startLinks(t)
 	follow := func(p person, hash string) { p.follow(t, hash) }
 	load := func(p person, hash string) { p.load(t, l.url, hash) }
@@ -158,6 +160,7 @@ func TestBrowserALinkForAnotherPersonAsks(t *testing.T) {
 
 // A person who is signed out by a link loses what is not sent, and is asked about that; in the other tabs, too.
 func TestBrowserALinkAndUnsentMessages(t *testing.T) {
+	t.Parallel()
 	l := startLinks(t)
 	ann := l.opens(t, l.token("ann", "Ann", nil))
 	second := person{ann.OpenTab(t, l.url)}
@@ -180,6 +183,7 @@ func TestBrowserALinkAndUnsentMessages(t *testing.T) {
 
 // What an earlier page kept of a person, by name, is the person's once more, and is gone after the sign-out.
 func TestBrowserKnowsWhatAnEarlierPageKeptByName(t *testing.T) {
+	t.Parallel()
 	l := startLinks(t)
 	ann := person{l.Open(t, l.url, browser.Before(`localStorage.getItem("was here") ?? Object.entries({
 	  "was here": "yes", 'chat ["name"]': '"Ann"',
@@ -200,6 +204,7 @@ func TestBrowserKnowsWhatAnEarlierPageKeptByName(t *testing.T) {
 
 // In another tab of a browser in which a person is signed in, a link asks too. There, both can be.
 func TestBrowserALinkBesideAnotherPersonAsks(t *testing.T) {
+	t.Parallel()
 	l := startLinks(t)
 	token := l.token("bob", "Bob", nil)
 	ann := l.opens(t, l.token("ann", "Ann", nil))
@@ -240,6 +245,7 @@ func TestBrowserALinkBesideAnotherPersonAsks(t *testing.T) {
 
 // A newer token of the same person is taken without a question, and an older one is not taken.
 func TestBrowserALinkForTheSamePerson(t *testing.T) {
+	t.Parallel()
 	l := startLinks(t)
 	at := func(seconds int64) map[string]any { return map[string]any{"iat": time.Now().Unix() + seconds} }
 	ann := l.opens(t, l.token("ann", "Ann", at(-60)))
@@ -269,6 +275,7 @@ func TestBrowserALinkForTheSamePerson(t *testing.T) {
 
 // What is no good leaves the address, and changes nothing.
 func TestBrowserALinkThatIsNoGood(t *testing.T) {
+	t.Parallel()
 	l := startLinks(t)
 	token, other := l.token("ann", "Ann", map[string]any{"iat": time.Now().Unix() - 60}), l.token("bob", "Bob", nil)
 	stranger := newKey(t, "rsa", false)
@@ -329,6 +336,7 @@ func TestBrowserALinkThatIsNoGood(t *testing.T) {
 
 // An open chat has no use for a token, and does not keep it.
 func TestBrowserAnOpenChatKeepsNoToken(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	ann := person{b.Open(t, "http://"+b.server.addr+"/")}
 	ann.join(t, "ann", "lobby")

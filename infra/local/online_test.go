@@ -239,6 +239,7 @@ func TestARefusedHandshake(t *testing.T) {
 // An older store takes the place of the one that clients know, as when a backup is restored. They notice, and show what is
 // there now.
 func TestBrowserALogThatWentBack(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	ann := b.enter(t, "ann", "lobby")
 	for i := range 2 {

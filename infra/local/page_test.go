@@ -34,6 +34,7 @@ func hostileTexts() []string {
 }
 
 func TestBrowserWhatPeopleWriteIsText(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	names := []string{"\u202eeve", "<b>eve</b>", "\u200b\u200b", strings.Repeat("W", 128)}
 	for i, text := range hostileTexts() {
@@ -72,6 +73,7 @@ func TestBrowserWhatPeopleWriteIsText(t *testing.T) {
 // A room of 10,000 messages: how long it takes to see the last ones, how smoothly the list scrolls back through thousands of
 // them, and what the page then holds. The times are printed with -v; what must be small is checked.
 func TestBrowserALongHistory(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	const messages, back = 10_000, 1_000
 	for i := range messages {
@@ -126,6 +128,7 @@ func TestBrowserALongHistory(t *testing.T) {
 
 // Rooms, unread counts, and a list that stays where somebody reads.
 func TestBrowserRoomsAndReading(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	ann, bob := b.enter(t, "ann", "lobby"), b.enter(t, "bob", "lobby")
 	ann.Type(t, "#add-room-name", "attic")
@@ -164,6 +167,7 @@ func TestBrowserRoomsAndReading(t *testing.T) {
 
 // With the keyboard alone: enter, write a line of two, go to another room, see who is there, and come back.
 func TestBrowserTheKeyboardIsEnough(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	p := b.enter(t, "ann", "lobby")
 	p.WaitFor(t, `document.activeElement.id === "draft"`, 5*time.Second)
@@ -198,6 +202,7 @@ func TestBrowserTheKeyboardIsEnough(t *testing.T) {
 
 // What the chat refuses is said in plain words, beside what was refused, and can be tried again or deleted.
 func TestBrowserRefusalsInPlainWords(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	p := b.enter(t, "ann", "lobby")
 	p.refuse(t, broken)
@@ -217,6 +222,7 @@ func TestBrowserRefusalsInPlainWords(t *testing.T) {
 // Every look of the page, in both themes and both sizes: no rule of axe-core is broken, and a picture of each is kept in
 // test/out for people to look at.
 func TestBrowserLooksAndAccessibility(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	dir := filepath.Join(installed.Dir(), "out", "screenshots")
 	talk := []struct{ user, text string }{

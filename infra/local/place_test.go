@@ -42,6 +42,7 @@ func (p person) isAt(t *testing.T, what string, was place) {
 // Somebody reads far up, goes to another room while older messages are on their way, and comes back: the same line is at the
 // top, whatever came above it meanwhile.
 func TestBrowserThePlaceInARoomIsKept(t *testing.T) {
+	t.Parallel()
 	b, g := startGated(t)
 	for i := range 300 {
 		say(t, b.server, "lobby", fmt.Sprint("user", i/3%4), strings.Repeat(fmt.Sprintf("message %d ", i), 1+i%9*4))
@@ -87,6 +88,7 @@ func tallTexts() []string {
 // What is high is shown in part, with a button for the rest, whatever makes it high, and in every window. What is not high
 // has none.
 func TestBrowserTallMessages(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	for i, text := range tallTexts() {
 		say(t, b.server, "lobby", "bob", text)
@@ -137,6 +139,7 @@ func TestBrowserTallMessages(t *testing.T) {
 
 // Scrolling back over what is shown in part moves nothing but by what was scrolled; nor does a phone that is turned.
 func TestBrowserTallMessagesMoveNothing(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	for i := range 250 {
 		text := fmt.Sprint("message ", i)

@@ -22,6 +22,7 @@ func (p person) write(t *testing.T, text string) {
 
 // A text that is too long is not sent. It stays where it can be shortened, and the page says by how much.
 func TestBrowserATextThatIsTooLong(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	p := b.enter(t, "ann", "lobby")
 	bob := b.enter(t, "bob", "lobby")
@@ -89,6 +90,7 @@ func (p person) lines(t *testing.T) (lines []string) {
 // What was refused stands where it was refused, and what comes later below it; it is not lost when the window moves or the page
 // is loaded again; and it can be edited, sent again and deleted.
 func TestBrowserARefusedMessage(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	p := b.enter(t, "ann", "lobby")
 	bob := b.enter(t, "bob", "lobby")
@@ -162,6 +164,7 @@ func TestBrowserARefusedMessage(t *testing.T) {
 
 // What waits for a connection can be given up.
 func TestBrowserGivesUpWhatWaits(t *testing.T) {
+	t.Parallel()
 	b, g := startGated(t)
 	ann := b.enter(t, "ann", "lobby", browser.Viewport(390, 780))
 	g.shut()

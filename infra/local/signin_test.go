@@ -54,6 +54,7 @@ func (p person) leftNothing(t *testing.T) {
 
 // With a token, at the page and at wscat: the name is the token's, and a room that it does not allow says so.
 func TestBrowserTokensAtThePageAndWscat(t *testing.T) {
+	t.Parallel()
 	program := installed.Node(t, "wscat")
 	p := startProvider(t)
 	d := startDoor(t, p, "")
@@ -100,6 +101,7 @@ func TestBrowserTokensAtThePageAndWscat(t *testing.T) {
 // Signing out leaves nothing of the person in the browser: not in the storage of the tab, not in that of the others, and
 // not in what another tab writes meanwhile. What is not sent would be lost, so the page asks.
 func TestBrowserSigningOutLeavesNothing(t *testing.T) {
+	t.Parallel()
 	p := startProvider(t)
 	d := startDoor(t, p, "")
 	b := browser.Start(t)
@@ -184,6 +186,7 @@ func TestBrowserSigningOutLeavesNothing(t *testing.T) {
 
 // The other tabs are told of a sign-out also where the chat has not said yet who the person is.
 func TestBrowserSigningOutBeforeTheNameIsKnown(t *testing.T) {
+	t.Parallel()
 	p := startProvider(t)
 	d := startDoor(t, p, "")
 	ann := person{browser.Start(t).Open(t, "http://"+d.addr+"/")}
@@ -217,6 +220,7 @@ func (d *door) stores(t *testing.T, room string, contents ...string) {
 
 // What is written before the chat has said the name is that person's, too.
 func TestBrowserWritesBeforeTheNameIsKnown(t *testing.T) {
+	t.Parallel()
 	p := startProvider(t)
 	d := startDoor(t, p, "")
 	b := browser.Start(t)
@@ -241,6 +245,7 @@ func TestBrowserWritesBeforeTheNameIsKnown(t *testing.T) {
 // A page whose token ends says so, and what is written is still there after the next sign-in, as long as the person is
 // not signed out.
 func TestBrowserATokenEndsAtThePage(t *testing.T) {
+	t.Parallel()
 	p := startProvider(t)
 	d := startDoor(t, p, "")
 	b := browser.Start(t)

@@ -46,6 +46,7 @@ func sayAt(t *testing.T, b *browsers, room, user, content string, at time.Time) 
 
 // A day is named once, whatever stands in between; after midnight it is yesterday.
 func TestBrowserDays(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	now := time.Now()
 	for i, ago := range []time.Duration{49 * time.Hour, 48 * time.Hour, 24 * time.Hour} {
@@ -90,6 +91,7 @@ func TestBrowserDays(t *testing.T) {
 
 // Every message has its time, which can be seen and is that of where the person is.
 func TestBrowserTimes(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	at := time.Now().UTC().Truncate(24 * time.Hour).Add(-10*24*time.Hour + 15*time.Hour + 30*time.Minute)
 	for i := range 3 {
@@ -121,6 +123,7 @@ func TestBrowserTimes(t *testing.T) {
 
 // A page that stays open, and that nobody touches, notices another time zone by itself.
 func TestBrowserAnotherZoneIsNoticed(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	sayAt(t, b, "lobby", "bob", "hello", time.Date(2026, 1, 2, 15, 30, 0, 0, time.UTC))
 	ann := b.enter(t, "ann", "lobby", fastClock(30))

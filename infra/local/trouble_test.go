@@ -9,6 +9,7 @@ import (
 
 // A room that cannot be joined for now says so, and no other one does. What is written there is kept, and sent when it works.
 func TestBrowserARoomInTrouble(t *testing.T) {
+	t.Parallel()
 	b, g := startGated(t)
 	g.breakRoom("attic")
 	ann := b.enter(t, "ann", "lobby")
@@ -34,6 +35,7 @@ func TestBrowserARoomInTrouble(t *testing.T) {
 
 // The page asks for the list of members from time to time for the room that is looked at, and for no other.
 func TestBrowserWatchesTheRoomThatIsSeen(t *testing.T) {
+	t.Parallel()
 	b, g := startGated(t)
 	const minuteIsASecond = `{
 	  const slow = window.setTimeout;
@@ -58,6 +60,7 @@ func TestBrowserWatchesTheRoomThatIsSeen(t *testing.T) {
 
 // What the page says of the connection is never more than is true: the state, and the banner.
 func TestBrowserNeverClaimsToBeOnline(t *testing.T) {
+	t.Parallel()
 	b, g := startGated(t)
 	ann := b.enter(t, "ann", "lobby")
 	ann.Eval(t, `{

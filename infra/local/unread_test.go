@@ -42,6 +42,7 @@ func (p person) newAfter(t *testing.T, index int) {
 
 // What is not read is known after a reload and a closed tab, with what came meanwhile. A line marks where reading stopped.
 func TestBrowserUnreadMessages(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	for i := range 40 {
 		say(t, b.server, "lobby", "bob", fmt.Sprint("before ", i))
@@ -119,6 +120,7 @@ func TestBrowserUnreadMessages(t *testing.T) {
 
 // After a long time away, the end of the room is shown, and the line is where it belongs, far up.
 func TestBrowserManyUnreadMessages(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	say(t, b.server, "lobby", "bob", "before")
 	ann := b.enter(t, "ann", "lobby")
@@ -141,6 +143,7 @@ func TestBrowserManyUnreadMessages(t *testing.T) {
 
 // What is read in one tab is read in the other one.
 func TestBrowserTwoTabsReadTogether(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	first := b.enter(t, "ann", "lobby")
 	bob := b.enter(t, "bob", "lobby")
@@ -165,6 +168,7 @@ func TestBrowserTwoTabsReadTogether(t *testing.T) {
 
 // The room's log goes back: how far it was read goes back with it.
 func TestBrowserUnreadInALogThatWentBack(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	ann := b.enter(t, "ann", "lobby", browser.Viewport(390, 780))
 	ann.say(t, "kept")

@@ -64,6 +64,7 @@ func (b *browsers) stored(t *testing.T, room string, contents ...string) {
 // What is written while there is no connection is still there after everything that people do to pages, in its order, and is
 // stored once.
 func TestBrowserUnsentMessagesAndDraftsAreKept(t *testing.T) {
+	t.Parallel()
 	for name, leave := range map[string]func(*testing.T, *browsers, person) person{
 		"reload": func(t *testing.T, _ *browsers, p person) person {
 			p.Reload(t)
@@ -138,6 +139,7 @@ func TestBrowserUnsentMessagesAndDraftsAreKept(t *testing.T) {
 // Two tabs of one person: each sends what was written there, once; what a closed one did not send, the other does; and neither
 // writes over what the other remembers.
 func TestBrowserTwoTabs(t *testing.T) {
+	t.Parallel()
 	b, g := startGated(t)
 	first := b.enter(t, "ann", "lobby")
 	second := first.openTab(t, b)
@@ -209,6 +211,7 @@ func TestBrowserTwoTabs(t *testing.T) {
 
 // What a browser does not let a page keep, it does not keep; the chat works all the same.
 func TestBrowserThatRemembersNothing(t *testing.T) {
+	t.Parallel()
 	for name, script := range map[string]string{
 		"forbidden": `for (const name of ["localStorage", "sessionStorage"]) {
 		  Object.defineProperty(window, name, { get() { throw new DOMException("denied", "SecurityError") } });
@@ -251,6 +254,7 @@ func TestBrowserThatRemembersNothing(t *testing.T) {
 
 // What an earlier page remembered is still known.
 func TestBrowserKnowsWhatAnEarlierPageRemembered(t *testing.T) {
+	t.Parallel()
 	b := startBrowsers(t, nil)
 	p := person{b.Open(t, "http://"+b.server.addr+"/", browser.Before(`localStorage.getItem("was here") ??
 	  (localStorage.setItem("was here", "yes"), localStorage.setItem("chat", '{"name":"ann","rooms":["lobby","attic"],"active":"attic"}'))`))}

@@ -150,6 +150,7 @@ func TestTheOpenChatHasNoIDs(t *testing.T) {
 
 // Two people of one name are two on the page, and a message is mine only if I wrote it.
 func TestBrowserTwoPeopleOfOneName(t *testing.T) {
+	t.Parallel()
 	p := startProvider(t)
 	d := startDoor(t, p, "")
 	b := browser.Start(t)
