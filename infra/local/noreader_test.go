@@ -58,8 +58,9 @@ func TestAnswersThatNobodyReadsHoldLittleMemory(t *testing.T) {
 			if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewTextFrame([]byte(`{"action":"ping","ref":"1"}`)))); err != nil {
 				t.Fatal(err)
 			}
-			if f, err := ws.ReadFrame(conn); err != nil || !strings.Contains(string(f.Payload), "pong") {
-				t.Errorf("another client got %q, %v, after %v", f.Payload, err, time.Since(began))
+			answer := make([]byte, 64)
+			if n, err := conn.Read(answer); err != nil || !strings.Contains(string(answer[:n]), "pong") {
+				t.Errorf("another client got %q, %v, after %v", answer[:n], err, time.Since(began))
 			}
 		})
 	}

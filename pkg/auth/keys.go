@@ -53,7 +53,7 @@ func (e *providerError) Unwrap() error { return e.err }
 // VerifySignature returns the payload of a token that one of the provider's keys has signed; a *Refusal where none
 // has, and a *providerError where the keys are not to be had.
 func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	jws, err := jose.ParseSigned(token, algorithms())
+	jws, err := jose.ParseSignedCompact(token, algorithms())
 	if err != nil || len(jws.Signatures) != 1 {
 		return nil, refuse(ReasonSignature, "its signature is none of the accepted kinds")
 	}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Announcement is what a room keeps of the last time that its members were announced in it, and of who is about to
-// announce them next. The zero value is that of a room in which nothing was announced lately.
+// Announcement is what a room keeps of the last time that its members were announced in it, and of the announcer that waits
+// to do it next. The zero value is that of a room in which nothing was announced lately.
 type Announcement struct {
 	Version     int64     // counts the announcements
 	By          string    // the announcer
@@ -40,8 +40,8 @@ const (
 	// waiterLife is for how long others count on a waiter.
 	waiterLife = 3 * time.Second
 
-	// calm is how many announcements right after each other are accompanied by what clients know that know no lists. In a room
-	// in which somebody comes or goes all the time, they ask.
+	// calm is how many announcements right after each other have presence frames with them, for clients that know no lists.
+	// Where people come and go all the time, such clients have to ask.
 	calm = 8
 )
 
@@ -59,8 +59,8 @@ const (
 // announcement that it read first, `now` the one that it read last, and `me` is its name. An announcer that may not wait
 // takes the turn at once.
 //
-// It is right because the members are read only after the turn was taken. So whoever finds another that took the turn, or
-// waits for it, after its own change knows that its change will be seen.
+// The members are read only after the turn was taken. So an announcer may leave where another has taken the turn since, or
+// waits for it: that one sees the change.
 func next(first, now Announcement, me string, at time.Time, mayWait bool) (turn turnOf, by Announcement) {
 	due := at.Sub(now.AnnouncedAt) >= announcePause || !mayWait
 	switch {
