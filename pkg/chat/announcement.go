@@ -34,8 +34,10 @@ type Announcements interface {
 }
 
 const (
-	// announcePause is how long after an announcement the next one in its room begins, at the earliest.
+	// announcePause is how long after an announcement the next one in its room begins, at the earliest, but for the first
+	// few that follow a quiet time: where two or three people meet, nobody waits.
 	announcePause = time.Second
+	quick         = 3
 
 	// waiterLife is for how long others count on a waiter.
 	waiterLife = 3 * time.Second
@@ -62,7 +64,7 @@ const (
 // The members are read only after the turn was taken. So an announcer may leave where another has taken the turn since, or
 // waits for it: that one sees the change.
 func next(first, now Announcement, me string, at time.Time, mayWait bool) (turn turnOf, by Announcement) {
-	due := at.Sub(now.AnnouncedAt) >= announcePause || !mayWait
+	due := now.Streak < quick || at.Sub(now.AnnouncedAt) >= announcePause || !mayWait
 	switch {
 	case now.By == me: // perhaps the answer was lost
 		return announces, now
