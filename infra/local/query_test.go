@@ -4,13 +4,12 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
 )
 
-// What is not UTF-8 in a query becomes U+FFFD on its way, so that several names would become one. They are refused.
+// What is not UTF-8 in a query would become U+FFFD on its way, and several names one. They are refused, as is U+FFFD itself.
 func TestNamesThatWereLostInTheQuery(t *testing.T) {
 	s, err := start(t.Context(), options{addr: "127.0.0.1:0", data: filepath.Join(t.TempDir(), "chat.db"), logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -25,7 +24,7 @@ func TestNamesThatWereLostInTheQuery(t *testing.T) {
 				t.Errorf("%s=%s is taken", field, name)
 				continue
 			}
-			if body, _ := io.ReadAll(answer.Body); answer.StatusCode != 400 || !strings.Contains(string(body), "U+FFFD") {
+			if body, _ := io.ReadAll(answer.Body); answer.StatusCode != 400 {
 				t.Errorf("%s=%s: %d %s", field, name, answer.StatusCode, body)
 			}
 		}

@@ -159,20 +159,23 @@ func (jsonLists) Members(a chat.Attendance, _ int) [][]byte {
 
 // peopleComeAndGo has a few people join and leave for a few seconds, each at the service that it is given for each step.
 func (r *unsteadyRoom) peopleComeAndGo(t *testing.T, service func() chat.Service) {
+	type step struct {
+		pause time.Duration
+		chat.Service
+	}
+	people := make([][]step, 1+r.random.IntN(5))
+	for i := range people { // all that is random comes first: the same seed does the same
+		for range 1 + r.random.IntN(6) {
+			pause := time.Duration(r.random.Int64N([]int64{1e6, 1e8, 2e9}[r.random.IntN(3)]))
+			people[i] = append(people[i], step{pause, service()})
+		}
+	}
 	var all sync.WaitGroup
-	for person := range 1 + r.random.IntN(5) {
-		pauses := make([]time.Duration, 1+r.random.IntN(6))
-		for i := range pauses {
-			pauses[i] = time.Duration(r.random.Int64N([]int64{1e6, 1e8, 2e9}[r.random.IntN(3)]))
-		}
-		services := make([]chat.Service, len(pauses))
-		for i := range services {
-			services[i] = service()
-		}
+	for person, steps := range people {
 		all.Go(func() {
-			for i, pause := range pauses {
-				time.Sleep(pause)
-				comeOrGo(t, services[i], fmt.Sprint(person), i%2 == 0)
+			for i, s := range steps {
+				time.Sleep(s.pause)
+				comeOrGo(t, s.Service, fmt.Sprint(person), i%2 == 0)
 			}
 		})
 	}
@@ -206,6 +209,8 @@ func (r *unsteadyRoom) check(t *testing.T) {
 	for _, m := range members {
 		want[m.User]++
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	got := map[string]int{}
 	for _, u := range r.newest.Users {
 		got[u.Name] = u.Connections
@@ -286,6 +291,8 @@ func TestComingsAndGoingsCostLittle(t *testing.T) {
 		}
 		all.Wait()
 		r.check(t)
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		if r.lists < seconds-2 || r.lists > seconds+6 {
 			t.Errorf("in %d s a member was sent %d lists", seconds, r.lists)
 		}

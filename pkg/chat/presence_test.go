@@ -283,6 +283,8 @@ func TestWithoutTimeOneSpeaksForMany(t *testing.T) {
 			}()
 		}
 		r.check(t)
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		if r.lists > 6 {
 			t.Errorf("60 who came at once were announced with %d lists", r.lists)
 		}

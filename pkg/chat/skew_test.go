@@ -23,6 +23,13 @@ type gateway struct {
 	open map[string]bool
 }
 
+// known is how many connections there are or were.
+func (g *gateway) known() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.open)
+}
+
 func (g *gateway) set(id string, open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -109,9 +116,9 @@ func TestWrongClocksForgetNobody(t *testing.T) {
 // handshake has one more connection enter the room, through a process whose clock is wrong. Every fifth never opens,
 // and the next closes a second later without a word.
 func (w *world) handshake(t *testing.T, g *gateway, all *sync.WaitGroup, skew, before, after, answer time.Duration) {
-	id := fmt.Sprint("c", len(g.open))
+	id := fmt.Sprint("c", g.known())
 	g.set(id, false)
-	s, fate := w.skewed(skew), len(g.open)%5
+	s, fate := w.skewed(skew), g.known()%5
 	s.Roster = hesitant{roster{w}, before, after}
 	all.Go(func() {
 		if err := s.Connect(t.Context(), chat.Member{ConnectionID: id, Room: "r"}); err != nil {
