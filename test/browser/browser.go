@@ -25,7 +25,7 @@ type Browser struct{ ctx context.Context }
 // Start runs Chromium with a new profile until the test ends.
 func Start(t testing.TB) *Browser {
 	t.Helper()
-	program := installed.Program(t, "chromium", "google-chrome")
+	program := installed.Program(t, "chromium-headless-shell", "chromium", "google-chrome")
 	options := append(chromedp.DefaultExecAllocatorOptions[:], // headless, and without network traffic of its own
 		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU) // containers often forbid the sandbox
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
