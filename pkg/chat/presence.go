@@ -209,7 +209,10 @@ func (s Service) events(c change, members []Member) (events []event) {
 	if i := slices.IndexFunc(c.went, func(m Member) bool { return m.User != "" }); i >= 0 {
 		add(c.went[i], Left, func(Member) bool { return true })
 	}
-	add(c.came, Joined, func(other Member) bool { return other.JoinedAt.Before(c.came.JoinedAt) })
+	// Of connections that came at the same moment, one tells of the user.
+	add(c.came, Joined, func(other Member) bool {
+		return cmp.Or(other.JoinedAt.Compare(c.came.JoinedAt), cmp.Compare(other.ConnectionID, c.came.ConnectionID)) < 0
+	})
 	return events
 }
 
