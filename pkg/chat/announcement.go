@@ -113,14 +113,18 @@ func (s Service) takeTurn(ctx context.Context, room string) (a Announcement, ok 
 	return Announcement{}, false
 }
 
-// readAnnouncement reads a room's announcement, and insists as long as there is time: others count on the one that has the
-// turn or waits for it.
-func (s Service) readAnnouncement(ctx context.Context, room string) (a Announcement, err error) {
+// readAnnouncement reads a room's announcement, and insists: others count on the one that has the turn or waits for it.
+func (s Service) readAnnouncement(ctx context.Context, room string) (Announcement, error) {
+	return insistOnReading(ctx, func() (Announcement, error) { return s.Announcements.Announcement(ctx, room) })
+}
+
+// insistOnReading reads until it succeeds, or ctx ends.
+func insistOnReading[T any](ctx context.Context, read func() (T, error)) (found T, err error) {
 	err = retry(ctx, func(error) bool { return ctx.Err() == nil }, func() error {
-		a, err = s.Announcements.Announcement(ctx, room)
+		found, err = read()
 		return err
 	})
-	return a, err
+	return found, err
 }
 
 // noteOverLimit notes whether the members have been told that there are too many of them, unless another announcer has taken

@@ -34,6 +34,18 @@ type unsteadyRoom struct {
 	lost, failures float64
 }
 
+// newUnsteadyRoom is a room whose watcher has joined. What is random in it comes from the seed and the stream.
+func newUnsteadyRoom(t *testing.T, seed, stream uint64, slowest time.Duration) *unsteadyRoom {
+	r := &unsteadyRoom{world: &world{}, random: rand.New(rand.NewPCG(seed, stream)), slowest: slowest}
+	_, err := r.roster.Join(t.Context(), chat.Member{
+		Room: "r", ConnectionID: "watcher", User: "watcher", ConnectedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 // announcer is one invocation.
 type announcer struct {
 	*unsteadyRoom
@@ -232,9 +244,9 @@ func runs(usual int) int {
 func TestTheLastListIsRight(t *testing.T) {
 	for seed := range runs(300) {
 		synctest.Test(t, func(t *testing.T) {
-			r := &unsteadyRoom{world: &world{}, random: rand.New(rand.NewPCG(uint64(seed), 1)), slowest: 150 * time.Millisecond, lost: 0.1, failures: 0.1}
+			r := newUnsteadyRoom(t, uint64(seed), 1, 150*time.Millisecond)
+			r.lost, r.failures = 0.1, 0.1
 			skewed := seed%2 == 0
-			_, _ = r.roster.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "watcher", User: "watcher", ConnectedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)})
 			r.peopleComeAndGo(t, func() chat.Service {
 				skew := time.Duration(0)
 				if skewed {
@@ -254,8 +266,8 @@ func TestTheLastListIsRight(t *testing.T) {
 func TestTheNextListMakesGood(t *testing.T) {
 	for seed := range runs(300) {
 		synctest.Test(t, func(t *testing.T) {
-			r := &unsteadyRoom{world: &world{}, random: rand.New(rand.NewPCG(uint64(seed), 2)), slowest: 150 * time.Millisecond, lost: 0.1}
-			_, _ = r.roster.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "watcher", User: "watcher", ConnectedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)})
+			r := newUnsteadyRoom(t, uint64(seed), 2, 150*time.Millisecond)
+			r.lost = 0.1
 			r.dead = make(chan struct{})
 			r.peopleComeAndGo(t, func() chat.Service { return r.announcer(0, r.random.IntN(8)-1) })
 			time.Sleep(4 * time.Second)
@@ -272,8 +284,7 @@ func TestTheNextListMakesGood(t *testing.T) {
 // Whatever comes and goes in a room, it is told about once a second, and one invocation at a time waits for that.
 func TestComingsAndGoingsCostLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &unsteadyRoom{world: &world{}, random: rand.New(rand.NewPCG(1, 3)), slowest: 10 * time.Millisecond}
-		_, _ = r.roster.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "watcher", User: "watcher", ConnectedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)})
+		r := newUnsteadyRoom(t, 1, 3, 10*time.Millisecond)
 		const seconds = 20
 		end := time.Now().Add(seconds * time.Second)
 		var all sync.WaitGroup
@@ -302,6 +313,27 @@ func TestComingsAndGoingsCostLittle(t *testing.T) {
 		}
 		if all20 > (seconds+2)*time.Second {
 			t.Errorf("in %d s invocations have waited for %v", seconds, all20)
+		}
+	})
+}
+
+// Where there is no time to wait, who comes is announced at once, by one who speaks for all that came before it.
+func TestWithoutTimeOneSpeaksForMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newUnsteadyRoom(t, 1, 4, 10*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for i := range 60 {
+			s := r.announcer(0, -1)
+			go func() {
+				_ = s.Join(ctx, chat.Member{Room: "r", ConnectionID: fmt.Sprint(i), User: fmt.Sprint(i), ConnectedAt: time.Now()}, chat.CatchUp{})
+			}()
+		}
+		r.check(t)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.lists > 6 {
+			t.Errorf("60 who came at once were announced with %d lists", r.lists)
 		}
 	})
 }

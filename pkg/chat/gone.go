@@ -12,8 +12,9 @@ const (
 	slowestJoin = time.Second
 
 	// handshakeGrace is how long a 410 may mean that the connection is still in its own $connect, not that it is gone:
-	// its row is written, but API Gateway has not yet answered the handshake. That takes as long as the row, the
-	// announcement, and the answer's way through API Gateway, which is the last second.
+	// its row is written, but API Gateway has not yet answered the handshake. That takes as long as the row, an
+	// announcement that did not have to wait (after a longer one the row is written again), and the answer's way through
+	// API Gateway, which is the last second.
 	handshakeGrace = slowestJoin + presenceBudget + time.Second
 )
 

@@ -181,11 +181,8 @@ func (s Service) announce(ctx context.Context, c change) {
 }
 
 // membersToTell reads a room's members, up to twice as many as are told of each other: all who may have been told before.
-func (s Service) membersToTell(ctx context.Context, room string) (members []Member, err error) {
-	err = retry(ctx, func(error) bool { return ctx.Err() == nil }, func() error {
-		members, err = s.Roster.Members(ctx, room, 2*s.PresenceLimit)
-		return err
-	})
+func (s Service) membersToTell(ctx context.Context, room string) ([]Member, error) {
+	members, err := insistOnReading(ctx, func() ([]Member, error) { return s.Roster.Members(ctx, room, 2*s.PresenceLimit) })
 	return s.present(members), err
 }
 

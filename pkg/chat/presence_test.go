@@ -3,7 +3,6 @@ package chat_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -265,28 +264,6 @@ func TestWhatFollowsAtOnceIsInTheNextList(t *testing.T) {
 		join(t, s, "h1", "hal")
 		if got, want := w.seen("w2"), []string{"hal joined r"}; !slices.Equal(got, want) {
 			t.Errorf("after a while, a connection with no name is told %q, want %q", got, want)
-		}
-	})
-}
-
-// Where there is no time to wait, who comes is announced at once, by one who speaks for all that came before it.
-func TestWithoutTimeOneSpeaksForMany(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := &unsteadyRoom{world: &world{}, random: rand.New(rand.NewPCG(1, 4)), slowest: 10 * time.Millisecond}
-		_, _ = r.roster.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "watcher", User: "watcher", ConnectedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour)})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		for i := range 60 {
-			s := r.announcer(0, -1)
-			go func() {
-				_ = s.Join(ctx, chat.Member{Room: "r", ConnectionID: fmt.Sprint(i), User: fmt.Sprint(i), ConnectedAt: time.Now()}, chat.CatchUp{})
-			}()
-		}
-		r.check(t)
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.lists > 6 {
-			t.Errorf("60 who came at once were announced with %d lists", r.lists)
 		}
 	})
 }

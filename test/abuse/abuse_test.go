@@ -15,7 +15,7 @@ func TestOneClientHurtsNobodyElse(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes seven seconds for each attack")
 	}
-	address := localchat.Start(t, "-requests-per-second", "2000", "-post-delay", "10ms").URL
+	address := localchat.Start(t, "-requests-per-second", "2000", "-post-delay", "10ms").URL()
 	victims := open(t, address, "unrelated", 20)
 	open(t, address, crowd, 98)
 	if err := fill(t.Context(), address); err != nil {

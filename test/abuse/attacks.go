@@ -88,11 +88,6 @@ func (a attack) run(ctx context.Context, address string) (times int) {
 	if a.connect != "" {
 		return a.comeAndGo(ctx, address)
 	}
-	return a.flood(ctx, address)
-}
-
-// flood attacks on one connection until that is closed or ctx ends.
-func (a attack) flood(ctx context.Context, address string) (times int) {
 	conn, err := dial(ctx, address, "user_name=mallory")
 	if err != nil {
 		return 0

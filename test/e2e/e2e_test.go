@@ -19,7 +19,6 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -43,6 +42,7 @@ import (
 	"wschat/pkg/chat"
 	"wschat/test/dynamolocal"
 	"wschat/test/installed"
+	"wschat/test/localchat"
 	"wschat/test/wscat"
 )
 
@@ -50,13 +50,13 @@ import (
 const patience = 10 * time.Second
 
 func TestConversations(t *testing.T) {
-	s := stage{local: build(t, "./infra/local")}
+	s := stage{local: localchat.Build(t, "./infra/local")}
 	s.run(t, testscript.Params{Dir: "testdata/script"})
 	s.run(t, testscript.Params{Dir: "testdata/commandline"})
 }
 
 func TestWscat(t *testing.T) {
-	s := stage{wscat: installed.Node(t, "wscat"), local: build(t, "./infra/local")}
+	s := stage{wscat: installed.Node(t, "wscat"), local: localchat.Build(t, "./infra/local")}
 	s.run(t, testscript.Params{Dir: "testdata/wscat"})
 }
 
@@ -66,8 +66,8 @@ func TestConversationsOnTheBuiltBinary(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)
 	}
-	local := build(t, "./infra/local")
-	bootstrap := build(t, "./lambda", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w")
+	local := localchat.Build(t, "./infra/local")
+	bootstrap := localchat.Build(t, "./lambda", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w")
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) { // each with a database of its own, so that its rooms are new
 			s := stage{local: local, flags: []string{"-bootstrap", bootstrap, "-dynamodb", dynamolocal.Start(t)}}
@@ -90,12 +90,8 @@ func TestConversationsAtAURL(t *testing.T) {
 		signedIn(t, s.url, token, os.Getenv("CHAT_ROOM"))
 		return
 	case s.url == "":
-		server, addr, _, err := serve(build(t, "./infra/local"), t.TempDir(), io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() }) // the conversations go on after this function
-		s.url, s.httpURL = "ws://"+addr+"/dev", "http://"+addr
+		local := localchat.Start(t) // until the end of the test: the conversations go on after this function
+		s.url, s.httpURL = local.URL(), "http://"+local.Addr
 	}
 	t.Logf("the chat at %s; HTTP at %q", s.url, s.httpURL)
 	if status, _, err := handshake(s.url); err != nil || status != http.StatusSwitchingProtocols {
@@ -105,17 +101,6 @@ func TestConversationsAtAURL(t *testing.T) {
 }
 
 // build builds a command of this module.
-func build(t *testing.T, pkg string, flags ...string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	cmd := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), pkg)...)
-	cmd.Dir = filepath.Dir(installed.Dir())
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return path
-}
-
 func (s stage) run(t *testing.T, p testscript.Params) {
 	t.Helper()
 	schemas := loadSchemas(t)
@@ -203,13 +188,13 @@ func (s stage) startLocal(ts *testscript.TestScript, neg bool, flags []string) {
 	}
 	logFile, err := os.OpenFile(ts.MkAbs("local.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	ts.Check(err)
-	server, addr, _, err := serve(s.local, ts.MkAbs("."), logFile, append(slices.Clone(s.flags), flags...)...)
+	local, err := localchat.Run(s.local, ts.MkAbs("."), logFile, append(slices.Clone(s.flags), flags...)...)
 	ts.Check(err)
 	ts.Check(logFile.Close())
-	ts.Defer(func() { _ = server.Process.Kill(); _ = server.Wait() })
+	ts.Defer(func() { _ = local.Process.Kill(); _ = local.Wait() })
 	c := castOf(ts)
-	c.server, c.url, c.httpURL = server, "ws://"+addr+"/dev", "http://"+addr
-	ts.Setenv("ADDR", addr)
+	c.server, c.url, c.httpURL = local.Cmd, local.URL(), "http://"+local.Addr
+	ts.Setenv("ADDR", local.Addr)
 }
 
 // keepPrivate notes what must not be in the log, where it is long enough not to be a word there by chance.
@@ -245,30 +230,6 @@ func (c *cast) checkLog(ts *testscript.TestScript) {
 	if lines == 0 && len(c.people) > 0 {
 		ts.Fatalf("the log is empty: %s", text)
 	}
-}
-
-// serve starts the chat on this machine, and returns its process, its address, and what it prints after the line with that.
-func serve(program, dir string, log io.Writer, flags ...string) (server *exec.Cmd, addr string, printed *bufio.Reader, err error) {
-	server = exec.Command(program, append([]string{"-addr", "127.0.0.1:0", "-data", "chat.db"}, flags...)...)
-	server.Dir, server.Stderr = dir, log
-	out, err := server.StdoutPipe()
-	if err != nil {
-		return nil, "", nil, err
-	}
-	if err := server.Start(); err != nil {
-		return nil, "", nil, err
-	}
-	printed = bufio.NewReader(out)
-	line, err := printed.ReadString('\n')
-	if err != nil {
-		return nil, "", nil, err
-	}
-	_, rest, _ := strings.Cut(line, "http://")
-	addr, _, ok := strings.Cut(rest, "/")
-	if !ok {
-		return nil, "", nil, fmt.Errorf("local printed %q", line)
-	}
-	return server, addr, printed, nil
 }
 
 func shutdown(ts *testscript.TestScript, neg bool, got []string) {

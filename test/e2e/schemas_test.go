@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"wschat/test/installed"
+	"wschat/test/localchat"
 )
 
 // schemas are those of pkg/protocol/asyncapi.yaml, by the names of the messages. In the chat's own frames a field that they do not
@@ -186,12 +186,7 @@ func TestExamplesOfTheProtocol(t *testing.T) {
 	if len(s.client) < 5 || len(s.chat) < 5 {
 		t.Fatalf("the document has only %v and %v", s.client, s.chat)
 	}
-	server, addr, _, err := serve(build(t, "./infra/local"), t.TempDir(), io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
-	ann, err := dial("ws://" + addr + "/dev")
+	ann, err := dial(localchat.Start(t).URL())
 	if err != nil {
 		t.Fatal(err)
 	}

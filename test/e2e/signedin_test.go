@@ -4,10 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"time"
+
+	"wschat/test/localchat"
 )
 
 // signedIn has one user, who has a token, talk to a chat: to a room and in it.
@@ -69,15 +70,11 @@ func signedIn(t *testing.T, url, token, room string) {
 
 // The smoke test of a chat where one must sign in, on this machine.
 func TestSignedIn(t *testing.T) {
-	server, addr, printed, err := serve(build(t, "./infra/local"), t.TempDir(), io.Discard, "-demo-users", "ann")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
-	user, err := printed.ReadString('\n')
+	local := localchat.Start(t, "-demo-users", "ann")
+	user, err := local.Printed.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, token, _ := strings.Cut(strings.TrimSpace(user), "#token=")
-	signedIn(t, "ws://"+addr+"/dev", token, "")
+	signedIn(t, local.URL(), token, "")
 }

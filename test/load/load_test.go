@@ -82,7 +82,7 @@ func lightLoad(t *testing.T, flags []string) {
 		}
 		_, token, _ = strings.Cut(strings.TrimSpace(user), "#token=")
 	}
-	url := server.URL
+	url := server.URL()
 	r, err := run(context.Background(), options{url: url, token: token, connections: 20, rooms: 4, rate: 50, duration: 2 * time.Second,
 		patience: 20 * time.Second, connecting: 8, size: 100})
 	if err != nil {
