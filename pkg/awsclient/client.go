@@ -4,7 +4,6 @@
 package awsclient
 
 import (
-	"math/rand/v2"
 	"net/http"
 	"time"
 
@@ -12,15 +11,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"wschat/pkg/backoff"
 )
 
 // Budget is what one call may cost, and how many calls a client is made for. All fields are required.
 type Budget struct {
 	AttemptTimeout time.Duration // one HTTP request, with its answer
 	MaxAttempts    int
-	FirstBackoff   time.Duration // the pause after the first attempt, doubled after each further one; half of it is jitter
-	MaxBackoff     time.Duration
-	Connections    int // kept open, so that as many calls at once open no new ones
+	Backoff        backoff.Policy // between attempts
+	Connections    int            // kept open, so that as many calls at once open no new ones
 }
 
 // HTTPClient returns an HTTP client for the budget. The SDK's default keeps 10 connections, and opens and closes one for
@@ -39,13 +39,7 @@ func (b Budget) Retryer() aws.RetryerV2 {
 		o.MaxAttempts = b.MaxAttempts
 		o.RateLimiter = ratelimit.None
 		o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
-			return Backoff(attempt, b.FirstBackoff, b.MaxBackoff), nil
+			return b.Backoff.Pause(attempt), nil
 		})
 	})
-}
-
-// Backoff is the pause after a failed attempt, counted from 1: exponential from first to most, and half of it jitter.
-func Backoff(attempt int, first, most time.Duration) time.Duration {
-	d := min(first<<min(attempt-1, 20), most)
-	return d/2 + rand.N(d/2+1)
 }

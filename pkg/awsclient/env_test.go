@@ -3,7 +3,6 @@ package awsclient_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"wschat/pkg/awsclient"
 )
@@ -42,17 +41,6 @@ func TestFromEnv(t *testing.T) {
 		}
 		if c, err := got.Credentials.Retrieve(t.Context()); err != nil || c.AccessKeyID != "id" || c.SecretAccessKey != "key" || c.SessionToken != "token" {
 			t.Errorf("%s: got credentials %+v, %v", tc.name, c, err)
-		}
-	}
-}
-
-func TestBackoffGrowsAndIsBounded(t *testing.T) {
-	const first, most = 10 * time.Millisecond, 100 * time.Millisecond
-	for attempt, longest := range map[int]time.Duration{1: first, 2: 2 * first, 4: 8 * first, 5: most, 60: most} {
-		for range 200 {
-			if got := awsclient.Backoff(attempt, first, most); got < longest/2 || got > longest {
-				t.Errorf("attempt %d: %v, want %v to %v", attempt, got, longest/2, longest)
-			}
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"time"
+
+	"wschat/pkg/backoff"
 )
 
 // Announcement is what a room keeps of the last time that its members were announced in it, and of the announcer that waits
@@ -100,11 +102,11 @@ func (s Service) takeTurn(ctx context.Context, room string) (a Announcement, ok 
 			return Announcement{}, false
 		case waits:
 			due := read.AnnouncedAt.Add(announcePause)
-			sleep(ctx, min(due.Sub(s.Now()), began.Add(announcePause).Sub(s.Now())))
+			_ = backoff.Sleep(ctx, min(due.Sub(s.Now()), began.Add(announcePause).Sub(s.Now())))
 		case replaces:
 			replaced, err := s.Announcements.Replace(ctx, room, read, by)
 			if err != nil { // the next read tells whether it is in place
-				sleep(ctx, jitter(firstPause))
+				_ = backoff.Sleep(ctx, retries().Pause(1))
 			} else if replaced && by.By == me {
 				return by, true
 			}
@@ -120,7 +122,7 @@ func (s Service) readAnnouncement(ctx context.Context, room string) (Announcemen
 
 // insistOnReading reads until it succeeds, or ctx ends.
 func insistOnReading[T any](ctx context.Context, read func() (T, error)) (found T, err error) {
-	err = retry(ctx, func(error) bool { return ctx.Err() == nil }, func() error {
+	err = retries().Retry(ctx, func(error) bool { return ctx.Err() == nil }, func() error {
 		found, err = read()
 		return err
 	})

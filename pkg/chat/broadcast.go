@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"wschat/pkg/backoff"
 )
 
 const (
@@ -145,7 +147,7 @@ func (b *broadcast) run(ctx context.Context, stored Message, members []Member) e
 		b.giveUp()
 		b.release(ctx)
 		if b.turnIsOver() {
-			sleep(ctx, handover)
+			_ = backoff.Sleep(ctx, handover)
 		}
 		if more = hasTime(ctx, lastLook); more {
 			b.note(b.insistOn(ctx, func(ctx context.Context) (err error) {
@@ -165,7 +167,7 @@ func (b *broadcast) insistOn(ctx context.Context, f func(ctx context.Context) er
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	mayHelp := func(err error) bool { return !errors.Is(err, errLeaseLost) && !errors.Is(err, errPanicked) }
-	return retry(ctx, mayHelp, func() error { return f(ctx) })
+	return retries().Retry(ctx, mayHelp, func() error { return f(ctx) })
 }
 
 // mostOf returns a context that ends when two thirds of ctx's time are over, so that something is left for what comes after.
@@ -249,7 +251,7 @@ func (b *broadcast) keepSending(ctx context.Context, fresh []Message, members []
 	for {
 		began := b.Now()
 		b.round(ctx, fresh, members)
-		sleep(ctx, began.Add(b.pace()).Sub(b.Now()))
+		_ = backoff.Sleep(ctx, began.Add(b.pace()).Sub(b.Now()))
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"wschat/pkg/backoff"
 )
 
 // Delivery counts what became of what a sender posted.
@@ -77,21 +78,13 @@ func (s Service) insist(ctx context.Context, connectionID string, frame []byte) 
 	ctx, cancel := context.WithTimeout(ctx, replyPatience)
 	defer cancel()
 	mayHelp := func(err error) bool { return errors.Is(err, ErrTryAgain) }
-	return retry(ctx, mayHelp, func() error { return s.Poster.Post(ctx, connectionID, frame) })
+	return retries().Retry(ctx, mayHelp, func() error { return s.Poster.Post(ctx, connectionID, frame) })
 }
 
-// retry calls f until it succeeds, or fails with what another attempt would not help, or ctx ends.
-func retry(ctx context.Context, mayHelp func(error) bool, f func() error) error {
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		err := f()
-		if err == nil || !mayHelp(err) || !sleep(ctx, jitter(pause)) {
-			return err
-		}
-	}
+// retries is the pause between attempts to post, and to read what others count on.
+func retries() backoff.Policy {
+	return backoff.Policy{First: firstPause, Most: longestPause}
 }
-
-// jitter is a time from half of d to d.
-func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
 
 // forEach calls f(0) … f(n-1), at most workers at a time, and returns when all have. A panic in one becomes a panic of
 // the caller, who may know what to do about it.
@@ -136,16 +129,4 @@ func beside(f func() error) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- safely(f) }()
 	return done
-}
-
-// sleep waits, and tells whether it could wait to the end.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -13,7 +13,6 @@ type lag struct {
 	from     int64     // the index of the first message that it lacks
 	slow     bool      // its posts take long: no round waits for it
 	since    time.Time // since when it cannot be reached; the zero time where it can, or there was no time to try
-	pause    time.Duration
 	due      time.Time // when it is tried again
 	lastFail error     // nil as long as since is zero
 	fails    int       // one after the other
@@ -266,8 +265,7 @@ func (b *broadcast) later(p *posting, l lag) {
 		return
 	}
 	b.delivery.Again++
-	l.pause = min(max(firstPause, 2*l.pause), longestPause)
-	l.due = b.Now().Add(jitter(l.pause))
+	l.due = b.Now().Add(retries().Pause(l.fails))
 	l.lastFail = p.err
 	b.behind[p.ConnectionID] = l
 }

@@ -11,16 +11,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"wschat/pkg/awsclient"
+	"wschat/pkg/backoff"
 	"wschat/pkg/chat"
 	"wschat/pkg/telemetry"
 )
 
 // How long Append goes on where others take each next index before it does.
 const (
-	firstPause = 4 * time.Millisecond
-	mostPause  = 250 * time.Millisecond
-
 	// nextTries is up to which attempt the index after one that was taken is tried at once. Up to about 150 messages a second in
 	// a room that beats reading the tail again; beyond, it only makes the crowd larger (BenchmarkSequencer).
 	nextTries = 4
@@ -45,6 +42,7 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 	tail, known := l.tails.get(m.Room)
 	recent := false // the tail is as of this call, not of one before
 	pauses := 0
+	betweenAttempts := backoff.Policy{First: 4 * time.Millisecond, Most: 250 * time.Millisecond}
 	for attempt := 1; ; attempt++ {
 		if !known {
 			if tail, err = l.Tail(ctx, m.Room); err != nil {
@@ -85,11 +83,11 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 		// earlier try of this call may be what the conflict was with, and then the next index would get a second message.
 		known = result.conflict
 		pauses++
-		pause := awsclient.Backoff(pauses, firstPause, mostPause)
+		pause := betweenAttempts.Pause(pauses)
 		if time.Now().Add(pause).After(deadline) {
 			return chat.Message{}, false, outOfTime(m.Index, attempt, result)
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := backoff.Sleep(ctx, pause); err != nil {
 			return chat.Message{}, false, err
 		}
 	}
@@ -239,16 +237,4 @@ func (l *Log) get(ctx context.Context, room string, index int64) (m chat.Message
 		return chat.Message{}, false, fmt.Errorf("get the message that was sent before: %w", err)
 	}
 	return message(room, out.Item), len(out.Item) > 0, nil
-}
-
-// sleep waits, or returns ctx's error.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

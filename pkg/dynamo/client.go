@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"wschat/pkg/awsclient"
+	"wschat/pkg/backoff"
 	"wschat/pkg/telemetry"
 )
 
@@ -21,8 +22,7 @@ func NewClient(env awsclient.Env, options ...func(*dynamodb.Options)) *dynamodb.
 	budget := awsclient.Budget{
 		AttemptTimeout: 2 * time.Second, // DynamoDB answers in milliseconds, or not at all
 		MaxAttempts:    4,
-		FirstBackoff:   25 * time.Millisecond,
-		MaxBackoff:     400 * time.Millisecond,
+		Backoff:        backoff.Policy{First: 25 * time.Millisecond, Most: 400 * time.Millisecond},
 		Connections:    32,
 	}
 	o := dynamodb.Options{

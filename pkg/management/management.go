@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi/types"
 
 	"wschat/pkg/awsclient"
+	"wschat/pkg/backoff"
 	"wschat/pkg/chat"
 )
 
@@ -66,8 +67,7 @@ func NewPoster(o Options) *Poster {
 	budget := awsclient.Budget{
 		AttemptTimeout: postTimeout,
 		MaxAttempts:    5,
-		FirstBackoff:   40 * time.Millisecond,
-		MaxBackoff:     640 * time.Millisecond,
+		Backoff:        backoff.Policy{First: 40 * time.Millisecond, Most: 640 * time.Millisecond},
 		Connections:    o.Workers,
 	}
 	client := budget.HTTPClient()
