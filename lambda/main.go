@@ -14,6 +14,7 @@ import (
 
 	"wschat/pkg/auth"
 	"wschat/pkg/awsclient"
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 	"wschat/pkg/config"
 	"wschat/pkg/dynamo"
@@ -70,9 +71,9 @@ func newHandler(getenv func(string) string) (*route.Handler, error) {
 	}
 	return route.New(route.Config{
 		Chat: chat.Service{
-			Log:    chat.SharePings(dynamo.NewLog(db, c.MessagesTable, c.MessageRetention), time.Now),
-			Roster: dynamo.NewRoster(db, c.ConnectionsTable),
-			Leases: dynamo.NewLeases(db, c.MessagesTable, c.MessageRetention),
+			Log:         chat.SharePings(dynamo.NewLog(db, c.MessagesTable, c.MessageRetention), time.Now),
+			Roster:      dynamo.NewRoster(db, c.ConnectionsTable),
+			Broadcaster: broadcast.Broadcaster{Leases: dynamo.NewLeases(db, c.MessagesTable, c.MessageRetention)},
 
 			Announcements: dynamo.NewAnnouncements(db, c.ConnectionsTable),
 

@@ -14,6 +14,7 @@ import (
 
 	"wschat/pkg/auth"
 	"wschat/pkg/awsclient"
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 	"wschat/pkg/config"
 	"wschat/pkg/dynamo"
@@ -68,7 +69,7 @@ func newBackend(ctx context.Context, o options, endpoint string) (*backend, erro
 		return inProcess(o, endpoint, chat.Service{
 			Log:           dynamo.NewLog(db, messagesTable, 0),
 			Roster:        dynamo.NewRoster(db, connectionsTable),
-			Leases:        dynamo.NewLeases(db, messagesTable, 0),
+			Broadcaster:   broadcast.Broadcaster{Leases: dynamo.NewLeases(db, messagesTable, 0)},
 			Announcements: dynamo.NewAnnouncements(db, connectionsTable),
 		}, nothing)
 	default:
@@ -79,7 +80,7 @@ func newBackend(ctx context.Context, o options, endpoint string) (*backend, erro
 		return inProcess(o, endpoint, chat.Service{
 			Log:           messages,
 			Roster:        &localstore.Roster{},
-			Leases:        &localstore.Leases{},
+			Broadcaster:   broadcast.Broadcaster{Leases: &localstore.Leases{}},
 			Announcements: &localstore.Announcements{},
 		}, messages.Close)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"wschat/pkg/backoff"
+	"wschat/pkg/deadline"
 )
 
 // Announcement is what a room keeps of the last time that its members were announced in it, and of the announcer that waits
@@ -93,7 +94,7 @@ func (s Service) takeTurn(ctx context.Context, room string) (a Announcement, ok 
 	me, began := rand.Text(), s.Now()
 	first, err := s.readAnnouncement(ctx, room)
 	for read := first; err == nil; read, err = s.readAnnouncement(ctx, room) {
-		mayWait := s.Now().Sub(began) < announcePause && hasTime(ctx, announcePause+presenceBudget)
+		mayWait := s.Now().Sub(began) < announcePause && deadline.LeavesMoreThan(ctx, announcePause+presenceBudget)
 		turn, by := next(first, read, me, s.Now(), mayWait)
 		switch turn {
 		case announces:

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 	"wschat/pkg/localstore"
 )
@@ -59,7 +60,7 @@ var errUnsteady = errors.New("unsteady")
 func (r *unsteadyRoom) announcer(skew time.Duration, diesAfter int) chat.Service {
 	a := &announcer{unsteadyRoom: r, skew: skew, mu: &sync.Mutex{}, left: diesAfter}
 	return chat.Service{
-		Log: r.world, Leases: &localstore.Leases{}, Encoder: jsonLists{r.world}, Workers: 4, PresenceLimit: 100,
+		Log: r.world, Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Encoder: jsonLists{r.world}, Workers: 4, PresenceLimit: 100,
 		Roster: unsteadyMembers{a}, Announcements: unsteadyAnnouncements{a}, Poster: watcher{a},
 		Now: func() time.Time { return time.Now().Add(skew) },
 	}

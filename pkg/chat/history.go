@@ -1,9 +1,11 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Query asks for a part of a room's history: the last messages, those before an index, or those after one.
@@ -54,6 +56,12 @@ func (s Service) encode(page *Page, newest bool) (texts [][]byte) {
 		texts = append(texts, f.Text)
 	}
 	return texts
+}
+
+// from returns the messages from an index on. The messages are in the order of their indexes.
+func from(messages []Message, index int64) []Message {
+	i, _ := slices.BinarySearchFunc(messages, index, func(m Message, index int64) int { return cmp.Compare(m.Index, index) })
+	return messages[i:]
 }
 
 func checkQuery(q Query) error {

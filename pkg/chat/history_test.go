@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"wschat/pkg/chat"
+	"wschat/test/fakes"
 )
 
 // logOf is a room with n messages, of which the first have expired.
 func logOf(n, expired int) *world {
-	w := &world{expired: int64(expired)}
+	w := &world{}
+	w.Expired = int64(expired)
 	for i := range n {
-		w.log = append(w.log, chat.Message{Room: "r", Index: int64(i + 1), Content: "m"})
+		w.Stored = append(w.Stored, chat.Message{Room: "r", Index: int64(i + 1), Content: "m"})
 	}
 	return w
 }
@@ -58,7 +60,7 @@ func TestHistory(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := logOf(tc.stored, tc.gone)
-			page, err := w.service().History(t.Context(), "ann", chat.Query{Room: "r", Limit: tc.limit, After: tc.after, Before: tc.before})
+			page, err := w.Service().History(t.Context(), "ann", chat.Query{Room: "r", Limit: tc.limit, After: tc.after, Before: tc.before})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,8 +80,8 @@ func TestHistory(t *testing.T) {
 			if s := strings.Join(got, " "); s != tc.want {
 				t.Errorf("got %q, want %q", s, tc.want)
 			}
-			if len(w.posts["ann"]) != 1 {
-				t.Errorf("posted %q, want one frame", w.posts["ann"])
+			if len(w.Posts["ann"]) != 1 {
+				t.Errorf("posted %q, want one frame", w.Posts["ann"])
 			}
 		})
 	}
@@ -88,7 +90,7 @@ func TestHistory(t *testing.T) {
 // A message that is stored between the first look and the look at the tail is no expired one.
 func TestAMessageStoredMeanwhileHasNotExpired(t *testing.T) {
 	w := logOf(0, 0)
-	s := w.service()
+	s := w.Service()
 	s.Log = &lateLog{world: w}
 	after := int64(0)
 	page, err := s.History(t.Context(), "ann", chat.Query{Room: "r", Limit: 10, After: &after})
@@ -109,10 +111,10 @@ func (l *lateLog) Tail(ctx context.Context, room string) (int64, error) {
 }
 
 func TestHistoryThatCannotBeReadSaysSo(t *testing.T) {
-	for _, w := range []*world{{readErr: errors.New("reset")}, {tailErr: errors.New("reset")}} {
-		_, err := w.service().History(t.Context(), "ann", chat.Query{Room: "r", Limit: 10})
-		if chat.AsError(err).Code != chat.CodeUnavailable || len(w.posts) > 0 {
-			t.Errorf("got %v, posts %v", err, w.posts)
+	for _, w := range []*world{{fakes.World{ReadErr: errors.New("reset")}}, {fakes.World{TailErr: errors.New("reset")}}} {
+		_, err := w.Service().History(t.Context(), "ann", chat.Query{Room: "r", Limit: 10})
+		if chat.AsError(err).Code != chat.CodeUnavailable || len(w.Posts) > 0 {
+			t.Errorf("got %v, posts %v", err, w.Posts)
 		}
 	}
 }
@@ -132,12 +134,12 @@ func TestRefusedQueriesReadNothing(t *testing.T) {
 		{chat.Query{Room: "#x", Limit: 1}, "room_name must not begin with #"},
 	} {
 		w := &world{}
-		_, err := w.service().History(t.Context(), "ann", tc.query)
+		_, err := w.Service().History(t.Context(), "ann", tc.query)
 		if e := chat.AsError(err); err == nil || e.Code != chat.CodeInvalidField || e.Message != tc.says {
 			t.Errorf("%+v: got %v, want %q", tc.query, err, tc.says)
 		}
-		if len(w.calls) > 0 {
-			t.Errorf("%+v: calls %v", tc.query, w.calls)
+		if len(w.Calls) > 0 {
+			t.Errorf("%+v: calls %v", tc.query, w.Calls)
 		}
 	}
 }
@@ -163,12 +165,12 @@ func TestJoinAndCatchUp(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := logOf(3, 0)
-			err := w.service().Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c", User: "ann", ConnectedAt: time.Now()}, tc.ask)
-			if err != nil || !slices.Equal(w.posts["c"], tc.want) {
-				t.Errorf("got %q, %v; want %q", w.posts["c"], err, tc.want)
+			err := w.Service().Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c", User: "ann", ConnectedAt: time.Now()}, tc.ask)
+			if err != nil || !slices.Equal(w.Posts["c"], tc.want) {
+				t.Errorf("got %q, %v; want %q", w.Posts["c"], err, tc.want)
 			}
-			if len(w.members) != 1 {
-				t.Errorf("the members are %v", w.members)
+			if len(w.Roll) != 1 {
+				t.Errorf("the members are %v", w.Roll)
 			}
 		})
 	}
@@ -178,14 +180,14 @@ func TestJoinAndCatchUp(t *testing.T) {
 func TestJoinAndCatchUpFails(t *testing.T) {
 	bob := chat.Member{Room: "r", ConnectionID: "c", User: "bob", ConnectedAt: time.Now()}
 	w := logOf(3, 0)
-	err := w.service().Join(t.Context(), bob, chat.CatchUp{Messages: &chat.Query{Limit: 101}})
-	if chat.AsError(err).Code != chat.CodeInvalidField || len(w.members) != 0 || len(w.posts) != 0 {
-		t.Errorf("got %v, members %v, posts %v", err, w.members, w.posts)
+	err := w.Service().Join(t.Context(), bob, chat.CatchUp{Messages: &chat.Query{Limit: 101}})
+	if chat.AsError(err).Code != chat.CodeInvalidField || len(w.Roll) != 0 || len(w.Posts) != 0 {
+		t.Errorf("got %v, members %v, posts %v", err, w.Roll, w.Posts)
 	}
-	for _, w := range []*world{{readErr: errors.New("reset")}, {membersErr: errors.New("reset")}} {
-		err := w.service().Join(t.Context(), bob, chat.CatchUp{Messages: &chat.Query{Limit: 1}, Members: true, Ref: "7"})
-		if chat.AsError(err).Code != chat.CodeUnavailable || len(w.members) != 1 {
-			t.Errorf("got %v, members %v", err, w.members)
+	for _, w := range []*world{{fakes.World{ReadErr: errors.New("reset")}}, {fakes.World{MembersErr: errors.New("reset")}}} {
+		err := w.Service().Join(t.Context(), bob, chat.CatchUp{Messages: &chat.Query{Limit: 1}, Members: true, Ref: "7"})
+		if chat.AsError(err).Code != chat.CodeUnavailable || len(w.Roll) != 1 {
+			t.Errorf("got %v, members %v", err, w.Roll)
 		}
 	}
 }

@@ -178,7 +178,7 @@ func TestNothingShrinksToAQuarter(t *testing.T) {
 // A use case takes no name that is not in its canonical form, so no entrance can forget about it.
 func TestUseCasesRefuseOtherForms(t *testing.T) {
 	w := &world{}
-	s, ctx := w.service(), t.Context()
+	s, ctx := w.Service(), t.Context()
 	const nfd = "cafe\u0301"
 	send := func(d chat.Draft) error { _, err := s.Send(ctx, "c", d); return err }
 	for name, do := range map[string]func() error{
@@ -201,8 +201,8 @@ func TestUseCasesRefuseOtherForms(t *testing.T) {
 			t.Errorf("leave %+q: %v", room, err)
 		}
 	}
-	if len(w.calls) > 0 {
-		t.Errorf("calls %v", w.calls)
+	if len(w.Calls) > 0 {
+		t.Errorf("calls %v", w.Calls)
 	}
 }
 

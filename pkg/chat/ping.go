@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"wschat/pkg/parallel"
 )
 
 const (
@@ -60,7 +62,7 @@ func (s *sharedPing) write(ctx context.Context) *pingWrite {
 	go func() {
 		defer close(w.done)
 		defer cancel()
-		w.err = safely(func() error { return s.Log.Ping(ctx) })
+		w.err = parallel.Safely(func() error { return s.Log.Ping(ctx) })
 	}()
 	return w
 }

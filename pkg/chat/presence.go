@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"wschat/pkg/parallel"
 )
 
 // Presence says that a user came to a room or went from it.
@@ -78,7 +80,7 @@ func (s Service) attendance(ctx context.Context, room string) (a Attendance, err
 		}
 	}
 	members, err := s.Roster.Members(ctx, room, 0)
-	return Attendance{Room: room, Users: users(s.present(members)), Version: announced.Version}, err
+	return Attendance{Room: room, Users: users(Present(members, s.Now())), Version: announced.Version}, err
 }
 
 // users counts the connections of each user: of each id, and without one of each name.
@@ -96,12 +98,6 @@ func users(members []Member) []User {
 	return slices.SortedFunc(maps.Values(counts), func(a, b User) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
-}
-
-// present leaves out the memberships that are void: past their two hours, and not yet removed by the store.
-func (s Service) present(members []Member) []Member {
-	now := s.Now()
-	return slices.DeleteFunc(members, func(m Member) bool { return !m.ExpiresAt.After(now) })
 }
 
 // change is what changed in the roster of a room.
@@ -136,7 +132,7 @@ func (s Service) announceLeave(ctx context.Context, gone ...Member) {
 		}
 	}
 	rooms := slices.Collect(maps.Values(changes))
-	forEach(len(rooms), len(rooms), func(i int) { s.announce(ctx, rooms[i]) })
+	parallel.ForEach(len(rooms), len(rooms), func(i int) { s.announce(ctx, rooms[i]) })
 }
 
 // announce sends the list of a room's members to those of them who have a name. A room is announced about once a second at
@@ -183,7 +179,7 @@ func (s Service) announce(ctx context.Context, c change) {
 // membersToTell reads a room's members, up to twice as many as are told of each other: all who may have been told before.
 func (s Service) membersToTell(ctx context.Context, room string) ([]Member, error) {
 	members, err := insistOnReading(ctx, func() ([]Member, error) { return s.Roster.Members(ctx, room, 2*s.PresenceLimit) })
-	return s.present(members), err
+	return Present(members, s.Now()), err
 }
 
 // event is the frame that says that a user came or went, for all but the connection by which it did.
@@ -219,11 +215,11 @@ func (s Service) tell(ctx context.Context, members []Member, list []byte, events
 	ctx, cancel := context.WithTimeout(ctx, presenceBudget)
 	defer cancel()
 	errs := make([]error, len(members))
-	forEach(s.Workers, len(members), func(i int) {
+	parallel.ForEach(s.Workers, len(members), func(i int) {
 		errs[i] = s.tellOne(ctx, members[i], list, events)
 	})
 	for i, m := range members {
-		if isClosed(m, errs[i]) { // of others a broadcaster finds out, which has the time
+		if m.IsClosed(errs[i]) { // of others a broadcaster finds out, which has the time
 			gone = append(gone, m)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 
 // announcing is a service that announces in rooms of up to limit connections.
 func (w *world) announcing(limit int) chat.Service {
-	s := w.service()
+	s := w.Service()
 	s.PresenceLimit = limit
 	return s
 }
@@ -30,10 +30,10 @@ func join(t *testing.T, s chat.Service, id, user string) {
 
 // seen is what a connection was posted since the last time.
 func (w *world) seen(id string) []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	frames := w.posts[id]
-	delete(w.posts, id)
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	frames := w.Posts[id]
+	delete(w.Posts, id)
 	return frames
 }
 
@@ -80,8 +80,8 @@ func TestAUserComesOnceAndGoesOnce(t *testing.T) {
 			t.Errorf("who came and went was told %q, want %q", got, want)
 		}
 		// A connection that is found dead takes its user along.
-		w.members[len(w.members)-1].ConnectedAt = time.Now().Add(-time.Hour)
-		w.post = func(_ context.Context, id string) error {
+		w.Roll[len(w.Roll)-1].ConnectedAt = time.Now().Add(-time.Hour)
+		w.OnPost = func(_ context.Context, id string) error {
 			if id == "c1" {
 				return chat.ErrGone
 			}
@@ -96,7 +96,7 @@ func TestAUserComesOnceAndGoesOnce(t *testing.T) {
 
 func TestARefIsConfirmed(t *testing.T) {
 	w := &world{}
-	s := w.service()
+	s := w.Service()
 	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c", User: "ann", ConnectedAt: time.Now()}, chat.CatchUp{Ref: "1"}); err != nil {
 		t.Error(err)
 	}
@@ -151,10 +151,10 @@ func TestTheLimitIsToldOnce(t *testing.T) {
 		}
 	})
 	w := &world{}
-	w.member("r", "b", time.Hour)
+	w.AddMember("r", "b", time.Hour)
 	join(t, w.announcing(0), "a", "ann")
-	if len(w.posts) > 0 {
-		t.Errorf("with no presence, %q was posted", w.posts)
+	if len(w.Posts) > 0 {
+		t.Errorf("with no presence, %q was posted", w.Posts)
 	}
 }
 
@@ -166,11 +166,11 @@ func TestAnAnnouncementIsACourtesy(t *testing.T) {
 func testAnAnnouncementIsACourtesy(t *testing.T) {
 	w := &world{}
 	s := w.announcing(100)
-	w.member("r", "void", chat.ConnectionLife+time.Second)
-	w.member("r", "young", 0)
-	w.member("r", "dead", time.Hour)
-	w.member("r", "slow", time.Hour)
-	w.post = func(ctx context.Context, id string) error {
+	w.AddMember("r", "void", chat.ConnectionLife+time.Second)
+	w.AddMember("r", "young", 0)
+	w.AddMember("r", "dead", time.Hour)
+	w.AddMember("r", "slow", time.Hour)
+	w.OnPost = func(ctx context.Context, id string) error {
 		switch id {
 		case "young", "dead":
 			return chat.ErrGone
@@ -185,10 +185,10 @@ func testAnAnnouncementIsACourtesy(t *testing.T) {
 	if took := time.Since(began); took > 4*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	if got, want := w.ids(), []string{"r/a", "r/slow", "r/void", "r/young"}; !slices.Equal(got, want) {
+	if got, want := w.IDs(), []string{"r/a", "r/slow", "r/void", "r/young"}; !slices.Equal(got, want) {
 		t.Errorf("left are %v, want %v", got, want)
 	}
-	w.membersErr = fmt.Errorf("broken")
+	w.MembersErr = fmt.Errorf("broken")
 	if err := s.Connect(t.Context(), chat.Member{ConnectionID: "b", User: "bob"}); err != nil {
 		t.Error(err)
 	}
@@ -198,23 +198,23 @@ func testAnAnnouncementIsACourtesy(t *testing.T) {
 func TestManyWhoAreGoneFromALargeRoomAreNotAnnouncedOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
-		w.member("r", "ann", time.Hour)
+		w.AddMember("r", "ann", time.Hour)
 		for i := range 300 {
-			w.member("r", fmt.Sprint(i), time.Hour)
-			w.members[i+1].User = fmt.Sprint(i)
+			w.AddMember("r", fmt.Sprint(i), time.Hour)
+			w.Roll[i+1].User = fmt.Sprint(i)
 		}
-		w.post = func(_ context.Context, id string) error {
+		w.OnPost = func(_ context.Context, id string) error {
 			if n, err := strconv.Atoi(id); err == nil && n < 100 {
 				return chat.ErrGone
 			}
 			return nil
 		}
-		s := w.service()
+		s := w.Service()
 		s.PresenceLimit = 100
-		if sent, err := s.Send(t.Context(), "ann", draft); err != nil || sent.Delivery.Gone != 100 {
+		if sent, err := s.Send(t.Context(), "ann", draft); err != nil || len(sent.Delivery.Gone) != 100 {
 			t.Errorf("got %+v, %v", sent.Delivery, err)
 		}
-		if n := w.count("members"); n > 3 {
+		if n := w.Count("members"); n > 3 {
 			t.Errorf("the members were read %d times", n)
 		}
 	})

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"wschat/pkg/parallel"
 )
 
 // Service carries out the use cases. Its fields are read only, so one value serves any number of goroutines,
@@ -16,8 +18,10 @@ import (
 type Service struct {
 	Log    Log    // required
 	Roster Roster // required
-	Leases Leases // required
 	Poster Poster // required
+
+	// Broadcaster sends what Send has stored. Required for Send.
+	Broadcaster Broadcaster
 
 	// Announcements are required where PresenceLimit is not 0.
 	Announcements Announcements
@@ -95,24 +99,18 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 		return Sent{}, unavailable(unconfirmed(d), err)
 	}
 	sent := Sent{Message: stored, Repeat: repeat, StoredAfter: s.Now().Sub(began)}
-	b := newBroadcast(s, stored.Room)
-	members, isBroadcaster, err := b.begin(ctx, stored.Index)
-	if err != nil {
-		return sent, notSent(err)
-	}
 	var replied <-chan error
-	if repeat || !slices.ContainsFunc(members, func(m Member) bool { return m.ConnectionID == connectionID }) {
-		replied = beside(func() error { // the broadcast does not wait for it
-			return s.Reply(ctx, connectionID, s.Encoder.Messages(Page{Messages: []Message{stored}})[0].Text)
-		})
-	}
-	if isBroadcaster {
-		err = b.run(ctx, stored, members)
-		if !b.posted.IsZero() {
-			sent.PostedAfter = b.posted.Sub(began)
+	sent.Delivery, err = s.Broadcaster.Broadcast(ctx, s, stored, func(members []Member) {
+		if repeat || !slices.ContainsFunc(members, func(m Member) bool { return m.ConnectionID == connectionID }) {
+			replied = parallel.Go(func() error { // the broadcast does not wait for it
+				return s.Reply(ctx, connectionID, s.Encoder.Messages(Page{Messages: []Message{stored}})[0].Text)
+			})
 		}
+	})
+	s.announceLeave(ctx, s.prune(ctx, sent.Delivery.Gone)...)
+	if at := sent.Delivery.PostedAt; !at.IsZero() {
+		sent.PostedAfter = at.Sub(began)
 	}
-	sent.Delivery = b.delivery
 	if replied != nil {
 		sent.Delivery.countReply(<-replied)
 	}

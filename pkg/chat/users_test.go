@@ -123,7 +123,7 @@ func TestIsFromBeforeIDs(t *testing.T) {
 // A client learns from the answer who it is for the chat.
 func TestTheConfirmationHasTheID(t *testing.T) {
 	w := &world{}
-	s := w.service()
+	s := w.Service()
 	m := chat.Member{Room: "r", ConnectionID: "c", User: "sam", UserID: "u1", ConnectedAt: time.Now()}
 	if err := errors.Join(s.Join(t.Context(), m, chat.CatchUp{Ref: "1"}), s.Leave(t.Context(), "c", "r", "2")); err != nil {
 		t.Fatal(err)
@@ -136,7 +136,7 @@ func TestTheConfirmationHasTheID(t *testing.T) {
 // A message is stored with its sender's id, which counts as a part of the frame that it must fit into.
 func TestAMessageHasItsSendersID(t *testing.T) {
 	w := &world{}
-	s := w.service()
+	s := w.Service()
 	for i, id := range []string{"u1", "u2", "", "u1"} {
 		sent, err := s.Send(t.Context(), "c", chat.Draft{Room: "r", User: "sam", UserID: id, Content: "hi", ID: "1"})
 		if err != nil || sent.Message.UserID != id || sent.Repeat != (i == 3) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 	"wschat/pkg/dynamo"
 	"wschat/pkg/protocol"
@@ -66,7 +67,7 @@ func newWorldOn(t *testing.T, url string) *world {
 func (w *world) service(retention time.Duration) chat.Service {
 	return chat.Service{
 		Log: dynamo.NewLog(w.client, w.rows, retention), Roster: dynamo.NewRoster(w.client, w.connections),
-		Leases: dynamo.NewLeases(w.client, w.rows, retention), Poster: w.poster, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 8,
+		Broadcaster: broadcast.Broadcaster{Leases: dynamo.NewLeases(w.client, w.rows, retention)}, Poster: w.poster, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 8,
 	}
 }
 

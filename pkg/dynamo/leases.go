@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
-	"wschat/pkg/chat"
+	"wschat/pkg/broadcast"
 )
 
 // LeasesAPI is what Leases call of *dynamodb.Client. The function's role allows just this call on the messages table beside
@@ -21,7 +21,7 @@ type LeasesAPI interface {
 
 var _ LeasesAPI = (*dynamodb.Client)(nil)
 
-// Leases is a chat.Leases on the messages table: a row for each room, under a key of its own. (Not the room's row at index 0:
+// Leases is a broadcast.Leases on the messages table: a row for each room, under a key of its own. (Not the room's row at index 0:
 // with a retention every message's transaction writes that one, and the two would get in each other's way.)
 type Leases struct {
 	api       LeasesAPI
@@ -29,7 +29,7 @@ type Leases struct {
 	retention time.Duration
 }
 
-var _ chat.Leases = (*Leases)(nil)
+var _ broadcast.Leases = (*Leases)(nil)
 
 // NewLeases returns Leases on the table of that name, which must be as MessagesTable says. The retention is that of the
 // Log on the same table.
@@ -40,7 +40,7 @@ func NewLeases(api LeasesAPI, table string, retention time.Duration) *Leases {
 // leaseKey is the key of a room's lease. No room's name begins as it does.
 func leaseKey(room string) item { return key("#lease\x00"+room, 0) }
 
-// Acquire takes a room's lease; see chat.Leases. Where the answer to an earlier try of the SDK's was lost, the owner has it
+// Acquire takes a room's lease; see broadcast.Leases. Where the answer to an earlier try of the SDK's was lost, the owner has it
 // already. A row that has expired counts as none, whether DynamoDB has removed it or not.
 func (l *Leases) Acquire(ctx context.Context, room, owner string, start int64) (sent int64, ok bool, err error) {
 	now := time.Now()
@@ -70,7 +70,7 @@ type taking struct {
 func (l *Leases) take(ctx context.Context, room, owner string, now time.Time, how taking) (row item, ok bool, err error) {
 	update := "SET " + attrOwner + " = :owner, " + attrLeaseUntil + " = :until, " + attrSent + " = " + how.sent
 	values := item{
-		":owner": text(owner), ":now": number(now.UnixMilli()), ":until": number(now.Add(chat.LeaseTime).UnixMilli()),
+		":owner": text(owner), ":now": number(now.UnixMilli()), ":until": number(now.Add(broadcast.LeaseTime).UnixMilli()),
 		":start": number(how.start), ":second": number(now.Unix()),
 	}
 	if l.retention > 0 {
@@ -94,14 +94,14 @@ const isFree = "(attribute_not_exists(" + attrOwner + ") OR " + attrLeaseUntil +
 
 const isOwner = attrOwner + " = :owner"
 
-// Renew prolongs a lease; see chat.Leases.
+// Renew prolongs a lease; see broadcast.Leases.
 func (l *Leases) Renew(ctx context.Context, room, owner string, sent int64) (ok bool, err error) {
 	_, ok, err = l.update(ctx, &dynamodb.UpdateItemInput{
 		Key:                 leaseKey(room),
 		UpdateExpression:    aws.String("SET " + attrLeaseUntil + " = :until, " + attrSent + " = :sent"),
 		ConditionExpression: aws.String(isOwner),
 		ExpressionAttributeValues: item{
-			":owner": text(owner), ":until": number(time.Now().Add(chat.LeaseTime).UnixMilli()), ":sent": number(sent),
+			":owner": text(owner), ":until": number(time.Now().Add(broadcast.LeaseTime).UnixMilli()), ":sent": number(sent),
 		},
 	})
 	if err != nil {
@@ -110,7 +110,7 @@ func (l *Leases) Renew(ctx context.Context, room, owner string, sent int64) (ok 
 	return ok, nil
 }
 
-// Release gives a lease back; see chat.Leases.
+// Release gives a lease back; see broadcast.Leases.
 func (l *Leases) Release(ctx context.Context, room, owner string, sent int64) error {
 	update := "REMOVE " + attrOwner + ", " + attrLeaseUntil
 	values := item{":owner": text(owner)}

@@ -5,10 +5,10 @@ import (
 	"sync"
 	"time"
 
-	"wschat/pkg/chat"
+	"wschat/pkg/broadcast"
 )
 
-// Leases is a chat.Leases in memory. The zero value is ready to use.
+// Leases is a broadcast.Leases in memory. The zero value is ready to use.
 type Leases struct {
 	mu    sync.Mutex
 	rooms map[string]lease
@@ -20,9 +20,9 @@ type lease struct {
 	sent  int64
 }
 
-var _ chat.Leases = (*Leases)(nil)
+var _ broadcast.Leases = (*Leases)(nil)
 
-// Acquire takes a room's lease; see chat.Leases.
+// Acquire takes a room's lease; see broadcast.Leases.
 func (l *Leases) Acquire(_ context.Context, room, owner string, start int64) (sent int64, ok bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -37,16 +37,16 @@ func (l *Leases) Acquire(_ context.Context, room, owner string, start int64) (se
 	if l.rooms == nil {
 		l.rooms = map[string]lease{}
 	}
-	l.rooms[room] = lease{owner, now.Add(chat.LeaseTime), r.sent}
+	l.rooms[room] = lease{owner, now.Add(broadcast.LeaseTime), r.sent}
 	return r.sent, true, nil
 }
 
-// Renew prolongs a lease; see chat.Leases.
+// Renew prolongs a lease; see broadcast.Leases.
 func (l *Leases) Renew(_ context.Context, room, owner string, sent int64) (ok bool, err error) {
-	return l.replace(room, owner, lease{owner, time.Now().Add(chat.LeaseTime), sent}), nil
+	return l.replace(room, owner, lease{owner, time.Now().Add(broadcast.LeaseTime), sent}), nil
 }
 
-// Release gives a lease back; see chat.Leases.
+// Release gives a lease back; see broadcast.Leases.
 func (l *Leases) Release(_ context.Context, room, owner string, sent int64) error {
 	l.replace(room, owner, lease{sent: sent})
 	return nil

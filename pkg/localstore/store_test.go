@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 	"wschat/pkg/localstore"
 	"wschat/test/contract"
@@ -74,7 +75,7 @@ func TestAnnouncementsAreForgotten(t *testing.T) {
 
 func TestLeasesEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		contract.LeasesEnd(t, &localstore.Leases{}, func() { time.Sleep(chat.LeaseTime) })
+		contract.LeasesEnd(t, &localstore.Leases{}, func() { time.Sleep(broadcast.LeaseTime) })
 	})
 }
 

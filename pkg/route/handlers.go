@@ -196,7 +196,7 @@ func (in *invocation) noteSent(sent chat.Sent) {
 		slog.Float64("posted_ms", milliseconds(sent.PostedAfter)),
 		slog.Int("rounds", d.Rounds),
 		slog.Int("delivered", d.Delivered),
-		slog.Int("gone", d.Gone),
+		slog.Int("gone", len(d.Gone)),
 		slog.Int("failed", d.Failed))
 	stored := telemetry.MessagesStored
 	if sent.Repeat {
@@ -206,7 +206,7 @@ func (in *invocation) noteSent(sent chat.Sent) {
 	in.metrics.AddTime(telemetry.StoreTime, sent.StoredAfter)
 	for metric, n := range map[telemetry.Metric]int{
 		telemetry.Rounds: d.Rounds, telemetry.Posts: d.Posts, telemetry.Deliveries: d.Delivered, telemetry.PostsAgain: d.Again,
-		telemetry.GoneConnections: d.Gone, telemetry.Undelivered: d.Failed, telemetry.Postponed: d.Left,
+		telemetry.GoneConnections: len(d.Gone), telemetry.Undelivered: d.Failed, telemetry.Postponed: d.Left,
 	} {
 		if n > 0 {
 			in.metrics.Add(metric, float64(n))

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 	"wschat/pkg/localstore"
 	"wschat/pkg/protocol"
@@ -111,7 +112,7 @@ func TestAccessKnowsOneForm(t *testing.T) {
 	t.Cleanup(func() { _ = log.Close() })
 	sent := &posts{frames: map[string][]string{}}
 	h := route.New(route.Config{
-		Chat: chat.Service{Log: log, Roster: &localstore.Roster{}, Leases: &localstore.Leases{},
+		Chat: chat.Service{Log: log, Roster: &localstore.Roster{}, Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}},
 			Encoder: protocol.Encoder{}, Now: time.Now, Workers: 1},
 		Poster: func(string, string) chat.Poster { return sent },
 		Auth:   true,

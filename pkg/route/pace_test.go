@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 	"wschat/pkg/localstore"
 	"wschat/pkg/protocol"
@@ -49,7 +50,7 @@ func paced(t *testing.T, auth bool) (*route.Handler, *counting, *localstore.Log)
 	t.Cleanup(func() { _ = log.Close() })
 	posts := &counting{}
 	return route.New(route.Config{
-		Chat: chat.Service{Log: log, Roster: &localstore.Roster{}, Leases: &localstore.Leases{}, Announcements: &localstore.Announcements{},
+		Chat: chat.Service{Log: log, Roster: &localstore.Roster{}, Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Announcements: &localstore.Announcements{},
 			Encoder: protocol.Encoder{}, Now: time.Now, Workers: 4, MaxRooms: 5},
 		Poster:           func(string, string) chat.Poster { return posts },
 		Auth:             auth,

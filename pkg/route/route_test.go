@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 	"wschat/pkg/localstore"
 	"wschat/pkg/protocol"
@@ -65,7 +66,7 @@ func newFixture(t testing.TB, change func(*chat.Service)) *fixture {
 	}
 	t.Cleanup(func() { _ = log.Close() })
 	f := &fixture{t: t, log: log, roster: &localstore.Roster{}, posts: &posts{frames: map[string][]string{}}, lines: &bytes.Buffer{}}
-	service := chat.Service{Log: log, Roster: f.roster, Leases: &localstore.Leases{}, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 4}
+	service := chat.Service{Log: log, Roster: f.roster, Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 4}
 	if change != nil {
 		change(&service)
 	}
@@ -478,7 +479,7 @@ func TestGrantsOfBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := route.New(route.Config{
-			Chat: chat.Service{Log: log, Roster: &localstore.Roster{}, Leases: &localstore.Leases{}, Encoder: protocol.Encoder{},
+			Chat: chat.Service{Log: log, Roster: &localstore.Roster{}, Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Encoder: protocol.Encoder{},
 				Now: time.Now, Workers: 1},
 			Poster:  func(string, string) chat.Poster { return sent },
 			Auth:    true,

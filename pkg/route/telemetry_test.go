@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 	"wschat/pkg/localstore"
 	"wschat/pkg/protocol"
@@ -93,7 +94,7 @@ func TestEveryFaultMovesAMetric(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFixture(t, nil)
 				f.handler = route.New(route.Config{
-					Chat:   chat.Service{Log: tc.store, Roster: tc.store, Leases: &tc.store.Leases, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 2},
+					Chat:   chat.Service{Log: tc.store, Roster: tc.store, Broadcaster: broadcast.Broadcaster{Leases: &tc.store.Leases}, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 2},
 					Poster: func(string, string) chat.Poster { return tc.posts },
 					Logger: slog.New(slog.NewJSONHandler(f.lines, nil)),
 					Meter:  telemetry.New("chat"),
@@ -136,7 +137,7 @@ func BenchmarkTelemetry(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			store := &broken{}
-			c.Chat = chat.Service{Log: store, Roster: store, Leases: &store.Leases, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 2}
+			c.Chat = chat.Service{Log: store, Roster: store, Broadcaster: broadcast.Broadcaster{Leases: &store.Leases}, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 2}
 			c.Poster = func(string, string) chat.Poster { return &slow{} }
 			h := route.New(c)
 			payload := []byte(`{"requestContext":{"routeKey":"sendMessage","eventType":"MESSAGE","requestId":"req=","connectionId":"c="},` +

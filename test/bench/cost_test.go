@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wschat/infra/price"
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 	"wschat/pkg/dynamo"
 	"wschat/pkg/localstore"
@@ -21,7 +22,7 @@ const functionGB = 0.5
 // counted is what the calls of a chat cost, each of which takes its time.
 type counted struct {
 	chat.Roster
-	chat.Leases
+	broadcast.Leases
 	memberUnits float64 // of a read of the members
 	posts       atomic.Int64
 	leaseWrites atomic.Int64
@@ -76,7 +77,7 @@ func BenchmarkCost(b *testing.B) {
 			c := &counted{Roster: roster, Leases: &localstore.Leases{}, memberUnits: 4} // 100 rows of 150 bytes, strongly consistent
 			processes := make([]chat.Service, 16)
 			for i := range processes {
-				processes[i] = chat.Service{Log: dynamo.NewLog(table, "messages", 0), Roster: c, Leases: c, Poster: c,
+				processes[i] = chat.Service{Log: dynamo.NewLog(table, "messages", 0), Roster: c, Broadcaster: broadcast.Broadcaster{Leases: c}, Poster: c,
 					Encoder: protocol.Encoder{}, Now: time.Now, Workers: workers}
 			}
 			var busy atomic.Int64 // nanoseconds of invocations

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"wschat/pkg/awsclient"
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 	"wschat/pkg/localstore"
 	"wschat/pkg/management"
@@ -89,7 +90,7 @@ func service(b *testing.B, endpoint string, members int) chat.Service {
 	}
 	stages := management.Stages{Options: management.Options{Endpoint: endpoint, Region: "local", Workers: workers,
 		Credentials: awsclient.Static(aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"})}}
-	return chat.Service{Log: &counter{}, Roster: roster, Leases: &localstore.Leases{}, Poster: stages.Poster("", ""), Encoder: protocol.Encoder{},
+	return chat.Service{Log: &counter{}, Roster: roster, Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Poster: stages.Poster("", ""), Encoder: protocol.Encoder{},
 		Now: time.Now, Workers: workers}
 }
 

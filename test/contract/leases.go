@@ -6,11 +6,11 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"wschat/pkg/chat"
+	"wschat/pkg/broadcast"
 )
 
-// Leases tests chat.Leases, as far as no time passes.
-func Leases(t *testing.T, leases chat.Leases) {
+// Leases tests broadcast.Leases, as far as no time passes.
+func Leases(t *testing.T, leases broadcast.Leases) {
 	t.Run("TheNextGoesOnWhereTheLastEnded", func(t *testing.T) {
 		l := tested{t, leases}
 		l.acquire("ann", 3, 3, true)
@@ -52,7 +52,7 @@ func Leases(t *testing.T, leases chat.Leases) {
 }
 
 // ofManyOne has many try at once, and returns who has the lease then.
-func ofManyOne(t *testing.T, leases chat.Leases) (owner string) {
+func ofManyOne(t *testing.T, leases broadcast.Leases) (owner string) {
 	t.Helper()
 	var holders atomic.Int32
 	var winner atomic.Value
@@ -76,7 +76,7 @@ func ofManyOne(t *testing.T, leases chat.Leases) (owner string) {
 }
 
 // LeasesEnd tests that a lease ends by itself. later makes a lease's time pass.
-func LeasesEnd(t *testing.T, leases chat.Leases, later func()) {
+func LeasesEnd(t *testing.T, leases broadcast.Leases, later func()) {
 	l := tested{t, leases}
 	l.acquire("ann", 4, 4, true)
 	l.renew("ann", 5, true)
@@ -93,7 +93,7 @@ func LeasesEnd(t *testing.T, leases chat.Leases, later func()) {
 // tested is leases whose answers are checked, for the room of the test.
 type tested struct {
 	*testing.T
-	leases chat.Leases
+	leases broadcast.Leases
 }
 
 func (l tested) acquire(owner string, start, wantSent int64, wantOK bool) {

@@ -1,4 +1,4 @@
-package chat_test
+package broadcast_test
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 )
 
@@ -70,46 +71,46 @@ func TestTheLeaseIsGivenBack(t *testing.T) {
 	for name, disturb := range map[string]func(t *testing.T, w *world, s *chat.Service, cancel func()){
 		"nothing": func(*testing.T, *world, *chat.Service, func()) {},
 		"the members cannot be read": func(_ *testing.T, w *world, s *chat.Service, _ func()) {
-			s.Roster = hungRoster{roster{w}, new(int), 1}
+			s.Roster = hungRoster{roster{World: &w.World}, new(int), 1}
 		},
 		"the members cannot be read again": func(t *testing.T, w *world, s *chat.Service, _ func()) {
-			w.beforeRelease = sync.OnceFunc(func() { w.say(t, "ann", "late") })
-			s.Roster = hungRoster{roster{w}, new(int), 2}
+			w.BeforeRelease = sync.OnceFunc(func() { w.say(t, "ann", "late") })
+			s.Roster = hungRoster{roster{World: &w.World}, new(int), 2}
 		},
 		"the answer to acquiring it is lost": func(_ *testing.T, w *world, s *chat.Service, _ func()) {
-			s.Leases = forgetful{leases{w}}
+			s.Broadcaster = broadcast.Broadcaster{Leases: forgetful{leases{World: &w.World}}}
 		},
 		"the answer to acquiring it again is lost": func(t *testing.T, w *world, s *chat.Service, _ func()) {
-			w.beforeRelease = sync.OnceFunc(func() { w.say(t, "ann", "late") })
-			s.Leases = &forgetfulLater{interruptedLeases{leases: leases{w}, before: func() { w.say(t, "ann", "sent by another") }}}
+			w.BeforeRelease = sync.OnceFunc(func() { w.say(t, "ann", "late") })
+			s.Broadcaster = broadcast.Broadcaster{Leases: &forgetfulLater{interruptedLeases{leases: leases{World: &w.World}, before: func() { w.say(t, "ann", "sent by another") }}}}
 		},
 		"a panic": func(_ *testing.T, w *world, s *chat.Service, _ func()) {
 			s.Encoder = panickingEncoder{w}
 		},
 		"the sender is called off": func(_ *testing.T, w *world, s *chat.Service, cancel func()) {
-			w.post = slowly(50 * time.Millisecond)
-			s.Leases = attentive{leases{w}}
+			w.OnPost = slowly(50 * time.Millisecond)
+			s.Broadcaster = broadcast.Broadcaster{Leases: attentive{leases{World: &w.World}}}
 			time.AfterFunc(10*time.Millisecond, cancel)
 		},
 		"its time is over": func(_ *testing.T, w *world, s *chat.Service, _ func()) {
-			w.post = func(context.Context, string) error { // takes no notice
+			w.OnPost = func(context.Context, string) error { // takes no notice
 				time.Sleep(29 * time.Second)
 				return nil
 			}
-			s.Leases = attentive{leases{w}}
+			s.Broadcaster = broadcast.Broadcaster{Leases: attentive{leases{World: &w.World}}}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &world{}
-				w.member("r", "ann", time.Hour)
+				w.AddMember("r", "ann", time.Hour)
 				for range 3 {
 					w.say(t, "ann", "before")
 				}
-				w.calls = nil
+				w.Calls = nil
 				ctx, cancel := context.WithTimeout(t.Context(), 28*time.Second)
 				defer cancel()
-				s := w.service()
+				s := w.Service()
 				disturb(t, w, &s, cancel)
 				func() {
 					defer func() {
@@ -123,10 +124,10 @@ func TestTheLeaseIsGivenBack(t *testing.T) {
 				if name == "the answer to acquiring it again is lost" {
 					stored = 6
 				}
-				if sent, ok, err := w.leases.Acquire(t.Context(), "r", "another", 0); sent < stored || !ok || err != nil {
+				if sent, ok, err := w.LeaseStore.Acquire(t.Context(), "r", "another", 0); sent < stored || !ok || err != nil {
 					t.Errorf("another gets it: %v, %v, to send what is after %d", ok, err, sent)
 				}
-				if n := w.count("release"); n == 0 || n > 3 {
+				if n := w.Count("release"); n == 0 || n > 3 {
 					t.Errorf("it was released %d times", n)
 				}
 			})

@@ -1,4 +1,4 @@
-package chat_test
+package broadcast_test
 
 import (
 	"context"
@@ -37,7 +37,7 @@ func (w *world) talk(t *testing.T, id string, messages int, pause time.Duration,
 			ctx, cancel := context.WithTimeout(t.Context(), 28*time.Second)
 			defer cancel()
 			var err error
-			if said[i], err = w.service().Send(ctx, id, draft); err != nil {
+			if said[i], err = w.Service().Send(ctx, id, draft); err != nil {
 				t.Error(err)
 			}
 		})
@@ -57,12 +57,13 @@ func TestAPostThatHangsHoldsUpNobody(t *testing.T) {
 	}{{1, 0}, {4, 400 * time.Millisecond}, {8, 800 * time.Millisecond}, {13, 1200 * time.Millisecond}, {20, 3 * time.Second}, {40, 7 * time.Second}} {
 		t.Run(fmt.Sprint(tc.hung), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := &world{post: hangs(2*time.Second, chat.ErrTryAgain)}
+				w := &world{}
+				w.OnPost = hangs(2*time.Second, chat.ErrTryAgain)
 				for i := range tc.hung {
-					w.member("r", fmt.Sprint("hung", i), time.Hour)
+					w.AddMember("r", fmt.Sprint("hung", i), time.Hour)
 				}
-				w.member("r", "ann", time.Hour)
-				w.member("r", "bob", time.Hour)
+				w.AddMember("r", "ann", time.Hour)
+				w.AddMember("r", "bob", time.Hour)
 				var all sync.WaitGroup
 				all.Go(func() { w.say(t, "ann", "first") })
 				time.Sleep(tc.late + 400*time.Millisecond)
@@ -85,16 +86,16 @@ func TestAPostThatHangsHoldsUpNobody(t *testing.T) {
 func TestASlowMemberGetsAllInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
-		w.member("r", "hung", time.Hour)
-		w.member("r", "ann", time.Hour)
+		w.AddMember("r", "hung", time.Hour)
+		w.AddMember("r", "ann", time.Hour)
 		posts := 0
-		w.post = func(ctx context.Context, id string) error {
-			w.mu.Lock()
+		w.OnPost = func(ctx context.Context, id string) error {
+			w.Mu.Lock()
 			if id == "hung" {
 				posts++
 			}
 			first := posts == 1
-			w.mu.Unlock()
+			w.Mu.Unlock()
 			if first && id == "hung" {
 				return slowly(1500*time.Millisecond)(ctx, id)
 			}
@@ -117,12 +118,12 @@ func TestWhoNoLongerHangsIsReached(t *testing.T) {
 		w := &world{}
 		const hung = 60
 		for i := range hung {
-			w.member("r", fmt.Sprint("hung", i), time.Hour)
+			w.AddMember("r", fmt.Sprint("hung", i), time.Hour)
 		}
-		w.member("r", "ann", time.Hour)
+		w.AddMember("r", "ann", time.Hour)
 		began, last := time.Now(), fmt.Sprint("hung", hung-1)
 		hang := hangs(2*time.Second, chat.ErrTryAgain)
-		w.post = func(ctx context.Context, id string) error {
+		w.OnPost = func(ctx context.Context, id string) error {
 			if id == last && time.Since(began) > 12*time.Second {
 				return nil
 			}
@@ -146,9 +147,9 @@ func TestWhoIsAlwaysSlowLosesNothing(t *testing.T) {
 	for _, slow := range []time.Duration{400 * time.Millisecond, 1500 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
 			w := &world{}
-			w.member("r", "ann", time.Hour)
-			w.member("r", "slow", time.Hour)
-			w.post = func(ctx context.Context, id string) error {
+			w.AddMember("r", "ann", time.Hour)
+			w.AddMember("r", "slow", time.Hour)
+			w.OnPost = func(ctx context.Context, id string) error {
 				if id == "slow" {
 					return slowly(slow)(ctx, id)
 				}
@@ -182,10 +183,11 @@ func TestWhoIsAlwaysSlowLosesNothing(t *testing.T) {
 // A room so large that nobody has time to post to all of it, while others talk: those whom there was no time for come first.
 func TestNobodyStarvesInALargeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{post: slowly(20 * time.Millisecond)}
+		w := &world{}
+		w.OnPost = slowly(20 * time.Millisecond)
 		const members = 1300 // of four workers: 6.5 s
 		for i := range members {
-			w.member("r", fmt.Sprint(i), time.Hour)
+			w.AddMember("r", fmt.Sprint(i), time.Hour)
 		}
 		const messages = 60
 		w.talk(t, "0", messages, 500*time.Millisecond, func(said int) {
@@ -204,17 +206,17 @@ func TestAShortOutageLosesNothing(t *testing.T) {
 		w := &world{}
 		const members = 1000
 		for i := range members {
-			w.member("r", fmt.Sprint(i), time.Hour)
+			w.AddMember("r", fmt.Sprint(i), time.Hour)
 		}
 		over := time.Now().Add(1500 * time.Millisecond)
-		w.post = func(context.Context, string) error {
+		w.OnPost = func(context.Context, string) error {
 			time.Sleep(10 * time.Millisecond)
 			if time.Now().Before(over) {
 				return chat.ErrTryAgain
 			}
 			return nil
 		}
-		s := w.service()
+		s := w.Service()
 		s.Workers = 32
 		s.Log = slowLog{w}
 		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
@@ -231,14 +233,14 @@ func TestWhoIsOnlySlowHasTheSamePatience(t *testing.T) {
 		w := &world{}
 		const members, messages = 200, 100
 		for i := range members {
-			w.member("r", fmt.Sprint(i), time.Hour)
+			w.AddMember("r", fmt.Sprint(i), time.Hour)
 		}
 		posts := 0
-		w.post = func(ctx context.Context, _ string) error {
-			w.mu.Lock()
+		w.OnPost = func(ctx context.Context, _ string) error {
+			w.Mu.Lock()
 			posts++
 			fails := posts%20 == 0
-			w.mu.Unlock()
+			w.Mu.Unlock()
 			if fails {
 				return chat.ErrTryAgain
 			}
@@ -259,11 +261,12 @@ func TestWhoIsOnlySlowHasTheSamePatience(t *testing.T) {
 // Who never reads makes nobody get anything twice, when one broadcaster's time ends after the other's.
 func TestWhoNeverReadsCausesNoRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{post: hangs(2*time.Second, chat.ErrTryAgain)}
+		w := &world{}
+		w.OnPost = hangs(2*time.Second, chat.ErrTryAgain)
 		for i := range 13 {
-			w.member("r", fmt.Sprint("hung", i), time.Hour)
+			w.AddMember("r", fmt.Sprint("hung", i), time.Hour)
 		}
-		w.member("r", "ann", time.Hour)
+		w.AddMember("r", "ann", time.Hour)
 		const messages = 600
 		w.talk(t, "ann", messages, 100*time.Millisecond, func(int) {})
 		inOrder(t, w, "ann", messages)
@@ -273,16 +276,17 @@ func TestWhoNeverReadsCausesNoRepeats(t *testing.T) {
 // What a client that does not read lacks is not encoded in whole at each attempt.
 func TestLittleIsEncodedInVain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{post: func(_ context.Context, id string) error {
+		w := &world{}
+		w.OnPost = func(_ context.Context, id string) error {
 			if id == "full" {
 				return chat.ErrTryAgain
 			}
 			return nil
-		}}
-		w.member("r", "ann", time.Hour)
-		w.member("r", "full", time.Hour)
+		}
+		w.AddMember("r", "ann", time.Hour)
+		w.AddMember("r", "full", time.Hour)
 		e := &counting{world: w}
-		s := w.service()
+		s := w.Service()
 		s.Encoder = e
 		var all sync.WaitGroup
 		const messages = 500

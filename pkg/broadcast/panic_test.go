@@ -1,4 +1,4 @@
-package chat_test
+package broadcast_test
 
 import (
 	"context"
@@ -11,52 +11,53 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 )
 
 // A panic, in whatever runs beside the sender's own goroutine, does not end the process: it is an error of what was done.
 func TestAPanicIsAnErrorOfWhatWasDone(t *testing.T) {
-	sent := func(w *world) chat.Service { return w.service() }
+	sent := func(w *world) chat.Service { return w.Service() }
 	for name, tc := range map[string]struct {
 		service func(w *world) chat.Service
 		sender  string
 		failed  bool // the sender is told
 	}{
 		"post": {func(w *world) chat.Service {
-			w.post = func(_ context.Context, id string) error {
+			w.OnPost = func(_ context.Context, id string) error {
 				if id == "hung" {
 					panic("on purpose")
 				}
 				return nil
 			}
-			return w.service()
+			return w.Service()
 		}, "bob", false},
 		"reply": {func(w *world) chat.Service {
-			w.post = func(_ context.Context, id string) error {
+			w.OnPost = func(_ context.Context, id string) error {
 				if id == "nobody" {
 					panic("on purpose")
 				}
 				return nil
 			}
-			return w.service()
+			return w.Service()
 		}, "nobody", false},
 		"members": {func(w *world) chat.Service {
 			s := sent(w)
-			s.Roster = panickingRoster{roster{w}}
+			s.Roster = panickingRoster{roster{World: &w.World}}
 			return s
 		}, "bob", true},
 		"renew": {func(w *world) chat.Service {
-			w.post = slowly(50 * time.Millisecond)
+			w.OnPost = slowly(50 * time.Millisecond)
 			s := sent(w)
-			s.Leases = panickingLeases{leases{w}}
+			s.Broadcaster = broadcast.Broadcaster{Leases: panickingLeases{leases{World: &w.World}}}
 			return s
 		}, "bob", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &world{}
-				w.member("r", "hung", time.Hour)
-				w.member("r", "bob", time.Hour)
+				w.AddMember("r", "hung", time.Hour)
+				w.AddMember("r", "bob", time.Hour)
 				s := tc.service(w)
 				began := time.Now()
 				var all sync.WaitGroup

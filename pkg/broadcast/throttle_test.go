@@ -1,4 +1,4 @@
-package chat_test
+package broadcast_test
 
 import (
 	"context"
@@ -16,10 +16,10 @@ import (
 func (w *world) chatter(t *testing.T, members, rate int, refuse func() bool) (posts, refused int) {
 	t.Helper()
 	for i := range members {
-		w.member("r", fmt.Sprint(i), time.Hour)
+		w.AddMember("r", fmt.Sprint(i), time.Hour)
 	}
 	var mu sync.Mutex
-	w.post = func(context.Context, string) error {
+	w.OnPost = func(context.Context, string) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if refuse() {
@@ -87,7 +87,7 @@ func TestALargeRoomIsNotSlowerThanTheLongestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
 		for i := range 5000 {
-			w.member("r", fmt.Sprint(i), time.Hour)
+			w.AddMember("r", fmt.Sprint(i), time.Hour)
 		}
 		var all sync.WaitGroup
 		all.Go(func() { w.say(t, "0", "a") })
@@ -106,7 +106,7 @@ func TestALargeBusyRoomKeepsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
 		for i := range 1000 {
-			w.member("r", fmt.Sprint(i), time.Hour)
+			w.AddMember("r", fmt.Sprint(i), time.Hour)
 		}
 		var all sync.WaitGroup
 		const messages = 1500
@@ -125,9 +125,9 @@ func TestAFewFullBuffersSlowNobodyDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
 		for i := range 100 {
-			w.member("r", fmt.Sprint(i), time.Hour)
+			w.AddMember("r", fmt.Sprint(i), time.Hour)
 		}
-		w.post = func(_ context.Context, id string) error {
+		w.OnPost = func(_ context.Context, id string) error {
 			if len(id) == 2 && id[0] == '5' && id[1] < '5' {
 				return chat.ErrTryAgain
 			}

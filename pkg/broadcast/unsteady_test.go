@@ -1,4 +1,4 @@
-package chat_test
+package broadcast_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 )
 
@@ -19,8 +20,8 @@ type unsteady struct {
 }
 
 func (u *unsteady) fails(n *int) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
+	u.Mu.Lock()
+	defer u.Mu.Unlock()
 	if *n == 0 {
 		return nil
 	}
@@ -36,7 +37,7 @@ func (u *unsteady) Read(ctx context.Context, room string, span chat.Span) ([]cha
 type unsteadyLeases struct{ *unsteady }
 
 func (u unsteadyLeases) Acquire(ctx context.Context, room, owner string, start int64) (int64, bool, error) {
-	sent, ok, err := leases{u.world}.Acquire(ctx, room, owner, start)
+	sent, ok, err := leases{World: &u.World}.Acquire(ctx, room, owner, start)
 	if failed := u.fails(&u.acquires); failed != nil {
 		return 0, false, failed
 	}
@@ -44,12 +45,12 @@ func (u unsteadyLeases) Acquire(ctx context.Context, room, owner string, start i
 }
 
 func (u unsteadyLeases) Renew(ctx context.Context, room, owner string, sent int64) (bool, error) {
-	ok, err := leases{u.world}.Renew(ctx, room, owner, sent)
+	ok, err := leases{World: &u.World}.Renew(ctx, room, owner, sent)
 	return ok, errors.Join(err, u.fails(&u.renews))
 }
 
 func (u unsteadyLeases) Release(ctx context.Context, room, owner string, sent int64) error {
-	return errors.Join(leases{u.world}.Release(ctx, room, owner, sent), u.fails(&u.releases))
+	return errors.Join(leases{World: &u.World}.Release(ctx, room, owner, sent), u.fails(&u.releases))
 }
 
 type unsteadyRoster struct {
@@ -70,12 +71,13 @@ func TestAnUnsteadyStoreLosesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := &world{post: slowly(50 * time.Millisecond)}
+				w := &world{}
+				w.OnPost = slowly(50 * time.Millisecond)
 				u.world = w
-				w.member("r", "ann", time.Hour)
-				w.member("r", "bob", time.Hour)
-				s := w.service()
-				s.Log, s.Leases, s.Roster = u, unsteadyLeases{u}, unsteadyRoster{roster{w}, u}
+				w.AddMember("r", "ann", time.Hour)
+				w.AddMember("r", "bob", time.Hour)
+				s := w.Service()
+				s.Log, s.Broadcaster, s.Roster = u, broadcast.Broadcaster{Leases: unsteadyLeases{u}}, unsteadyRoster{roster{World: &w.World}, u}
 				var all sync.WaitGroup
 				for i := range 5 {
 					all.Go(func() {

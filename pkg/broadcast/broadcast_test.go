@@ -1,4 +1,4 @@
-package chat_test
+package broadcast_test
 
 import (
 	"context"
@@ -12,13 +12,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 )
 
 // say sends a message of a member, and returns what became of it; the test fails where it could not be sent.
 func (w *world) say(t *testing.T, id, content string) chat.Sent {
 	t.Helper()
-	sent, err := w.service().Send(t.Context(), id, chat.Draft{Room: "r", User: id, Content: content})
+	sent, err := w.Service().Send(t.Context(), id, chat.Draft{Room: "r", User: id, Content: content})
 	if err != nil {
 		t.Errorf("%s says %s: %v", id, content, err)
 	}
@@ -27,9 +28,9 @@ func (w *world) say(t *testing.T, id, content string) chat.Sent {
 
 // got is all that a connection was posted.
 func (w *world) got(id string) []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.posts[id])
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	return slices.Clone(w.Posts[id])
 }
 
 // slowly has every post take d.
@@ -46,9 +47,10 @@ func slowly(d time.Duration) func(context.Context, string) error {
 
 func TestWhatIsStoredDuringARoundGoesOutInOneFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{post: slowly(100 * time.Millisecond)}
+		w := &world{}
+		w.OnPost = slowly(100 * time.Millisecond)
 		for _, id := range []string{"ann", "bob", "cat"} {
-			w.member("r", id, time.Hour)
+			w.AddMember("r", id, time.Hour)
 		}
 		var all sync.WaitGroup
 		all.Go(func() { w.say(t, "ann", "a") })
@@ -72,14 +74,14 @@ func TestWhatIsStoredDuringARoundGoesOutInOneFrame(t *testing.T) {
 // Somebody may store a message after the broadcaster's last look, and see the lease taken because it is not yet given back.
 func TestABroadcasterLooksOnceMoreAfterItHasReleased(t *testing.T) {
 	w := &world{}
-	w.member("r", "ann", time.Hour)
-	w.member("r", "bob", time.Hour)
+	w.AddMember("r", "ann", time.Hour)
+	w.AddMember("r", "bob", time.Hour)
 	once := sync.OnceFunc(func() {
 		if sent := w.say(t, "bob", "late"); sent.Delivery.Rounds != 0 {
 			t.Error("two broadcasters")
 		}
 	})
-	w.beforeRelease = once
+	w.BeforeRelease = once
 	w.say(t, "ann", "first")
 	if got, want := w.got("bob"), []string{"1:first ", "2:late "}; !slices.Equal(got, want) {
 		t.Errorf("bob got %q, want %q", got, want)
@@ -88,8 +90,8 @@ func TestABroadcasterLooksOnceMoreAfterItHasReleased(t *testing.T) {
 
 func TestASenderThatIsNoMemberIsAnsweredWhoeverIsTheBroadcaster(t *testing.T) {
 	w := &world{}
-	w.member("r", "bob", time.Hour)
-	if _, ok, err := w.leases.Acquire(t.Context(), "r", "another", 0); !ok {
+	w.AddMember("r", "bob", time.Hour)
+	if _, ok, err := w.LeaseStore.Acquire(t.Context(), "r", "another", 0); !ok {
 		t.Fatal(err)
 	}
 	if sent := w.say(t, "ann", "hi"); !reflect.DeepEqual(sent.Delivery, chat.Delivery{Posts: 1, Delivered: 1}) {
@@ -105,10 +107,10 @@ func TestAMemberThatIsBehindHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
 		for _, id := range []string{"ann", "bob", "slow"} {
-			w.member("r", id, time.Hour)
+			w.AddMember("r", id, time.Hour)
 		}
 		well := time.Now().Add(time.Second)
-		w.post = func(_ context.Context, id string) error {
+		w.OnPost = func(_ context.Context, id string) error {
 			if id == "slow" && time.Now().Before(well) {
 				return fmt.Errorf("429: %w", chat.ErrTryAgain)
 			}
@@ -132,10 +134,10 @@ func TestAMemberThatIsBehindHoldsUpNobody(t *testing.T) {
 func TestAMemberThatNothingReachesIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
-		w.member("r", "ann", time.Hour)
-		w.member("r", "full", time.Hour)
+		w.AddMember("r", "ann", time.Hour)
+		w.AddMember("r", "full", time.Hour)
 		attempts := 0
-		w.post = func(_ context.Context, id string) error {
+		w.OnPost = func(_ context.Context, id string) error {
 			if id == "full" {
 				attempts++
 				return chat.ErrTryAgain
@@ -150,7 +152,7 @@ func TestAMemberThatNothingReachesIsGivenUp(t *testing.T) {
 		if attempts < 10 || attempts > 30 {
 			t.Errorf("%d attempts", attempts)
 		}
-		w.post = nil
+		w.OnPost = nil
 		w.say(t, "ann", "b")
 		if got, want := w.got("full"), []string{"2:b "}; !slices.Equal(got, want) {
 			t.Errorf("then it got %q, want %q", got, want)
@@ -166,10 +168,10 @@ func TestWhoIsBehindAndLeavesIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
 		for _, id := range []string{"ann", "dies", "leaves"} {
-			w.member("r", id, time.Hour)
+			w.AddMember("r", id, time.Hour)
 		}
 		dead := time.Now().Add(time.Second)
-		w.post = func(_ context.Context, id string) error {
+		w.OnPost = func(_ context.Context, id string) error {
 			switch {
 			case id == "ann":
 				return nil
@@ -182,7 +184,7 @@ func TestWhoIsBehindAndLeavesIsForgotten(t *testing.T) {
 		var all sync.WaitGroup
 		all.Go(func() { first = w.say(t, "ann", "a") })
 		time.Sleep(1500 * time.Millisecond)
-		if _, err := (roster{w}).Leave(t.Context(), "r", "leaves"); err != nil {
+		if _, err := (roster{World: &w.World}).Leave(t.Context(), "r", "leaves"); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
@@ -200,9 +202,10 @@ func TestWhoIsBehindAndLeavesIsForgotten(t *testing.T) {
 // While others send, one after the other is the broadcaster, none for much longer than its turn; all arrive once, in order.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{post: slowly(20 * time.Millisecond)}
-		w.member("r", "ann", time.Hour)
-		w.member("r", "bob", time.Hour)
+		w := &world{}
+		w.OnPost = slowly(20 * time.Millisecond)
+		w.AddMember("r", "ann", time.Hour)
+		w.AddMember("r", "bob", time.Hour)
 		var all sync.WaitGroup
 		var mu sync.Mutex
 		broadcasters, posts, longest := 0, 0, time.Duration(0)
@@ -261,12 +264,12 @@ func indexes(frame string) (list []int64) {
 func TestTheNextGoesOnWhereADeadBroadcasterEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
-		w.member("r", "bob", time.Hour)
+		w.AddMember("r", "bob", time.Hour)
 		w.say(t, "bob", "a")
-		if _, ok, err := w.leases.Acquire(t.Context(), "r", "dead", 0); !ok {
+		if _, ok, err := w.LeaseStore.Acquire(t.Context(), "r", "dead", 0); !ok {
 			t.Fatal(err)
 		}
-		time.Sleep(chat.LeaseTime - time.Millisecond)
+		time.Sleep(broadcast.LeaseTime - time.Millisecond)
 		w.say(t, "bob", "b")
 		if got := w.got("bob"); len(got) != 1 {
 			t.Errorf("while another has the lease bob got %q", got)
@@ -285,10 +288,10 @@ func TestAStalledBroadcasterPostsNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
 		for i := range 40 {
-			w.member("r", fmt.Sprint(i), time.Hour)
+			w.AddMember("r", fmt.Sprint(i), time.Hour)
 		}
 		stalled := make(chan struct{})
-		w.post = func(context.Context, string) error {
+		w.OnPost = func(context.Context, string) error {
 			<-stalled
 			return nil
 		}
@@ -300,10 +303,10 @@ func TestAStalledBroadcasterPostsNoMore(t *testing.T) {
 		})
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		w.mu.Lock()
-		w.post = nil
-		w.mu.Unlock()
-		time.Sleep(chat.LeaseTime)
+		w.Mu.Lock()
+		w.OnPost = nil
+		w.Mu.Unlock()
+		time.Sleep(broadcast.LeaseTime)
 		w.say(t, "0", "b")
 		for i := range 40 {
 			if got, want := w.got(fmt.Sprint(i)), []string{"1:a 2:b "}; !slices.Equal(got, want) {
@@ -325,10 +328,11 @@ func TestAStalledBroadcasterPostsNoMore(t *testing.T) {
 // A round may take longer than a lease: the broadcaster prolongs it in time, and nobody else takes over.
 func TestALargeRoomKeepsItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{post: slowly(time.Second)}
+		w := &world{}
+		w.OnPost = slowly(time.Second)
 		const members = 240 // of four workers, who do not wait for posts that hang but for 16 at a time: 15 s
 		for i := range members {
-			w.member("r", fmt.Sprint(i), time.Hour)
+			w.AddMember("r", fmt.Sprint(i), time.Hour)
 		}
 		var all sync.WaitGroup
 		all.Go(func() {
@@ -338,7 +342,7 @@ func TestALargeRoomKeepsItsLease(t *testing.T) {
 		})
 		for range 14 {
 			time.Sleep(time.Second)
-			if _, ok, _ := w.leases.Acquire(t.Context(), "r", "another", 0); ok {
+			if _, ok, _ := w.LeaseStore.Acquire(t.Context(), "r", "another", 0); ok {
 				t.Fatal("another could take the lease")
 			}
 		}
@@ -354,9 +358,9 @@ func TestALargeRoomKeepsItsLease(t *testing.T) {
 // A room that was used before there were leases is not sent all its history, but what may be under way.
 func TestARoomWithoutALeaseStartsNearItsEnd(t *testing.T) {
 	w := &world{}
-	w.member("r", "bob", time.Hour)
+	w.AddMember("r", "bob", time.Hour)
 	for i := range 1000 {
-		w.log = append(w.log, chat.Message{Room: "r", Index: int64(i + 1), Content: "x"})
+		w.Stored = append(w.Stored, chat.Message{Room: "r", Index: int64(i + 1), Content: "x"})
 	}
 	w.say(t, "bob", "new")
 	if got := strings.Fields(strings.Join(w.got("bob"), "")); len(got) != 101 || got[100] != "1001:new" {
@@ -383,10 +387,10 @@ func TestAMemberThatIsBehindHoldsUpNobodyAfterATurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
 		for _, id := range []string{"ann", "bob", "slow", "slower"} {
-			w.member("r", id, time.Hour)
+			w.AddMember("r", id, time.Hour)
 		}
 		began := time.Now()
-		w.post = func(_ context.Context, id string) error {
+		w.OnPost = func(_ context.Context, id string) error {
 			if id == "slow" && time.Since(began) > 4500*time.Millisecond || id == "slower" {
 				return chat.ErrTryAgain
 			}

@@ -1,4 +1,4 @@
-package chat_test
+package broadcast_test
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package chat_test
+package broadcast_test
 
 import (
 	"context"
@@ -47,7 +47,7 @@ func (g *gateway) post(_ context.Context, id string) error {
 
 // skewed is a process whose clock is wrong.
 func (w *world) skewed(by time.Duration) chat.Service {
-	s := w.service()
+	s := w.Service()
 	s.PresenceLimit = 1000
 	s.Now = func() time.Time { return time.Now().Add(by) }
 	return s
@@ -77,8 +77,9 @@ func TestWrongClocksForgetNobody(t *testing.T) {
 				skew := func() time.Duration { return time.Duration(random.Int64N(2*int64(most)+1)) - most }
 				upTo := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d))) }
 				g := &gateway{open: map[string]bool{"speaker": true}}
-				w := &world{post: g.post}
-				w.member("r", "speaker", time.Hour)
+				w := &world{}
+				w.OnPost = g.post
+				w.AddMember("r", "speaker", time.Hour)
 				var all sync.WaitGroup
 				for range 200 { // ten a second
 					s := w.skewed(skew())
@@ -105,7 +106,7 @@ func TestWrongClocksForgetNobody(t *testing.T) {
 					}
 				}
 				slices.Sort(want)
-				if got := w.ids(); !slices.Equal(got, want) {
+				if got := w.IDs(); !slices.Equal(got, want) {
 					t.Errorf("members\n%v, want\n%v", got, want)
 				}
 			})
@@ -119,7 +120,7 @@ func (w *world) handshake(t *testing.T, g *gateway, all *sync.WaitGroup, skew, b
 	id := fmt.Sprint("c", g.known())
 	g.set(id, false)
 	s, fate := w.skewed(skew), g.known()%5
-	s.Roster = hesitant{roster{w}, before, after}
+	s.Roster = hesitant{roster{World: &w.World}, before, after}
 	all.Go(func() {
 		if err := s.Connect(t.Context(), chat.Member{ConnectionID: id, Room: "r"}); err != nil {
 			t.Error(err)
@@ -147,8 +148,9 @@ func TestAQuietRoomRemovesAConnectionThatNeverOpened(t *testing.T) {
 	for _, skew := range []time.Duration{-mostSkew, 0, mostSkew} {
 		synctest.Test(t, func(t *testing.T) {
 			g := &gateway{open: map[string]bool{"speaker": true}}
-			w := &world{post: g.post}
-			w.member("r", "speaker", time.Hour)
+			w := &world{}
+			w.OnPost = g.post
+			w.AddMember("r", "speaker", time.Hour)
 			if err := w.skewed(skew).Connect(t.Context(), chat.Member{ConnectionID: "dead", Room: "r", User: "dan"}); err != nil {
 				t.Fatal(err)
 			}
@@ -156,10 +158,10 @@ func TestAQuietRoomRemovesAConnectionThatNeverOpened(t *testing.T) {
 				w.skewedSay(t, -skew)
 				time.Sleep(time.Hour / 2)
 			}
-			if got := w.ids(); !slices.Equal(got, []string{"r/speaker"}) {
+			if got := w.IDs(); !slices.Equal(got, []string{"r/speaker"}) {
 				t.Errorf("skew %v: members %v", skew, got)
 			}
-			if posts := w.count("post dead"); posts < 2 || posts > 20 {
+			if posts := w.Count("post dead"); posts < 2 || posts > 20 {
 				t.Errorf("skew %v: %d posts to the dead", skew, posts)
 			}
 		})
@@ -170,21 +172,21 @@ func TestAQuietRoomRemovesAConnectionThatNeverOpened(t *testing.T) {
 func TestARowThatIsWrittenAgainIsNotPruned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
-		w.member("r", "ann", time.Hour)
-		w.member("r", "back", time.Hour)
-		w.member("other", "back", time.Hour)
-		w.post = func(_ context.Context, id string) error {
+		w.AddMember("r", "ann", time.Hour)
+		w.AddMember("r", "back", time.Hour)
+		w.AddMember("other", "back", time.Hour)
+		w.OnPost = func(_ context.Context, id string) error {
 			if id == "back" {
 				return chat.ErrGone
 			}
 			return nil
 		}
-		w.beforeRelease = func() { // when the broadcaster has met it
-			join(t, w.service(), "back", "")
-			w.beforeRelease = nil
+		w.BeforeRelease = func() { // when the broadcaster has met it
+			join(t, w.Service(), "back", "")
+			w.BeforeRelease = nil
 		}
 		w.say(t, "ann", "hi")
-		if got, want := w.ids(), []string{"other/back", "r/ann", "r/back"}; !slices.Equal(got, want) {
+		if got, want := w.IDs(), []string{"other/back", "r/ann", "r/back"}; !slices.Equal(got, want) {
 			t.Errorf("members %v, want %v", got, want)
 		}
 	})

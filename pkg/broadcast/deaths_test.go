@@ -1,4 +1,4 @@
-package chat_test
+package broadcast_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 )
 
@@ -38,7 +39,7 @@ func (m *mortal) call(f func()) error {
 	number := m.calls
 	delays := [2]time.Duration{time.Duration(1 + m.clock.IntN(8_000_000)), time.Duration(1 + m.clock.IntN(2_000_000))}
 	if m.stalls && m.clock.IntN(40) == 0 {
-		delays[m.clock.IntN(2)] += chat.LeaseTime + time.Second
+		delays[m.clock.IntN(2)] += broadcast.LeaseTime + time.Second
 	}
 	m.mu.Unlock()
 	if m.dead(number) {
@@ -78,35 +79,35 @@ type (
 )
 
 func (m mortalLeases) Acquire(ctx context.Context, room, owner string, start int64) (sent int64, ok bool, err error) {
-	return sent, ok, errors.Join(m.call(func() { sent, ok, err = leases{m.world}.Acquire(ctx, room, owner, start) }), err)
+	return sent, ok, errors.Join(m.call(func() { sent, ok, err = leases{World: &m.World}.Acquire(ctx, room, owner, start) }), err)
 }
 
 func (m mortalLeases) Renew(ctx context.Context, room, owner string, sent int64) (ok bool, err error) {
-	return ok, errors.Join(m.call(func() { ok, err = leases{m.world}.Renew(ctx, room, owner, sent) }), err)
+	return ok, errors.Join(m.call(func() { ok, err = leases{World: &m.World}.Renew(ctx, room, owner, sent) }), err)
 }
 
 func (m mortalLeases) Release(ctx context.Context, room, owner string, sent int64) (err error) {
-	return errors.Join(m.call(func() { err = leases{m.world}.Release(ctx, room, owner, sent) }), err)
+	return errors.Join(m.call(func() { err = leases{World: &m.World}.Release(ctx, room, owner, sent) }), err)
 }
 
 func (m mortalRoster) Members(ctx context.Context, room string, most int) (members []chat.Member, err error) {
-	return members, errors.Join(m.call(func() { members, err = roster{m.world}.Members(ctx, room, most) }), err)
+	return members, errors.Join(m.call(func() { members, err = roster{World: &m.World}.Members(ctx, room, most) }), err)
 }
 
 func (m mortalRoster) Join(ctx context.Context, member chat.Member) (chat.Member, error) {
-	return roster{m.world}.Join(ctx, member)
+	return roster{World: &m.World}.Join(ctx, member)
 }
 
 func (m mortalRoster) Leave(ctx context.Context, room, id string) (chat.Member, error) {
-	return roster{m.world}.Leave(ctx, room, id)
+	return roster{World: &m.World}.Leave(ctx, room, id)
 }
 
 func (m mortalRoster) Remove(ctx context.Context, member chat.Member) (bool, error) {
-	return roster{m.world}.Remove(ctx, member)
+	return roster{World: &m.World}.Remove(ctx, member)
 }
 
 func (m *mortal) service() chat.Service {
-	return chat.Service{Log: m, Roster: mortalRoster{m}, Leases: mortalLeases{m}, Poster: m, Encoder: m.world, Now: time.Now, Workers: 2}
+	return chat.Service{Log: m, Roster: mortalRoster{m}, Broadcaster: broadcast.Broadcaster{Leases: mortalLeases{m}}, Poster: m, Encoder: m.world, Now: time.Now, Workers: 2}
 }
 
 // scene is what happens in one try.
@@ -135,10 +136,10 @@ func (s scene) play(t *testing.T) (problem string) {
 		grave := make(chan struct{})
 		w := &world{}
 		for _, id := range []string{"ann", "flaky"} {
-			w.member("r", id, time.Hour)
+			w.AddMember("r", id, time.Hour)
 		}
 		var unlucky sync.Mutex
-		w.post = func(_ context.Context, id string) error {
+		w.OnPost = func(_ context.Context, id string) error {
 			if id != "flaky" {
 				return nil
 			}
@@ -166,16 +167,16 @@ func (s scene) play(t *testing.T) (problem string) {
 		joined := int64(0) // what was stored by then
 		all.Go(func() {
 			time.Sleep(s.joins)
-			w.mu.Lock()
-			w.member("r", "late", time.Hour)
-			joined = int64(len(w.log))
-			w.mu.Unlock()
+			w.Mu.Lock()
+			w.AddMember("r", "late", time.Hour)
+			joined = int64(len(w.Stored))
+			w.Mu.Unlock()
 		})
 		time.Sleep(5 * time.Minute) // whoever lives has ended
 		w.say(t, "ann", "last")
-		w.mu.Lock()
-		stored := int64(len(w.log))
-		w.mu.Unlock()
+		w.Mu.Lock()
+		stored := int64(len(w.Stored))
+		w.Mu.Unlock()
 		for _, member := range []string{"ann", "flaky", "late"} {
 			from := int64(0)
 			if member == "late" {

@@ -1,4 +1,4 @@
-package chat_test
+package broadcast_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 )
 
@@ -18,15 +19,16 @@ func TestABroadcasterWithLittleTimeLeavesNothingBehind(t *testing.T) {
 	for _, left := range []time.Duration{5 * time.Second, 7 * time.Second, 10 * time.Second} {
 		for at := 10 * time.Millisecond; at < left; at += 90 * time.Millisecond {
 			synctest.Test(t, func(t *testing.T) {
-				w := &world{post: hangs(2*time.Second, chat.ErrTryAgain)}
-				w.member("r", "hung", time.Hour)
-				w.member("r", "ann", time.Hour)
-				w.member("r", "bob", time.Hour)
+				w := &world{}
+				w.OnPost = hangs(2*time.Second, chat.ErrTryAgain)
+				w.AddMember("r", "hung", time.Hour)
+				w.AddMember("r", "ann", time.Hour)
+				w.AddMember("r", "bob", time.Hour)
 				var all sync.WaitGroup
 				all.Go(func() {
 					ctx, cancel := context.WithTimeout(t.Context(), left)
 					defer cancel()
-					s := w.service()
+					s := w.Service()
 					s.Log = slowLog{w}
 					if _, err := s.Send(ctx, "ann", draft); err != nil || ctx.Err() != nil {
 						t.Errorf("%v, %v", err, ctx.Err())
@@ -58,10 +60,10 @@ func TestWhoFailsAtTheEndIsLeftToTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
 		for _, id := range []string{"ann", "blip", "never"} {
-			w.member("r", id, time.Hour)
+			w.AddMember("r", id, time.Hour)
 		}
 		began := time.Now()
-		w.post = func(_ context.Context, id string) error { // the broadcaster's rounds end after two thirds of 28 s
+		w.OnPost = func(_ context.Context, id string) error { // the broadcaster's rounds end after two thirds of 28 s
 			if since := time.Since(began); id == "never" || id == "blip" && since > 18*time.Second && since < 19500*time.Millisecond {
 				return chat.ErrTryAgain
 			}
@@ -80,20 +82,21 @@ func TestWhoFailsAtTheEndIsLeftToTheNext(t *testing.T) {
 // Whom a broadcaster had no time for at all is sent to by the next.
 func TestWhoWasNotTriedIsLeftToTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{post: slowly(time.Second)}
+		w := &world{}
+		w.OnPost = slowly(time.Second)
 		const members = 100
 		for i := range members {
-			w.member("r", fmt.Sprint(i), time.Hour)
+			w.AddMember("r", fmt.Sprint(i), time.Hour)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		first, err := w.service().Send(ctx, "0", draft)
+		first, err := w.Service().Send(ctx, "0", draft)
 		if d := first.Delivery; err != nil || d.Delivered == 0 || d.Delivered+d.Left != members || d.Failed != 0 || d.SentUpTo != 0 {
 			t.Errorf("got %+v, %v", d, err)
 		}
-		w.mu.Lock()
-		w.post = nil
-		w.mu.Unlock()
+		w.Mu.Lock()
+		w.OnPost = nil
+		w.Mu.Unlock()
 		w.say(t, "0", "more")
 		if got := w.got("99"); !slices.Equal(got, []string{"1:hi 2:more "}) {
 			t.Errorf("the last got %q", got)
@@ -106,29 +109,30 @@ func TestWhoWasNotTriedIsLeftToTheNext(t *testing.T) {
 func TestWhoWasNotTriedIsTriedAgain(t *testing.T) {
 	for _, interrupted := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			w := &world{post: slowly(time.Second)}
+			w := &world{}
+			w.OnPost = slowly(time.Second)
 			const members = 130
 			for i := range members {
-				w.member("r", fmt.Sprint(i), time.Hour)
+				w.AddMember("r", fmt.Sprint(i), time.Hour)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 			defer cancel()
 			posts := 0
-			s := w.service()
-			s.Leases = &interruptedLeases{leases: leases{w}, before: func() {
+			s := w.Service()
+			s.Broadcaster = broadcast.Broadcaster{Leases: &interruptedLeases{leases: leases{World: &w.World}, before: func() {
 				if interrupted {
-					w.mu.Lock()
-					w.post = nil
-					w.mu.Unlock()
+					w.Mu.Lock()
+					w.OnPost = nil
+					w.Mu.Unlock()
 					w.say(t, "0", "more")
-					posts = w.count("post")
+					posts = w.Count("post")
 				}
-			}}
+			}}}
 			sent, err := s.Send(ctx, "0", draft)
 			if d := sent.Delivery; err != nil || !interrupted && (d.Delivered != members || d.Left != 0) {
 				t.Errorf("got %+v, %v", d, err)
 			}
-			if after := w.count("post"); interrupted && (posts == 0 || after != posts) {
+			if after := w.Count("post"); interrupted && (posts == 0 || after != posts) {
 				t.Errorf("%d posts before somebody else had sent everything, %d after", posts, after)
 			}
 		})

@@ -1,0 +1,33 @@
+// Package broadcast sends a room's feed to the room's members: each member gets every entry, in order.
+//
+// After an entry is stored, its sender tries to become the room's broadcaster by taking a ten-second lease with one
+// conditional update. The lease's holder is the only one that sends the feed to the room, so members get entries in
+// order, and entries that were stored meanwhile share one frame. A sender that finds the lease taken returns at once: the
+// present broadcaster looks for more entries before and after it gives the lease back, and finds this one, because the
+// entry was stored before the sender looked at the lease. A broadcaster that dies loses the lease after ten seconds, and
+// the next sender goes on from the last index that was noted in the lease.
+//
+// A broadcast is three things. The broadcast itself holds the lease and runs the loop: read entries, read members, send.
+// Its fan-out sends in rounds; in each, every member that lacks something gets one attempt. The fan-out has one recipient
+// for each member:
+//
+//	             new entry              sent                  more entries came meanwhile
+//	up to date ─────────────▶ due ─────────────▶ in flight ──────────────────────────────▶ slow
+//	    ▲                      ▲                   │ │ │                                    │
+//	    ├──────── all taken ───┼───────────────────┘ │ └─ 410 ─▶ gone                       │
+//	    │                      └──── after backoff ──┤                                      │
+//	    └─────────────── given up ◀── for 5 s ── failing                                    │
+//	                                                 ▲                                      │
+//	                                                 └────────── in flight again ◀──────────┘
+//
+//	state       what it means                                     what a round does
+//	up to date  it has every entry that was read                  nothing
+//	due         it lacks entries                                  begins an attempt, and waits for it
+//	in flight   an attempt is under way, at most one              waits, at most 300 ms
+//	slow        its last attempt outlasted a round                begins an attempt, and does not wait for it
+//	failing     its last attempts failed, and another may help    the same, after the backoff's pause
+//	given up    attempts failed for 5 s                           the same, for new entries only, until one succeeds
+//	gone        its connection is closed                          nothing; the caller removes the member
+//
+// One goroutine owns all of it, without a mutex. Attempts run in goroutines of their own and report over a channel.
+package broadcast

@@ -1,0 +1,46 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"wschat/pkg/parallel"
+)
+
+const (
+	// slowestJoin is how long Connect's last writing of a row may take: it repeats one that took longer.
+	slowestJoin = time.Second
+
+	// HandshakeGrace is how long a 410 may mean that a connection is still in its own $connect, and not that it is gone: its
+	// row is written, but API Gateway has not yet answered the handshake. That takes as long as the row, an announcement
+	// that did not have to wait (after a longer one the row is written again), and the answer's way through API Gateway,
+	// which is the last second.
+	HandshakeGrace = slowestJoin + presenceBudget + time.Second
+)
+
+// IsClosed reports whether a post's error means that the member's connection is closed. It does if the membership was
+// written through the open connection. A membership that was written in $connect may be of a connection that is not open
+// yet.
+func (m Member) IsClosed(err error) bool { return errors.Is(err, ErrGone) && m.Opened }
+
+// Present leaves out the memberships that are void: past their two hours, and not yet removed by the store.
+func Present(members []Member, now time.Time) []Member {
+	return slices.DeleteFunc(members, func(m Member) bool { return !m.ExpiresAt.After(now) })
+}
+
+// prune removes connections from every room, and returns the memberships that it removed. A membership that was written
+// again since it was read stays, and its connection's others with it. What prune cannot remove stays for the next
+// fan-out, which meets it again.
+func (s Service) prune(ctx context.Context, gone []Member) (removed []Member) {
+	found := make([][]Member, len(gone))
+	parallel.ForEach(s.Workers, len(gone), func(i int) {
+		if ok, err := s.Roster.Remove(ctx, gone[i]); err != nil || !ok {
+			return
+		}
+		others, _ := s.Roster.Forget(ctx, gone[i].ConnectionID)
+		found[i] = append(others, gone[i])
+	})
+	return slices.Concat(found...)
+}

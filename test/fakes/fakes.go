@@ -1,0 +1,289 @@
+// Package fakes is a chat in memory for tests, which writes down the calls of its stores in order.
+package fakes
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"wschat/pkg/broadcast"
+	"wschat/pkg/chat"
+	"wschat/pkg/localstore"
+)
+
+// World is a Log, a Poster and an Encoder in memory, and the store of a Roster and of Leases. Tests change its fields before
+// they use it, or hold Mu. The zero value is an empty chat.
+type World struct {
+	Mu      sync.Mutex
+	Calls   []string            // of the stores, in order
+	Stored  []chat.Message      // the log, of all rooms
+	Expired int64               // messages up to this index are no longer kept
+	Roll    []chat.Member       // of all rooms
+	Posts   map[string][]string // frames that were taken, by connection id
+
+	LeaseStore        localstore.Leases
+	AnnouncementStore localstore.Announcements
+
+	AppendErr, MembersErr, ReadErr, TailErr, AcquireErr error // what the calls of these names return
+
+	OnPost        func(ctx context.Context, id string) error // decides what becomes of a post; nil takes each
+	BeforeRelease func()                                     // is called before a lease is given back; nil for nothing
+}
+
+var (
+	_ chat.Log         = (*World)(nil)
+	_ chat.Roster      = Roster{}
+	_ broadcast.Leases = Leases{}
+	_ chat.Poster      = (*World)(nil)
+	_ chat.Encoder     = (*World)(nil)
+)
+
+// Service is a chat on the world, with four workers.
+func (w *World) Service() chat.Service {
+	return chat.Service{
+		Log: w, Roster: Roster{w}, Poster: w, Encoder: w, Now: time.Now, Workers: 4,
+		Broadcaster:   broadcast.Broadcaster{Leases: Leases{w}},
+		Announcements: &w.AnnouncementStore,
+	}
+}
+
+// Messages makes one frame of as many bytes as the contents have, and a few that name them.
+func (w *World) Messages(p chat.Page) []chat.Frame {
+	s, last := "", int64(0)
+	for _, m := range p.Messages {
+		s += fmt.Sprintf("%d:%s ", m.Index, m.Content)
+		last = m.Index
+	}
+	return []chat.Frame{{Text: []byte(s + partOf(p.Part)), Last: last}}
+}
+
+// Members makes one frame that lists the users.
+func (w *World) Members(a chat.Attendance, _ int) [][]byte {
+	if a.OverLimit {
+		return [][]byte{fmt.Appendf(nil, "%s over", a.Room)}
+	}
+	users := make([]string, len(a.Users))
+	for i, u := range a.Users {
+		users[i] = fmt.Sprintf("{%s %d}", nameAndID(u.Name, u.ID), u.Connections)
+	}
+	return [][]byte{fmt.Appendf(nil, "%s %v%s", a.Room, users, a.Ref)}
+}
+
+func nameAndID(name, id string) string {
+	if id == "" {
+		return name
+	}
+	return name + "=" + id
+}
+
+func (w *World) Presence(p chat.Presence) []byte {
+	return fmt.Appendf(nil, "%s %s %s%s%s", nameAndID(p.User, p.UserID), p.Event, p.Room, p.Ref, partOf(p.Part))
+}
+
+func partOf(follows bool) string {
+	if follows {
+		return "part"
+	}
+	return ""
+}
+
+func (w *World) Pong(at time.Time, ref string) []byte {
+	return fmt.Appendf(nil, "pong %d%s", at.Unix(), ref)
+}
+
+func (w *World) Note(format string, args ...any) {
+	w.Calls = append(w.Calls, fmt.Sprintf(format, args...))
+}
+
+func (w *World) Append(_ context.Context, m chat.Message) (chat.Message, bool, error) {
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	w.Note("append")
+	if w.AppendErr != nil {
+		return chat.Message{}, false, w.AppendErr
+	}
+	for _, old := range w.Stored {
+		if m.ID != "" && old.ID == m.ID && old.User == m.User && old.UserID == m.UserID && old.Room == m.Room {
+			return old, true, nil
+		}
+	}
+	m.Index = int64(len(w.Stored)) + 1
+	w.Stored = append(w.Stored, m)
+	return m, false, nil
+}
+
+func (w *World) Read(_ context.Context, _ string, span chat.Span) (found []chat.Message, err error) {
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	w.Note("read")
+	for _, m := range w.Stored {
+		if m.Index > max(span.After, w.Expired) && (span.Before == 0 || m.Index < span.Before) {
+			found = append(found, m)
+		}
+	}
+	if excess := len(found) - span.Limit; excess > 0 && span.Newest {
+		found = found[excess:]
+	} else if excess > 0 {
+		found = found[:span.Limit]
+	}
+	return found, w.ReadErr
+}
+
+func (w *World) Tail(context.Context, string) (int64, error) {
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	w.Note("tail")
+	return int64(len(w.Stored)), w.TailErr
+}
+
+func (w *World) Ping(context.Context) error { return w.AppendErr }
+
+func (w *World) Join(_ context.Context, m chat.Member) (before chat.Member, err error) {
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	w.Note("join")
+	left := w.Drop(func(old chat.Member) bool { return old.Room == m.Room && old.ConnectionID == m.ConnectionID })
+	w.Roll = append(w.Roll, m)
+	return append(left, chat.Member{})[0], w.MembersErr
+}
+
+func (w *World) Leave(_ context.Context, room, id string) (chat.Member, error) {
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	left := w.Drop(func(m chat.Member) bool { return m.Room == room && m.ConnectionID == id })
+	return append(left, chat.Member{})[0], w.MembersErr
+}
+
+func (w *World) Remove(_ context.Context, m chat.Member) (bool, error) {
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	return len(w.Drop(m.Same)) > 0, w.MembersErr
+}
+
+func (w *World) Forget(_ context.Context, id string) ([]chat.Member, error) {
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	return w.Drop(func(m chat.Member) bool { return m.ConnectionID == id }), w.MembersErr
+}
+
+func (w *World) Drop(which func(chat.Member) bool) (removed []chat.Member) {
+	w.Roll = slices.DeleteFunc(w.Roll, func(m chat.Member) bool {
+		if which(m) {
+			removed = append(removed, m)
+			return true
+		}
+		return false
+	})
+	return removed
+}
+
+func (w *World) Rooms(_ context.Context, id string, most int) (n int, err error) {
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	for _, m := range w.Roll {
+		if m.ConnectionID == id && n < most {
+			n++
+		}
+	}
+	return n, w.MembersErr
+}
+
+// leases is the world as broadcast.Leases.
+type Leases struct{ *World }
+
+func (l Leases) Acquire(ctx context.Context, room, owner string, start int64) (int64, bool, error) {
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	l.Note("acquire")
+	if l.AcquireErr != nil {
+		return 0, false, l.AcquireErr
+	}
+	return l.World.LeaseStore.Acquire(ctx, room, owner, start)
+}
+
+func (l Leases) Renew(ctx context.Context, room, owner string, sent int64) (bool, error) {
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	l.Note("renew")
+	return l.World.LeaseStore.Renew(ctx, room, owner, sent)
+}
+
+func (l Leases) Release(ctx context.Context, room, owner string, sent int64) error {
+	if l.BeforeRelease != nil {
+		l.BeforeRelease()
+	}
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	l.Note("release")
+	return l.World.LeaseStore.Release(ctx, room, owner, sent)
+}
+
+// roster is the world as a chat.Roster, whose Members is not the Encoder's.
+type Roster struct{ *World }
+
+func (r Roster) Members(_ context.Context, room string, most int) ([]chat.Member, error) {
+	w := r.World
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	w.Note("members")
+	members := slices.DeleteFunc(slices.Clone(w.Roll), func(m chat.Member) bool { return m.Room != room })
+	if most > 0 && len(members) > most {
+		members = members[:most]
+	}
+	return members, w.MembersErr
+}
+
+func (w *World) Close(_ context.Context, id string) error {
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	w.Note("close %s", id)
+	return nil
+}
+
+func (w *World) Post(ctx context.Context, id string, frame []byte) error {
+	w.Mu.Lock()
+	w.Note("post %s", id)
+	post := w.OnPost
+	w.Mu.Unlock()
+	if post != nil {
+		if err := post(ctx, id); err != nil {
+			return err
+		}
+	}
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	if w.Posts == nil {
+		w.Posts = map[string][]string{}
+	}
+	w.Posts[id] = append(w.Posts[id], string(frame))
+	return nil
+}
+
+// member adds a member of a room that connected some time ago, and is in its own $connect where that is 0.
+func (w *World) AddMember(room, id string, ago time.Duration) {
+	at := time.Now().Add(-ago)
+	w.Roll = append(w.Roll, chat.Member{Room: room, ConnectionID: id, ConnectedAt: at, ExpiresAt: at.Add(chat.ConnectionLife), Opened: ago > 0})
+}
+
+func (w *World) IDs() (ids []string) {
+	for _, m := range w.Roll {
+		ids = append(ids, m.Room+"/"+m.ConnectionID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// count is how many calls there were whose name begins so.
+func (w *World) Count(name string) (n int) {
+	w.Mu.Lock()
+	defer w.Mu.Unlock()
+	for _, call := range w.Calls {
+		if strings.HasPrefix(call, name) {
+			n++
+		}
+	}
+	return n
+}
