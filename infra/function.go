@@ -2,7 +2,6 @@ package main
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/aws/aws-cdk-go/awscdk/v2"
@@ -14,7 +13,6 @@ import (
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 
-	"wschat/pkg/chat"
 	"wschat/pkg/config"
 	"wschat/pkg/dynamo"
 )
@@ -40,32 +38,12 @@ func newFunction(scope constructs.Construct, s settings, t tables, root string) 
 	allow(role, t.connections, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}, []string{"dynamodb:Query"})
 	allow(role, t.messages, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"}, nil)
 
-	environment := map[string]*string{
-		config.ConnectionsTable: t.connections.TableName(),
-		config.MessagesTable:    t.messages.TableName(),
+	environment := map[string]*string{}
+	for name, value := range s.values.Environment() {
+		environment[name] = &value
 	}
-	environment[config.MaxRooms] = jsii.String(strconv.Itoa(s.maxRooms))
-	environment[config.ActionsPerSecond] = jsii.String(strconv.Itoa(s.actionsPerSecond))
-	for name, value := range map[string]string{
-		config.AuthIssuer: s.authIssuer, config.AuthAudience: s.authAudience, config.AuthJWKSURL: s.authJwksURL,
-		config.AuthIDClaim: s.authIDClaim, config.AuthNameClaim: s.authNameClaim, config.AuthRoomsClaim: s.authRoomsClaim,
-	} {
-		if value != "" {
-			environment[name] = jsii.String(value)
-		}
-	}
-	if s.presenceLimit != chat.DefaultPresenceLimit {
-		environment[config.PresenceLimit] = jsii.String(strconv.Itoa(s.presenceLimit))
-	}
-	if s.allMetrics {
-		environment[config.Metrics] = jsii.String(config.MetricsAll)
-	}
-	if s.logLevel != "info" {
-		environment[config.LogLevel] = &s.logLevel
-	}
-	if s.messageRetentionDays > 0 {
-		environment[config.MessageRetentionDays] = jsii.String(strconv.Itoa(s.messageRetentionDays))
-	}
+	environment[config.ConnectionsTable] = t.connections.TableName()
+	environment[config.MessagesTable] = t.messages.TableName()
 	fn := awslambda.NewFunction(scope, jsii.String("Function"), &awslambda.FunctionProps{
 		Description:  jsii.String("Every route of the chat"),
 		Runtime:      runtime(s),

@@ -52,13 +52,14 @@ func run() error {
 // misspelt must not leave a chat open that was meant to be closed. Others may be meant for other apps, as those in ~/.cdk.json:
 // each is a line of warnings.
 func checkContext(given map[string]any, warnings io.Writer) error {
-	var known []string
-	_, err := readSettings(func(name string) any {
-		known = append(known, name)
-		return given[name]
-	})
-	if err != nil {
+	if _, err := readSettings(func(name string) any { return given[name] }); err != nil {
 		return err
+	}
+	var known []string
+	for _, s := range config.Settings() {
+		if s.Context != "" {
+			known = append(known, s.Context)
+		}
 	}
 	var misspelt []string
 	for _, name := range slices.Sorted(maps.Keys(given)) {

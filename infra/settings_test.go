@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"wschat/pkg/config"
 )
 
 // A name that is nearly a setting's is refused; one that other apps may have is warned of; the CDK's own are left alone.
@@ -73,8 +75,10 @@ func TestSettings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := settings{stage: "dev", lambdaRuntime: "provided.al2023", architecture: "arm64", memorySize: 512, presenceLimit: 100, maxRooms: 100, actionsPerSecond: 100, removalPolicy: "retain", logLevel: "info",
-		throttleRate: 500, throttleBurst: 200}
+	want := settings{
+		values: config.Values{}, stage: "dev", lambdaRuntime: "provided.al2023", architecture: "arm64", memorySize: 512,
+		maxRooms: 100, actionsPerSecond: 100, removalPolicy: "retain", throttleRate: 500, throttleBurst: 200,
+	}
 	if !reflect.DeepEqual(defaults, want) {
 		t.Errorf("the defaults are %+v", defaults)
 	}

@@ -22,6 +22,7 @@ import (
 
 	"wschat/pkg/chat"
 	"wschat/pkg/localstore"
+	"wschat/test/logbuffer"
 )
 
 // command is the built command.
@@ -38,14 +39,14 @@ func command(t *testing.T) string {
 type process struct {
 	cmd    *exec.Cmd
 	addr   string // "" if it has ended
-	stderr *lockedBuffer
+	stderr *logbuffer.Buffer
 }
 
 // startCommand runs the command with a data file until it accepts connections or ends.
 func startCommand(t *testing.T, command, data string) process {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command, "-addr", "127.0.0.1:0", "-data", data)
-	p := process{cmd: cmd, stderr: &lockedBuffer{}}
+	p := process{cmd: cmd, stderr: &logbuffer.Buffer{}}
 	p.cmd.Stderr = p.stderr
 	stdout, err := p.cmd.StdoutPipe()
 	if err == nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
+	"wschat/pkg/localchat"
 )
 
 // Where only some pages may connect, the chat's own may all the same, by every name that this machine has for a browser on it.
@@ -21,17 +22,17 @@ func TestTheOwnPageMayConnect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.logger = slog.New(slog.DiscardHandler)
-	s, err := start(t.Context(), o)
+	o.Logger = slog.New(slog.DiscardHandler)
+	s, err := localchat.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := s.stop(); err != nil {
+		if err := s.Stop(); err != nil {
 			t.Error(err)
 		}
 	}()
-	_, port, err := net.SplitHostPort(s.addr)
+	_, port, err := net.SplitHostPort(s.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func TestTheOwnPageMayConnect(t *testing.T) {
 		if tc.origin != "" {
 			header.Set("Origin", tc.origin)
 		}
-		c, answer, err := websocket.Dial(t.Context(), "ws://"+s.addr+"/dev", &websocket.DialOptions{HTTPHeader: header, Host: tc.host})
+		c, answer, err := websocket.Dial(t.Context(), "ws://"+s.Addr+"/dev", &websocket.DialOptions{HTTPHeader: header, Host: tc.host})
 		if answer == nil || answer.StatusCode != tc.status {
 			t.Errorf("%s, to %s: %v, %v; want %d", tc.origin, tc.host, answer, err, tc.status)
 		}
@@ -115,47 +116,5 @@ func TestThePrintedAddressCanBeOpened(t *testing.T) {
 				t.Errorf("the page is %d; the end is %v", answer.StatusCode, err)
 			}
 		})
-	}
-}
-
-// Monitors and link checkers ask with HEAD.
-func TestHeadOfThePage(t *testing.T) {
-	h := newHarness(t)
-	for path, status := range map[string]int{"/": 200, "/client.js": 200, "/ping": 200, "/nothing": 404} {
-		url := "http://" + h.server.addr + path
-		get, err := http.Get(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = get.Body.Close()
-		head, err := http.Head(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(head.Body)
-		_ = head.Body.Close()
-		if err != nil || len(body) > 0 || head.StatusCode != status || get.StatusCode != status {
-			t.Errorf("%s: GET is %d, HEAD %d with %d bytes, %v; want %d", path, get.StatusCode, head.StatusCode, len(body), err, status)
-		}
-		for _, name := range []string{"Content-Type", "Etag", "Content-Security-Policy"} {
-			if head.Header.Get(name) != get.Header.Get(name) {
-				t.Errorf("%s: %s is %q, of HEAD %q", path, name, get.Header.Get(name), head.Header.Get(name))
-			}
-		}
-	}
-}
-
-func TestFlagsAreRefused(t *testing.T) {
-	for flags, says := range map[string]string{
-		"-allowed-origins https://x.example/page": `-allowed-origins is "https://x.example/page": it must be an origin such as https://chat.example.com, with no path`,
-		"-allowed-origins *,https://x.example":    `-allowed-origins is "*": it must stand alone`,
-		"-allowed-origins null":                   `-allowed-origins is "null"`,
-	} {
-		if _, err := parse(strings.Fields(flags), io.Discard); err == nil || !strings.HasPrefix(err.Error(), says) {
-			t.Errorf("%s: %v, want %s", flags, err, says)
-		}
-	}
-	if o, err := parse([]string{"-allowed-origins", "*"}, io.Discard); err != nil || len(o.allowedOrigins) != 0 {
-		t.Errorf("every page: %v, %v", o.allowedOrigins, err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"wschat/infra/local/demoissuer"
+	"wschat/pkg/localchat/demoissuer"
 	"wschat/pkg/auth"
 )
 

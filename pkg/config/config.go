@@ -1,85 +1,101 @@
-// Package config names what the Lambda function is configured with, once, for the function that reads it and for the
-// stack that sets it.
+// Package config is the one table of settings, and the reading of it: from the CDK context, from the function's
+// environment, and from the local chat's flags.
 package config
 
 import (
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
-
-	"wschat/pkg/chat"
 )
 
-// The function's own environment variables. Those of AWS (AWS_REGION, AWS_ENDPOINT_URL_DYNAMODB, …) are read by awsclient.
-const (
-	ConnectionsTable    = "CONNECTIONS_TABLE"    // required: the name of the connections table
-	MessagesTable       = "MESSAGES_TABLE"       // required: the name of the messages table
-	ConnectionsEndpoint = "CONNECTIONS_ENDPOINT" // the stage's callback URL; where unset, from each event
+// Values are chosen values, in the form in which they are used, by Setting.Key. A setting that nobody chose is not there.
+type Values map[string]string
 
-	WebSocketURL = "WEBSOCKET_URL" // where the browser client connects: a wss:// URL, or a path on its own host
+// A Source is where settings are chosen: the CDK context, the function's environment or the local chat's flags.
+type Source struct {
+	// Name is the setting's name there; "" if it cannot be chosen there.
+	Name func(Setting) string
 
-	AllowedOrigins = "ALLOWED_ORIGINS" // of web pages that may connect, as ParseOrigins takes them; where unset, all
+	// Value is what was chosen for a setting, and whether anything was. Its error says what is wrong, with the name.
+	Value func(Setting) (value string, ok bool, err error)
 
-	AuthIssuer     = "AUTH_ISSUER"      // an OpenID Connect provider, as its tokens name it; where set, only who has a token is let in
-	AuthAudience   = "AUTH_AUDIENCE"    // what tokens must be meant for; required with AUTH_ISSUER
-	AuthJWKSURL    = "AUTH_JWKS_URL"    // of the provider's keys, where discovery does not serve
-	AuthIDClaim    = "AUTH_ID_CLAIM"    // the claim that says who somebody is, which all see; where unset, auth.DefaultIDClaim
-	AuthNameClaim  = "AUTH_NAME_CLAIM"  // the claim with the display name; where unset, auth.DefaultNameClaim
-	AuthRoomsClaim = "AUTH_ROOMS_CLAIM" // the claim with the rooms that a token allows; where unset, every room
+	// Deployed says that the settings are for a function on Lambda, and not for one on this machine.
+	Deployed bool
+}
 
-	MaxRooms         = "MAX_ROOMS"          // that one connection may be in; where unset, any number
-	ActionsPerSecond = "ACTIONS_PER_SECOND" // that one connection may ask for; where unset, any number
+// Read reads the values of all settings. wrong says what is wrong with them, a sentence each.
+func Read(from Source) (v Values, wrong []string) {
+	v = Values{}
+	for _, s := range Settings() {
+		name := from.Name(s)
+		if name == "" {
+			continue
+		}
+		value, ok, err := from.Value(s)
+		if err == nil && ok {
+			value, err = s.Rule.Read(name, value)
+		}
+		if err != nil {
+			wrong = append(wrong, err.Error())
+		} else if ok {
+			v[s.Key()] = value
+		}
+	}
+	if len(wrong) == 0 {
+		wrong = v.wrongSignIn(from)
+	}
+	return v, wrong
+}
 
-	PresenceLimit = "PRESENCE_LIMIT" // of a room's connections, up to which comings and goings are announced; where unset, chat.DefaultPresenceLimit
+// Get returns a setting's value: the chosen one, or its default.
+func (v Values) Get(key string) string {
+	if value, ok := v[key]; ok {
+		return value
+	}
+	for _, s := range Settings() {
+		if s.Key() == key {
+			return s.Default
+		}
+	}
+	return ""
+}
 
-	Metrics = "METRICS" // of which CloudWatch is told: free, for those that cost nothing, or all; where unset, free
+// Number returns the value of a setting whose rule is a number; 0 if it has none.
+func (v Values) Number(key string) int {
+	n, _ := strconv.Atoi(v.Get(key)) // the rule has checked it
+	return n
+}
 
-	LogLevel = "LOG_LEVEL" // of the lines that are written: debug, info, warn or error; where unset, info
+// Origins returns the value of AllowedOrigins; none means all.
+func (v Values) Origins() []string {
+	origins, _ := ParseOrigins(v.Get(AllowedOrigins)) // the rule has checked it
+	return origins
+}
 
-	MessageRetentionDays = "MESSAGE_RETENTION_DAYS" // after how many whole days messages expire; where unset, never
-)
-
-// The values of Metrics.
-const (
-	MetricsFree = "free"
-	MetricsAll  = "all"
-)
-
-// Bounds that nobody needs to exceed.
-const (
-	MaxMaxRooms         = 10_000
-	MaxActionsPerSecond = 10_000
-
-	// MaxReservedConcurrency is of the function's invocations at once. An account has 1,000 by default, of which AWS keeps 100
-	// unreserved, and can be given more
-	// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html).
-	MaxReservedConcurrency = 100_000
-
-	// What the stack and the local chat set where nobody says otherwise.
-	DefaultMaxRooms         = 100
-	DefaultActionsPerSecond = 100
-)
-
-// MaxPresenceLimit is a bound on what a user's coming may cost: a post to so many.
-const MaxPresenceLimit = 10_000
-
-// MaxRetentionDays is a hundred years: more is a mistake.
-const MaxRetentionDays = 36_500
+// Environment returns the variables that give the function the values. Defaults are left out.
+func (v Values) Environment() map[string]string {
+	environment := map[string]string{}
+	for _, s := range Settings() {
+		if value, ok := v[s.Key()]; ok && s.Variable != "" && value != s.Default && value != "" {
+			environment[s.Variable] = value
+		}
+	}
+	return environment
+}
 
 // Config is the function's configuration.
 type Config struct {
 	ConnectionsTable    string
 	MessagesTable       string
-	ConnectionsEndpoint string        // "" for https://DOMAIN/STAGE of the event at hand
-	WebSocketURL        string        // "" where nobody said
+	ConnectionsEndpoint string        // "" for https://DOMAIN/STAGE of each event
+	WebSocketURL        string        // "" if nobody said
 	MessageRetention    time.Duration // 0 for ever
 	AllowedOrigins      []string      // as ParseOrigins returns them; none for all
 	PresenceLimit       int           // connections of a room; 0 announces no coming and going
-	MaxRooms            int           // of a connection; 0 for any number
-	ActionsPerSecond    int           // of a connection; 0 for any number
+	MaxRooms            int           // of a connection
+	ActionsPerSecond    int           // of a connection
 
 	LogLevel   slog.Level
 	AllMetrics bool // CloudWatch is told of all metrics, and not only of those in telemetry.Free
@@ -92,91 +108,51 @@ type Config struct {
 	AuthRoomsClaim string
 }
 
-// FromEnv reads the configuration through getenv, which is os.Getenv outside tests. The error names every variable that
-// is missing or wrong.
+// taskRoot is set by Lambda, and not on a developer's machine
+// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime).
+const taskRoot = "LAMBDA_TASK_ROOT"
+
+// FromEnv reads the configuration through getenv, which is os.Getenv outside tests. An empty variable counts as not set.
+// The error names every variable that is missing or wrong.
 func FromEnv(getenv func(string) string) (Config, error) {
-	c := Config{
-		ConnectionsTable:    getenv(ConnectionsTable),
-		MessagesTable:       getenv(MessagesTable),
-		ConnectionsEndpoint: getenv(ConnectionsEndpoint),
-		WebSocketURL:        getenv(WebSocketURL),
-		PresenceLimit:       chat.DefaultPresenceLimit,
-		AuthIssuer:          getenv(AuthIssuer),
-		AuthAudience:        getenv(AuthAudience),
-		AuthJWKSURL:         getenv(AuthJWKSURL),
-		AuthIDClaim:         getenv(AuthIDClaim),
-		AuthNameClaim:       getenv(AuthNameClaim),
-		AuthRoomsClaim:      getenv(AuthRoomsClaim),
-	}
-	var wrong []string
-	if origins := getenv(AllowedOrigins); origins != "" {
-		var err error
-		if c.AllowedOrigins, err = ParseOrigins(origins); err != nil {
-			wrong = append(wrong, AllowedOrigins+" is "+err.Error())
+	v, wrong := Read(Source{
+		Name: func(s Setting) string { return s.Variable },
+		Value: func(s Setting) (string, bool, error) {
+			value := getenv(s.Variable)
+			return value, value != "", nil
+		},
+		Deployed: getenv(taskRoot) != "",
+	})
+	for key, what := range map[string]string{ConnectionsTable: "connections", MessagesTable: "messages"} {
+		if getenv(key) == "" {
+			wrong = append(wrong, fmt.Sprintf("%s is not set: it must name the %s table", key, what))
 		}
-	}
-	if c.ConnectionsTable == "" {
-		wrong = append(wrong, ConnectionsTable+" is not set: it must name the connections table")
-	}
-	if c.MessagesTable == "" {
-		wrong = append(wrong, MessagesTable+" is not set: it must name the messages table")
-	}
-	if e := c.ConnectionsEndpoint; e != "" {
-		if u, err := url.Parse(e); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
-			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a URL such as https://ID.execute-api.REGION.amazonaws.com/STAGE",
-				ConnectionsEndpoint, e))
-		}
-	}
-	if w := c.WebSocketURL; w != "" && !strings.HasPrefix(w, "/") {
-		if u, err := url.Parse(w); err != nil || u.Host == "" || (u.Scheme != "wss" && u.Scheme != "ws") {
-			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a URL such as wss://ID.execute-api.REGION.amazonaws.com/STAGE, or a path", WebSocketURL, w))
-		}
-	}
-	switch metrics := getenv(Metrics); metrics {
-	case "", MetricsFree:
-	case MetricsAll:
-		c.AllMetrics = true
-	default:
-		wrong = append(wrong, fmt.Sprintf("%s is %q: it must be %s or %s", Metrics, metrics, MetricsFree, MetricsAll))
-	}
-	if level := getenv(LogLevel); level != "" {
-		if err := c.LogLevel.UnmarshalText([]byte(level)); err != nil {
-			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be debug, info, warn or error", LogLevel, level))
-		}
-	}
-	for _, number := range []struct {
-		name        string
-		least, most int
-		into        *int
-	}{
-		{PresenceLimit, 0, MaxPresenceLimit, &c.PresenceLimit},
-		{MaxRooms, 1, MaxMaxRooms, &c.MaxRooms},
-		{ActionsPerSecond, 1, MaxActionsPerSecond, &c.ActionsPerSecond},
-	} {
-		if value := getenv(number.name); value != "" {
-			n, err := strconv.Atoi(value)
-			if err != nil || n < number.least || n > number.most {
-				wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a whole number from %d to %d", number.name, value, number.least, number.most))
-			}
-			*number.into = n
-		}
-	}
-	if (c.AuthIssuer == "") != (c.AuthAudience == "") {
-		wrong = append(wrong, AuthIssuer+" and "+AuthAudience+" need each other: set both, or neither")
-	}
-	if c.AuthIssuer == "" && c.AuthJWKSURL+c.AuthIDClaim+c.AuthNameClaim+c.AuthRoomsClaim != "" {
-		wrong = append(wrong, AuthJWKSURL+", "+AuthIDClaim+", "+AuthNameClaim+" and "+AuthRoomsClaim+" say how tokens are read, and there are none without "+AuthIssuer)
-	}
-	wrong = append(wrong, wrongProvider(c.AuthIssuer, c.AuthJWKSURL, getenv(taskRoot) != "")...)
-	if days := getenv(MessageRetentionDays); days != "" {
-		n, err := strconv.Atoi(days)
-		if err != nil || n < 1 || n > MaxRetentionDays {
-			wrong = append(wrong, fmt.Sprintf("%s is %q: it must be a whole number of days, 1 to %d", MessageRetentionDays, days, MaxRetentionDays))
-		}
-		c.MessageRetention = time.Duration(n) * 24 * time.Hour
 	}
 	if len(wrong) > 0 {
 		return Config{}, fmt.Errorf("configuration: %s", strings.Join(wrong, "; "))
 	}
-	return c, nil
+	return v.config(), nil
+}
+
+func (v Values) config() Config {
+	c := Config{
+		ConnectionsTable:    v.Get(ConnectionsTable),
+		MessagesTable:       v.Get(MessagesTable),
+		ConnectionsEndpoint: v.Get(ConnectionsEndpoint),
+		WebSocketURL:        v.Get(WebSocketURL),
+		MessageRetention:    time.Duration(v.Number(MessageRetentionDays)) * 24 * time.Hour,
+		AllowedOrigins:      v.Origins(),
+		PresenceLimit:       v.Number(PresenceLimit),
+		MaxRooms:            v.Number(MaxRooms),
+		ActionsPerSecond:    v.Number(ActionsPerSecond),
+		AllMetrics:          v.Get(Metrics) == MetricsAll,
+		AuthIssuer:          v.Get(AuthIssuer),
+		AuthAudience:        v.Get(AuthAudience),
+		AuthJWKSURL:         v.Get(AuthJWKSURL),
+		AuthIDClaim:         v.Get(AuthIDClaim),
+		AuthNameClaim:       v.Get(AuthNameClaim),
+		AuthRoomsClaim:      v.Get(AuthRoomsClaim),
+	}
+	_ = c.LogLevel.UnmarshalText([]byte(v.Get(LogLevel))) // the rule has checked it
+	return c
 }

@@ -240,7 +240,7 @@ func TestOriginsInTheEnvironment(t *testing.T) {
 		"https://a.example/x":                     `configuration: ALLOWED_ORIGINS is "https://a.example/x": it must be an origin such as`,
 	} {
 		c, err := config.FromEnv(func(name string) string {
-			return map[string]string{config.ConnectionsTable: "c", config.MessagesTable: "m", config.AllowedOrigins: value}[name]
+			return map[string]string{config.ConnectionsTable: "c", config.MessagesTable: "messages", config.AllowedOrigins: value}[name]
 		})
 		got := strings.Join(c.AllowedOrigins, ",")
 		if err != nil {

@@ -12,28 +12,33 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// taskRoot is set by Lambda, and not where the function runs on a developer's machine
-// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime).
-const taskRoot = "LAMBDA_TASK_ROOT"
-
-// wrongProvider says what is wrong with the variables of an issuer and its keys, each "" where it is not set.
-func wrongProvider(issuer, jwksURL string, deployed bool) (wrong []string) {
+// wrongSignIn says what is wrong with the settings of sign-in together, each of which is right by itself.
+func (v Values) wrongSignIn(from Source) (wrong []string) {
+	names := map[string]string{}
+	for _, s := range Settings() {
+		names[s.Key()] = from.Name(s)
+	}
+	issuer, audience, keys := v[AuthIssuer], v[AuthAudience], v[AuthJWKSURL]
+	if (issuer == "") != (audience == "") {
+		wrong = append(wrong, fmt.Sprintf("%s and %s need each other: give both, or neither", names[AuthIssuer], names[AuthAudience]))
+	}
+	if issuer == "" && keys+v[AuthIDClaim]+v[AuthNameClaim]+v[AuthRoomsClaim] != "" {
+		wrong = append(wrong, fmt.Sprintf("%s, %s, %s and %s say how tokens are read: give %s too",
+			names[AuthJWKSURL], names[AuthIDClaim], names[AuthNameClaim], names[AuthRoomsClaim], names[AuthIssuer]))
+	}
 	checkIssuer, checkKeys := CheckProviderURL, func(value string) error { return CheckKeysURL(value, issuer) }
-	if deployed {
+	if from.Deployed {
 		checkIssuer, checkKeys = CheckDeployedURL, CheckDeployedURL
 	}
-	for _, variable := range []struct {
-		name, value string
-		check       func(string) error
-	}{
-		{AuthIssuer, issuer, checkIssuer},
-		{AuthJWKSURL, jwksURL, checkKeys},
-	} {
-		if variable.value == "" {
+	for _, one := range []struct {
+		key, value string
+		check      func(string) error
+	}{{AuthIssuer, issuer, checkIssuer}, {AuthJWKSURL, keys, checkKeys}} {
+		if one.value == "" {
 			continue
 		}
-		if err := variable.check(variable.value); err != nil {
-			wrong = append(wrong, fmt.Sprintf("%s is %q: it %v", variable.name, variable.value, err))
+		if err := one.check(one.value); err != nil {
+			wrong = append(wrong, fmt.Sprintf("%s is %q: it %v", names[one.key], one.value, err))
 		}
 	}
 	return wrong

@@ -75,7 +75,7 @@ func TestProvidersOnThisMachine(t *testing.T) {
 func TestDeployedProviders(t *testing.T) {
 	environment := func(issuer, jwksURL, taskRoot string) error {
 		_, err := config.FromEnv(func(name string) string {
-			return map[string]string{config.ConnectionsTable: "c", config.MessagesTable: "m", config.AuthAudience: "chat",
+			return map[string]string{config.ConnectionsTable: "c", config.MessagesTable: "messages", config.AuthAudience: "chat",
 				config.AuthIssuer: issuer, config.AuthJWKSURL: jwksURL, "LAMBDA_TASK_ROOT": taskRoot}[name]
 		})
 		return err

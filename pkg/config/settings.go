@@ -1,0 +1,144 @@
+package config
+
+import (
+	"fmt"
+
+	"wschat/pkg/chat"
+)
+
+// The function's own environment variables. awsclient reads those of AWS (AWS_REGION, AWS_ENDPOINT_URL_DYNAMODB, …).
+const (
+	ConnectionsTable     = "CONNECTIONS_TABLE"
+	MessagesTable        = "MESSAGES_TABLE"
+	ConnectionsEndpoint  = "CONNECTIONS_ENDPOINT"
+	WebSocketURL         = "WEBSOCKET_URL"
+	AllowedOrigins       = "ALLOWED_ORIGINS"
+	AuthIssuer           = "AUTH_ISSUER"
+	AuthAudience         = "AUTH_AUDIENCE"
+	AuthJWKSURL          = "AUTH_JWKS_URL"
+	AuthIDClaim          = "AUTH_ID_CLAIM"
+	AuthNameClaim        = "AUTH_NAME_CLAIM"
+	AuthRoomsClaim       = "AUTH_ROOMS_CLAIM"
+	MaxRooms             = "MAX_ROOMS"
+	ActionsPerSecond     = "ACTIONS_PER_SECOND"
+	PresenceLimit        = "PRESENCE_LIMIT"
+	Metrics              = "METRICS"
+	LogLevel             = "LOG_LEVEL"
+	MessageRetentionDays = "MESSAGE_RETENTION_DAYS"
+)
+
+// The values of Metrics.
+const (
+	MetricsFree = "free"
+	MetricsAll  = "all"
+)
+
+// Bounds that nobody needs to exceed.
+const (
+	MaxMaxRooms         = 10_000
+	MaxActionsPerSecond = 10_000
+
+	// MaxPresenceLimit bounds what one user's coming costs: a post to so many connections.
+	MaxPresenceLimit = 10_000
+
+	// MaxRetentionDays is a hundred years: more is a mistake.
+	MaxRetentionDays = 36_500
+
+	// MaxReservedConcurrency bounds the function's concurrent invocations. An account has 1,000 by default, of which AWS
+	// keeps 100 unreserved, and can be given more
+	// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html).
+	MaxReservedConcurrency = 100_000
+)
+
+// Setting is one thing that a deployment, the function or the local chat can choose. The CDK app, the function, the local
+// chat's flags and the README are made of the same table of settings, or checked against it.
+type Setting struct {
+	Context  string // the name in the CDK context; "" if a deployment cannot choose it
+	Variable string // the function's environment variable; "" if the function does not read it
+	Flag     string // the local chat's flag; "" if it has none
+	Default  string // the value if none is chosen; "" for none
+	Rule     Rule   // what the value must be
+	Meaning  string // one clause. The flags' help shows the word in backquotes as the kind of value
+}
+
+// Key names the setting in Values: its environment variable or, without one, its name in the CDK context.
+func (s Setting) Key() string {
+	if s.Variable != "" {
+		return s.Variable
+	}
+	return s.Context
+}
+
+// Settings returns every setting.
+func Settings() []Setting {
+	return []Setting{
+		{Context: "stage", Default: "dev", Rule: pattern(`^[A-Za-z0-9-]{1,64}$`, "must be 1 to 64 letters, digits or -"),
+			Meaning: "the `NAME` of the stage and, after Chat-, of its stack"},
+		{Context: "lambdaRuntime", Default: "provided.al2023", Rule: oneOf("provided.al2023", "provided.al2"),
+			Meaning: "the function's `RUNTIME`; Lambda will block new functions on provided.al2"},
+		{Context: "architecture", Default: "arm64", Rule: oneOf("arm64", "x86_64"),
+			Meaning: "the function's `PROCESSOR`"},
+		{Context: "memorySize", Default: "512", Rule: number(128, 10240),
+			Meaning: "`MEGABYTES` for the function; processor time grows with them"},
+		{Context: "reservedConcurrency", Rule: numberWith(1, MaxReservedConcurrency, "; leave it out to reserve nothing. "+
+			"Zero would stop the function, and AWS keeps 100 of the account's concurrency for functions that reserve none"),
+			Meaning: "`N` invocations at once, kept for the function and not exceeded"},
+		{Context: "messageRetentionDays", Variable: MessageRetentionDays, Default: "0", Rule: number(0, MaxRetentionDays),
+			Meaning: "`DAYS` after which messages expire; 0 keeps them for ever"},
+		{Context: "presenceLimit", Variable: PresenceLimit, Flag: "presence-limit",
+			Default: fmt.Sprint(chat.DefaultPresenceLimit), Rule: number(0, MaxPresenceLimit),
+			Meaning: "`N` connections, up to which a room is told who is in it; 0 tells none"},
+		{Context: "maxRooms", Variable: MaxRooms, Flag: "max-rooms", Default: "100", Rule: number(1, MaxMaxRooms),
+			Meaning: "`N` rooms that one connection may be in"},
+		{Context: "actionsPerSecond", Variable: ActionsPerSecond, Flag: "actions-per-second", Default: "100",
+			Rule:    number(1, MaxActionsPerSecond),
+			Meaning: "`N` requests and further frames of answers a second for one connection"},
+		{Context: "authIssuer", Variable: AuthIssuer, Flag: "auth-issuer", Rule: provider(),
+			Meaning: "the `URL` of an OpenID Connect provider; only clients with its tokens are let in"},
+		{Context: "authAudience", Variable: AuthAudience, Flag: "auth-audience",
+			Rule:    pattern(`^[!-~]{1,256}$`, "must be 1 to 256 characters without blanks"),
+			Meaning: "the `AUDIENCE` that tokens must be meant for"},
+		{Context: "authJwksUrl", Variable: AuthJWKSURL, Flag: "auth-jwks-url", Rule: provider(),
+			Meaning: "the `URL` of the provider's keys, if its discovery document does not name it"},
+		{Context: "authIdClaim", Variable: AuthIDClaim, Flag: "auth-id-claim", Rule: claim(),
+			Meaning: "the `CLAIM` with the user's id, which everybody sees; without it, sub"},
+		{Context: "authNameClaim", Variable: AuthNameClaim, Flag: "auth-name-claim", Rule: claim(),
+			Meaning: "the `CLAIM` with the display name; without it, name"},
+		{Context: "authRoomsClaim", Variable: AuthRoomsClaim, Flag: "auth-rooms-claim", Rule: claim(),
+			Meaning: "the `CLAIM` with the rooms that a token allows; without it, every room"},
+		{Context: "messagesTable", Variable: MessagesTable,
+			Rule:    pattern(`^[A-Za-z0-9_.-]{3,255}$`, "must be the name of a table"),
+			Meaning: "a `TABLE` that exists already, instead of the stack's own"},
+		{Context: "removalPolicy", Default: "retain", Rule: oneOf("retain", "destroy"),
+			Meaning: "what becomes of the tables when the stack is deleted: `POLICY`"},
+		{Context: "throttleRate", Default: "500", Rule: number(1, 100_000),
+			Meaning: "`N` requests a second to the stage, from all clients"},
+		{Context: "throttleBurst", Default: "200", Rule: number(1, 100_000),
+			Meaning: "`N` of these requests at once"},
+		{Context: "domainName", Rule: pattern(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$`,
+			"must be a domain name such as chat.example.com"),
+			Meaning: "a `DOMAIN` of your own for WebSocket clients"},
+		{Context: "certificateArn", Rule: pattern(`^arn:[a-z-]+:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+$`,
+			"must be the ARN of a certificate, arn:aws:acm:REGION:ACCOUNT:certificate/ID"),
+			Meaning: "the `ARN` of the domain's certificate, in the stack's Region"},
+		{Context: "allowedOrigins", Variable: AllowedOrigins, Flag: "allowed-origins", Rule: origins(),
+			Meaning: "the `ORIGINS` of web pages that may connect, besides the chat's own; without it, all"},
+		{Context: "alarmEmail", Rule: pattern(`^[^@\s]+@[^@\s]+\.[^@\s]+$`, "must be an e-mail address such as ops@example.com"),
+			Meaning: "an `ADDRESS` that alarms are mailed to"},
+		{Context: "alarmTopic", Rule: pattern(`^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`, // no FIFO topic
+			"must be the ARN of a standard topic in the stack's Region, arn:aws:sns:REGION:ACCOUNT:NAME"),
+			Meaning: "the `ARN` of an SNS topic that alarms are sent to"},
+		{Context: "metrics", Variable: Metrics, Default: MetricsFree, Rule: oneOf(MetricsFree, MetricsAll),
+			Meaning: "`WHICH` metrics and alarms: those that an account has for nothing, or all"},
+		{Context: "logLevel", Variable: LogLevel, Default: "info", Rule: oneOf("info", "debug", "warn", "error"),
+			Meaning: "the `LEVEL` of the function's log"},
+		{Context: "tracing", Default: "off", Rule: onOff(),
+			Meaning: "`WHETHER` invocations are traced with X-Ray"},
+
+		{Variable: ConnectionsTable, Rule: anything(), Meaning: "the `NAME` of the connections table"},
+		{Variable: ConnectionsEndpoint, Rule: urlOf("https://ID.execute-api.REGION.amazonaws.com/STAGE", "https", "http"),
+			Meaning: "the `URL` of the stage's callbacks; without it, that of each event"},
+		{Variable: WebSocketURL, Rule: urlOrPath("wss://ID.execute-api.REGION.amazonaws.com/STAGE", "wss", "ws"),
+			Meaning: "the `URL` that the page connects to, or a path on its own host"},
+	}
+}
