@@ -17,8 +17,8 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"wschat/pkg/localchat/demoissuer"
 	"wschat/pkg/auth"
+	"wschat/pkg/localchat/demoissuer"
 )
 
 // newDoor is an authorizer that trusts a demonstration provider.

@@ -5,23 +5,73 @@ import "errors"
 // Code is a stable name for a kind of refusal. Clients may branch on it; the sentence beside it is for people.
 type Code string
 
-// The codes, and whether sending the same thing again can help.
+// The codes. Codes has their table.
 const (
-	CodeInvalidJSON   Code = "invalid_json"   // the body is no JSON object; a retry cannot help
-	CodeUnknownAction Code = "unknown_action" // no such action; a retry cannot help
-	CodeMissingField  Code = "missing_field"  // a required field is not there; a retry cannot help
-	CodeInvalidField  Code = "invalid_field"  // a field has the wrong type or value; a retry cannot help
-	CodeTooLarge      Code = "too_large"      // content or encoded message over the limit; a retry cannot help
-	CodeForbidden     Code = "forbidden"      // not allowed to this client; a retry cannot help
-	CodeTokenExpired  Code = "token_expired"  // the client's token is over, and the connection is closed; come back with a new one
-	CodeNameIgnored   Code = "name_ignored"   // no refusal: the action was carried out under the token's name, not the frame's
-	CodeTooManyRooms  Code = "too_many_rooms" // the connection is in as many rooms as one may be; leave one first
-	CodeRateLimited   Code = "rate_limited"   // this connection asks too much at once; retry after a pause
-	CodeRoomBusy      Code = "room_busy"      // too many senders at once, nothing stored; retry after a pause
-	CodeNotSent       Code = "not_sent"       // stored, but perhaps not sent to the members; they find it in history
-	CodeUnavailable   Code = "unavailable"    // a store did not answer in time; retry with the same message_id
-	CodeInternal      Code = "internal"       // a fault of this program; the log has it under the request id
+	CodeInvalidJSON   Code = "invalid_json"
+	CodeUnknownAction Code = "unknown_action"
+	CodeMissingField  Code = "missing_field"
+	CodeInvalidField  Code = "invalid_field"
+	CodeTooLarge      Code = "too_large"
+	CodeForbidden     Code = "forbidden"
+	CodeTokenExpired  Code = "token_expired"
+	CodeNameIgnored   Code = "name_ignored"
+	CodeTooManyRooms  Code = "too_many_rooms"
+	CodeRateLimited   Code = "rate_limited"
+	CodeRoomBusy      Code = "room_busy"
+	CodeNotSent       Code = "not_sent"
+	CodeUnavailable   Code = "unavailable"
+	CodeInternal      Code = "internal"
 )
+
+// Retry says whether sending the same frame again can help.
+type Retry string
+
+// The kinds of retries.
+const (
+	Never   Retry = "never"   // the same frame is refused again
+	Later   Retry = "later"   // nothing was done; the same frame may be taken after a pause
+	SameID  Retry = "same id" // it may have been done; a sendMessage frame with its message_id is safe to send again
+	Renewed Retry = "renewed" // after connecting again with a new token
+)
+
+// CodeRow is a row of the table of codes.
+type CodeRow struct {
+	Code    Code
+	Status  int // the HTTP status, for the response to the handshake and for the access log
+	Retry   Retry
+	Meaning string
+}
+
+// Codes returns the table of codes: what each means, and what a client can do. The router's statuses, the AsyncAPI document,
+// the protocol's README and client.js are checked against it.
+func Codes() []CodeRow {
+	return []CodeRow{
+		{CodeInvalidJSON, 400, Never, "the frame is no JSON object"},
+		{CodeUnknownAction, 400, Never, "there is no such action"},
+		{CodeMissingField, 400, Never, "a required field is missing"},
+		{CodeInvalidField, 400, Never, "a field has the wrong type or value"},
+		{CodeTooLarge, 400, Never, "the content is over 16 KB, or the encoded message over 32 KB"},
+		{CodeForbidden, 403, Never, "this client may not do that"},
+		{CodeTokenExpired, 401, Renewed, "the token's time is over, and the connection is closed"},
+		{CodeNameIgnored, 200, Never, "no refusal: it was done under the token's name, not the frame's"},
+		{CodeTooManyRooms, 429, Never, "the connection is in as many rooms as one may be; leave one first"},
+		{CodeRateLimited, 429, Later, "the connection asks for too much at once"},
+		{CodeRoomBusy, 503, Later, "too many senders at once; nothing was stored"},
+		{CodeNotSent, 503, SameID, "the message is stored, but perhaps not sent; members find it in history"},
+		{CodeUnavailable, 503, SameID, "a store did not answer in time"},
+		{CodeInternal, 500, SameID, "a fault of this program; the log has it under the request id"},
+	}
+}
+
+// Status returns the HTTP status that stands for a code; 500 for a code that is not in the table.
+func (c Code) Status() int {
+	for _, row := range Codes() {
+		if row.Code == c {
+			return row.Status
+		}
+	}
+	return 500
+}
 
 // Error is a refusal: a code and a plain sentence for the client, and the cause, which is for the log only.
 type Error struct {

@@ -17,37 +17,38 @@ import (
 
 // access is what the client of an event may do. Without authentication it is everything, under any name.
 type access struct {
-	on    bool
-	grant auth.Grant
+	on          bool
+	grant       auth.Grant
+	nameIgnored bool // the frame gave another name than the token's
+	over        bool // the connection may not go on
 }
 
-// admit reads the event's grant and refuses what it does not cover: this is the one place where every action of every client
-// passes. Only $disconnect and the HTTP routes, whose keys have a blank, need no grant.
-func (h *Handler) admit(in *invocation) error {
+// admit reads the event's grant and refuses what it does not cover: every action of every client passes this one place. Only
+// $disconnect and the HTTP routes, whose keys have a blank, need no grant.
+func (h *Handler) admit(in *invocation) (access, error) {
 	if !h.config.Auth || in.Context.RouteKey == Disconnect || strings.Contains(in.Context.RouteKey, " ") {
-		return nil
+		return access{}, nil
 	}
 	grant, err := auth.FromContext(in.Context.Authorizer)
-	if err != nil {
-		in.close = true // it came before there was an authorizer
-		return &chat.Error{Code: chat.CodeForbidden, Message: "this chat is for those who have signed in", Err: err}
+	if err != nil { // the connection came before there was an authorizer
+		return access{over: true}, &chat.Error{Code: chat.CodeForbidden, Message: "this chat is for those who have signed in", Err: err}
 	}
 	if grant.IDClaim != cmp.Or(h.config.IDClaim, auth.DefaultIDClaim) {
-		in.close = true // it came before the claim was chosen, and its id may be none to show
-		return &chat.Error{Code: chat.CodeForbidden, Message: "the chat's sign-in has changed; connect again"}
+		// The connection came before the claim was chosen, and its id may be none to show.
+		return access{over: true}, &chat.Error{Code: chat.CodeForbidden, Message: "the chat's sign-in has changed; connect again"}
 	}
-	in.access = access{on: true, grant: grant}
+	a := access{on: true, grant: grant}
 	if !grant.Expires.After(h.config.Chat.Now()) {
-		in.close = true
-		return &chat.Error{Code: chat.CodeTokenExpired, Message: "the token's time is over; connect again with a new one"}
+		a.over = true
+		return a, &chat.Error{Code: chat.CodeTokenExpired, Message: "the token's time is over; connect again with a new one"}
 	}
 	if in.frame != nil {
-		if err := in.access.checkRoom(in.frame.Room()); err != nil {
-			return err
+		if err := a.checkRoom(in.frame.Room()); err != nil {
+			return a, err
 		}
-		in.nameIgnored = in.frame.SetUser(grant.User)
+		a.nameIgnored = in.frame.SetUser(grant.User)
 	}
-	return nil
+	return a, nil
 }
 
 // checkRoom refuses a room that the token does not allow. The name must be in its canonical form, in which the room is
@@ -79,15 +80,19 @@ func (a access) until() time.Time {
 	return a.grant.Expires
 }
 
-// tellName tells a client that gave another name than its token's under which one the action was carried out.
-func (in *invocation) tellName(ctx context.Context) error {
+// tellName tells a client that gave another name than its token's under which name the action was carried out. It returns
+// what the log line says of that.
+func (in *invocation) tellName(ctx context.Context) []slog.Attr {
+	if !in.access.nameIgnored {
+		return nil
+	}
 	// Without the ref and the message id, by which the client would take it for the action's answer.
-	return in.chat.Reply(ctx, in.Context.ConnectionID, protocol.EncodeError(protocol.ErrorFrame{
+	return in.told(in.chat.Reply(ctx, in.Context.ConnectionID, protocol.EncodeError(protocol.ErrorFrame{
 		Code:      chat.CodeNameIgnored,
 		Message:   "user_name is ignored: the action was carried out under your token's name, " + quote(in.access.grant.User),
 		Action:    in.frame.Text("action"),
 		RequestID: in.Context.RequestID,
-	}))
+	})))
 }
 
 // authorize lets the authorizer answer an event of its own, and leaves the log time to say how that ended.

@@ -68,38 +68,41 @@ func table() map[string]routeFunc {
 	return all
 }
 
-func connect(ctx context.Context, in *invocation) (string, error) {
+func connect(ctx context.Context, in *invocation) (reply, error) {
 	if origin, ok := in.refusedOrigin(); ok {
-		return "", &chat.Error{Code: chat.CodeForbidden, Message: "pages from " + quote(origin) + " may not connect"}
+		return reply{}, &chat.Error{Code: chat.CodeForbidden, Message: "pages from " + quote(origin) + " may not connect"}
 	}
 	query := map[string]string{}
 	for name, values := range in.Query {
 		switch {
 		case name != "room_name" && name != "user_name":
-			return "", chat.InvalidField(quote(name), "is no query parameter here; there are room_name and user_name")
+			return reply{}, chat.InvalidField(quote(name), "is no query parameter here; there are room_name and user_name")
 		case len(values) != 1:
-			return "", chat.InvalidField(name, "must not be given more than once")
+			return reply{}, chat.InvalidField(name, "must not be given more than once")
 		case values[0] == "":
-			return "", chat.InvalidField(name, "must not be empty")
+			return reply{}, chat.InvalidField(name, "must not be empty")
 		}
 		query[name] = values[0]
 	}
 	room, err := chat.CanonicalRoom(query["room_name"])
 	if err != nil {
-		return "", err
+		return reply{}, err
 	}
-	in.note(room)
+	r := reply{body: "Connect successful."}
+	if room != "" {
+		r.attrs = []slog.Attr{roomAttr(room)}
+	}
 	user, err := in.access.user(query["user_name"])
 	if err != nil {
-		return "", err
+		return r, err
 	}
 	if err := in.access.checkRoom(room); err != nil {
-		return "", err
+		return r, err
 	}
 	if in.offersChat() {
-		in.headers = map[string]string{"Sec-WebSocket-Protocol": auth.Subprotocol}
+		r.added = map[string]string{"Sec-WebSocket-Protocol": auth.Subprotocol}
 	}
-	return "Connect successful.", in.chat.Connect(ctx, chat.Member{
+	return r, in.chat.Connect(ctx, chat.Member{
 		Room: room, ConnectionID: in.Context.ConnectionID, User: user, UserID: in.access.userID(), ExpiresAt: in.access.until(),
 	})
 }
@@ -107,7 +110,7 @@ func connect(ctx context.Context, in *invocation) (string, error) {
 // refusedOrigin returns the origin of the page that opens the connection, where such pages may not. Browsers always send
 // it and let no page change it (RFC 6455, section 10.2).
 func (in *invocation) refusedOrigin() (string, bool) {
-	if len(in.allow) == 0 {
+	if len(in.config.AllowedOrigins) == 0 {
 		return "", false
 	}
 	for name, values := range in.Headers {
@@ -125,25 +128,26 @@ func (in *invocation) refusedOrigin() (string, bool) {
 // allowed tells whether pages of an origin, in lower case, may connect. A page that connects to its own host may, by whatever
 // name and port its browser has found it.
 func (in *invocation) allowed(origin string) bool {
-	if slices.Contains(in.allow, origin) {
+	if slices.Contains(in.config.AllowedOrigins, origin) {
 		return true
 	}
 	host := strings.ToLower(in.Context.DomainName)
-	return in.ownHost && host != "" && (origin == "http://"+host || origin == "https://"+host)
+	ownPage := strings.HasPrefix(in.config.WebSocketURL, "/")
+	return ownPage && host != "" && (origin == "http://"+host || origin == "https://"+host)
 }
 
 // abnormalClosure is the close code of a connection that ended without one (RFC 6455, section 7.4.1).
 const abnormalClosure = 1006
 
-func disconnect(ctx context.Context, in *invocation) (string, error) {
-	in.log = append(in.log, slog.Int("close_code", in.Context.DisconnectStatusCode))
+func disconnect(ctx context.Context, in *invocation) (reply, error) {
+	r := reply{body: "Disconnect successful.", attrs: []slog.Attr{slog.Int("close_code", in.Context.DisconnectStatusCode)}}
 	if in.Context.DisconnectStatusCode == abnormalClosure {
 		in.metrics.Add(telemetry.BrokenConnections, 1)
 	}
-	return "Disconnect successful.", in.chat.Disconnect(ctx, in.Context.ConnectionID)
+	return r, in.chat.Disconnect(ctx, in.Context.ConnectionID)
 }
 
-func unknownAction(_ context.Context, in *invocation) (string, error) {
+func unknownAction(_ context.Context, in *invocation) (reply, error) {
 	sentence := "the frame has no action"
 	if raw, ok := in.frame["action"]; ok {
 		var action string
@@ -153,7 +157,7 @@ func unknownAction(_ context.Context, in *invocation) (string, error) {
 			sentence = "action must be a string"
 		}
 	}
-	return "", namingActions(&chat.Error{Code: chat.CodeUnknownAction, Message: sentence})
+	return reply{}, namingActions(&chat.Error{Code: chat.CodeUnknownAction, Message: sentence})
 }
 
 // namingActions adds to a refusal what could have been asked for.
@@ -168,28 +172,32 @@ func Actions() []string {
 	return slices.DeleteFunc(WebSocketKeys(), func(key string) bool { return strings.HasPrefix(key, "$") })
 }
 
-func sendMessage(ctx context.Context, in *invocation) (string, error) {
+func sendMessage(ctx context.Context, in *invocation) (reply, error) {
 	draft, err := in.frame.Draft()
 	if err != nil {
-		return "", err
+		return reply{}, err
 	}
-	in.note(draft.Room)
 	draft.UserID = in.access.userID()
 	sent, err := in.chat.Send(ctx, in.Context.ConnectionID, draft)
+	r := reply{body: "Message sent to all connections."}
 	if sent.Message.Index > 0 {
-		in.noteSent(sent)
+		r.attrs = sentAttrs(sent)
+		in.measure(sent)
+	}
+	if sent.Delivery.Err != nil {
+		r.level = slog.LevelWarn
 	}
 	if sent.Delivery.Err != nil || chat.AsError(err).Code == chat.CodeNotSent {
 		in.metrics.Add(telemetry.SendErrors, 1)
 	}
-	return "Message sent to all connections.", err
+	return r, err
 }
 
-// noteSent adds to the log line and to the metrics what became of a message: from here on its story can be read, by its room and
-// index. As who sent it is not its broadcaster in a busy room, rounds is 0 there, and the broadcaster's line has the posts.
-func (in *invocation) noteSent(sent chat.Sent) {
+// sentAttrs says what became of a message: from here on its story can be read, by its room and index. In a busy room the
+// sender is not the broadcaster: then rounds is 0, and the broadcaster's line has the posts.
+func sentAttrs(sent chat.Sent) []slog.Attr {
 	d := sent.Delivery
-	in.log = append(in.log,
+	attrs := []slog.Attr{
 		slog.Int64("index", sent.Message.Index),
 		slog.Bool("repeat", sent.Repeat),
 		slog.Float64("stored_ms", milliseconds(sent.StoredAfter)),
@@ -197,8 +205,26 @@ func (in *invocation) noteSent(sent chat.Sent) {
 		slog.Int("rounds", d.Rounds),
 		slog.Int("delivered", d.Delivered),
 		slog.Int("gone", len(d.Gone)),
-		slog.Int("failed", d.Failed))
-	stored := telemetry.MessagesStored
+		slog.Int("failed", d.Failed),
+	}
+	if d.Rounds > 0 {
+		attrs = append(attrs, slog.Int64("sent_after", d.SentAfter), slog.Int64("sent_up_to", d.SentUpTo))
+	}
+	if d.Left > 0 {
+		attrs = append(attrs, slog.Int("left", d.Left))
+	}
+	if len(d.Failures) > 0 {
+		attrs = append(attrs, slog.Any("failures", texts(d.Failures)))
+	}
+	if d.Err != nil {
+		attrs = append(attrs, slog.String("post_error", d.Err.Error()))
+	}
+	return attrs
+}
+
+// measure counts what became of a message.
+func (in *invocation) measure(sent chat.Sent) {
+	d, stored := sent.Delivery, telemetry.MessagesStored
 	if sent.Repeat {
 		stored = telemetry.Duplicates
 	}
@@ -212,27 +238,17 @@ func (in *invocation) noteSent(sent chat.Sent) {
 			in.metrics.Add(metric, float64(n))
 		}
 	}
-	if d.Rounds > 0 {
-		in.log = append(in.log, slog.Int64("sent_after", d.SentAfter), slog.Int64("sent_up_to", d.SentUpTo))
-		if sent.PostedAfter > 0 {
-			in.metrics.AddTime(telemetry.SendTime, sent.PostedAfter)
-		}
-		if d.Oldest > 0 {
-			in.metrics.AddTime(telemetry.Age, d.Oldest)
-		}
-		if d.Posts > 0 {
-			in.metrics.Add(telemetry.MessagesPerPost, float64(d.Delivered)/float64(d.Posts))
-		}
+	if d.Rounds == 0 {
+		return
 	}
-	if d.Left > 0 {
-		in.log = append(in.log, slog.Int("left", d.Left))
+	if sent.PostedAfter > 0 {
+		in.metrics.AddTime(telemetry.SendTime, sent.PostedAfter)
 	}
-	if len(d.Failures) > 0 {
-		in.log = append(in.log, slog.Any("failures", texts(d.Failures)))
+	if d.Oldest > 0 {
+		in.metrics.AddTime(telemetry.Age, d.Oldest)
 	}
-	if d.Err != nil {
-		in.level = slog.LevelWarn
-		in.log = append(in.log, slog.String("post_error", d.Err.Error()))
+	if d.Posts > 0 {
+		in.metrics.Add(telemetry.MessagesPerPost, float64(d.Delivered)/float64(d.Posts))
 	}
 }
 
@@ -244,81 +260,73 @@ func texts(errs []error) []string {
 	return list
 }
 
-func getRecentMessages(ctx context.Context, in *invocation) (string, error) {
+func getRecentMessages(ctx context.Context, in *invocation) (reply, error) {
 	query, err := in.frame.Query()
 	if err != nil {
-		return "", err
+		return reply{}, err
 	}
 	page, err := in.chat.History(ctx, in.Context.ConnectionID, query)
-	in.note(query.Room, slog.Int("messages", len(page.Messages)))
-	return "Sent recent messages.", err
+	return reply{body: "Sent recent messages.", attrs: []slog.Attr{slog.Int("messages", len(page.Messages))}}, err
 }
 
-func joinRoom(ctx context.Context, in *invocation) (string, error) {
+func joinRoom(ctx context.Context, in *invocation) (reply, error) {
 	m, err := in.frame.Membership()
 	if err != nil {
-		return "", err
+		return reply{}, err
 	}
-	in.note(m.Room)
 	ask, err := in.frame.CatchUp()
 	if err != nil {
-		return "", err
+		return reply{}, err
 	}
-	return "Joined the room.", in.chat.Join(ctx, chat.Member{
+	return reply{body: "Joined the room."}, in.chat.Join(ctx, chat.Member{
 		Room: m.Room, ConnectionID: in.Context.ConnectionID, User: m.User, UserID: in.access.userID(),
 		ConnectedAt: time.UnixMilli(in.Context.ConnectedAt), ExpiresAt: in.access.until(),
 	}, ask)
 }
 
-func leaveRoom(ctx context.Context, in *invocation) (string, error) {
+func leaveRoom(ctx context.Context, in *invocation) (reply, error) {
 	m, err := in.frame.Membership()
 	if err != nil {
-		return "", err
+		return reply{}, err
 	}
-	in.note(m.Room)
-	return "Left the room.", in.chat.Leave(ctx, in.Context.ConnectionID, m.Room, m.Ref)
+	return reply{body: "Left the room."}, in.chat.Leave(ctx, in.Context.ConnectionID, m.Room, m.Ref)
 }
 
-func getMembers(ctx context.Context, in *invocation) (string, error) {
+func getMembers(ctx context.Context, in *invocation) (reply, error) {
 	m, err := in.frame.Membership()
 	if err != nil {
-		return "", err
+		return reply{}, err
 	}
 	a, err := in.chat.Members(ctx, in.Context.ConnectionID, m.Room, m.Ref)
-	in.note(m.Room, slog.Int("users", len(a.Users)))
-	return "Sent the members.", err
+	return reply{body: "Sent the members.", attrs: []slog.Attr{slog.Int("users", len(a.Users))}}, err
 }
 
 // pong answers the action ping, by which a client learns that its connection works, and what the time is.
-func pong(ctx context.Context, in *invocation) (string, error) {
+func pong(ctx context.Context, in *invocation) (reply, error) {
 	ref, err := in.frame.Ref()
 	if err != nil {
-		return "", err
+		return reply{}, err
 	}
-	return "Sent a pong.", in.chat.Pong(ctx, in.Context.ConnectionID, ref)
+	return reply{body: "Sent a pong."}, in.chat.Pong(ctx, in.Context.ConnectionID, ref)
 }
 
-func ping(ctx context.Context, in *invocation) (string, error) {
-	return "PONG!", in.chat.Ping(ctx)
+func ping(ctx context.Context, in *invocation) (reply, error) {
+	return reply{body: "PONG!"}, in.chat.Ping(ctx)
 }
 
 // page serves a file of the browser client.
-func page(_ context.Context, in *invocation) (string, error) {
+func page(_ context.Context, in *invocation) (reply, error) {
 	_, path, _ := strings.Cut(in.Context.RouteKey, " ")
 	r, err := in.site.Serve(path, in.Header["if-none-match"])
 	if err != nil {
-		return "", err
+		return reply{}, err
 	}
-	in.file = &Response{StatusCode: r.Status, Headers: r.Headers, Body: r.Body}
-	return "", nil
+	return reply{status: r.Status, headers: r.Headers, body: r.Body}, nil
 }
 
-// note adds the room and more to the invocation's log line.
-func (in *invocation) note(room string, more ...slog.Attr) {
-	if len(room) > chat.MaxNameBytes {
-		room = room[:chat.MaxNameBytes]
-	}
-	in.log = append(append(in.log, slog.String("room", room)), more...)
+// roomAttr is a room's name for the log line.
+func roomAttr(room string) slog.Attr {
+	return slog.String("room", room[:min(len(room), chat.MaxNameBytes)])
 }
 
 // quote makes a client's own words fit to be repeated to it: short, and nothing unprintable.

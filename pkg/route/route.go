@@ -3,6 +3,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -62,40 +63,44 @@ type Authorizer interface {
 
 // Handler serves every event of the WebSocket API and of the HTTP API.
 type Handler struct {
-	config Config
-	routes map[string]routeFunc
-	site   *webclient.Site
-	pacer  *pacer
+	config  Config
+	routes  map[string]routeFunc
+	site    *webclient.Site
+	limiter *limiter
 }
 
-// routeFunc carries out one route. It returns the result that callers of the handshake and the log see.
-type routeFunc func(ctx context.Context, in *invocation) (result string, err error)
+// routeFunc carries out one route. Its reply counts also if there is an error, which says why the request is refused.
+type routeFunc func(ctx context.Context, in *invocation) (reply, error)
 
-// invocation is one event on its way through a handler.
+// reply is what a route answers, and what the log line says of it. The zero value is an empty answer with status 200.
+type reply struct {
+	body    string
+	headers map[string]string // in place of those of plain text
+	added   map[string]string // beside the others
+	status  int               // 0 for 200
+	attrs   []slog.Attr
+	level   slog.Level
+	close   bool // the connection may not go on
+}
+
+// invocation is one event on its way through a handler. Routes only read it.
 type invocation struct {
 	Event
-	chat        chat.Service // with the poster for this event
-	site        *webclient.Site
-	allow       []string          // Config.AllowedOrigins
-	ownHost     bool              // the page connects to the host that it is from
-	access      access            // what the client may do
-	frame       protocol.Frame    // of a MESSAGE event; nil where its body is no JSON object
-	nameIgnored bool              // the frame gave another name than the token's
-	close       bool              // the connection may not go on
-	file        *Response         // what the route answers in place of its result
-	headers     map[string]string // that the route adds to its answer
-	log         []slog.Attr       // what the route adds to the log line
-	metrics     *telemetry.Record
-	level       slog.Level // of the log line, where the route has one to say
+	config  *Config
+	chat    chat.Service // with the poster of this event
+	site    *webclient.Site
+	access  access         // what the client may do
+	frame   protocol.Frame // of a MESSAGE event; nil if its body is no JSON object
+	metrics *telemetry.Record
 }
 
 // New returns a Handler, which lambda.Start and lambda.NewHandler take as it is.
 func New(c Config) *Handler {
 	return &Handler{
-		config: c,
-		routes: table(),
-		site:   webclient.New(c.WebSocketURL, c.Auth),
-		pacer:  newPacer(c.ActionsPerSecond, c.Chat.MaxRooms),
+		config:  c,
+		routes:  table(),
+		site:    webclient.New(c.WebSocketURL, c.Auth),
+		limiter: newLimiter(c.ActionsPerSecond, c.Chat.MaxRooms),
 	}
 }
 
@@ -128,62 +133,80 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) {
 	start := time.Now()
 	ctx, metrics := h.config.Meter.Begin(ctx)
-	in := &invocation{metrics: metrics, chat: h.config.Chat, site: h.site, allow: h.config.AllowedOrigins,
-		ownHost: strings.HasPrefix(h.config.WebSocketURL, "/")}
+	in := &invocation{config: &h.config, site: h.site, chat: h.config.Chat, metrics: metrics}
 	if err := json.Unmarshal(payload, &in.Event); err != nil || in.Context.RouteKey == "" {
 		return Response{}, fmt.Errorf("the event has no requestContext.routeKey, so it is none of API Gateway's: %d bytes", len(payload))
 	}
 	in.chat.Poster = h.config.Poster(in.Context.DomainName, in.Context.Stage)
 	in.chat.Charge = h.chargeOf(in.Context.ConnectionID)
-	result, err := h.dispatchInTime(ctx, in)
-	response := Response{StatusCode: 200, Headers: plainText(), Body: result}
-	if in.file != nil {
-		response = *in.file
-	}
-	maps.Copy(response.Headers, in.headers)
-	level := in.level
-	attrs := append([]slog.Attr{
+	r, err := h.dispatchInTime(ctx, in)
+	response := respond(r, in.Context.RouteKey, err)
+	line := logLine{level: r.level}
+	line.add(
 		slog.String("request_id", in.Context.RequestID),
 		slog.String("route_key", in.Context.RouteKey),
 		slog.String("connection_id", in.Context.ConnectionID),
-	}, in.log...)
+	)
+	line.add(r.attrs...)
 	if metrics.Cold() {
-		attrs = append(attrs, slog.Bool("cold_start", true))
+		line.add(slog.Bool("cold_start", true))
 	}
 	if err != nil {
-		refusal := chat.AsError(err)
-		response.StatusCode, response.Body = status(refusal.Code), refusal.Message
-		attrs = append(attrs, slog.String("code", string(refusal.Code)))
-		metrics.AddBy(telemetry.Refusals, string(refusal.Code), 1)
-		if refusal.Err != nil {
-			attrs = append(attrs, slog.String("error", refusal.Err.Error()))
-		}
-		if response.StatusCode >= 500 {
-			level = slog.LevelError
-			metrics.Add(telemetry.Errors, 1)
-		}
-		if in.Context.EventType == "MESSAGE" {
-			attrs = append(attrs, h.tellRefusal(ctx, in, refusal)...)
-		}
-	} else if in.nameIgnored {
-		if err := in.tellName(ctx); err != nil {
-			metrics.Add(telemetry.SendErrors, 1)
-			attrs = append(attrs, slog.String("reply_error", err.Error()))
-		}
+		line.add(h.refused(ctx, in, r, chat.AsError(err))...)
+	} else {
+		line.add(in.tellName(ctx)...)
 	}
-	if strings.HasPrefix(in.Context.RouteKey, headPrefix) {
+	if response.StatusCode >= 500 {
+		line.level = slog.LevelError
+		metrics.Add(telemetry.Errors, 1)
+	}
+	line.add(slog.Int("status", response.StatusCode), slog.Float64("ms", milliseconds(time.Since(start))))
+	metrics.Log(ctx, h.config.Logger, line.level, "invocation", line.attrs...)
+	return response, nil
+}
+
+// logLine is what the one log line of an invocation says.
+type logLine struct {
+	level slog.Level
+	attrs []slog.Attr
+}
+
+func (l *logLine) add(attrs ...slog.Attr) { l.attrs = append(l.attrs, attrs...) }
+
+// respond is the response for a route's reply or, if there is an error, for the refusal.
+func respond(r reply, routeKey string, err error) Response {
+	response := Response{StatusCode: cmp.Or(r.status, 200), Headers: r.headers, Body: r.body}
+	if response.Headers == nil {
+		response.Headers = plainText()
+	}
+	maps.Copy(response.Headers, r.added)
+	if err != nil {
+		refusal := chat.AsError(err)
+		response.StatusCode, response.Body = refusal.Code.Status(), refusal.Message
+	}
+	if strings.HasPrefix(routeKey, headPrefix) {
 		response.Body = ""
 	}
-	attrs = append(attrs, slog.Int("status", response.StatusCode),
-		slog.Float64("ms", milliseconds(time.Since(start))))
-	metrics.Log(ctx, h.config.Logger, level, "invocation", attrs...)
-	return response, nil
+	return response
+}
+
+// refused counts a refusal, and tells the client on a socket. It returns what the log line says of that.
+func (h *Handler) refused(ctx context.Context, in *invocation, r reply, refusal *chat.Error) (attrs []slog.Attr) {
+	attrs = append(attrs, slog.String("code", string(refusal.Code)))
+	in.metrics.AddBy(telemetry.Refusals, string(refusal.Code), 1)
+	if refusal.Err != nil {
+		attrs = append(attrs, slog.String("error", refusal.Err.Error()))
+	}
+	if in.Context.EventType == "MESSAGE" {
+		attrs = append(attrs, h.tellRefusal(ctx, in, refusal, r.close)...)
+	}
+	return attrs
 }
 
 // lastWords is what a route leaves of its invocation's time, to tell the client and the log how it ended.
 const lastWords = time.Second
 
-func (h *Handler) dispatchInTime(ctx context.Context, in *invocation) (string, error) {
+func (h *Handler) dispatchInTime(ctx context.Context, in *invocation) (reply, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-lastWords))
@@ -194,11 +217,13 @@ func (h *Handler) dispatchInTime(ctx context.Context, in *invocation) (string, e
 
 // dispatch runs the route's handler. A panic becomes an error, with its stack in the log: it must not take the process,
 // and with it the next invocations, along.
-func (h *Handler) dispatch(ctx context.Context, in *invocation) (result string, err error) {
+func (h *Handler) dispatch(ctx context.Context, in *invocation) (r reply, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-			in.log = append(in.log, slog.String("stack", string(debug.Stack())))
+			r, err = reply{attrs: []slog.Attr{slog.String("stack", string(debug.Stack()))}}, fmt.Errorf("panic: %v", p)
+		}
+		if room := in.frame.Room(); room != "" {
+			r.attrs = append([]slog.Attr{roomAttr(room)}, r.attrs...)
 		}
 	}()
 	isMessage := in.Context.EventType == "MESSAGE"
@@ -206,18 +231,18 @@ func (h *Handler) dispatch(ctx context.Context, in *invocation) (result string, 
 	if isMessage {
 		in.frame, malformed = protocol.Decode(in.Body)
 	}
-	if isMessage && !h.pacer.take(in.Context.ConnectionID) {
-		return "", &chat.Error{Code: chat.CodeRateLimited, Message: "this connection asks for too much at once; try again in a second"}
+	if isMessage && !h.limiter.take(in.Context.ConnectionID) {
+		return reply{}, &chat.Error{Code: chat.CodeRateLimited, Message: "this connection asks for too much at once; try again in a second"}
 	}
-	if err := h.admit(in); err != nil {
-		return "", err
+	if in.access, err = h.admit(in); err != nil {
+		return reply{close: in.access.over}, err
 	}
 	if malformed != nil {
-		return "", namingActions(malformed)
+		return reply{}, namingActions(malformed)
 	}
 	f, ok := h.routes[in.Context.RouteKey]
 	if !ok {
-		return "", fmt.Errorf("no handler for route key %q", in.Context.RouteKey)
+		return reply{}, fmt.Errorf("no handler for route key %q", in.Context.RouteKey)
 	}
 	return f(ctx, in)
 }
@@ -229,24 +254,30 @@ func (h *Handler) chargeOf(connectionID string) func(posts int) {
 		if posts > 0 && paid.CompareAndSwap(false, true) {
 			posts--
 		}
-		h.pacer.charge(connectionID, posts)
+		h.limiter.charge(connectionID, posts)
 	}
 }
 
-// tellRefusal tells the connection of a MESSAGE event why it is refused, and closes it where it may not go on. Where it has
-// been told so often that it does not listen, it is closed without a word. It returns what the log line says of that.
-func (h *Handler) tellRefusal(ctx context.Context, in *invocation, e *chat.Error) (attrs []slog.Attr) {
-	if !h.pacer.refuse(in.Context.ConnectionID) {
+// tellRefusal tells the connection of a MESSAGE event why it is refused, and closes it if it may not go on. A connection
+// that was told so often that it does not listen is closed without a word. tellRefusal returns what the log line says.
+func (h *Handler) tellRefusal(ctx context.Context, in *invocation, e *chat.Error, closes bool) (attrs []slog.Attr) {
+	if !h.limiter.refuse(in.Context.ConnectionID) {
 		return in.closeConnection(ctx)
 	}
-	if err := in.refuse(ctx, e); err != nil {
-		in.metrics.Add(telemetry.SendErrors, 1)
-		attrs = append(attrs, slog.String("reply_error", err.Error()))
-	}
-	if in.close {
+	attrs = in.told(in.refuse(ctx, e))
+	if closes {
 		attrs = append(attrs, in.closeConnection(ctx)...)
 	}
 	return attrs
+}
+
+// told counts that a client could not be told something, and returns what the log line says of that.
+func (in *invocation) told(err error) []slog.Attr {
+	if err == nil {
+		return nil
+	}
+	in.metrics.Add(telemetry.SendErrors, 1)
+	return []slog.Attr{slog.String("reply_error", err.Error())}
 }
 
 // refuse tells the connection of a MESSAGE event why it is refused.
@@ -259,24 +290,6 @@ func (in *invocation) refuse(ctx context.Context, e *chat.Error) error {
 		RequestID: in.Context.RequestID,
 		Ref:       in.frame.Text("ref"),
 	}))
-}
-
-// status is the HTTP status that stands for a code.
-func status(code chat.Code) int {
-	switch code {
-	case chat.CodeForbidden:
-		return 403
-	case chat.CodeTokenExpired:
-		return 401
-	case chat.CodeTooManyRooms, chat.CodeRateLimited:
-		return 429
-	case chat.CodeInvalidJSON, chat.CodeUnknownAction, chat.CodeMissingField, chat.CodeInvalidField, chat.CodeTooLarge:
-		return 400
-	case chat.CodeRoomBusy, chat.CodeNotSent, chat.CodeUnavailable:
-		return 503
-	default:
-		return 500
-	}
 }
 
 // plainText is the headers of an answer that is no file. A browser must not take it for anything else.

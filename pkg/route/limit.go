@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// pacer bounds what one connection may cost: each of its requests, and each post of an answer beyond the first, is one of
+// limiter bounds what one connection may cost: each of its requests, and each post of an answer beyond the first, is one of
 // its share of a second. It knows what this process has seen: one client may be served by several, and then has that many
 // times as much.
-type pacer struct {
+type limiter struct {
 	rate  int // a second's share; 0 means any number
 	burst int // what may come at once
 	now   func() time.Time
@@ -36,13 +36,13 @@ const (
 	bucketsRefused = 3
 )
 
-// newPacer returns a pacer. A client that comes back joins up to maxRooms rooms at once, which must fit.
-func newPacer(rate, maxRooms int) *pacer {
-	return &pacer{rate: rate, burst: max(rate, postsOfJoining*maxRooms), now: time.Now, buckets: map[string]*bucket{}}
+// newLimiter returns a limiter. A client that comes back joins up to maxRooms rooms at once, which must fit.
+func newLimiter(rate, maxRooms int) *limiter {
+	return &limiter{rate: rate, burst: max(rate, postsOfJoining*maxRooms), now: time.Now, buckets: map[string]*bucket{}}
 }
 
 // take tells whether a connection may ask for something now.
-func (p *pacer) take(connectionID string) bool {
+func (p *limiter) take(connectionID string) bool {
 	if p.rate == 0 {
 		return true
 	}
@@ -57,7 +57,7 @@ func (p *pacer) take(connectionID string) bool {
 }
 
 // charge takes the posts of an answer. That may be more than is left: the connection waits for it later.
-func (p *pacer) charge(connectionID string, posts int) {
+func (p *limiter) charge(connectionID string, posts int) {
 	if p.rate == 0 {
 		return
 	}
@@ -67,7 +67,7 @@ func (p *pacer) charge(connectionID string, posts int) {
 }
 
 // refuse counts a refusal, and tells whether the connection may go on.
-func (p *pacer) refuse(connectionID string) bool {
+func (p *limiter) refuse(connectionID string) bool {
 	if p.rate == 0 {
 		return true
 	}
@@ -83,7 +83,7 @@ func (p *pacer) refuse(connectionID string) bool {
 }
 
 // bucket returns a connection's bucket, as full as it is now.
-func (p *pacer) bucket(connectionID string) *bucket {
+func (p *limiter) bucket(connectionID string) *bucket {
 	now := p.now()
 	p.sweep(now)
 	b := p.buckets[connectionID]
@@ -105,7 +105,7 @@ func (p *pacer) bucket(connectionID string) *bucket {
 }
 
 // sweep forgets the buckets that are full again and have no refusals.
-func (p *pacer) sweep(now time.Time) {
+func (p *limiter) sweep(now time.Time) {
 	idle := max(refusalWindow*time.Second, time.Duration(p.burst/p.rate+1)*time.Second)
 	if now.Sub(p.swept) < idle {
 		return
