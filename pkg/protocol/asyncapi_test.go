@@ -1,17 +1,23 @@
 package protocol_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
+
+	"wschat/pkg/chat"
+	"wschat/pkg/route"
 	"wschat/test/installed"
 )
 
-// What a real parser says of the document. Its examples and schemas are held against real frames in test/e2e.
+// A real parser reads the document. Tests in test/e2e hold its examples and schemas against real frames.
 func TestTheAsyncAPIDocumentIsValid(t *testing.T) {
 	installed.File(t, "node_modules/@asyncapi/parser")
 	node := installed.Program(t, "node")
@@ -21,27 +27,87 @@ func TestTheAsyncAPIDocumentIsValid(t *testing.T) {
 	}
 }
 
-// The codes are documented where clients' authors read.
+// document is what the tests read of asyncapi.yaml.
+type document struct {
+	Operations map[string]any
+	Components struct {
+		Messages map[string]struct {
+			Payload struct {
+				Required []string
+			}
+		}
+		Schemas map[string]struct {
+			Enum []string
+		}
+	}
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func asyncAPI(t *testing.T) (d document) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(readFile(t, "asyncapi.yaml")), &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// The table of codes is what the authors of clients read, and what client.js does.
 func TestEveryCodeIsDocumented(t *testing.T) {
-	read := func(path string) string {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
+	var codes, passing []string
+	readme := readFile(t, "README.md")
+	for _, row := range chat.Codes() {
+		codes = append(codes, string(row.Code))
+		again := map[chat.Retry]string{
+			chat.Never: "no", chat.Later: "after a pause", chat.SameID: "with its id", chat.Renewed: "with a new token",
+		}[row.Retry]
+		if want := fmt.Sprintf("\n| `%s` | %s | %s |\n", row.Code, row.Meaning, again); !strings.Contains(readme, want) {
+			t.Errorf("README.md has no row%s", want)
 		}
-		return string(b)
-	}
-	source := read("../chat/errors.go")
-	codes := regexp.MustCompile(`(?m)^\tCode\w+ +Code = "(\w+)"`).FindAllStringSubmatch(source, -1)
-	if len(codes) == 0 {
-		t.Fatal("no code was found")
-	}
-	asyncAPI, readme := read("asyncapi.yaml"), read("../../README.md")
-	for _, code := range codes {
-		if !strings.Contains(asyncAPI, "\n        - "+code[1]+"\n") {
-			t.Errorf("asyncapi.yaml does not list %s", code[1])
+		if row.Retry == chat.Later || row.Retry == chat.SameID {
+			passing = append(passing, string(row.Code))
 		}
-		if !strings.Contains(readme, "`"+code[1]+"`") {
-			t.Errorf("README.md does not explain %s", code[1])
+	}
+	documented := asyncAPI(t).Components.Schemas["Code"].Enum
+	if slices.Sort(documented); !slices.Equal(documented, slices.Sorted(slices.Values(codes))) {
+		t.Errorf("asyncapi.yaml lists the codes %q, want %q", documented, codes)
+	}
+	set := regexp.MustCompile(`const PASSING = new Set\(\[(.*)\]\);`).FindStringSubmatch(readFile(t, "../webclient/files/client.js"))
+	if set == nil {
+		t.Fatal("client.js has no set PASSING")
+	}
+	retried := strings.Split(strings.ReplaceAll(set[1], `"`, ""), ", ")
+	if slices.Sort(retried); !slices.Equal(retried, slices.Sorted(slices.Values(passing))) {
+		t.Errorf("client.js retries after %q, want %q", retried, passing)
+	}
+}
+
+// An action that the router takes is in both documents, and so is every kind of frame that clients receive.
+func TestEveryActionIsDocumented(t *testing.T) {
+	d, readme := asyncAPI(t), readFile(t, "README.md")
+	for _, action := range route.Actions() {
+		if d.Operations[action] == nil {
+			t.Errorf("asyncapi.yaml has no operation %s", action)
+		}
+		if !strings.Contains(readme, "\n| `"+action+"` |") || !strings.Contains(readme, "\n**`"+action+"`**") {
+			t.Errorf("README.md has no row and no paragraph on %s", action)
+		}
+	}
+	for _, kind := range []string{"Messages", "Members", "Presence", "Pong", "Error"} {
+		m, ok := d.Components.Messages[kind]
+		key := strings.ToLower(kind)
+		if !ok || !slices.Contains(m.Payload.Required, key) {
+			t.Errorf("asyncapi.yaml has no message %s with the key %s", kind, key)
+		}
+		if !strings.Contains(readme, "\n### "+key+"\n") {
+			t.Errorf("README.md has no section on %s", key)
 		}
 	}
 }
