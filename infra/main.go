@@ -70,7 +70,7 @@ func checkContext(given map[string]any, warnings io.Writer) error {
 			misspelt = append(misspelt, fmt.Sprintf("there is no setting %q: write %s if you mean that, or give yours another name", name, setting))
 			continue
 		}
-		fmt.Fprintf(warnings, "infra: warning: context: %q is no setting of the chat and is ignored; README.md lists them under \"Deploy it\"\n", name)
+		fmt.Fprintf(warnings, "infra: warning: context: %q is no setting of the chat and is ignored; infra/README.md lists them\n", name)
 	}
 	if len(misspelt) > 0 {
 		return fmt.Errorf("context: %s", strings.Join(misspelt, "; "))

@@ -257,7 +257,7 @@ func alarmMetrics(tmpl map[string]any) (n int) {
 
 func TestAlarms(t *testing.T) {
 	quiet, loud := template(t, nil), template(t, configurations()["auth"])
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,7 +281,7 @@ func TestAlarms(t *testing.T) {
 		if !strings.Contains(fmt.Sprint(actions), "arn:aws:sns:eu-north-1:123456789012:on-call") {
 			t.Errorf("%s does not tell the topic: %v", id, actions)
 		}
-		if name, _, _ := strings.Cut(id, "Alarm"); !strings.Contains(string(readme), "\n| `"+name+"`") {
+		if name, _, _ := strings.Cut(id, "Alarm"); !strings.Contains(string(readme), "\n#### `"+name+"`\n") {
 			t.Errorf("README.md does not say what to do about %s", name)
 		}
 		if p["TreatMissingData"] != "notBreaching" {
@@ -290,7 +290,7 @@ func TestAlarms(t *testing.T) {
 	}
 	// README.md says which alarms are there by default.
 	said := strings.Fields(strings.NewReplacer("`", "", ",", "", " and ", " ").Replace(
-		between(t, string(readme), "### When an alarm rings", "are there by\ndefault")))
+		between(t, strings.Join(strings.Fields(string(readme)), " "), "### When an alarm rings", "are there by default")))
 	var there []string
 	for id := range resources(quiet, "AWS::CloudWatch::Alarm") {
 		name, _, _ := strings.Cut(id, "Alarm")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -178,6 +179,24 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%v: %v", tc.context, err)
 		case tc.says != "" && (err == nil || !strings.Contains(err.Error(), tc.says) || strings.Contains(err.Error(), "\n")):
 			t.Errorf("%v: got %v, want %q", tc.context, err, tc.says)
+		}
+	}
+}
+
+// README.md has a row for each setting.
+func TestEverySettingIsInTheReadme(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range config.Settings() {
+		byDefault := "none"
+		if s.Default != "" {
+			byDefault = "`" + s.Default + "`"
+		}
+		row := fmt.Sprintf("\n| `%s` | %s | %s |\n", s.Context, byDefault, strings.ReplaceAll(s.Meaning, "`", ""))
+		if s.Context != "" && !strings.Contains(string(readme), row) {
+			t.Errorf("README.md has no row%s", row)
 		}
 	}
 }

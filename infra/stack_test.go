@@ -314,8 +314,8 @@ func TestTheAuthorizer(t *testing.T) {
 			t.Errorf("%s: API Gateway may call the function as an authorizer: %v", name, may)
 		}
 		if !with {
-			if env[config.AuthIssuer] != nil || env[config.MaxRooms] != "100" || env[config.ActionsPerSecond] != "100" {
-				t.Errorf("the environment is %v", env)
+			if c := functionConfig(t, tmpl); c.AuthIssuer != "" || c.MaxRooms != 100 || c.ActionsPerSecond != 100 || c.PresenceLimit != 100 {
+				t.Errorf("the environment %v gives %+v", env, c)
 			}
 			continue
 		}

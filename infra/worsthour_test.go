@@ -77,7 +77,7 @@ func TestThePagesFilesAreAsSmallAsTheWorstHourCounts(t *testing.T) {
 
 // README.md says what the worst hour costs, with the settings that bound it.
 func TestTheWorstHourIsInTheReadme(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestTheWorstHourIsInTheReadme(t *testing.T) {
 
 // README.md says what part of the account's quota one connection can use.
 func TestTheShareOfOneConnectionIsInTheReadme(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
