@@ -23,7 +23,8 @@ func code(s settings, root string) awslambda.Code {
 		AssetHashType: awscdk.AssetHashType_OUTPUT,
 		Bundling: &awscdk.BundlingOptions{
 			Image: awscdk.DockerImage_FromRegistry(jsii.String("none: Go compiles the function on this machine")),
-			Local: &compiler{root: root, goarch: map[string]string{"arm64": "arm64", "x86_64": "amd64"}[s.architecture]},
+			Local: &compiler{root: root, goarch: map[string]string{"arm64": "arm64",
+				"x86_64": "amd64"}[s.architecture]},
 		},
 	})
 }
@@ -43,7 +44,8 @@ func (c *compiler) TryBundle(outputDir *string, _ *awscdk.BundlingOptions) *bool
 
 // compile builds the function for Lambda: static, without the paths of this machine or the state of its checkout.
 func compile(root, dir, goarch string) error {
-	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid=",
+	build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags",
+		"-s -w -buildid=",
 		"-o", filepath.Join(dir, "bootstrap"), program)
 	build.Dir = root
 	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=")
@@ -53,15 +55,16 @@ func compile(root, dir, goarch string) error {
 	return nil
 }
 
-// moduleRoot returns the folder of the checkout that the working directory is in. It asks the go command, because a program
-// that was built with -trimpath does not know where its source is.
+// moduleRoot returns the folder of the checkout that the working directory is in. It asks the go command, because a
+// program that was built with -trimpath does not know where its source is.
 func moduleRoot() (string, error) {
 	list := exec.Command("go", "list", "-find", "-f", "{{.Module.Dir}}", program)
 	var said strings.Builder
 	list.Stderr = &said
 	out, err := list.Output()
 	if err != nil {
-		return "", fmt.Errorf("the function's source is not here: run this in the project's folder, where cdk.json is, "+
+		return "", fmt.Errorf("the function's source is not here: run this in the project's folder, where cdk.json "+
+			"is, "+
 			"with Go on PATH (go list %s: %w: %s)", program, err, strings.Join(strings.Fields(said.String()), " "))
 	}
 	return strings.TrimRight(string(out), "\r\n"), nil

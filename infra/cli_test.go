@@ -13,8 +13,8 @@ import (
 	"wschat/test/installed"
 )
 
-// TestTheRealCLI synthesises as a person does, and compiles the function twice: the same source is the same asset. The CLI
-// complains of nothing.
+// TestTheRealCLI synthesises as a person does, and compiles the function twice: the same source is the same asset.
+// The CLI complains of nothing.
 func TestTheRealCLI(t *testing.T) {
 	cdk := installed.Node(t, "cdk")
 	var assets []string
@@ -54,7 +54,8 @@ func TestTheRealCLI(t *testing.T) {
 	}
 }
 
-// checkManifest fails if a feature flag of the CDK has not the value that its library recommends, or if the stack has lost its tag.
+// checkManifest fails if a feature flag of the CDK has not the value that its library recommends, or if the stack has
+// lost its tag.
 func checkManifest(t *testing.T, path string) {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -85,7 +86,8 @@ func checkManifest(t *testing.T, path string) {
 	for name, flag := range flags {
 		is := cmp.Or(flag.UserValue, flag.UnconfiguredBehavesLike.V2, any(false))
 		if !reflect.DeepEqual(is, flag.RecommendedValue) {
-			t.Errorf("the feature flag %s is %v, recommended is %v: set it in cdk.json", name, is, flag.RecommendedValue)
+			t.Errorf("the feature flag %s is %v, recommended is %v: set it in cdk.json", name, is,
+				flag.RecommendedValue)
 		}
 	}
 }
@@ -97,14 +99,22 @@ func TestWrongContextAtTheCommandLine(t *testing.T) {
 		t.Fatalf("%v\n%s", err, b)
 	}
 	for context, says := range map[string]string{
-		`{"memorySize":"7"}`:                    `infra: context: memorySize is "7": it must be a whole number from 128 to 10240`,
-		`{"lambdaRuntime":"python3.9"}`:         `infra: context: lambdaRuntime is "python3.9": it must be provided.al2023 or provided.al2`,
-		`{"allowedOrigins":"example.com"}`:      `infra: context: allowedOrigins is "example.com": it must be an origin such as https://chat.example.com, with no path`,
-		`{"allowedOrigins":["https://*.a.b"]}`:  `infra: context: allowedOrigins is "https://*.a.b": it must name one host: give each subdomain as an origin of its own`,
-		`{"alarmEmail":true,"team":"payments"}`: `infra: context: alarmEmail is true: it must be an e-mail address such as ops@example.com`,
-		`{"auth-issuer":"https://a.example"}`:   `infra: context: there is no setting "auth-issuer": write authIssuer if you mean that, or give yours another name`,
-		`{"domainName":"chat.example.com"}`:     `infra: context: domainName and certificateArn need each other: give both, or neither`,
-		`{"stage":"a b","memorySize":"many"}`:   `infra: context: stage is "a b": it must be 1 to 64 letters, digits or -; memorySize is "many": it must be a whole number from 128 to 10240`,
+		`{"memorySize":"7"}`: `infra: context: memorySize is "7": it must be a whole number from ` +
+			`128 to 10240`,
+		`{"lambdaRuntime":"python3.9"}`: `infra: context: lambdaRuntime is "python3.9": it must be ` +
+			`provided.al2023 or provided.al2`,
+		`{"allowedOrigins":"example.com"}`: `infra: context: allowedOrigins is "example.com": it must be an ` +
+			`origin such as https://chat.example.com, with no path`,
+		`{"allowedOrigins":["https://*.a.b"]}`: `infra: context: allowedOrigins is "https://*.a.b": it must name ` +
+			`one host: give each subdomain as an origin of its own`,
+		`{"alarmEmail":true,"team":"payments"}`: `infra: context: alarmEmail is true: it must be an e-mail address ` +
+			`such as ops@example.com`,
+		`{"auth-issuer":"https://a.example"}`: `infra: context: there is no setting "auth-issuer": write ` +
+			`authIssuer if you mean that, or give yours another name`,
+		`{"domainName":"chat.example.com"}`: `infra: context: domainName and certificateArn need each other: ` +
+			`give both, or neither`,
+		`{"stage":"a b","memorySize":"many"}`: `infra: context: stage is "a b": it must be 1 to 64 letters, ` +
+			`digits or -; memorySize is "many": it must be a whole number from 128 to 10240`,
 	} {
 		cmd := exec.Command(infra)
 		cmd.Dir = t.TempDir()
@@ -133,7 +143,8 @@ func TestTheSourceIsFoundAtRunTime(t *testing.T) {
 	}{
 		{root, ""},
 		{filepath.Join(root, "infra", "testdata"), ""},
-		{t.TempDir(), "infra: the function's source is not here: run this in the project's folder, where cdk.json is, with Go on PATH (go list"},
+		{t.TempDir(), "infra: the function's source is not here: run this in the project's folder, where cdk.json " +
+			"is, with Go on PATH (go list"},
 	} {
 		cmd := exec.Command(infra)
 		cmd.Dir = tc.dir
@@ -141,7 +152,8 @@ func TestTheSourceIsFoundAtRunTime(t *testing.T) {
 		cmd.Env = append(os.Environ(), "CDK_OUTDIR="+out, "CDK_CONTEXT_JSON=")
 		b, err := cmd.CombinedOutput()
 		said := strings.TrimSpace(string(b))
-		if _, missing := os.Stat(filepath.Join(out, "Chat-dev.template.json")); (err == nil) != (tc.says == "") || (missing == nil) != (err == nil) {
+		if _, missing := os.Stat(filepath.Join(out, "Chat-dev.template.json")); (err == nil) != (tc.says == "") ||
+			(missing == nil) != (err == nil) {
 			t.Errorf("in %s: %v\n%s", tc.dir, err, said)
 		}
 		if err != nil && (!strings.HasPrefix(said, tc.says) || strings.Contains(said, "\n")) {

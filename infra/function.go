@@ -35,8 +35,11 @@ func newFunction(scope constructs.Construct, s settings, t tables, root string) 
 	})
 	logs.GrantWrite(role)
 	// Just what the interfaces of dynamo name; a transaction needs the permissions of its writes.
-	allow(role, t.connections, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"}, []string{"dynamodb:Query"})
-	allow(role, t.messages, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"}, nil)
+	allow(role, t.connections,
+		[]string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"},
+		[]string{"dynamodb:Query"})
+	allow(role, t.messages,
+		[]string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"}, nil)
 
 	environment := map[string]*string{}
 	for name, value := range s.values.Environment() {
@@ -52,8 +55,8 @@ func newFunction(scope constructs.Construct, s settings, t tables, root string) 
 		Code:         code(s, root),
 		Role:         role,
 		LogGroup:     logs,
-		// The program needs about 30 MB. Lambda gives processor time by memory, and a fan-out of a thousand signed posts
-		// needs some: 512 MB is about a third of a processor.
+		// The program needs about 30 MB. Lambda gives processor time by memory, and a fan-out of a thousand signed
+		// posts needs some: 512 MB is about a third of a processor.
 		MemorySize:  jsii.Number(s.memorySize),
 		Timeout:     awscdk.Duration_Seconds(jsii.Number(functionTimeoutSeconds)),
 		Environment: &environment,

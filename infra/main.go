@@ -24,8 +24,8 @@ func main() {
 }
 
 func run() error {
-	// What the CLI hands over is checked before the CDK's own runtime is started, whose start and end can print lines of
-	// their own around an error.
+	// What the CLI hands over is checked before the CDK's own runtime is started, whose start and end can print lines
+	// of their own around an error.
 	given, err := contextFromCLI()
 	if err != nil {
 		return err
@@ -48,9 +48,9 @@ func run() error {
 	return nil
 }
 
-// checkContext checks the settings and the names beside them. One that is nearly a setting's is refused: a name that is
-// misspelt must not leave a chat open that was meant to be closed. Others may be meant for other apps, as those in ~/.cdk.json:
-// each is a line of warnings.
+// checkContext checks the settings and the names beside them. One that is nearly a setting's is refused: a name that
+// is misspelt must not leave a chat open that was meant to be closed. Others may be meant for other apps, as those in
+// ~/.cdk.json: each is a line of warnings.
 func checkContext(given map[string]any, warnings io.Writer) error {
 	if _, err := readSettings(func(name string) any { return given[name] }); err != nil {
 		return err
@@ -67,10 +67,12 @@ func checkContext(given map[string]any, warnings io.Writer) error {
 			continue
 		}
 		if setting := nearly(name, known); setting != "" {
-			misspelt = append(misspelt, fmt.Sprintf("there is no setting %q: write %s if you mean that, or give yours another name", name, setting))
+			misspelt = append(misspelt, fmt.Sprintf("there is no setting %q: write %s if you mean that, or give "+
+				"yours another name", name, setting))
 			continue
 		}
-		fmt.Fprintf(warnings, "infra: warning: context: %q is no setting of the chat and is ignored; infra/README.md lists them\n", name)
+		fmt.Fprintf(warnings, "infra: warning: context: %q is no setting of the chat and is ignored; "+
+			"infra/README.md lists them\n", name)
 	}
 	if len(misspelt) > 0 {
 		return fmt.Errorf("context: %s", strings.Join(misspelt, "; "))
@@ -78,13 +80,14 @@ func checkContext(given map[string]any, warnings io.Writer) error {
 	return nil
 }
 
-// isCDKs tells whether a name of the context is the CDK's own: its library's have a : or a / in them, and these are its CLI's.
+// isCDKs tells whether a name of the context is the CDK's own: its library's have a : or a / in them, and these are
+// its CLI's.
 func isCDKs(name string) bool {
 	return strings.ContainsAny(name, ":/") || name == "acknowledged-issue-numbers" || name == "cli-telemetry"
 }
 
-// nearly returns the setting that a name differs from in the case of its letters, in what separates its words, or by a typing
-// error, of which a long name may have two; "" if there is none.
+// nearly returns the setting that a name differs from in the case of its letters, in what separates its words, or by
+// a typing error, of which a long name may have two; "" if there is none.
 func nearly(name string, settings []string) string {
 	plain := func(s string) string {
 		return strings.ToLower(strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(s))

@@ -14,7 +14,8 @@ import (
 	"wschat/pkg/telemetry"
 )
 
-// shown is a metric of the chat's own, as a dashboard or an alarm asks for it: its name and the names of its dimensions.
+// shown is a metric of the chat's own, as a dashboard or an alarm asks for it: its name and the names of its
+// dimensions.
 func shown(name string, dimensions []string) string {
 	slices.Sort(dimensions)
 	return name + " by " + strings.Join(dimensions, ", ")
@@ -130,7 +131,10 @@ func inAlarms(tmpl map[string]any) map[string]bool {
 // A graph of a metric that nobody emits is empty, and an alarm on one never rings.
 func TestWhatIsWatchedIsEmitted(t *testing.T) {
 	for name, everything := range map[string]bool{"auth": true, "defaults": false} {
-		t.Run(name, func(t *testing.T) { watchedIsEmitted(t, template(t, configurations()[name]), emitted(everything)) })
+		t.Run(name, func(t *testing.T) {
+			watchedIsEmitted(t, template(t, configurations()[name]),
+				emitted(everything))
+		})
 	}
 }
 
@@ -163,14 +167,15 @@ const (
 	freeDashboardMetrics = 50 // on each of them
 )
 
-// combinations are the settings that change what is watched or what is there to be watched, each with all others. The last
-// group has those that change the rest.
+// combinations are the settings that change what is watched or what is there to be watched, each with all others. The
+// last group has those that change the rest.
 func combinations() []map[string]any {
 	groups := []map[string]any{
 		{"authIssuer": "https://chat.example.com/", "authAudience": "chat"},
 		{"alarmEmail": "ops@example.com", "alarmTopic": "arn:aws:sns:eu-north-1:123456789012:on-call"},
 		{"messagesTable": "restored-1"},
-		{"metrics": "free", "tracing": true, "logLevel": "debug", "messageRetentionDays": 30.0, "presenceLimit": 0.0, "memorySize": 1024.0,
+		{"metrics": "free", "tracing": true, "logLevel": "debug", "messageRetentionDays": 30.0, "presenceLimit": 0.0,
+			"memorySize":     1024.0,
 			"allowedOrigins": "https://a.example", "domainName": "chat.example.com",
 			"certificateArn": "arn:aws:acm:eu-north-1:123456789012:certificate/0a1b2c3d-0000-1111-2222-333344445555"},
 	}
@@ -186,8 +191,8 @@ func combinations() []map[string]any {
 	return all
 }
 
-// Watching a chat must not cost more than the chat: by default, all of it is among what an account has for nothing. How many
-// metrics the function emits, pkg/telemetry's TestFreeMetrics counts.
+// Watching a chat must not cost more than the chat: by default, all of it is among what an account has for nothing.
+// How many metrics the function emits, pkg/telemetry's TestFreeMetrics counts.
 func TestWatchingIsFreeByDefault(t *testing.T) {
 	for _, context := range combinations() {
 		tmpl := template(t, context)
@@ -200,14 +205,16 @@ func TestWatchingIsFreeByDefault(t *testing.T) {
 		if n := len(dashboardMetrics(t, tmpl)); n > freeDashboardMetrics || n < 15 {
 			t.Errorf("%v: the dashboard has %d metrics, of which %d are free", context, n, freeDashboardMetrics)
 		}
-		for _, kind := range []string{"AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::AnomalyDetector", "AWS::CloudWatch::InsightRule",
+		for _, kind := range []string{"AWS::CloudWatch::CompositeAlarm", "AWS::CloudWatch::AnomalyDetector",
+			"AWS::CloudWatch::InsightRule",
 			"AWS::Logs::MetricFilter", "AWS::Synthetics::Canary"} {
 			if n := len(resources(tmpl, kind)); n > 0 {
 				t.Errorf("%v: there are %d of %s, which are billed", context, n, kind)
 			}
 		}
 		for id, stage := range resources(tmpl, "AWS::ApiGatewayV2::Stage") {
-			if stage["Properties"].(map[string]any)["DefaultRouteSettings"].(map[string]any)["DetailedMetricsEnabled"] == true {
+			settings := stage["Properties"].(map[string]any)["DefaultRouteSettings"].(map[string]any)
+			if settings["DetailedMetricsEnabled"] == true {
 				t.Errorf("%v: %s has metrics for each route, which are billed", context, id)
 			}
 		}
@@ -268,14 +275,16 @@ func TestAlarms(t *testing.T) {
 		t.Errorf("the subscription is %v", s)
 	}
 	// The topic's own policy takes the place of the one by which the account's alarms could publish.
-	if policy := fmt.Sprint(only(t, loud, "AWS::SNS::TopicPolicy")); !strings.Contains(policy, "Effect:Allow Principal:map[Service:cloudwatch.amazonaws.com]") ||
+	if policy := fmt.Sprint(only(t, loud, "AWS::SNS::TopicPolicy")); !strings.Contains(policy,
+		"Effect:Allow Principal:map[Service:cloudwatch.amazonaws.com]") ||
 		!strings.Contains(policy, "aws:SourceAccount") {
 		t.Errorf("alarms may not publish: %s", policy)
 	}
 	for id, r := range resources(loud, "AWS::CloudWatch::Alarm") {
 		p := r["Properties"].(map[string]any)
 		actions, _ := p["AlarmActions"].([]any)
-		if text, _ := p["AlarmDescription"].(string); len(actions) != 2 || len(text) < 80 || strings.Count(text, ".") < 2 {
+		if text, _ := p["AlarmDescription"].(string); len(actions) != 2 || len(text) < 80 ||
+			strings.Count(text, ".") < 2 {
 			t.Errorf("%s has the actions %v and says %q", id, actions, text)
 		}
 		if !strings.Contains(fmt.Sprint(actions), "arn:aws:sns:eu-north-1:123456789012:on-call") {
@@ -290,7 +299,8 @@ func TestAlarms(t *testing.T) {
 	}
 	// README.md says which alarms are there by default.
 	said := strings.Fields(strings.NewReplacer("`", "", ",", "", " and ", " ").Replace(
-		between(t, strings.Join(strings.Fields(string(readme)), " "), "### When an alarm rings", "are there by default")))
+		between(t, strings.Join(strings.Fields(string(readme)), " "), "### When an alarm rings",
+			"are there by default")))
 	var there []string
 	for id := range resources(quiet, "AWS::CloudWatch::Alarm") {
 		name, _, _ := strings.Cut(id, "Alarm")
@@ -301,7 +311,8 @@ func TestAlarms(t *testing.T) {
 	if !slices.Equal(said, there) {
 		t.Errorf("README.md says that the alarms are %v by default, and they are %v", said, there)
 	}
-	if few, all := len(resources(quiet, "AWS::CloudWatch::Alarm")), len(resources(loud, "AWS::CloudWatch::Alarm")); few != 8 || all != 14 {
+	if few, all := len(resources(quiet, "AWS::CloudWatch::Alarm")), len(resources(loud,
+		"AWS::CloudWatch::Alarm")); few != 8 || all != 14 {
 		t.Errorf("%d alarms, and %d with all metrics and a provider", few, all)
 	}
 }
@@ -318,7 +329,8 @@ func between(t *testing.T, text, before, after string) string {
 }
 
 func TestTracing(t *testing.T) {
-	for value, want := range map[any]any{"off": nil, "on": "Active", true: "Active", false: nil, "true": "Active", "false": nil} {
+	for value, want := range map[any]any{"off": nil, "on": "Active", true: "Active", false: nil, "true": "Active",
+		"false": nil} {
 		fn := only(t, template(t, map[string]any{"tracing": value}), "AWS::Lambda::Function")
 		config, _ := fn["TracingConfig"].(map[string]any)
 		if config["Mode"] != want {

@@ -18,21 +18,26 @@ type suppression struct{ path, rule, reason string }
 func suppressions() []suppression {
 	all := []suppression{
 		{"ApiGatewayLogsRole/Resource", "AwsSolutions-IAM4",
-			"API Gateway requires this AWS managed policy's actions for its account-wide log role; AWS keeps it up to date."},
+			"API Gateway requires this AWS managed policy's actions for its account-wide log role; AWS keeps it up " +
+				"to date."},
 		{"FunctionRole/DefaultPolicy/Resource", "AwsSolutions-IAM5",
-			"Connection ids are made by API Gateway when clients connect and cannot be listed: the wildcard covers POST to " +
+			"Connection ids are made by API Gateway when clients connect and cannot be listed: the wildcard covers " +
+				"POST to " +
 				"the connections of this one stage."},
 	}
 	for _, key := range route.WebSocketKeys() {
-		reason := "API Gateway authorizes WebSocket clients on $connect only; this route serves connections that it has let in."
+		reason := "API Gateway authorizes WebSocket clients on $connect only; this route serves connections that it " +
+			"has let in."
 		if key == route.Connect {
-			reason = "The chat is open to everybody until an authorizer is configured, as the README says; what clients send is " +
+			reason = "The chat is open to everybody until an authorizer is configured, as the README says; what " +
+				"clients send is " +
 				"validated, the stage is throttled, and allowedOrigins keeps other sites' pages out."
 		}
 		all = append(all, suppression{"WebSocketApi/" + key + "-Route/Resource", "AwsSolutions-APIG4", reason})
 	}
 	for _, key := range route.HTTPKeys() {
-		all = append(all, suppression{"HttpApi/" + strings.NewReplacer(" ", "", "/", "--").Replace(key) + "/Resource", "AwsSolutions-APIG4",
+		all = append(all, suppression{"HttpApi/" + strings.NewReplacer(" ", "", "/", "--").Replace(key) + "/Resource",
+			"AwsSolutions-APIG4",
 			"Health and the public page are for everybody, and hold nothing of anybody."})
 	}
 	return all
@@ -47,10 +52,12 @@ func TestSecurityRules(t *testing.T) {
 				cdknag.NagSuppressions_AddResourceSuppressionsByPath(stack, *stack.StackName()+"/"+s.path,
 					&[]*cdknag.NagPackSuppression{{Id: jsii.String(s.rule), Reason: jsii.String(s.reason)}}, nil)
 			}
-			awscdk.Aspects_Of(stack).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}), nil)
+			awscdk.Aspects_Of(stack).Add(cdknag.NewAwsSolutionsChecks(&cdknag.NagPackProps{Verbose: jsii.Bool(true)}),
+				nil)
 			found := assertions.Annotations_FromStack(stack)
 			any := assertions.Match_StringLikeRegexp(jsii.String(".*AwsSolutions-.*"))
-			for _, m := range append(*found.FindError(jsii.String("*"), any), *found.FindWarning(jsii.String("*"), any)...) {
+			for _, m := range append(*found.FindError(jsii.String("*"), any),
+				*found.FindWarning(jsii.String("*"), any)...) {
 				//lint:ignore SA1019 the type has moved, but the assertions return it where it was
 				t.Errorf("%s: %v", *m.Id, m.Entry.Data)
 			}

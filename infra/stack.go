@@ -28,7 +28,8 @@ func newStack(scope constructs.Construct, s settings, root string) awscdk.Stack 
 		Value: ws.url, Description: jsii.String("What WebSocket clients connect to"),
 	})
 	awscdk.NewCfnOutput(stack, jsii.String("HttpUrl"), &awscdk.CfnOutputProps{
-		Value: http.ApiEndpoint(), Description: jsii.String("What browsers open; /ping under it tells whether messages can be stored"),
+		Value: http.ApiEndpoint(), Description: jsii.String("What browsers open; /ping under it tells whether " +
+			"messages can be stored"),
 	})
 	return stack
 }

@@ -33,15 +33,18 @@ func configurations() map[string]map[string]any {
 		"al2":      {"lambdaRuntime": "provided.al2", "architecture": "x86_64", "stage": "prod"},
 		"custom-domain": {
 			"stage": "prod", "domainName": "chat.example.com",
-			"certificateArn":       "arn:aws:acm:eu-north-1:123456789012:certificate/0a1b2c3d-0000-1111-2222-333344445555",
-			"messageRetentionDays": "30", "removalPolicy": "destroy", "memorySize": "1024", "throttleRate": "1000", "throttleBurst": "500",
+			"certificateArn":       "arn:aws:acm:eu-north-1:123456789012:certificate/0a1b2c3d-0000",
+			"messageRetentionDays": "30", "removalPolicy": "destroy", "memorySize": "1024", "throttleRate": "1000",
+			"throttleBurst":  "500",
 			"allowedOrigins": "https://example.com,http://localhost:3000",
 		},
 		"auth": {
-			"authIssuer": "https://chat.example.com/", "authAudience": "chat", "authRoomsClaim": "rooms", "authNameClaim": "nickname",
-			"authIdClaim": "profile",
-			"maxRooms":    "10", "actionsPerSecond": "20", "presenceLimit": "0", "reservedConcurrency": "50",
-			"alarmEmail": "ops@example.com", "alarmTopic": "arn:aws:sns:eu-north-1:123456789012:on-call", "metrics": "all", "logLevel": "warn", "tracing": "on",
+			"authIssuer": "https://chat.example.com/", "authAudience": "chat", "authRoomsClaim": "rooms",
+			"authNameClaim": "nickname",
+			"authIdClaim":   "profile",
+			"maxRooms":      "10", "actionsPerSecond": "20", "presenceLimit": "0", "reservedConcurrency": "50",
+			"alarmEmail": "ops@example.com", "alarmTopic": "arn:aws:sns:eu-north-1:123456789012:on-call",
+			"metrics": "all", "logLevel": "warn", "tracing": "on",
 		},
 	}
 }
@@ -126,7 +129,8 @@ func TestGoldenTemplates(t *testing.T) {
 			}
 			want, err := os.ReadFile(path)
 			if err != nil || string(want) != string(got)+"\n" {
-				t.Errorf("the template is not that of %s (%v); see what changed with: go test ./infra -update && git diff infra/testdata", path, err)
+				t.Errorf("the template is not that of %s (%v); see what changed with: go test ./infra -update && "+
+					"git diff infra/testdata", path, err)
 			}
 		})
 	}
@@ -196,7 +200,8 @@ func target(resource any) string {
 		"/index/": "the connections index", `"Connections`: "the connections table", `"Messages`: "the messages table",
 		"@connections": "the connections of the stage", `"FunctionLogs`: "the function's log",
 	} {
-		if strings.Contains(string(b), part) && !(name == "the connections table" && strings.Contains(string(b), "/index/")) {
+		if strings.Contains(string(b), part) && !(name == "the connections table" && strings.Contains(string(b),
+			"/index/")) {
 			return name
 		}
 	}
@@ -206,7 +211,8 @@ func target(resource any) string {
 // actionsOf translates the calls of an interface into what IAM calls them.
 func actionsOf(api reflect.Type) (actions []string) {
 	translate := map[string][]string{
-		"GetItem": {"dynamodb:GetItem"}, "PutItem": {"dynamodb:PutItem"}, "DeleteItem": {"dynamodb:DeleteItem"}, "Query": {"dynamodb:Query"},
+		"GetItem": {"dynamodb:GetItem"}, "PutItem": {"dynamodb:PutItem"}, "DeleteItem": {"dynamodb:DeleteItem"},
+		"Query": {"dynamodb:Query"},
 		// A transaction needs the permission of each write in it
 		// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html).
 		"TransactWriteItems": {"dynamodb:PutItem", "dynamodb:UpdateItem"},
@@ -256,25 +262,29 @@ func TestTheFunctionIsConfigured(t *testing.T) {
 		origins string // what is in the list
 		page    string // what is in the URL that the page connects to
 	}{
-		"defaults":      {nil, "provided.al2023", "arm64", 512, nil, nil, "", ".execute-api."},
-		"auth":          {configurations()["auth"], "provided.al2023", "arm64", 512, nil, 50.0, "", ".execute-api."},
-		"al2":           {configurations()["al2"], "provided.al2", "x86_64", 512, nil, nil, "", ".execute-api."},
-		"custom domain": {configurations()["custom-domain"], "provided.al2023", "arm64", 1024, "30", nil, "https://example.com,http://localhost:3000,", "wss://chat.example.com"},
+		"defaults": {nil, "provided.al2023", "arm64", 512, nil, nil, "", ".execute-api."},
+		"auth":     {configurations()["auth"], "provided.al2023", "arm64", 512, nil, 50.0, "", ".execute-api."},
+		"al2":      {configurations()["al2"], "provided.al2", "x86_64", 512, nil, nil, "", ".execute-api."},
+		"custom domain": {configurations()["custom-domain"], "provided.al2023", "arm64", 1024, "30", nil,
+			"https://example.com,http://localhost:3000,", "wss://chat.example.com"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := only(t, template(t, tc.context), "AWS::Lambda::Function")
-			if p["Runtime"] != tc.runtime || p["Handler"] != "bootstrap" || p["MemorySize"] != tc.memory || p["Timeout"] != 29.0 ||
+			if p["Runtime"] != tc.runtime || p["Handler"] != "bootstrap" || p["MemorySize"] != tc.memory ||
+				p["Timeout"] != 29.0 ||
 				p["ReservedConcurrentExecutions"] != tc.atOnce ||
 				!reflect.DeepEqual(p["Architectures"], []any{tc.arch}) {
 				t.Errorf("got %v", p)
 			}
 			env := p["Environment"].(map[string]any)["Variables"].(map[string]any)
-			for _, name := range []string{config.ConnectionsTable, config.MessagesTable, config.ConnectionsEndpoint, config.WebSocketURL} {
+			for _, name := range []string{config.ConnectionsTable, config.MessagesTable, config.ConnectionsEndpoint,
+				config.WebSocketURL} {
 				if env[name] == nil {
 					t.Errorf("%s is not set", name)
 				}
 			}
-			if env[config.MessageRetentionDays] != tc.days || !strings.Contains(fmt.Sprint(env[config.WebSocketURL]), tc.page) {
+			if env[config.MessageRetentionDays] != tc.days || !strings.Contains(fmt.Sprint(env[config.WebSocketURL]),
+				tc.page) {
 				t.Errorf("the environment is %v", env)
 			}
 			// Where pages are restricted, the chat's own may connect all the same.
@@ -283,7 +293,8 @@ func TestTheFunctionIsConfigured(t *testing.T) {
 				tc.origins != "" && !strings.Contains(origins, "ApiEndpoint") {
 				t.Errorf("the allowed origins are %s", origins)
 			}
-			if endpoint := fmt.Sprint(env[config.ConnectionsEndpoint]); !strings.Contains(endpoint, "https://") || !strings.Contains(endpoint, "execute-api") {
+			if endpoint := fmt.Sprint(env[config.ConnectionsEndpoint]); !strings.Contains(endpoint, "https://") ||
+				!strings.Contains(endpoint, "execute-api") {
 				t.Errorf("the callback URL is %s, which must be the stage's own", endpoint)
 			}
 		})
@@ -314,19 +325,22 @@ func TestTheAuthorizer(t *testing.T) {
 			t.Errorf("%s: API Gateway may call the function as an authorizer: %v", name, may)
 		}
 		if !with {
-			if c := functionConfig(t, tmpl); c.AuthIssuer != "" || c.MaxRooms != 100 || c.ActionsPerSecond != 100 || c.PresenceLimit != 100 {
+			if c := functionConfig(t, tmpl); c.AuthIssuer != "" || c.MaxRooms != 100 || c.ActionsPerSecond != 100 ||
+				c.PresenceLimit != 100 {
 				t.Errorf("the environment %v gives %+v", env, c)
 			}
 			continue
 		}
 		for _, a := range authorizers {
 			p := a["Properties"].(map[string]any)
-			if p["AuthorizerType"] != "REQUEST" || !reflect.DeepEqual(p["IdentitySource"], []any{auth.IdentitySource}) ||
+			if p["AuthorizerType"] != "REQUEST" ||
+				!reflect.DeepEqual(p["IdentitySource"], []any{auth.IdentitySource}) ||
 				!strings.Contains(fmt.Sprint(p["AuthorizerUri"]), "Function") {
 				t.Errorf("the authorizer is %v", p)
 			}
 		}
-		for name, want := range map[string]string{config.AuthIssuer: "https://chat.example.com/", config.AuthAudience: "chat", config.AuthRoomsClaim: "rooms",
+		for name, want := range map[string]string{config.AuthIssuer: "https://chat.example.com/",
+			config.AuthAudience: "chat", config.AuthRoomsClaim: "rooms",
 			config.AuthNameClaim: "nickname", config.AuthIDClaim: "profile",
 			config.MaxRooms: "10", config.ActionsPerSecond: "20", config.PresenceLimit: "0"} {
 			if env[name] != want {
@@ -397,7 +411,8 @@ func TestStages(t *testing.T) {
 		if err := json.Unmarshal([]byte(format), &line); err != nil || line["requestId"] == "" {
 			t.Errorf("%s logs %s: %v", id, format, err)
 		}
-		open := strings.ReplaceAll(format, "$context.authorizer.error", "") // which is no claim of a token, as its other fields are
+		// which is no claim of a token, as its other fields are
+		open := strings.ReplaceAll(format, "$context.authorizer.error", "")
 		for _, secret := range []string{"query", "header", "$context.authorizer", "$context.path$"} {
 			if strings.Contains(open, secret) {
 				t.Errorf("%s logs %s", id, secret)

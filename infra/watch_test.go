@@ -15,12 +15,13 @@ import (
 	"wschat/test/installed"
 )
 
-// cdk watch deploys after each change of what goes into the stack, and after no other. What it looks at is the same for cdk
-// synth --watch, which needs no account.
+// cdk watch deploys after each change of what goes into the stack, and after no other. What it looks at is the same
+// for cdk synth --watch, which needs no account.
 func TestWhatTheCLIWatches(t *testing.T) {
 	cdk := installed.Node(t, "cdk")
 	root := filepath.Dir(installed.Dir())
-	outputs := []string{".local/x.go", "cdk.out/asset.1/main.go", "test/out/main.go", "bootstrap", "pkg/chat/.#main.go", "test/node_modules/x/x.go"}
+	outputs := []string{".local/x.go", "cdk.out/asset.1/main.go", "test/out/main.go", "bootstrap", "pkg/chat/.#main.go",
+		"test/node_modules/x/x.go"}
 	names := append(filesOf(t, root), outputs...)
 	checkout, assembly := t.TempDir(), t.TempDir()
 	write := func(name, text string) {
@@ -40,7 +41,8 @@ func TestWhatTheCLIWatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("cdk.json", string(project))
-	if err := os.WriteFile(filepath.Join(assembly, "manifest.json"), []byte(`{"version":"54.0.0","artifacts":{}}`), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(assembly, "manifest.json"), []byte(`{"version":"54.0.0","artifacts":{}}`),
+		0o644); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), cdk, "synth", "--watch", "--quiet", "--app", assembly)
@@ -85,7 +87,8 @@ func TestWhatTheCLIWatches(t *testing.T) {
 		}
 	}
 	for _, name := range watched {
-		if slices.Contains(outputs, name) || strings.HasSuffix(name, "_test.go") || strings.Contains(name, "testdata") ||
+		if slices.Contains(outputs, name) || strings.HasSuffix(name, "_test.go") ||
+			strings.Contains(name, "testdata") ||
 			strings.HasPrefix(name, "infra/local/") || strings.HasPrefix(name, "test/") {
 			t.Errorf("%s is watched and not deployed", name)
 		}

@@ -32,21 +32,26 @@ func newWebSocketAPI(scope constructs.Construct, s settings, fn awslambda.IFunct
 	for _, key := range route.WebSocketKeys() {
 		// An integration for each route: each then has its own permission to invoke the function.
 		options := &awsapigatewayv2.WebSocketRouteOptions{
-			Integration: awsapigatewayv2integrations.NewWebSocketLambdaIntegration(jsii.String("Integration-"+key), fn, nil),
+			Integration: awsapigatewayv2integrations.NewWebSocketLambdaIntegration(jsii.String("Integration-"+key), fn,
+				nil),
 		}
 		if key == route.Connect && s.authIssuer != "" {
 			options.Authorizer = awsapigatewayv2authorizers.NewWebSocketLambdaAuthorizer(jsii.String("Authorizer"), fn,
-				&awsapigatewayv2authorizers.WebSocketLambdaAuthorizerProps{IdentitySource: jsii.Strings(auth.IdentitySource)})
+				&awsapigatewayv2authorizers.WebSocketLambdaAuthorizerProps{
+					IdentitySource: jsii.Strings(auth.IdentitySource),
+				})
 		}
 		api.AddRoute(jsii.String(key), options)
 	}
-	stage := awsapigatewayv2.NewWebSocketStage(scope, jsii.String("WebSocketStage"), &awsapigatewayv2.WebSocketStageProps{
-		WebSocketApi:      api,
-		StageName:         &s.stage,
-		AutoDeploy:        jsii.Bool(true),
-		Throttle:          throttle(s),
-		AccessLogSettings: newAccessLog(scope, "WebSocketAccessLogs", "$context.connectionId", "$context.eventType"),
-	})
+	stage := awsapigatewayv2.NewWebSocketStage(scope, jsii.String("WebSocketStage"),
+		&awsapigatewayv2.WebSocketStageProps{
+			WebSocketApi: api,
+			StageName:    &s.stage,
+			AutoDeploy:   jsii.Bool(true),
+			Throttle:     throttle(s),
+			AccessLogSettings: newAccessLog(scope, "WebSocketAccessLogs", "$context.connectionId",
+				"$context.eventType"),
+		})
 	stage.Node().AddDependency(newAccountLogging(scope))
 	stack := awscdk.Stack_Of(scope)
 	connections := func(method string) *string {
@@ -64,10 +69,12 @@ func newWebSocketAPI(scope constructs.Construct, s settings, fn awslambda.IFunct
 }
 
 // newDomain maps a custom domain to the stage, and returns its URL. The DNS record is the owner's to make.
-func newDomain(scope constructs.Construct, s settings, api awsapigatewayv2.WebSocketApi, stage awsapigatewayv2.WebSocketStage) *string {
+func newDomain(scope constructs.Construct, s settings, api awsapigatewayv2.WebSocketApi,
+	stage awsapigatewayv2.WebSocketStage) *string {
 	domain := awsapigatewayv2.NewDomainName(scope, jsii.String("Domain"), &awsapigatewayv2.DomainNameProps{
-		DomainName:  &s.domainName,
-		Certificate: awscertificatemanager.Certificate_FromCertificateArn(scope, jsii.String("Certificate"), &s.certificateArn),
+		DomainName: &s.domainName,
+		Certificate: awscertificatemanager.Certificate_FromCertificateArn(scope, jsii.String("Certificate"),
+			&s.certificateArn),
 	})
 	awsapigatewayv2.NewApiMapping(scope, jsii.String("DomainMapping"), &awsapigatewayv2.ApiMappingProps{
 		Api: api, DomainName: domain, Stage: stage,
@@ -79,8 +86,9 @@ func newDomain(scope constructs.Construct, s settings, api awsapigatewayv2.WebSo
 	return jsii.String("wss://" + s.domainName)
 }
 
-// throttle bounds what clients can cost, as the default of every route of a stage; the account's own limit is shared with
-// every other API in the Region.
+// throttle bounds what clients can cost, as the default of every route of a stage; the account's own limit is shared
+// with every other API in the Region.
 func throttle(s settings) *awsapigatewayv2.ThrottleSettings {
-	return &awsapigatewayv2.ThrottleSettings{RateLimit: jsii.Number(s.throttleRate), BurstLimit: jsii.Number(s.throttleBurst)}
+	return &awsapigatewayv2.ThrottleSettings{RateLimit: jsii.Number(s.throttleRate),
+		BurstLimit: jsii.Number(s.throttleBurst)}
 }

@@ -28,8 +28,8 @@ func (w worstHour) sum() float64 {
 	return w.messages + w.bytesOut + w.connections + w.function + w.database + w.rest
 }
 
-// worstHourOf adds bounds, each of which is reached only by clients that do nothing else. The WebSocket API and the HTTP API
-// have a throttle each. A burst adds nothing that counts in an hour.
+// worstHourOf adds bounds, each of which is reached only by clients that do nothing else. The WebSocket API and the
+// HTTP API have a throttle each. A burst adds nothing that counts in an hour.
 func worstHourOf(s settings) worstHour {
 	rate := float64(s.throttleRate)
 	atOnce := float64(s.reservedConcurrency)
@@ -56,8 +56,8 @@ const rowBytes = chat.MaxContentBytes + 1<<10
 // dearestRequest is what the tables cost for the request that costs the most there.
 func dearestRequest(s settings) float64 {
 	history := chat.MaxHistory * rowBytes / (4 << 10) * price.ReadUnit
-	// A transaction takes two units for each KB. Beside the message it writes the marker of its id, and with a retention the
-	// room's row; the broadcast writes the lease and reads the members.
+	// A transaction takes two units for each KB. Beside the message it writes the marker of its id, and with a
+	// retention the room's row; the broadcast writes the lease and reads the members.
 	units := 2.0*rowBytes/(1<<10) + 2*2 + 3
 	send := units*price.WriteUnit + 2*price.ReadUnit
 	return max(history, send)
@@ -87,7 +87,8 @@ func TestTheWorstHourIsInTheReadme(t *testing.T) {
 	}{
 		{"the defaults", nil},
 		{"`reservedConcurrency=50`", map[string]any{"reservedConcurrency": 50.0}},
-		{"`throttleRate=50`, `reservedConcurrency=50`", map[string]any{"throttleRate": 50.0, "reservedConcurrency": 50.0}},
+		{"`throttleRate=50`, `reservedConcurrency=50`",
+			map[string]any{"throttleRate": 50.0, "reservedConcurrency": 50.0}},
 	} {
 		s, err := readSettings(func(name string) any { return tc.context[name] })
 		if err != nil {
@@ -114,7 +115,8 @@ func TestTheShareOfOneConnectionIsInTheReadme(t *testing.T) {
 	}
 	percent := func(n int) float64 { return 100 * float64(n) / accountMessages }
 	for _, sentence := range []string{
-		fmt.Sprintf("%d messages and %d posts of answers a second, %.0f%% of the account's", s.actionsPerSecond, s.actionsPerSecond, percent(2*s.actionsPerSecond)),
+		fmt.Sprintf("%d messages and %d posts of answers a second, %.0f%% of the account's", s.actionsPerSecond,
+			s.actionsPerSecond, percent(2*s.actionsPerSecond)),
 		fmt.Sprintf("to at most %d messages a second, %.0f%%", s.throttleRate, percent(s.throttleRate)),
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(string(readme)), " "), sentence) {

@@ -19,7 +19,8 @@ func TestTheFunctionHoldsNothingThatIsNotItsOwn(t *testing.T) {
 		t.Fatalf("go list names only %d packages", len(deps))
 	}
 	for _, dep := range deps {
-		for _, part := range []string{"awscdk", "jsii", "wschat/pkg/local", "wschat/infra", "wschat/test", "testing", "github.com/aws/aws-sdk-go-v2/config"} {
+		for _, part := range []string{"awscdk", "jsii", "wschat/pkg/local", "wschat/infra", "wschat/test", "testing",
+			"github.com/aws/aws-sdk-go-v2/config"} {
 			if strings.Contains(dep, part) {
 				t.Errorf("%s is in the function", dep)
 			}

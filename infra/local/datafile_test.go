@@ -169,7 +169,8 @@ func TestADamagedDataFile(t *testing.T) {
 				b[j] = byte(random.Uint32())
 			}
 		}
-		cases = append(cases, damaged{fmt.Sprintf("%s at %d", []string{"a flipped bit", "zeroes", "garbage"}[i%3], at), b})
+		cases = append(cases, damaged{fmt.Sprintf("%s at %d", []string{"a flipped bit", "zeroes", "garbage"}[i%3], at),
+			b})
 	}
 	var refused, lost int
 	for _, tc := range cases {
@@ -182,7 +183,8 @@ func TestADamagedDataFile(t *testing.T) {
 			if p.addr == "" {
 				refused++
 				said := p.stderr.String()
-				if strings.Count(said, "\n") != 1 || !strings.Contains(said, path) || !strings.Contains(said, "damaged") {
+				if strings.Count(said, "\n") != 1 || !strings.Contains(said, path) ||
+					!strings.Contains(said, "damaged") {
 					t.Errorf("it says %q", said)
 				}
 				return

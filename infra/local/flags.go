@@ -18,13 +18,17 @@ func parse(args []string, stderr io.Writer) (c localchat.Config, err error) {
 	flags.StringVar(&c.Addr, "addr", "127.0.0.1:8080", "the `HOST:PORT` to serve on; without a host, "+
 		"on every address of this machine; port 0 picks a free one")
 	flags.StringVar(&c.Data, "data", ".local/chat.db", "the `FILE` that keeps the messages")
-	flags.StringVar(&c.DynamoDB, "dynamodb", "", "the `URL` of a DynamoDB endpoint that keeps the state, in place of the file")
-	flags.StringVar(&c.Bootstrap, "bootstrap", "", "a built Lambda function, the `FILE` to invoke in place of the handlers in this process")
+	flags.StringVar(&c.DynamoDB, "dynamodb", "",
+		"the `URL` of a DynamoDB endpoint that keeps the state, in place of the file")
+	flags.StringVar(&c.Bootstrap, "bootstrap", "",
+		"a built Lambda function, the `FILE` to invoke in place of the handlers in this process")
 	flags.IntVar(&c.RequestsPerSecond, "requests-per-second", 0,
 		"an account's quota of `N` messages and posts a second, as API Gateway has one; none by default")
-	flags.DurationVar(&c.PostDelay, "post-delay", 0, "the `TIME` that a post to a connection takes, as on AWS it takes some milliseconds")
-	demo := flags.String("demo-users", "", "the `NAMES`, with commas between them, to whom a demonstration provider gives tokens, "+
-		"which are printed")
+	flags.DurationVar(&c.PostDelay, "post-delay", 0,
+		"the `TIME` that a post to a connection takes, as on AWS it takes some milliseconds")
+	demo := flags.String("demo-users", "",
+		"the `NAMES`, with commas between them, to whom a demonstration provider gives tokens, "+
+			"which are printed")
 	chosen := settingFlags(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -48,8 +52,8 @@ func parse(args []string, stderr io.Writer) (c localchat.Config, err error) {
 	return c, err
 }
 
-// settingFlags adds a flag for each setting that has one. After the flags are parsed, the map has the texts that were given,
-// by the setting's key.
+// settingFlags adds a flag for each setting that has one. After the flags are parsed, the map has the texts that were
+// given, by the setting's key.
 func settingFlags(flags *flag.FlagSet) map[string]string {
 	chosen := map[string]string{}
 	for _, s := range config.Settings() {
@@ -73,7 +77,8 @@ func readSettings(chosen map[string]string, demo bool) (config.Values, error) {
 	const issuer, keys = config.AuthIssuer, config.AuthJWKSURL
 	if demo {
 		if chosen[issuer]+chosen[config.AuthAudience]+chosen[keys] != "" {
-			return nil, errors.New("-demo-users brings its own provider: leave -auth-issuer, -auth-audience and -auth-jwks-url out")
+			return nil, errors.New("-demo-users brings its own provider: leave -auth-issuer, -auth-audience and " +
+				"-auth-jwks-url out")
 		}
 		chosen[issuer], chosen[config.AuthAudience] = "http://127.0.0.1", "chat" // in place of the one that is to come
 	}

@@ -19,9 +19,11 @@ func TestFlagsOfAnIssuer(t *testing.T) {
 		{"http://a.localhost:8081", "http://[::1]:8081/keys", ""},
 		{local, remote + "/keys", ""},
 		{remote, local + "/keys", `-auth-jwks-url is "http://127.0.0.1:8081/keys": it must not be on this machine`},
-		{remote, "https://[::ffff:127.0.0.1]/keys", `-auth-jwks-url is "https://[::ffff:127.0.0.1]/keys": it must not be on this`},
+		{remote, "https://[::ffff:127.0.0.1]/keys",
+			`-auth-jwks-url is "https://[::ffff:127.0.0.1]/keys": it must not be on this`},
 		{"http://issuer.example", "", `-auth-issuer is "http://issuer.example": it must begin with https://`},
-		{"https://2130706433", "", `-auth-issuer is "https://2130706433": it must have an IPv4 address of four decimal numbers`},
+		{"https://2130706433", "", `-auth-issuer is "https://2130706433": it must have an IPv4 address of four ` +
+			`decimal numbers`},
 	} {
 		args := []string{"-auth-issuer", tc.issuer, "-auth-audience", "chat"}
 		if tc.jwksURL != "" {
@@ -36,15 +38,17 @@ func TestFlagsOfAnIssuer(t *testing.T) {
 
 func TestFlagsAreRefused(t *testing.T) {
 	for flags, says := range map[string]string{
-		"-allowed-origins https://x.example/page": `-allowed-origins is "https://x.example/page": it must be an origin such as https://chat.example.com, with no path`,
-		"-allowed-origins *,https://x.example":    `-allowed-origins is "*": it must stand alone`,
-		"-allowed-origins null":                   `-allowed-origins is "null"`,
-		"-max-rooms 0":                            `-max-rooms is "0": it must be a whole number from 1 to 10000`,
-		"-actions-per-second many":                `-actions-per-second is "many": it must be a whole number`,
-		"-presence-limit -1":                      `-presence-limit is "-1"`,
-		"-auth-audience chat":                     `-auth-issuer and -auth-audience need each other`,
-		"-auth-name-claim nick":                   `-auth-jwks-url, -auth-id-claim, -auth-name-claim and -auth-rooms-claim say how tokens are read: give -auth-issuer too`,
-		"-demo-users ann -auth-audience chat":     `-demo-users brings its own provider`,
+		"-allowed-origins https://x.example/page": `-allowed-origins is "https://x.example/page": it must be an ` +
+			`origin such as https://chat.example.com, with no path`,
+		"-allowed-origins *,https://x.example": `-allowed-origins is "*": it must stand alone`,
+		"-allowed-origins null":                `-allowed-origins is "null"`,
+		"-max-rooms 0":                         `-max-rooms is "0": it must be a whole number from 1 to 10000`,
+		"-actions-per-second many":             `-actions-per-second is "many": it must be a whole number`,
+		"-presence-limit -1":                   `-presence-limit is "-1"`,
+		"-auth-audience chat":                  `-auth-issuer and -auth-audience need each other`,
+		"-auth-name-claim nick": `-auth-jwks-url, -auth-id-claim, -auth-name-claim and ` +
+			`-auth-rooms-claim say how tokens are read: give -auth-issuer too`,
+		"-demo-users ann -auth-audience chat": `-demo-users brings its own provider`,
 	} {
 		if _, err := parse(strings.Fields(flags), io.Discard); err == nil || !strings.HasPrefix(err.Error(), says) {
 			t.Errorf("%s: %v, want %s", flags, err, says)
@@ -55,7 +59,8 @@ func TestFlagsAreRefused(t *testing.T) {
 	}
 }
 
-// What is given as a flag is what the function gets; what is not given is left to the defaults, which are the same on AWS.
+// What is given as a flag is what the function gets; what is not given is left to the defaults, which are the same on
+// AWS.
 func TestFlagsBecomeSettings(t *testing.T) {
 	c, err := parse([]string{"-max-rooms", "7", "-actions-per-second", "9", "-presence-limit", "100"}, io.Discard)
 	if err != nil {

@@ -41,7 +41,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "The chat is at http://%s/ and takes WebSocket clients at ws://%[1]s/%s\n", s.Addr, localchat.Stage)
+	fmt.Fprintf(stdout, "The chat is at http://%s/ and takes WebSocket clients at ws://%[1]s/%s\n", s.Addr,
+		localchat.Stage)
 	for _, user := range c.DemoUsers {
 		token, err := s.Issuer.Token(user, demoTokenLife, nil)
 		if err != nil {

@@ -16,9 +16,11 @@ import (
 	"wschat/pkg/localchat"
 )
 
-// Where only some pages may connect, the chat's own may all the same, by every name that this machine has for a browser on it.
+// Where only some pages may connect, the chat's own may all the same, by every name that this machine has for a
+// browser on it.
 func TestTheOwnPageMayConnect(t *testing.T) {
-	o, err := parse([]string{"-addr", "127.0.0.1:0", "-data", filepath.Join(t.TempDir(), "chat.db"), "-allowed-origins", "https://X.example:443/"}, io.Discard)
+	o, err := parse([]string{"-addr", "127.0.0.1:0", "-data", filepath.Join(t.TempDir(), "chat.db"), "-allowed-origins",
+		"https://X.example:443/"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +57,8 @@ func TestTheOwnPageMayConnect(t *testing.T) {
 		if tc.origin != "" {
 			header.Set("Origin", tc.origin)
 		}
-		c, answer, err := websocket.Dial(t.Context(), "ws://"+s.Addr+"/dev", &websocket.DialOptions{HTTPHeader: header, Host: tc.host})
+		c, answer, err := websocket.Dial(t.Context(), "ws://"+s.Addr+"/dev", &websocket.DialOptions{HTTPHeader: header,
+			Host: tc.host})
 		if answer == nil || answer.StatusCode != tc.status {
 			t.Errorf("%s, to %s: %v, %v; want %d", tc.origin, tc.host, answer, err, tc.status)
 		}
@@ -81,7 +84,8 @@ func TestThePrintedAddressCanBeOpened(t *testing.T) {
 			printed, w := io.Pipe()
 			ended := make(chan error, 1)
 			go func() {
-				ended <- run(ctx, []string{"-addr", asked, "-data", filepath.Join(t.TempDir(), "chat.db"), "-demo-users", "ann"}, w, io.Discard)
+				ended <- run(ctx, []string{"-addr", asked, "-data", filepath.Join(t.TempDir(), "chat.db"),
+					"-demo-users", "ann"}, w, io.Discard)
 				_ = w.Close()
 			}()
 			lines := bufio.NewScanner(printed)
@@ -93,7 +97,8 @@ func TestThePrintedAddressCanBeOpened(t *testing.T) {
 				t.Fatalf("it says %q and ends: %v", said, <-ended)
 			}
 			go func() { _, _ = io.Copy(io.Discard, printed) }()
-			match := regexp.MustCompile(`^The chat is at (http://(.*):[0-9]+/) and takes WebSocket clients at (ws://.*)/dev$`).FindStringSubmatch(said[0])
+			match := regexp.MustCompile(`^The chat is at (http://(.*):[0-9]+/) and takes WebSocket clients at ` +
+				`(ws://.*)/dev$`).FindStringSubmatch(said[0])
 			if match == nil || match[2] != host || "http"+strings.TrimPrefix(match[3], "ws")+"/" != match[1] ||
 				!strings.HasPrefix(said[1], "ann: "+match[1]+"#token=") {
 				t.Fatalf("it says %q", said)
@@ -105,7 +110,8 @@ func TestThePrintedAddressCanBeOpened(t *testing.T) {
 			_ = answer.Body.Close()
 			// The provider is reached at the address that is in its tokens.
 			token := strings.TrimPrefix(said[1], "ann: "+match[1]+"#token=")
-			c, _, err := websocket.Dial(t.Context(), match[3]+"/dev", &websocket.DialOptions{Subprotocols: []string{"chat", token}})
+			c, _, err := websocket.Dial(t.Context(), match[3]+"/dev",
+				&websocket.DialOptions{Subprotocols: []string{"chat", token}})
 			if err != nil {
 				t.Error(err)
 			} else {

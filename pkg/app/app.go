@@ -1,5 +1,5 @@
-// Package app composes the chat: a configuration and stores become the handler of every event, the same for Lambda and for
-// the chat on this machine.
+// Package app composes the chat: a configuration and stores become the handler of every event, the same for Lambda
+// and for the chat on this machine.
 package app
 
 import (
@@ -109,8 +109,8 @@ func newMeter(c config.Config, functionName string) *telemetry.Meter {
 	return telemetry.NewFree(functionName)
 }
 
-// FromEnv composes the handler of the Lambda function: the state is on DynamoDB, the environment is Lambda's, which getenv
-// reads, and the log goes to stderr as JSON.
+// FromEnv composes the handler of the Lambda function: the state is on DynamoDB, the environment is Lambda's, which
+// getenv reads, and the log goes to stderr as JSON.
 func FromEnv(getenv func(string) string, stderr io.Writer) (*route.Handler, error) {
 	c, err := config.FromEnv(getenv)
 	if err != nil {
@@ -129,9 +129,9 @@ func FromEnv(getenv func(string) string, stderr io.Writer) (*route.Handler, erro
 	})
 }
 
-// workers is how many posts are in flight at a time. A post waits for API Gateway far longer than it computes, so there are
-// many more of them than processors. But Lambda gives processor time by memory, and with little of it more posts at a time
-// only wait for each other. memory is the function's, in megabytes, as Lambda's environment has it
+// workers is how many posts are in flight at a time. A post waits for API Gateway far longer than it computes, so
+// there are many more of them than processors. But Lambda gives processor time by memory, and with little of it more
+// posts at a time only wait for each other. memory is the function's, in megabytes, as Lambda's environment has it
 // (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html).
 func workers(memory string) int {
 	const least, usual, most = 16, 64, 128

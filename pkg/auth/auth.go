@@ -1,5 +1,5 @@
-// Package auth is the chat's door: the Lambda authorizer of $connect, which lets in whom an OpenID Connect provider vouches
-// for, and the grant that says who came in and what they may do, on its way to the handlers.
+// Package auth is the chat's door: the Lambda authorizer of $connect, which lets in whom an OpenID Connect provider
+// vouches for, and the grant that says who came in and what they may do, on its way to the handlers.
 //
 // The token travels as a subprotocol of the handshake, after the word chat: a browser can set no header, and a URL is
 // logged in many places.
@@ -30,8 +30,8 @@ const IdentitySource = "route.request.header.Sec-WebSocket-Protocol"
 // (https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims).
 const DefaultNameClaim = "name"
 
-// DefaultIDClaim is the claim that says who somebody is, where none is configured: the provider gives it to one user only,
-// and to no other one ever (https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
+// DefaultIDClaim is the claim that says who somebody is, where none is configured: the provider gives it to one user
+// only, and to no other one ever (https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
 const DefaultIDClaim = "sub"
 
 // Config is what an Authorizer needs.
@@ -43,9 +43,10 @@ type Config struct {
 	NameClaim  string // the claim with the display name; "" for DefaultNameClaim
 	RoomsClaim string // the claim with the rooms that a token allows; "" where every token allows every room
 
-	Now    func() time.Time // nil means time.Now
-	Client *http.Client     // for the provider; nil means one that follows no redirect, and reaches this machine only for an issuer here
-	Logger *slog.Logger     // gets one line for each handshake, without a token and without a name. Required
+	Now func() time.Time // nil means time.Now
+	// for the provider; nil means one that follows no redirect, and reaches this machine only for an issuer here
+	Client *http.Client
+	Logger *slog.Logger // gets one line for each handshake, without a token and without a name. Required
 }
 
 // Authorizer is a Lambda authorizer of type REQUEST, for $connect
@@ -106,8 +107,9 @@ type statement struct {
 // maxResultBytes is how large an answer may be: API Gateway takes 8 KB.
 const maxResultBytes = 7_500
 
-// Invoke answers one event: whoever has a good token is let in with a grant, everybody else is refused, which the client
-// sees as 403. An error, which is 500, means that it could not be told: the provider does not answer, and nobody is let in.
+// Invoke answers one event: whoever has a good token is let in with a grant, everybody else is refused, which the
+// client sees as 403. An error, which is 500, means that it could not be told: the provider does not answer, and
+// nobody is let in.
 func (a *Authorizer) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	began := time.Now()
 	var r request
@@ -131,19 +133,22 @@ func (a *Authorizer) Invoke(ctx context.Context, payload []byte) ([]byte, error)
 		return answer, nil
 	case isRefusal:
 		metrics.AddBy(telemetry.AuthRefusals, string(refused.Reason), 1)
-		log(slog.LevelInfo, "not authorized", slog.String("reason", string(refused.Reason)), slog.String("error", refused.Detail))
+		log(slog.LevelInfo, "not authorized", slog.String("reason", string(refused.Reason)),
+			slog.String("error", refused.Detail))
 		return json.Marshal(result{PrincipalID: "nobody", Policy: decide("Deny", r.MethodARN)})
 	default:
 		metrics.AddBy(telemetry.AuthRefusals, string(ReasonProvider), 1)
 		metrics.Add(telemetry.Errors, 1)
-		log(slog.LevelError, "not authorized", slog.String("reason", string(ReasonProvider)), slog.String("error", err.Error()))
+		log(slog.LevelError, "not authorized", slog.String("reason", string(ReasonProvider)),
+			slog.String("error", err.Error()))
 		return nil, fmt.Errorf("the provider's keys are not to be had: %w", err)
 	}
 }
 
 // decide is a policy for this one method: a pattern such as STAGE/*/* would not cover $connect.
 func decide(effect, methodARN string) policy {
-	return policy{Version: "2012-10-17", Statement: []statement{{Action: "execute-api:Invoke", Effect: effect, Resource: methodARN}}}
+	return policy{Version: "2012-10-17", Statement: []statement{{Action: "execute-api:Invoke", Effect: effect,
+		Resource: methodARN}}}
 }
 
 // admit finds the token in a handshake, and answers with the grant that it is worth.
@@ -160,15 +165,17 @@ func (a *Authorizer) admit(ctx context.Context, r request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer, err := json.Marshal(result{PrincipalID: claims.subject, Policy: decide("Allow", r.MethodARN), Context: grant.context()})
+	answer, err := json.Marshal(result{PrincipalID: claims.subject, Policy: decide("Allow", r.MethodARN),
+		Context: grant.context()})
 	if err == nil && len(answer) > maxResultBytes {
-		return nil, refuse(ReasonClaims, "its subject, id, name and rooms make %d bytes, more than %d; patterns such as team-* are shorter", len(answer), maxResultBytes)
+		return nil, refuse(ReasonClaims, "its subject, id, name and rooms make %d bytes, more than %d; patterns "+
+			"such as team-* are shorter", len(answer), maxResultBytes)
 	}
 	return answer, err
 }
 
-// Offered returns the subprotocols that a handshake offers, given every value of each of its headers, without the blanks
-// and tabs that HTTP allows around each (https://www.rfc-editor.org/rfc/rfc9110#section-5.6.1).
+// Offered returns the subprotocols that a handshake offers, given every value of each of its headers, without the
+// blanks and tabs that HTTP allows around each (https://www.rfc-editor.org/rfc/rfc9110#section-5.6.1).
 func Offered(headers map[string][]string) (protocols []string) {
 	for name, values := range headers {
 		if strings.EqualFold(name, "Sec-WebSocket-Protocol") {

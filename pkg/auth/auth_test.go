@@ -80,7 +80,8 @@ func ask(t testing.TB, a *auth.Authorizer, offered string) (effect string, conte
 		t.Fatal(err)
 	}
 	s := got.PolicyDocument.Statement
-	if len(s) != 1 || s[0].Action != "execute-api:Invoke" || !strings.HasSuffix(s[0].Resource, "/dev/$connect") || got.PrincipalID == "" {
+	if len(s) != 1 || s[0].Action != "execute-api:Invoke" || !strings.HasSuffix(s[0].Resource, "/dev/$connect") ||
+		got.PrincipalID == "" {
 		t.Fatalf("got %s", answer)
 	}
 	return s[0].Effect, got.Context
@@ -90,7 +91,8 @@ func ask(t testing.TB, a *auth.Authorizer, offered string) (effect string, conte
 func TestReasons(t *testing.T) {
 	var log bytes.Buffer
 	clock := time.Now()
-	a, issuer := newDoorWith(t, auth.Config{Logger: slog.New(slog.NewJSONHandler(&log, nil)), Now: func() time.Time { return clock }})
+	a, issuer := newDoorWith(t, auth.Config{Logger: slog.New(slog.NewJSONHandler(&log, nil)),
+		Now: func() time.Time { return clock }})
 	good, err := issuer.Token("ann", time.Hour, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -129,20 +131,22 @@ func TestReasons(t *testing.T) {
 		{made(map[string]any{"rooms": slices.Repeat([]string{"r"}, 1300)}), auth.ReasonClaims},
 	} {
 		log.Reset()
-		if effect, _ := ask(t, a, tc.offered); effect != "Deny" || !strings.Contains(log.String(), `"reason":"`+string(tc.reason)+`"`) {
+		if effect, _ := ask(t, a, tc.offered); effect != "Deny" ||
+			!strings.Contains(log.String(), `"reason":"`+string(tc.reason)+`"`) {
 			t.Errorf("%.60s: %s, %s; want %s", tc.offered, effect, log.String(), tc.reason)
 		}
 	}
 }
 
-// A provider that hangs holds each client up once, and does not make the others wait one after the other; keys that are old
-// serve where it does not answer, for a day.
+// A provider that hangs holds each client up once, and does not make the others wait one after the other; keys that
+// are old serve where it does not answer, for a day.
 func TestKeysOfAProviderThatHangs(t *testing.T) {
 	var clock atomic.Int64 // how far the authorizer's clock is ahead
 	hang := make(chan struct{})
 	var hangs atomic.Bool
-	a, issuer := newDoorWith(t, auth.Config{Logger: slog.New(slog.DiscardHandler), Client: &http.Client{Transport: hanging{&hangs, hang}},
-		Now: func() time.Time { return time.Now().Add(time.Duration(clock.Load())) }})
+	a, issuer := newDoorWith(t, auth.Config{Logger: slog.New(slog.DiscardHandler),
+		Client: &http.Client{Transport: hanging{&hangs, hang}},
+		Now:    func() time.Time { return time.Now().Add(time.Duration(clock.Load())) }})
 	token, err := issuer.Token("ann", 100*time.Hour, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +192,8 @@ func (h hanging) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // A key of a kind that is not known here is nobody's harm.
 func TestUnknownKindsOfKeysAreLeftOut(t *testing.T) {
-	a, issuer := newDoorWith(t, auth.Config{Logger: slog.New(slog.DiscardHandler), Client: &http.Client{Transport: addingKeys{}}})
+	a, issuer := newDoorWith(t, auth.Config{Logger: slog.New(slog.DiscardHandler),
+		Client: &http.Client{Transport: addingKeys{}}})
 	token, err := issuer.Token("ann", time.Hour, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -208,7 +213,8 @@ func (addingKeys) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	b, err := io.ReadAll(answer.Body)
 	_ = answer.Body.Close()
-	more := strings.Replace(string(b), `"keys":[`, `"keys":[{"kty":"AKP","kid":"pq","alg":"ML-DSA-44","pub":"AA"},{"kty":"OKP","crv":"X25519","x":"AA"},7,`, 1)
+	more := strings.Replace(string(b), `"keys":[`,
+		`"keys":[{"kty":"AKP","kid":"pq","alg":"ML-DSA-44","pub":"AA"},{"kty":"OKP","crv":"X25519","x":"AA"},7,`, 1)
 	answer.Body, answer.ContentLength = io.NopCloser(strings.NewReader(more)), int64(len(more))
 	return answer, err
 }
@@ -222,7 +228,8 @@ func TestWhatIsNoAuthorizersEventIsAnError(t *testing.T) {
 	}
 }
 
-// FuzzToken: whatever is offered in the place of a good token, or made of one, nobody else is let in, and nothing breaks.
+// FuzzToken: whatever is offered in the place of a good token, or made of one, nobody else is let in, and nothing
+// breaks.
 func FuzzToken(f *testing.F) {
 	a, issuer := newDoor(f)
 	good, err := issuer.Token("ann", 24*time.Hour, map[string]any{"rooms": []string{"lobby"}})

@@ -69,7 +69,8 @@ func acceptedKinds() map[string]kind {
 	return map[string]kind{
 		"jwt": unsaidKind,
 		"id":  idToken, "id_token": idToken,
-		"bearer": accessToken, "dpop": accessToken, "access": accessToken, "access_token": accessToken, "at+jwt": accessToken,
+		"bearer": accessToken, "dpop": accessToken, "access": accessToken, "access_token": accessToken,
+		"at+jwt": accessToken,
 	}
 }
 
@@ -132,7 +133,8 @@ func checkParty(said kind, all map[string]json.RawMessage, audience string) erro
 func looksLikeAccess(header, all map[string]json.RawMessage) bool {
 	_, scope := all["scope"]
 	_, scp := all["scp"]
-	return scope || scp || slices.Contains([]string{"at+jwt", "application/at+jwt"}, strings.ToLower(text(header["typ"])))
+	return scope || scp || slices.Contains([]string{"at+jwt", "application/at+jwt"},
+		strings.ToLower(text(header["typ"])))
 }
 
 // text is a JSON string, "" for other JSON.

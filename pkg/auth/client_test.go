@@ -67,7 +67,8 @@ func resolveToThisMachine(t *testing.T) {
 			}
 			m.Response, m.Additionals = true, nil
 			if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
-				m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: 1},
+				m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class,
+					TTL: 1},
 					Body: &dnsmessage.AResource{A: [4]byte{127, 0, 0, 1}}}}
 			}
 			if packed, err := m.Pack(); err == nil {

@@ -14,8 +14,8 @@ import (
 )
 
 // Grant is what a token allows: who somebody is, which rooms they may use, and until when. Names and patterns are in
-// their canonical form, both in a grant that the authorizer makes and in one out of an event. An id has no other form than
-// the one that it came in.
+// their canonical form, both in a grant that the authorizer makes and in one out of an event. An id has no other form
+// than the one that it came in.
 type Grant struct {
 	ID      string   // tells users apart: 1 to MaxIDBytes bytes, of any characters
 	IDClaim string   // the claim that it is from
@@ -28,8 +28,8 @@ type Grant struct {
 // (https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
 const MaxIDBytes = 255
 
-// checkID refuses what cannot tell users apart. Half a surrogate pair and bytes that are no UTF-8 are decoded as U+FFFD, all
-// as the same: two users would be one.
+// checkID refuses what cannot tell users apart. Half a surrogate pair and bytes that are no UTF-8 are decoded as
+// U+FFFD, all as the same: two users would be one.
 func checkID(id string) error {
 	switch {
 	case id == "":

@@ -20,7 +20,8 @@ import (
 // allows tells whether a token with these patterns allows a room, both in any form.
 func allows(t *testing.T, rooms []string, room string) bool {
 	t.Helper()
-	grant, err := auth.FromContext(map[string]any{"principalId": "u1", "user": `"ann"`, "expires": "1", "rooms": jsonOf(t, rooms)})
+	grant, err := auth.FromContext(map[string]any{"principalId": "u1", "user": `"ann"`, "expires": "1",
+		"rooms": jsonOf(t, rooms)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +129,8 @@ func TestAContextThatIsNoGrantIsRefused(t *testing.T) {
 	}
 }
 
-// The id of a grant is told apart from every other one. A grant from before there were ids has the subject in its place.
+// The id of a grant is told apart from every other one. A grant from before there were ids has the subject in its
+// place.
 func TestTheIDOfAGrant(t *testing.T) {
 	long := strings.Repeat("i", auth.MaxIDBytes)
 	for _, tc := range []struct {
@@ -139,7 +141,8 @@ func TestTheIDOfAGrant(t *testing.T) {
 		{map[string]any{"principalId": "u1", "user_id": `"u1"`, "id_claim": "sub"}, "u1", "sub"},
 		{map[string]any{"principalId": "u1", "user_id": `"p1"`, "id_claim": "profile"}, "p1", "profile"},
 		{map[string]any{"principalId": long}, long, "sub"},
-		{map[string]any{"principalId": "u1", "user_id": `" U\u0000e\u0301 "`, "id_claim": "sub"}, " U\x00e\u0301 ", "sub"},
+		{map[string]any{"principalId": "u1", "user_id": `" U\u0000e\u0301 "`, "id_claim": "sub"}, " U\x00e\u0301 ",
+			"sub"},
 		{map[string]any{}, "", ""},
 		{map[string]any{"principalId": ""}, "", ""},
 		{map[string]any{"principalId": 7.0}, "", ""},
@@ -209,7 +212,8 @@ func TestTheIDIsOfTheClaim(t *testing.T) {
 					t.Errorf("%s is %q", name, value)
 				}
 			}
-			if g, err := auth.FromContext(context); err != nil || g.ID != tc.id || g.IDClaim != claim || g.User != "ann" {
+			if g, err := auth.FromContext(context); err != nil || g.ID != tc.id || g.IDClaim != claim ||
+				g.User != "ann" {
 				t.Errorf("%s %q: %s, %+v, %v", claim, tc.id, effect, g, err)
 			}
 		}
@@ -307,7 +311,8 @@ func TestAGrantIsCanonical(t *testing.T) {
 		if err != nil || effect != "Allow" || granted.user != user || !slices.Equal(granted.rooms, want) {
 			t.Errorf("%+q: %s, %+q, %v", given, effect, granted, err)
 		}
-		older := map[string]any{"principalId": "u1", "expires": "1", "user": jsonOf(t, given), "rooms": jsonOf(t, rooms)}
+		older := map[string]any{"principalId": "u1", "expires": "1", "user": jsonOf(t, given),
+			"rooms": jsonOf(t, rooms)}
 		if g, err := auth.FromContext(older); err != nil || g.User != user || !slices.Equal(g.Rooms, want) {
 			t.Errorf("an older grant of %+q: %+q, %v", given, g, err)
 		}

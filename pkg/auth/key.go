@@ -21,7 +21,8 @@ const minRSABits = 2048
 // asymmetric, so that no secret is shared, and "none" is not one.
 func keyKinds() map[jose.SignatureAlgorithm]string {
 	return map[jose.SignatureAlgorithm]string{
-		jose.RS256: "RSA", jose.RS384: "RSA", jose.RS512: "RSA", jose.PS256: "RSA", jose.PS384: "RSA", jose.PS512: "RSA",
+		jose.RS256: "RSA", jose.RS384: "RSA", jose.RS512: "RSA", jose.PS256: "RSA", jose.PS384: "RSA",
+		jose.PS512: "RSA",
 		jose.ES256: "P-256", jose.ES384: "P-384", jose.ES512: "P-521", jose.EdDSA: "Ed25519",
 	}
 }

@@ -85,7 +85,8 @@ func TestAttacksWithKeysForAnotherUse(t *testing.T) {
 		{"", "use", []string{"", "null", `"sig"`}},
 		{use, "use", []string{`"enc"`, `"Sig"`, `"sig "`, `""`, `"verify"`}},
 		{"", "key_ops", []string{"", "null", `["verify"]`, `["sign","verify"]`}},
-		{operations, "key_ops", []string{"[]", `["sign"]`, `["encrypt","wrapKey"]`, `["deriveKey"]`, `["Verify"]`, `[""]`}},
+		{operations, "key_ops", []string{"[]", `["sign"]`, `["encrypt","wrapKey"]`, `["deriveKey"]`, `["Verify"]`,
+			`[""]`}},
 	} {
 		for _, value := range a.values {
 			keyAttack{"ES256", "P-256", key, map[string]string{a.name: value}, a.want}.try(t)
@@ -112,7 +113,8 @@ func TestKeysThatCannotBeReadAreLeftOut(t *testing.T) {
 		for _, value := range values {
 			f := newForgery("ES256", key)
 			f.jwk[name] = value
-			f.documents[remoteIssuer+"/keys"] = serving(`{"keys":[` + object(f.jwk, "") + "," + object(other.jwk, "") + `]}`)
+			f.documents[remoteIssuer+"/keys"] = serving(`{"keys":[` + object(f.jwk, "") + "," + object(other.jwk, "") +
+				`]}`)
 			if got, want := f.try(t), "signature: none of the provider's keys"; !strings.HasPrefix(got, want) {
 				t.Errorf("%s is %s: %q, want %q", name, value, got, want)
 			}

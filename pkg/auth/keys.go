@@ -18,12 +18,14 @@ import (
 )
 
 const (
-	fetchTimeout = 5 * time.Second  // for one answer of the provider
-	failurePause = 5 * time.Second  // after a fetch that failed
-	unknownPause = 30 * time.Second // after one that succeeded, until a key id that is not among the keys is worth another: tokens with key ids made up cost the provider little
-	freshFor     = time.Hour        // keys are fetched again after, so that one that was withdrawn is forgotten
-	goodFor      = 24 * time.Hour   // keys are used, where the provider does not answer any more
-	maxDocument  = 1 << 20          // bytes of an answer
+	fetchTimeout = 5 * time.Second // for one answer of the provider
+	failurePause = 5 * time.Second // after a fetch that failed
+	// after one that succeeded, until a key id that is not among the keys is worth another: tokens with key ids made
+	// up cost the provider little
+	unknownPause = 30 * time.Second
+	freshFor     = time.Hour      // keys are fetched again after, so that one that was withdrawn is forgotten
+	goodFor      = 24 * time.Hour // keys are used, where the provider does not answer any more
+	maxDocument  = 1 << 20        // bytes of an answer
 )
 
 // keySet is the provider's keys, fetched when a token needs them. Safe for concurrent use.
@@ -159,7 +161,8 @@ func (s *keySet) download(ctx context.Context, address string) (keys []providerK
 			JWKSURI string `json:"jwks_uri"`
 		}
 		// https://openid.net/specs/openid-connect-discovery-1_0.html
-		if err := s.get(ctx, strings.TrimSuffix(s.issuer, "/")+"/.well-known/openid-configuration", &document); err != nil {
+		if err := s.get(ctx, strings.TrimSuffix(s.issuer, "/")+"/.well-known/openid-configuration",
+			&document); err != nil {
 			return nil, "", err
 		}
 		if document.Issuer != s.issuer {
@@ -174,7 +177,8 @@ func (s *keySet) download(ctx context.Context, address string) (keys []providerK
 		return nil, "", err
 	}
 	for _, raw := range set.Keys {
-		if key, err := parseKey(raw); err == nil { // of a kind that is not known here, it is nobody's harm (RFC 7517, section 5)
+		// of a kind that is not known here, it is nobody's harm (RFC 7517, section 5)
+		if key, err := parseKey(raw); err == nil {
 			keys = append(keys, key)
 		}
 	}

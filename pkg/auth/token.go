@@ -23,8 +23,8 @@ const (
 	skew = 30 * time.Second
 )
 
-// tokenTypes are the values of a token's "typ" that are accepted, in lower case; it may also have none. Others are tokens
-// for another purpose, such as a logout.
+// tokenTypes are the values of a token's "typ" that are accepted, in lower case; it may also have none. Others are
+// tokens for another purpose, such as a logout.
 func tokenTypes() []string { return []string{"jwt", "at+jwt", "application/at+jwt"} }
 
 // claims are what a token says.
@@ -70,7 +70,8 @@ func (c *check) VerifySignature(ctx context.Context, token string) (payload []by
 	return payload, c.err
 }
 
-// verify returns what a token says, a *Refusal where it is not to be believed, or another error where that cannot be told.
+// verify returns what a token says, a *Refusal where it is not to be believed, or another error where that cannot be
+// told.
 func (v *verifier) verify(ctx context.Context, token string) (claims, error) {
 	rawHeader, payload, err := split(token)
 	if err != nil {
@@ -155,8 +156,8 @@ func split(token string) (header, payload []byte, err error) {
 	return decoded[0], decoded[1], nil
 }
 
-// checkHeader decodes a header, and looks at the parts of it that the library does not. Keys, and places to find keys, that a
-// header may bring along (jwk, jku, x5c, x5u) are never looked at.
+// checkHeader decodes a header, and looks at the parts of it that the library does not. Keys, and places to find
+// keys, that a header may bring along (jwk, jku, x5c, x5u) are never looked at.
 func checkHeader(raw []byte) (map[string]json.RawMessage, error) {
 	header, err := object(raw)
 	if err != nil {
@@ -168,8 +169,9 @@ func checkHeader(raw []byte) (map[string]json.RawMessage, error) {
 	return header, checkExtensions(header)
 }
 
-// object decodes a JSON object, and refuses a name that is there twice: of two values, two readers may believe different
-// ones. It also refuses letters that are none, all of which the decoder makes U+FFFD: two subjects would become one.
+// object decodes a JSON object, and refuses a name that is there twice: of two values, two readers may believe
+// different ones. It also refuses letters that are none, all of which the decoder makes U+FFFD: two subjects would
+// become one.
 func object(raw []byte) (map[string]json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {

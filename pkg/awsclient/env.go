@@ -17,8 +17,8 @@ type Env struct {
 }
 
 // FromEnv reads AWS_REGION (or AWS_DEFAULT_REGION), AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and
-// AWS_ENDPOINT_URL_DYNAMODB (or AWS_ENDPOINT_URL) through getenv, which is os.Getenv outside tests. Lambda's credentials
-// outlive the process. The error names what is missing.
+// AWS_ENDPOINT_URL_DYNAMODB (or AWS_ENDPOINT_URL) through getenv, which is os.Getenv outside tests. Lambda's
+// credentials outlive the process. The error names what is missing.
 func FromEnv(getenv func(string) string) (Env, error) {
 	first := func(names ...string) (value string) {
 		for _, name := range names {

@@ -11,7 +11,8 @@ import (
 var policy = Policy{First: 8 * time.Millisecond, Most: 100 * time.Millisecond}
 
 func TestPausesDoubleAndStayUnderTheMost(t *testing.T) {
-	for attempt, whole := range map[int]time.Duration{1: 8, 2: 16, 3: 32, 4: 64, 5: 100, 6: 100, 60: 100, 1 << 40: 100} {
+	for attempt, whole := range map[int]time.Duration{1: 8, 2: 16, 3: 32, 4: 64, 5: 100, 6: 100, 60: 100,
+		1 << 40: 100} {
 		whole *= time.Millisecond
 		var different bool
 		first := policy.Pause(attempt)
@@ -46,7 +47,8 @@ func TestRetryEndsWithSuccess(t *testing.T) {
 func TestRetryEndsWithWhatIsNotRetryable(t *testing.T) {
 	final := errors.New("final")
 	attempts := 0
-	err := policy.Retry(t.Context(), func(err error) bool { return err != final }, func() error { attempts++; return final })
+	err := policy.Retry(t.Context(), func(err error) bool { return err != final },
+		func() error { attempts++; return final })
 	if err != final || attempts != 1 {
 		t.Errorf("it ended with %v after %d attempts, want %v after 1", err, attempts, final)
 	}

@@ -13,12 +13,13 @@ import (
 )
 
 const (
-	// batch is how many entries are read at once. mostAtOnce is how many bytes of content are sent together, or a batch more.
+	// batch is how many entries are read at once. mostAtOnce is how many bytes of content are sent together, or a
+	// batch more.
 	batch      = 100
 	mostAtOnce = 1 << 20
 
-	// lastLook is how much time must be left for one more look at the feed after a turn, and lastRound for a look within
-	// one. With less, the time is for the attempts that are in flight.
+	// lastLook is how much time must be left for one more look at the feed after a turn, and lastRound for a look
+	// within one. With less, the time is for the attempts that are in flight.
 	lastLook  = 500 * time.Millisecond
 	lastRound = time.Second
 
@@ -60,9 +61,9 @@ type broadcast struct {
 	fanOut *fanOut
 }
 
-// run tries to become the room's broadcaster and then sends what is to be sent, until there is no more or another sender
-// is the broadcaster. The error says that the stored entry may not have been sent; failures of other entries are in the
-// delivery.
+// run tries to become the room's broadcaster and then sends what is to be sent, until there is no more or another
+// sender is the broadcaster. The error says that the stored entry may not have been sent; failures of other entries
+// are in the delivery.
 func (b *broadcast) run(ctx context.Context, stored Entry, seen func([]chat.Member)) error {
 	members, ok, err := b.begin(ctx, stored.Index)
 	if err != nil {
@@ -116,8 +117,8 @@ func (b *broadcast) begin(ctx context.Context, index int64) (members []chat.Memb
 			return err
 		})
 	})
-	// If nobody has been the broadcaster, everything is still to be sent; but in a room that is older than broadcasters,
-	// only entries that may be in flight.
+	// If nobody has been the broadcaster, everything is still to be sent; but in a room that is older than
+	// broadcasters, only entries that may be in flight.
 	err = b.insist(ctx, func(ctx context.Context) (err error) {
 		ok, err = b.acquire(ctx, max(0, index-1-batch))
 		return err
@@ -172,8 +173,8 @@ func (b *broadcast) send(ctx context.Context, fresh []Entry, members []chat.Memb
 	}
 }
 
-// lookInTurn looks for new entries. After its turn, the broadcaster goes on only while recipients lack something; as long
-// as it does, it looks, because the senders of new entries leave those to it.
+// lookInTurn looks for new entries. After its turn, the broadcaster goes on only while recipients lack something; as
+// long as it does, it looks, because the senders of new entries leave those to it.
 func (b *broadcast) lookInTurn(ctx context.Context) (fresh []Entry, err error) {
 	if b.lease.turnIsOver() && !b.fanOut.isUnfinished() || !deadline.LeavesMoreThan(ctx, lastRound) {
 		return nil, nil
@@ -195,7 +196,8 @@ func (b *broadcast) again(ctx context.Context) (fresh []Entry, members []chat.Me
 	if more, err = b.acquire(ctx, b.fanOut.sent); err != nil || !more {
 		return nil, nil, false, err
 	}
-	fresh = slices.DeleteFunc(fresh, func(e Entry) bool { return e.Index <= b.fanOut.sent }) // sent by another meanwhile
+	// sent by another meanwhile
+	fresh = slices.DeleteFunc(fresh, func(e Entry) bool { return e.Index <= b.fanOut.sent })
 	members, err = b.members(ctx)
 	return fresh, members, err == nil, err
 }
@@ -271,8 +273,9 @@ func (b *broadcast) release(ctx context.Context) {
 	b.note(b.insist(ctx, func(ctx context.Context) error { return b.lease.release(ctx, b.fanOut.sent) }))
 }
 
-// insist calls f until it succeeds, for as long as patience, or for most of ctx's time: a broadcaster that leaves after one
-// failure of a store leaves behind the entries of other senders, which have seen that there is a broadcaster.
+// insist calls f until it succeeds, for as long as patience, or for most of ctx's time: a broadcaster that leaves
+// after one failure of a store leaves behind the entries of other senders, which have seen that there is a
+// broadcaster.
 func (b *broadcast) insist(ctx context.Context, f func(ctx context.Context) error) error {
 	ctx, done := deadline.TwoThirds(ctx)
 	defer done()

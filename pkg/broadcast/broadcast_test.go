@@ -58,7 +58,8 @@ func TestWhatIsStoredDuringARoundGoesOutInOneFrame(t *testing.T) {
 		for _, id := range []string{"bob", "cat"} {
 			began := time.Now()
 			sent := w.say(t, id, id[:1])
-			if took := time.Since(began); took > 10*time.Millisecond || !reflect.DeepEqual(sent.Delivery, chat.Delivery{}) {
+			if took := time.Since(began); took > 10*time.Millisecond ||
+				!reflect.DeepEqual(sent.Delivery, chat.Delivery{}) {
 				t.Errorf("%s waited %v for the broadcaster, and posted %+v", id, took, sent.Delivery)
 			}
 		}
@@ -71,7 +72,8 @@ func TestWhatIsStoredDuringARoundGoesOutInOneFrame(t *testing.T) {
 	})
 }
 
-// Somebody may store a message after the broadcaster's last look, and see the lease taken because it is not yet given back.
+// Somebody may store a message after the broadcaster's last look, and see the lease taken because it is not yet given
+// back.
 func TestABroadcasterLooksOnceMoreAfterItHasReleased(t *testing.T) {
 	w := &world{}
 	w.AddMember("r", "ann", time.Hour)
@@ -146,7 +148,8 @@ func TestAMemberThatNothingReachesIsGivenUp(t *testing.T) {
 		}
 		began := time.Now()
 		sent := w.say(t, "ann", "a")
-		if took := time.Since(began); counts(sent) != "delivered 1, gone 0, failed 1" || took < 5*time.Second || took > 6*time.Second {
+		if took := time.Since(began); counts(sent) != "delivered 1, gone 0, failed 1" || took < 5*time.Second ||
+			took > 6*time.Second {
 			t.Errorf("got %+v after %v", sent.Delivery, took)
 		}
 		if attempts < 10 || attempts > 30 {
@@ -199,7 +202,8 @@ func TestWhoIsBehindAndLeavesIsForgotten(t *testing.T) {
 	})
 }
 
-// While others send, one after the other is the broadcaster, none for much longer than its turn; all arrive once, in order.
+// While others send, one after the other is the broadcaster, none for much longer than its turn; all arrive once, in
+// order.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
@@ -282,8 +286,8 @@ func TestTheNextGoesOnWhereADeadBroadcasterEnded(t *testing.T) {
 	})
 }
 
-// A process that was stopped for a while wakes up, another has taken over, and it must not send anything older than what
-// the members have got by then.
+// A process that was stopped for a while wakes up, another has taken over, and it must not send anything older than
+// what the members have got by then.
 func TestAStalledBroadcasterPostsNoMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}

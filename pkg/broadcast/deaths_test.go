@@ -16,8 +16,8 @@ import (
 	"wschat/pkg/chat"
 )
 
-// mortal is one process's way to the world. Each of its calls takes a while, so that those of several processes interleave,
-// and one of them may be its last: before or after it took effect.
+// mortal is one process's way to the world. Each of its calls takes a while, so that those of several processes
+// interleave, and one of them may be its last: before or after it took effect.
 type mortal struct {
 	*world
 	clock  *rand.Rand
@@ -79,7 +79,10 @@ type (
 )
 
 func (m mortalLeases) Acquire(ctx context.Context, room, owner string, start int64) (sent int64, ok bool, err error) {
-	return sent, ok, errors.Join(m.call(func() { sent, ok, err = leases{World: &m.World}.Acquire(ctx, room, owner, start) }), err)
+	return sent, ok, errors.Join(m.call(func() {
+		sent, ok, err = leases{World: &m.World}.Acquire(ctx, room, owner,
+			start)
+	}), err)
 }
 
 func (m mortalLeases) Renew(ctx context.Context, room, owner string, sent int64) (ok bool, err error) {
@@ -107,7 +110,8 @@ func (m mortalRoster) Remove(ctx context.Context, member chat.Member) (bool, err
 }
 
 func (m *mortal) service() chat.Service {
-	return chat.Service{Log: m, Roster: mortalRoster{m}, Broadcaster: broadcast.Broadcaster{Leases: mortalLeases{m}}, Poster: m, Encoder: m.world, Now: time.Now, Workers: 2}
+	return chat.Service{Log: m, Roster: mortalRoster{m}, Broadcaster: broadcast.Broadcaster{Leases: mortalLeases{m}},
+		Poster: m, Encoder: m.world, Now: time.Now, Workers: 2}
 }
 
 // scene is what happens in one try.
@@ -158,10 +162,12 @@ func (s scene) play(t *testing.T) (problem string) {
 		var all sync.WaitGroup
 		processes := make([]*mortal, len(s.starts))
 		for i, at := range s.starts {
-			processes[i] = &mortal{world: w, clock: rand.New(rand.NewPCG(s.seed, uint64(i))), last: s.lasts[i], inEffect: s.effects[i], stalls: s.stalls, grave: grave}
+			processes[i] = &mortal{world: w, clock: rand.New(rand.NewPCG(s.seed, uint64(i))), last: s.lasts[i],
+				inEffect: s.effects[i], stalls: s.stalls, grave: grave}
 			all.Go(func() {
 				time.Sleep(at)
-				_, _ = processes[i].service().Send(t.Context(), "ann", chat.Draft{Room: "r", User: "ann", Content: fmt.Sprint(i)})
+				_, _ = processes[i].service().Send(t.Context(), "ann",
+					chat.Draft{Room: "r", User: "ann", Content: fmt.Sprint(i)})
 			})
 		}
 		joined := int64(0) // what was stored by then
@@ -224,7 +230,8 @@ func TestPromisesSurviveDeaths(t *testing.T) {
 			seed:  rapid.Uint64().Draw(r, "seed"),
 			joins: time.Duration(rapid.IntRange(0, 300).Draw(r, "joins")) * time.Millisecond,
 		}
-		switch rapid.IntRange(0, 4).Draw(r, "trouble") { // not together: who fails during a stall is given up, as it should be
+		// not together: who fails during a stall is given up, as it should be
+		switch rapid.IntRange(0, 4).Draw(r, "trouble") {
 		case 0:
 			s.faults = 30
 		case 1:

@@ -2,14 +2,14 @@
 //
 // After an entry is stored, its sender tries to become the room's broadcaster by taking a ten-second lease with one
 // conditional update. The lease's holder is the only one that sends the feed to the room, so members get entries in
-// order, and entries that were stored meanwhile share one frame. A sender that finds the lease taken returns at once: the
-// present broadcaster looks for more entries before and after it gives the lease back, and finds this one, because the
-// entry was stored before the sender looked at the lease. A broadcaster that dies loses the lease after ten seconds, and
-// the next sender goes on from the last index that was noted in the lease.
+// order, and entries that were stored meanwhile share one frame. A sender that finds the lease taken returns at once:
+// the present broadcaster looks for more entries before and after it gives the lease back, and finds this one,
+// because the entry was stored before the sender looked at the lease. A broadcaster that dies loses the lease after
+// ten seconds, and the next sender goes on from the last index that was noted in the lease.
 //
-// A broadcast is three things. The broadcast itself holds the lease and runs the loop: read entries, read members, send.
-// Its fan-out sends in rounds; in each, every member that lacks something gets one attempt. The fan-out has one recipient
-// for each member:
+// A broadcast is three things. The broadcast itself holds the lease and runs the loop: read entries, read members,
+// send. Its fan-out sends in rounds; in each, every member that lacks something gets one attempt. The fan-out has one
+// recipient for each member:
 //
 //	             new entry              sent                  more entries came meanwhile
 //	up to date ─────────────▶ due ─────────────▶ in flight ──────────────────────────────▶ slow

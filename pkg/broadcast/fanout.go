@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// hanging is how long an attempt may take before its round no longer waits for it, and its worker is free for another.
+	// hanging is how long an attempt may take before its round no longer waits for it, and its worker is free for
+	// another.
 	hanging = 300 * time.Millisecond
 
 	// mostInFlight is how many attempts may be in flight for each worker, with those that no round waits for.
@@ -58,8 +59,8 @@ func (f *fanOut) hasRoom(awaited bool) bool {
 	return f.inFlight < cap(f.ended)-f.workers
 }
 
-// begin begins an attempt. A recipient that was not reached the last time is sent a few entries first: all that it lacks
-// would be encoded in vain again and again if it does not read.
+// begin begins an attempt. A recipient that was not reached the last time is sent a few entries first: all that it
+// lacks would be encoded in vain again and again if it does not read.
 func (f *fanOut) begin(ctx context.Context, a *attempt) {
 	r := a.to
 	encoded := f.encode(stretch{r.next, r.lastErr != nil})
@@ -193,9 +194,9 @@ func (f *fanOut) wait(ctx context.Context) {
 	}
 }
 
-// giveUp abandons the recipients that are given up or failing, before the lease is given back: the next broadcaster must
-// not begin with entries that everybody else has. It leaves to the next broadcaster the recipients that there was no time
-// for, and, after a long time of trying, those that began to fail only lately.
+// giveUp abandons the recipients that are given up or failing, before the lease is given back: the next broadcaster
+// must not begin with entries that everybody else has. It leaves to the next broadcaster the recipients that there
+// was no time for, and, after a long time of trying, those that began to fail only lately.
 func (f *fanOut) giveUp(tried time.Duration) {
 	patient := tried > 2*patience
 	for _, r := range f.recipients {

@@ -142,7 +142,8 @@ func TestFailuresAreNamed(t *testing.T) {
 		w.AddMember("r", fmt.Sprint(i), time.Hour)
 	}
 	sent, err := w.Service().Send(t.Context(), "0", draft)
-	if d := sent.Delivery; err != nil || d.Failed != 30 || len(d.Failures) != 20 || !strings.HasSuffix(d.Failures[0].Error(), " is forbidden") {
+	if d := sent.Delivery; err != nil || d.Failed != 30 || len(d.Failures) != 20 ||
+		!strings.HasSuffix(d.Failures[0].Error(), " is forbidden") {
 		t.Errorf("got %+v, %v", d, err)
 	}
 }
@@ -168,7 +169,8 @@ func TestAFanOutEndsBeforeItsDeadlineAndCounts(t *testing.T) {
 			t.Error("the deadline passed before the fan-out returned")
 		}
 		if d := sent.Delivery; err != nil || d.Delivered != 12 || d.Failed != 0 || d.Left != 28 || d.Err == nil {
-			t.Errorf("got %+v, %v; want what began in the first of 2 s, 4 posts every 375 ms, delivered and the rest counted", d, err)
+			t.Errorf("got %+v, %v; want what began in the first of 2 s, 4 posts every 375 ms, delivered and the "+
+				"rest counted", d, err)
 		}
 	})
 }

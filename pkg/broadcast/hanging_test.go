@@ -26,8 +26,8 @@ func hangs(d time.Duration, err error) func(context.Context, string) error {
 	}
 }
 
-// talk has a member send so many messages, each in an invocation of 28 seconds, and returns what became of them when all have ended.
-// After each pause it calls then with the number of the message, counted from 0.
+// talk has a member send so many messages, each in an invocation of 28 seconds, and returns what became of them when
+// all have ended. After each pause it calls then with the number of the message, counted from 0.
 func (w *world) talk(t *testing.T, id string, messages int, pause time.Duration, then func(i int)) []chat.Sent {
 	t.Helper()
 	said := make([]chat.Sent, messages)
@@ -48,13 +48,14 @@ func (w *world) talk(t *testing.T, id string, messages int, pause time.Duration,
 	return said
 }
 
-// A post that is not answered is waited for by nobody but its own member; where there are more of them than workers, only the
-// first round is late.
+// A post that is not answered is waited for by nobody but its own member; where there are more of them than workers,
+// only the first round is late.
 func TestAPostThatHangsHoldsUpNobody(t *testing.T) {
 	for _, tc := range []struct {
 		hung int
 		late time.Duration // the first message
-	}{{1, 0}, {4, 400 * time.Millisecond}, {8, 800 * time.Millisecond}, {13, 1200 * time.Millisecond}, {20, 3 * time.Second}, {40, 7 * time.Second}} {
+	}{{1, 0}, {4, 400 * time.Millisecond}, {8, 800 * time.Millisecond}, {13, 1200 * time.Millisecond},
+		{20, 3 * time.Second}, {40, 7 * time.Second}} {
 		t.Run(fmt.Sprint(tc.hung), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &world{}
@@ -112,7 +113,8 @@ func TestASlowMemberGetsAllInOrder(t *testing.T) {
 	})
 }
 
-// Where there are more members that hang than posts to them at once, each has its turn: whoever reads again gets everything soon.
+// Where there are more members that hang than posts to them at once, each has its turn: whoever reads again gets
+// everything soon.
 func TestWhoNoLongerHangsIsReached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
@@ -141,8 +143,8 @@ func TestWhoNoLongerHangsIsReached(t *testing.T) {
 	})
 }
 
-// A member to whom every post takes long, while others talk: it gets everything, from one broadcaster after the other. Where its posts
-// take longer than a broadcaster waits in the end, the next one repeats something.
+// A member to whom every post takes long, while others talk: it gets everything, from one broadcaster after the
+// other. Where its posts take longer than a broadcaster waits in the end, the next one repeats something.
 func TestWhoIsAlwaysSlowLosesNothing(t *testing.T) {
 	for _, slow := range []time.Duration{400 * time.Millisecond, 1500 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
@@ -180,7 +182,8 @@ func TestWhoIsAlwaysSlowLosesNothing(t *testing.T) {
 	}
 }
 
-// A room so large that nobody has time to post to all of it, while others talk: those whom there was no time for come first.
+// A room so large that nobody has time to post to all of it, while others talk: those whom there was no time for come
+// first.
 func TestNobodyStarvesInALargeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
@@ -227,7 +230,8 @@ func TestAShortOutageLosesNothing(t *testing.T) {
 	})
 }
 
-// Where all are slow, and more than are posted to at once, a post to one is made again although the one before was long ago.
+// Where all are slow, and more than are posted to at once, a post to one is made again although the one before was
+// long ago.
 func TestWhoIsOnlySlowHasTheSamePatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}

@@ -12,8 +12,8 @@ import (
 // acquired or last renewed, by the clock of the sender that asks for it next: that sender takes over from a broadcaster
 // that died.
 type Leases interface {
-	// Acquire takes the room's lease for owner. It is not ok if another owner has the lease. sent is the index up to which
-	// everything has been sent to the room; it is start if nobody has had the lease before.
+	// Acquire takes the room's lease for owner. It is not ok if another owner has the lease. sent is the index up to
+	// which everything has been sent to the room; it is start if nobody has had the lease before.
 	Acquire(ctx context.Context, room, owner string, start int64) (sent int64, ok bool, err error)
 
 	// Renew prolongs the owner's lease and notes the index up to which everything has been sent. It is not ok, and does
@@ -29,8 +29,8 @@ type Leases interface {
 const LeaseTime = 10 * time.Second
 
 const (
-	// leaseMargin is how long before its lease ends a broadcaster begins no more posts. It covers posts that are in flight,
-	// and clocks that differ.
+	// leaseMargin is how long before its lease ends a broadcaster begins no more posts. It covers posts that are in
+	// flight, and clocks that differ.
 	leaseMargin = 5 * time.Second
 
 	// turn is how long a broadcaster goes on for others. Then it gives the lease back and waits for handover, so that
@@ -62,7 +62,8 @@ func newLease(leases Leases, room string, now func() time.Time) *lease {
 	return &lease{leases: leases, room: room, owner: rand.Text(), now: now}
 }
 
-// acquire takes the lease unless another sender has it. A repeat after a lost answer finds the lease held by this owner.
+// acquire takes the lease unless another sender has it. A repeat after a lost answer finds the lease held by this
+// owner.
 func (l *lease) acquire(ctx context.Context, start int64) (sent int64, ok bool, err error) {
 	at := l.now()
 	l.held, l.uncertain = true, true
@@ -91,8 +92,8 @@ func (l *lease) renew(ctx context.Context, sent int64) error {
 	return nil
 }
 
-// release gives the lease back. If the answer to acquire was lost, another sender may have sent more than this one knows:
-// then release leaves what was noted.
+// release gives the lease back. If the answer to acquire was lost, another sender may have sent more than this one
+// knows: then release leaves what was noted.
 func (l *lease) release(ctx context.Context, sent int64) error {
 	if l.uncertain {
 		sent = 0

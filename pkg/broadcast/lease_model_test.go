@@ -32,7 +32,8 @@ type sender struct {
 	target int8 // and up to here it knows that there is something
 }
 
-// state is everything that matters for what can happen next. A room has one member, who was there before the first message.
+// state is everything that matters for what can happen next. A room has one member, who was there before the first
+// message.
 type state struct {
 	senders [senders]sender
 	tail    int8 // the index of the last message

@@ -15,7 +15,8 @@ import (
 	"wschat/pkg/chat"
 )
 
-// A panic, in whatever runs beside the sender's own goroutine, does not end the process: it is an error of what was done.
+// A panic, in whatever runs beside the sender's own goroutine, does not end the process: it is an error of what was
+// done.
 func TestAPanicIsAnErrorOfWhatWasDone(t *testing.T) {
 	sent := func(w *world) chat.Service { return w.Service() }
 	for name, tc := range map[string]struct {
@@ -64,7 +65,8 @@ func TestAPanicIsAnErrorOfWhatWasDone(t *testing.T) {
 				all.Go(func() {
 					sent, err := s.Send(t.Context(), tc.sender, draft)
 					told := errors.Join(err, sent.Delivery.Err)
-					if text := fmt.Sprint(told); (err != nil) != tc.failed || !strings.Contains(text, "on purpose") || !strings.Contains(text, "_test.go") {
+					if text := fmt.Sprint(told); (err != nil) != tc.failed || !strings.Contains(text, "on purpose") ||
+						!strings.Contains(text, "_test.go") {
 						t.Errorf("got %+v, %v", sent.Delivery, err)
 					}
 				})

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// patience is how long attempts to an open but unresponsive connection are repeated, fewestTries how often at least:
-	// in a large room, a recipient may have to wait long for its turn.
+	// patience is how long attempts to an open but unresponsive connection are repeated, fewestTries how often at
+	// least: in a large room, a recipient may have to wait long for its turn.
 	patience    = 5 * time.Second
 	fewestTries = 3
 )
@@ -36,8 +36,9 @@ type recipient struct {
 	lastErr      error
 	due          time.Time // when it is tried again
 
-	// suspectSince is when the first post was answered with 410 although the connection may still be in its own $connect.
-	// It is by this process's clock: the time in the member's row is another machine's, and says nothing about the age.
+	// suspectSince is when the first post was answered with 410 although the connection may still be in its own
+	// $connect. It is by this process's clock: the time in the member's row is another machine's, and says nothing
+	// about the age.
 	suspectSince time.Time
 }
 
@@ -61,7 +62,8 @@ func (r *recipient) skipTo(index int64) {
 	r.slow, r.failingSince, r.failures, r.lastErr, r.due = false, time.Time{}, 0, nil, time.Time{}
 }
 
-// fails notes a failed attempt. It reports whether the recipient is given up: it was unreachable for as long as patience.
+// fails notes a failed attempt. It reports whether the recipient is given up: it was unreachable for as long as
+// patience.
 func (r *recipient) fails(a *attempt, now time.Time) (givenUp bool) {
 	if r.failingSince.IsZero() {
 		r.failingSince = a.postedAt
@@ -75,9 +77,9 @@ func (r *recipient) fails(a *attempt, now time.Time) (givenUp bool) {
 	return false
 }
 
-// isGone reports whether an attempt's error means that the connection is closed. It does if the membership was written
-// through the open connection. A membership that was written in $connect may be of a connection that is not open yet: it
-// is taken for closed only if posts are still answered with 410 after chat.HandshakeGrace.
+// isGone reports whether an attempt's error means that the connection is closed. It does if the membership was
+// written through the open connection. A membership that was written in $connect may be of a connection that is not
+// open yet: it is taken for closed only if posts are still answered with 410 after chat.HandshakeGrace.
 func (r *recipient) isGone(a *attempt) bool {
 	switch {
 	case a.member.IsClosed(a.err):

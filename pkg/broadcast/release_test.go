@@ -82,7 +82,10 @@ func TestTheLeaseIsGivenBack(t *testing.T) {
 		},
 		"the answer to acquiring it again is lost": func(t *testing.T, w *world, s *chat.Service, _ func()) {
 			w.BeforeRelease = sync.OnceFunc(func() { w.say(t, "ann", "late") })
-			s.Broadcaster = broadcast.Broadcaster{Leases: &forgetfulLater{interruptedLeases{leases: leases{World: &w.World}, before: func() { w.say(t, "ann", "sent by another") }}}}
+			another := func() { w.say(t, "ann", "sent by another") }
+			s.Broadcaster = broadcast.Broadcaster{Leases: &forgetfulLater{interruptedLeases{
+				leases: leases{World: &w.World}, before: another,
+			}}}
 		},
 		"a panic": func(_ *testing.T, w *world, s *chat.Service, _ func()) {
 			s.Encoder = panickingEncoder{w}
@@ -124,7 +127,8 @@ func TestTheLeaseIsGivenBack(t *testing.T) {
 				if name == "the answer to acquiring it again is lost" {
 					stored = 6
 				}
-				if sent, ok, err := w.LeaseStore.Acquire(t.Context(), "r", "another", 0); sent < stored || !ok || err != nil {
+				if sent, ok, err := w.LeaseStore.Acquire(t.Context(), "r", "another", 0); sent < stored || !ok ||
+					err != nil {
 					t.Errorf("another gets it: %v, %v, to send what is after %d", ok, err, sent)
 				}
 				if n := w.Count("release"); n == 0 || n > 3 {

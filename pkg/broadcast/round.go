@@ -9,8 +9,8 @@ import (
 	"wschat/pkg/parallel"
 )
 
-// round sends every member that is due, in one attempt, all that it lacks. It waits for attempts to members that are up to
-// date otherwise, unless they hang. The outcome of the others is counted in a later round.
+// round sends every member that is due, in one attempt, all that it lacks. It waits for attempts to members that are
+// up to date otherwise, unless they hang. The outcome of the others is counted in a later round.
 func (f *fanOut) round(ctx context.Context, fresh []Entry, members []chat.Member) {
 	for len(f.ended) > 0 { // their recipients are due, or up to date
 		f.take(<-f.ended)
@@ -27,8 +27,8 @@ func (f *fanOut) round(ctx context.Context, fresh []Entry, members []chat.Member
 	f.sumUp()
 }
 
-// attemptAll begins the attempts, and returns when those have ended that the round waits for. It reports whether it began
-// any. For those that no round waits for there may be no room: they are begun in a later round.
+// attemptAll begins the attempts, and returns when those have ended that the round waits for. It reports whether it
+// began any. For those that no round waits for there may be no room: they are begun in a later round.
 func (f *fanOut) attemptAll(ctx context.Context, attempts []*attempt) (any bool) {
 	tick := time.NewTicker(hanging / 4)
 	defer tick.Stop()
@@ -49,9 +49,9 @@ func (f *fanOut) attemptAll(ctx context.Context, attempts []*attempt) (any bool)
 	}
 }
 
-// due returns the attempts of a round, in order: to recipients that there was no time for; to those that lack only fresh
-// entries; and to those in trouble, the one that waits longest first. before is the index up to which entries were read
-// before the fresh ones. Recipients that are no longer members are forgotten.
+// due returns the attempts of a round, in order: to recipients that there was no time for; to those that lack only
+// fresh entries; and to those in trouble, the one that waits longest first. before is the index up to which entries
+// were read before the fresh ones. Recipients that are no longer members are forgotten.
 func (f *fanOut) due(members []chat.Member, before int64) []*attempt {
 	var untried, others, late []*attempt
 	now := f.now()
@@ -76,8 +76,8 @@ func (f *fanOut) due(members []chat.Member, before int64) []*attempt {
 }
 
 // meet returns the recipients of the members. A new one needs nothing up to before: it joined after that was sent, or
-// finds it in history. meet forgets recipients that are no longer members, unless they are in flight, or gone and not yet
-// removed from the roster.
+// finds it in history. meet forgets recipients that are no longer members, unless they are in flight, or gone and not
+// yet removed from the roster.
 func (f *fanOut) meet(members []chat.Member, before int64) []*recipient {
 	f.meetings++
 	present := make([]*recipient, len(members))

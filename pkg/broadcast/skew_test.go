@@ -89,7 +89,8 @@ func TestWrongClocksForgetNobody(t *testing.T) {
 						}
 					})
 					if random.IntN(2) == 0 { // the others live for long
-						w.handshake(t, g, &all, skew(), upTo(500*time.Millisecond), upTo(450*time.Millisecond), upTo(300*time.Millisecond))
+						w.handshake(t, g, &all, skew(), upTo(500*time.Millisecond), upTo(450*time.Millisecond),
+							upTo(300*time.Millisecond))
 					}
 					time.Sleep(100 * time.Millisecond)
 				}
@@ -151,7 +152,8 @@ func TestAQuietRoomRemovesAConnectionThatNeverOpened(t *testing.T) {
 			w := &world{}
 			w.OnPost = g.post
 			w.AddMember("r", "speaker", time.Hour)
-			if err := w.skewed(skew).Connect(t.Context(), chat.Member{ConnectionID: "dead", Room: "r", User: "dan"}); err != nil {
+			if err := w.skewed(skew).Connect(t.Context(), chat.Member{ConnectionID: "dead", Room: "r",
+				User: "dan"}); err != nil {
 				t.Fatal(err)
 			}
 			for range 3 {

@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	// postsPerSecond is how fast a room may be posted to for longer than one round, a tenth of an account's default quota
-	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html). After a round, the broadcaster pauses
-	// accordingly before it looks for more, at most longestRound: entries that are stored meanwhile go out together.
+	// postsPerSecond is how fast a room may be posted to for longer than one round, a tenth of an account's default
+	// quota (https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html). After a round, the
+	// broadcaster pauses accordingly before it looks for more, at most longestRound: entries that are stored
+	// meanwhile go out together.
 	postsPerSecond = 1000
 	longestRound   = time.Second
 
@@ -46,8 +47,8 @@ func (t *throttle) count(a *attempt) {
 func (t *throttle) reset() { t.slower = 1 }
 
 // endRound returns how long the round must take at least. If posts are refused to many recipients that were reached
-// before, their buffers are not the reason: the account's quota is used up, which clients' own messages need too. Then the
-// rest of the turn goes slower.
+// before, their buffers are not the reason: the account's quota is used up, which clients' own messages need too.
+// Then the rest of the turn goes slower.
 func (t *throttle) endRound() time.Duration {
 	if t.refused >= fewestRefusals && t.refused*10 > t.awaited {
 		t.slower = min(t.slower*2, mostSlower)

@@ -11,8 +11,8 @@ import (
 	"wschat/pkg/chat"
 )
 
-// chatter has messages sent to a room of so many members, at so many a second for ten seconds, and returns how many posts
-// the room was sent and how many of the attempts were refused.
+// chatter has messages sent to a room of so many members, at so many a second for ten seconds, and returns how many
+// posts the room was sent and how many of the attempts were refused.
 func (w *world) chatter(t *testing.T, members, rate int, refuse func() bool) (posts, refused int) {
 	t.Helper()
 	for i := range members {

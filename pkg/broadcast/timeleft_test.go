@@ -13,8 +13,8 @@ import (
 	"wschat/pkg/chat"
 )
 
-// A sender that has little time left, for whatever reason, and a member that nothing reaches: what others store until it
-// ends, who saw that there is a broadcaster, is sent.
+// A sender that has little time left, for whatever reason, and a member that nothing reaches: what others store until
+// it ends, who saw that there is a broadcaster, is sent.
 func TestABroadcasterWithLittleTimeLeavesNothingBehind(t *testing.T) {
 	for _, left := range []time.Duration{5 * time.Second, 7 * time.Second, 10 * time.Second} {
 		for at := 10 * time.Millisecond; at < left; at += 90 * time.Millisecond {
@@ -55,7 +55,8 @@ func (l slowLog) Read(ctx context.Context, room string, span chat.Span) ([]chat.
 	return l.world.Read(ctx, room, span)
 }
 
-// Who cannot be reached for a moment loses nothing because another cannot be reached at all, for as long as a broadcaster's time goes.
+// Who cannot be reached for a moment loses nothing because another cannot be reached at all, for as long as a
+// broadcaster's time goes.
 func TestWhoFailsAtTheEndIsLeftToTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
@@ -64,7 +65,8 @@ func TestWhoFailsAtTheEndIsLeftToTheNext(t *testing.T) {
 		}
 		began := time.Now()
 		w.OnPost = func(_ context.Context, id string) error { // the broadcaster's rounds end after two thirds of 28 s
-			if since := time.Since(began); id == "never" || id == "blip" && since > 18*time.Second && since < 19500*time.Millisecond {
+			if since := time.Since(began); id == "never" || id == "blip" && since > 18*time.Second &&
+				since < 19500*time.Millisecond {
 				return chat.ErrTryAgain
 			}
 			return nil
@@ -91,7 +93,8 @@ func TestWhoWasNotTriedIsLeftToTheNext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		first, err := w.Service().Send(ctx, "0", draft)
-		if d := first.Delivery; err != nil || d.Delivered == 0 || d.Delivered+d.Left != members || d.Failed != 0 || d.SentUpTo != 0 {
+		if d := first.Delivery; err != nil || d.Delivered == 0 || d.Delivered+d.Left != members || d.Failed != 0 ||
+			d.SentUpTo != 0 {
 			t.Errorf("got %+v, %v", d, err)
 		}
 		w.Mu.Lock()
@@ -119,15 +122,16 @@ func TestWhoWasNotTriedIsTriedAgain(t *testing.T) {
 			defer cancel()
 			posts := 0
 			s := w.Service()
-			s.Broadcaster = broadcast.Broadcaster{Leases: &interruptedLeases{leases: leases{World: &w.World}, before: func() {
-				if interrupted {
-					w.Mu.Lock()
-					w.OnPost = nil
-					w.Mu.Unlock()
-					w.say(t, "0", "more")
-					posts = w.Count("post")
-				}
-			}}}
+			s.Broadcaster = broadcast.Broadcaster{Leases: &interruptedLeases{leases: leases{World: &w.World},
+				before: func() {
+					if interrupted {
+						w.Mu.Lock()
+						w.OnPost = nil
+						w.Mu.Unlock()
+						w.say(t, "0", "more")
+						posts = w.Count("post")
+					}
+				}}}
 			sent, err := s.Send(ctx, "0", draft)
 			if d := sent.Delivery; err != nil || !interrupted && (d.Delivered != members || d.Left != 0) {
 				t.Errorf("got %+v, %v", d, err)

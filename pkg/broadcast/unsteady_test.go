@@ -13,7 +13,8 @@ import (
 	"wschat/pkg/chat"
 )
 
-// unsteady is a store whose calls fail now and then, so many times each; what it is asked for takes effect all the same.
+// unsteady is a store whose calls fail now and then, so many times each; what it is asked for takes effect all the
+// same.
 type unsteady struct {
 	*world
 	acquires, renews, releases, reads, members int
@@ -63,11 +64,12 @@ func (u unsteadyRoster) Members(ctx context.Context, room string, most int) ([]c
 	return members, errors.Join(err, u.u.fails(&u.u.members))
 }
 
-// A store that fails once does not make a broadcaster leave behind what others have stored, who saw that there is one; nor
-// repeat anything.
+// A store that fails once does not make a broadcaster leave behind what others have stored, who saw that there is
+// one; nor repeat anything.
 func TestAnUnsteadyStoreLosesNothing(t *testing.T) {
 	for name, u := range map[string]*unsteady{
-		"acquire": {acquires: 2}, "renew": {renews: 2}, "release": {releases: 2}, "read": {reads: 3}, "members": {members: 2},
+		"acquire": {acquires: 2}, "renew": {renews: 2}, "release": {releases: 2}, "read": {reads: 3},
+		"members": {members: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -77,11 +79,13 @@ func TestAnUnsteadyStoreLosesNothing(t *testing.T) {
 				w.AddMember("r", "ann", time.Hour)
 				w.AddMember("r", "bob", time.Hour)
 				s := w.Service()
-				s.Log, s.Broadcaster, s.Roster = u, broadcast.Broadcaster{Leases: unsteadyLeases{u}}, unsteadyRoster{roster{World: &w.World}, u}
+				s.Log, s.Roster = u, unsteadyRoster{roster{World: &w.World}, u}
+				s.Broadcaster = broadcast.Broadcaster{Leases: unsteadyLeases{u}}
 				var all sync.WaitGroup
 				for i := range 5 {
 					all.Go(func() {
-						if _, err := s.Send(t.Context(), "ann", chat.Draft{Room: "r", User: "ann", Content: fmt.Sprint(i)}); err != nil {
+						if _, err := s.Send(t.Context(), "ann",
+							chat.Draft{Room: "r", User: "ann", Content: fmt.Sprint(i)}); err != nil {
 							t.Error(err)
 						}
 					})

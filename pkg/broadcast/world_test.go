@@ -28,7 +28,8 @@ func counts(sent chat.Sent) string {
 // join makes a connection a member of room r.
 func join(t *testing.T, s chat.Service, id, user string) {
 	t.Helper()
-	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: id, User: user, ConnectedAt: time.Now()}, chat.CatchUp{}); err != nil {
+	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: id, User: user, ConnectedAt: time.Now()},
+		chat.CatchUp{}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"wschat/pkg/deadline"
 )
 
-// Announcement is what a room keeps of the last time that its members were announced in it, and of the announcer that waits
-// to do it next. The zero value is that of a room in which nothing was announced lately.
+// Announcement is what a room keeps of the last time that its members were announced in it, and of the announcer that
+// waits to do it next. The zero value is that of a room in which nothing was announced lately.
 type Announcement struct {
 	Version     int64     // counts the announcements
 	By          string    // the announcer
@@ -21,32 +21,32 @@ type Announcement struct {
 	Streak      int       // how many announcements came right after the one before, up to this one
 }
 
-// AnnouncementLife is how long a room keeps its announcement: longer than any connection lives that was sent it. After that
-// the versions may begin again.
+// AnnouncementLife is how long a room keeps its announcement: longer than any connection lives that was sent it.
+// After that the versions may begin again.
 const AnnouncementLife = 3 * time.Hour
 
 // Announcements keep an Announcement for each room, for AnnouncementLife after its last change.
 type Announcements interface {
-	// Announcement returns a room's announcement; the zero value where it has none. Every Replace that had returned before is
-	// seen.
+	// Announcement returns a room's announcement; the zero value where it has none. Every Replace that had returned
+	// before is seen.
 	Announcement(ctx context.Context, room string) (Announcement, error)
 
-	// Replace puts an announcement in the place of the one that was read, if that has still the same version and the same
-	// waiter; ok says whether. On an error it is not known.
+	// Replace puts an announcement in the place of the one that was read, if that has still the same version and the
+	// same waiter; ok says whether. On an error it is not known.
 	Replace(ctx context.Context, room string, read, by Announcement) (ok bool, err error)
 }
 
 const (
-	// announcePause is how long after an announcement the next one in its room begins, at the earliest, but for the first
-	// few that follow a quiet time: where two or three people meet, nobody waits.
+	// announcePause is how long after an announcement the next one in its room begins, at the earliest, but for the
+	// first few that follow a quiet time: where two or three people meet, nobody waits.
 	announcePause = time.Second
 	quick         = 3
 
 	// waiterLife is for how long others count on a waiter.
 	waiterLife = 3 * time.Second
 
-	// calm is how many announcements right after each other have presence frames with them, for clients that know no lists.
-	// Where people come and go all the time, such clients have to ask.
+	// calm is how many announcements right after each other have presence frames with them, for clients that know no
+	// lists. Where people come and go all the time, such clients have to ask.
 	calm = 8
 )
 
@@ -60,12 +60,12 @@ const (
 	leaves                  // another announces later than the change that this one is about
 )
 
-// next is the rule by which announcers of a room take turns. Each begins after it has changed the roster; `first` is the
-// announcement that it read first, `now` the one that it read last, and `me` is its name. An announcer that may not wait
-// takes the turn at once.
+// next is the rule by which announcers of a room take turns. Each begins after it has changed the roster; `first` is
+// the announcement that it read first, `now` the one that it read last, and `me` is its name. An announcer that may
+// not wait takes the turn at once.
 //
-// The members are read only after the turn was taken. So an announcer may leave where another has taken the turn since, or
-// waits for it: that one sees the change.
+// The members are read only after the turn was taken. So an announcer may leave where another has taken the turn
+// since, or waits for it: that one sees the change.
 func next(first, now Announcement, me string, at time.Time, mayWait bool) (turn turnOf, by Announcement) {
 	due := now.Streak < quick || at.Sub(now.AnnouncedAt) >= announcePause || !mayWait
 	switch {
@@ -130,8 +130,8 @@ func insistOnReading[T any](ctx context.Context, read func() (T, error)) (found 
 	return found, err
 }
 
-// noteOverLimit notes whether the members have been told that there are too many of them, unless another announcer has taken
-// its turn: that one tells them again.
+// noteOverLimit notes whether the members have been told that there are too many of them, unless another announcer
+// has taken its turn: that one tells them again.
 func (s Service) noteOverLimit(ctx context.Context, room string, mine Announcement, over bool) error {
 	for {
 		read, err := s.readAnnouncement(ctx, room)

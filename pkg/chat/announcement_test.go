@@ -20,8 +20,8 @@ import (
 	"wschat/pkg/localstore"
 )
 
-// unsteadyRoom is a room whose store takes its time, loses answers, and fails, whose announcers' clocks differ, and some of
-// which die. Its one watcher keeps the list of the greatest version, as a client does.
+// unsteadyRoom is a room whose store takes its time, loses answers, and fails, whose announcers' clocks differ, and
+// some of which die. Its one watcher keeps the list of the greatest version, as a client does.
 type unsteadyRoom struct {
 	*world         // as Encoder and Log; never posted to
 	roster         localstore.Roster
@@ -39,7 +39,8 @@ type unsteadyRoom struct {
 func newUnsteadyRoom(t *testing.T, seed, stream uint64, slowest time.Duration) *unsteadyRoom {
 	r := &unsteadyRoom{world: &world{}, random: rand.New(rand.NewPCG(seed, stream)), slowest: slowest}
 	_, err := r.roster.Join(t.Context(), chat.Member{
-		Room: "r", ConnectionID: "watcher", User: "watcher", ConnectedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+		Room: "r", ConnectionID: "watcher", User: "watcher", ConnectedAt: time.Now(),
+		ExpiresAt: time.Now().Add(time.Hour),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +61,8 @@ var errUnsteady = errors.New("unsteady")
 func (r *unsteadyRoom) announcer(skew time.Duration, diesAfter int) chat.Service {
 	a := &announcer{unsteadyRoom: r, skew: skew, mu: &sync.Mutex{}, left: diesAfter}
 	return chat.Service{
-		Log: r.world, Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Encoder: jsonLists{r.world}, Workers: 4, PresenceLimit: 100,
+		Log: r.world, Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Encoder: jsonLists{r.world},
+		Workers: 4, PresenceLimit: 100,
 		Roster: unsteadyMembers{a}, Announcements: unsteadyAnnouncements{a}, Poster: watcher{a},
 		Now: func() time.Time { return time.Now().Add(skew) },
 	}
@@ -102,13 +104,14 @@ func (u unsteadyAnnouncements) Announcement(ctx context.Context, room string) (a
 	return a, errors.Join(failed, err)
 }
 
-func (u unsteadyAnnouncements) Replace(ctx context.Context, room string, read, by chat.Announcement) (ok bool, err error) {
+func (u unsteadyAnnouncements) Replace(ctx context.Context, room string, read, by chat.Announcement) (ok bool,
+	err error) {
 	failed := u.call(func() { ok, err = u.announcements.Replace(ctx, room, read, by) })
 	return ok && failed == nil, errors.Join(failed, err)
 }
 
-// unsteadyMembers is a roster whose reads are unsteady. Its writes only take their time: an invocation whose write failed
-// announces nothing.
+// unsteadyMembers is a roster whose reads are unsteady. Its writes only take their time: an invocation whose write
+// failed announces nothing.
 type unsteadyMembers struct{ *announcer }
 
 func (u unsteadyMembers) Members(ctx context.Context, room string, most int) (members []chat.Member, err error) {
@@ -170,7 +173,8 @@ func (jsonLists) Members(a chat.Attendance, _ int) [][]byte {
 	return [][]byte{frame}
 }
 
-// peopleComeAndGo has a few people join and leave for a few seconds, each at the service that it is given for each step.
+// peopleComeAndGo has a few people join and leave for a few seconds, each at the service that it is given for each
+// step.
 func (r *unsteadyRoom) peopleComeAndGo(t *testing.T, service func() chat.Service) {
 	type step struct {
 		pause time.Duration
@@ -200,7 +204,8 @@ func comeOrGo(t *testing.T, s chat.Service, id string, comes bool) {
 	ended := make(chan error, 1)
 	go func() {
 		if comes {
-			ended <- s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: id, User: "user" + id, ConnectedAt: s.Now()}, chat.CatchUp{})
+			ended <- s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: id, User: "user" + id,
+				ConnectedAt: s.Now()}, chat.CatchUp{})
 		} else {
 			ended <- s.Leave(t.Context(), id, "r", "")
 		}
@@ -327,7 +332,8 @@ func TestWithoutTimeOneSpeaksForMany(t *testing.T) {
 		for i := range 60 {
 			s := r.announcer(0, -1)
 			go func() {
-				_ = s.Join(ctx, chat.Member{Room: "r", ConnectionID: fmt.Sprint(i), User: fmt.Sprint(i), ConnectedAt: time.Now()}, chat.CatchUp{})
+				_ = s.Join(ctx, chat.Member{Room: "r", ConnectionID: fmt.Sprint(i), User: fmt.Sprint(i),
+					ConnectedAt: time.Now()}, chat.CatchUp{})
 			}()
 		}
 		r.check(t)

@@ -13,16 +13,16 @@ const (
 	// slowestJoin is how long Connect's last writing of a row may take: it repeats one that took longer.
 	slowestJoin = time.Second
 
-	// HandshakeGrace is how long a 410 may mean that a connection is still in its own $connect, and not that it is gone: its
-	// row is written, but API Gateway has not yet answered the handshake. That takes as long as the row, an announcement
-	// that did not have to wait (after a longer one the row is written again), and the answer's way through API Gateway,
-	// which is the last second.
+	// HandshakeGrace is how long a 410 may mean that a connection is still in its own $connect, and not that it is
+	// gone: its row is written, but API Gateway has not yet answered the handshake. That takes as long as the row, an
+	// announcement that did not have to wait (after a longer one the row is written again), and the answer's way
+	// through API Gateway, which is the last second.
 	HandshakeGrace = slowestJoin + presenceBudget + time.Second
 )
 
 // IsClosed reports whether a post's error means that the member's connection is closed. It does if the membership was
-// written through the open connection. A membership that was written in $connect may be of a connection that is not open
-// yet.
+// written through the open connection. A membership that was written in $connect may be of a connection that is not
+// open yet.
 func (m Member) IsClosed(err error) bool { return errors.Is(err, ErrGone) && m.Opened }
 
 // Present leaves out the memberships that are void: past their two hours, and not yet removed by the store.

@@ -61,16 +61,16 @@ type Roster interface {
 	// miss a room that was joined within the last moments: the caller that knows of one calls Leave.
 	Forget(ctx context.Context, connectionID string) ([]Member, error)
 
-	// Rooms counts the rooms that a connection is in, up to most. It may miss those that were joined or left within the last
-	// moments.
+	// Rooms counts the rooms that a connection is in, up to most. It may miss those that were joined or left within
+	// the last moments.
 	Rooms(ctx context.Context, connectionID string, most int) (int, error)
 }
 
 // Poster sends frames to connections.
 type Poster interface {
-	// Post sends one text frame to a connection, in one attempt. It returns an error that wraps ErrGone where the connection
-	// is closed, never existed, or is still in its own $connect: API Gateway does not tell these apart; and one that wraps
-	// ErrTryAgain where another attempt may do better.
+	// Post sends one text frame to a connection, in one attempt. It returns an error that wraps ErrGone where the
+	// connection is closed, never existed, or is still in its own $connect: API Gateway does not tell these apart;
+	// and one that wraps ErrTryAgain where another attempt may do better.
 	Post(ctx context.Context, connectionID string, frame []byte) error
 
 	// Close closes a connection. That it is closed already is no error.
@@ -80,6 +80,6 @@ type Poster interface {
 // ErrGone says that a connection cannot be posted to and, unless it is in its own $connect, never can be again.
 var ErrGone = errors.New("connection is gone")
 
-// ErrTryAgain says that a post may be repeated: it was throttled, the client's buffer was full, or there was a failure on the
-// way. In the last case it is not known whether the client got the frame.
+// ErrTryAgain says that a post may be repeated: it was throttled, the client's buffer was full, or there was a
+// failure on the way. In the last case it is not known whether the client got the frame.
 var ErrTryAgain = errors.New("the post may be tried again")

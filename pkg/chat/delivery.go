@@ -11,15 +11,16 @@ type Broadcaster interface {
 	// this call sends it, as the room's broadcaster, together with what else is to be sent; or the present broadcaster
 	// does. It works with the stores and the poster of the service that stored the message.
 	//
-	// It calls seen once, with the members that it read after the message was stored, and then goes on; not if it returns an
-	// error before. The error says that the message may not have been sent. What became of other messages is in the
-	// delivery, which counts also if there is an error.
+	// It calls seen once, with the members that it read after the message was stored, and then goes on; not if it
+	// returns an error before. The error says that the message may not have been sent. What became of other messages
+	// is in the delivery, which counts also if there is an error.
 	Broadcast(ctx context.Context, s Service, stored Message, seen func(members []Member)) (Delivery, error)
 }
 
 // Delivery counts what became of the messages that a sender sent, as the room's broadcaster and in replies.
 type Delivery struct {
-	Rounds    int       // how many times members were posted to; 0 if another sender is the broadcaster, or nothing was to be sent
+	// how many times members were posted to; 0 if another sender is the broadcaster, or nothing was to be sent
+	Rounds    int
 	SentAfter int64     // as the broadcaster, the messages after this index were sent …
 	SentUpTo  int64     // … up to this one
 	Posts     int       // frames that were taken
@@ -32,8 +33,8 @@ type Delivery struct {
 	Err       error     // one of the failures, for the log; nil if there was none
 	PostedAt  time.Time // when the last post of the first round was taken; zero if there was none
 
-	// Oldest is the largest delay between a message's CreateAt and its delivery to a reachable member. CreateAt is in whole
-	// seconds, so the delay may be a second too long.
+	// Oldest is the largest delay between a message's CreateAt and its delivery to a reachable member. CreateAt is in
+	// whole seconds, so the delay may be a second too long.
 	Oldest time.Duration
 }
 

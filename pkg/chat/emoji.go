@@ -20,9 +20,9 @@ func textEmoji() string {
 		"🏕🏖🏗🏘🏙🏚🏛🏜🏝🏞🏟🏳🏵🏷🐿👁📽🕉🕊🕯🕰🕳🕴🕵🕶🕷🕸🕹🖇🖊🖋🖌🖍🖐🖥🖨🖱🖲🖼🗂🗃🗄🗑🗒🗓🗜🗝🗞🗡🗣🗨🗯🗳🗺🛋🛍🛎🛏🛠🛡🛢🛣🛤🛥🛩🛰🛳"
 }
 
-// joinedEmoji are the sequences that are one picture: between two elements, of which each is one of those listed, stands
-// a joiner (https://www.unicode.org/Public/17.0.0/emoji/emoji-zwj-sequences.txt). Any other joiner between two emoji
-// cannot be seen.
+// joinedEmoji are the sequences that are one picture: between two elements, of which each is one of those listed,
+// stands a joiner (https://www.unicode.org/Public/17.0.0/emoji/emoji-zwj-sequences.txt). Any other joiner between two
+// emoji cannot be seen.
 func joinedEmoji() [][]string {
 	const (
 		adult = "👨👩🧑"

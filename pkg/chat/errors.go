@@ -42,8 +42,8 @@ type CodeRow struct {
 	Meaning string
 }
 
-// Codes returns the table of codes: what each means, and what a client can do. The router's statuses, the AsyncAPI document,
-// the protocol's README and client.js are checked against it.
+// Codes returns the table of codes: what each means, and what a client can do. The router's statuses, the AsyncAPI
+// document, the protocol's README and client.js are checked against it.
 func Codes() []CodeRow {
 	return []CodeRow{
 		{CodeInvalidJSON, 400, Never, "the frame is no JSON object"},

@@ -26,9 +26,10 @@ func (s Service) History(ctx context.Context, connectionID string, q Query) (Pag
 	return page, err
 }
 
-// history is History without the checks, and returns the number of frames, too; part says that frames of another kind follow
-// in the same answer.
-func (s Service) history(ctx context.Context, connectionID string, q Query, part bool) (page Page, frames int, err error) {
+// history is History without the checks, and returns the number of frames, too; part says that frames of another kind
+// follow in the same answer.
+func (s Service) history(ctx context.Context, connectionID string, q Query, part bool) (page Page, frames int,
+	err error) {
 	page, err = s.page(ctx, q)
 	if err != nil {
 		return Page{}, 0, unavailable("The room's history could not be read. Ask again.", err)
@@ -47,7 +48,8 @@ func (s Service) encode(page *Page, newest bool) (texts [][]byte) {
 			page.Messages = from(page.Messages, frames[excess-1].Last+1)
 			page.Expired = false
 		} else {
-			page.Messages = page.Messages[:len(page.Messages)-len(from(page.Messages, frames[MaxAnswerFrames-1].Last+1))]
+			page.Messages = page.Messages[:len(page.Messages)-len(from(page.Messages,
+				frames[MaxAnswerFrames-1].Last+1))]
 		}
 		page.More = true
 		frames = s.Encoder.Messages(*page)
@@ -60,7 +62,10 @@ func (s Service) encode(page *Page, newest bool) (texts [][]byte) {
 
 // from returns the messages from an index on. The messages are in the order of their indexes.
 func from(messages []Message, index int64) []Message {
-	i, _ := slices.BinarySearchFunc(messages, index, func(m Message, index int64) int { return cmp.Compare(m.Index, index) })
+	i, _ := slices.BinarySearchFunc(messages, index, func(m Message, index int64) int {
+		return cmp.Compare(m.Index,
+			index)
+	})
 	return messages[i:]
 }
 

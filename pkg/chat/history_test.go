@@ -60,7 +60,8 @@ func TestHistory(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := logOf(tc.stored, tc.gone)
-			page, err := w.Service().History(t.Context(), "ann", chat.Query{Room: "r", Limit: tc.limit, After: tc.after, Before: tc.before})
+			page, err := w.Service().History(t.Context(), "ann", chat.Query{Room: "r", Limit: tc.limit, After: tc.after,
+				Before: tc.before})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -111,7 +112,8 @@ func (l *lateLog) Tail(ctx context.Context, room string) (int64, error) {
 }
 
 func TestHistoryThatCannotBeReadSaysSo(t *testing.T) {
-	for _, w := range []*world{{fakes.World{ReadErr: errors.New("reset")}}, {fakes.World{TailErr: errors.New("reset")}}} {
+	for _, w := range []*world{{fakes.World{ReadErr: errors.New("reset")}},
+		{fakes.World{TailErr: errors.New("reset")}}} {
 		_, err := w.Service().History(t.Context(), "ann", chat.Query{Room: "r", Limit: 10})
 		if chat.AsError(err).Code != chat.CodeUnavailable || len(w.Posts) > 0 {
 			t.Errorf("got %v, posts %v", err, w.Posts)
@@ -144,7 +146,8 @@ func TestRefusedQueriesReadNothing(t *testing.T) {
 	}
 }
 
-// A new member is answered in one go: that it joined, what was said, and who is there. "part" stands wherever more follows.
+// A new member is answered in one go: that it joined, what was said, and who is there. "part" stands wherever more
+// follows.
 func TestJoinAndCatchUp(t *testing.T) {
 	at := func(n int64) *int64 { return &n }
 	const joined, messages, members = "ann joined r", "2:m 3:m ", "r [{ann 1}]"
@@ -165,7 +168,8 @@ func TestJoinAndCatchUp(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := logOf(3, 0)
-			err := w.Service().Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c", User: "ann", ConnectedAt: time.Now()}, tc.ask)
+			err := w.Service().Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c", User: "ann",
+				ConnectedAt: time.Now()}, tc.ask)
 			if err != nil || !slices.Equal(w.Posts["c"], tc.want) {
 				t.Errorf("got %q, %v; want %q", w.Posts["c"], err, tc.want)
 			}
@@ -176,7 +180,8 @@ func TestJoinAndCatchUp(t *testing.T) {
 	}
 }
 
-// What is wrong with the question is said before anything is stored; what fails afterwards leaves the membership in place.
+// What is wrong with the question is said before anything is stored; what fails afterwards leaves the membership in
+// place.
 func TestJoinAndCatchUpFails(t *testing.T) {
 	bob := chat.Member{Room: "r", ConnectionID: "c", User: "bob", ConnectedAt: time.Now()}
 	w := logOf(3, 0)
@@ -184,8 +189,10 @@ func TestJoinAndCatchUpFails(t *testing.T) {
 	if chat.AsError(err).Code != chat.CodeInvalidField || len(w.Roll) != 0 || len(w.Posts) != 0 {
 		t.Errorf("got %v, members %v, posts %v", err, w.Roll, w.Posts)
 	}
-	for _, w := range []*world{{fakes.World{ReadErr: errors.New("reset")}}, {fakes.World{MembersErr: errors.New("reset")}}} {
-		err := w.Service().Join(t.Context(), bob, chat.CatchUp{Messages: &chat.Query{Limit: 1}, Members: true, Ref: "7"})
+	for _, w := range []*world{{fakes.World{ReadErr: errors.New("reset")}},
+		{fakes.World{MembersErr: errors.New("reset")}}} {
+		err := w.Service().Join(t.Context(), bob, chat.CatchUp{Messages: &chat.Query{Limit: 1}, Members: true,
+			Ref: "7"})
 		if chat.AsError(err).Code != chat.CodeUnavailable || len(w.Roll) != 1 {
 			t.Errorf("got %v, members %v", err, w.Roll)
 		}

@@ -68,7 +68,8 @@ func isOneOf(list string, r rune) bool { return strings.ContainsRune(list, r) }
 // joinsNext are the letters that are written in one stroke with the next: Joining_Type D and L of Unicode 15
 // (https://www.unicode.org/Public/15.0.0/ucd/extracted/DerivedJoiningType.txt).
 func joinsNext() string {
-	return "\u0620\u0620\u0626\u0626\u0628\u0628\u062a\u062e\u0633\u063f\u0641\u0647\u0649\u064a\u066e\u066f\u0678\u0687" +
+	return "" +
+		"\u0620\u0620\u0626\u0626\u0628\u0628\u062a\u062e\u0633\u063f\u0641\u0647\u0649\u064a\u066e\u066f\u0678\u0687" +
 		"\u069a\u06bf\u06c1\u06c2\u06cc\u06cc\u06ce\u06ce\u06d0\u06d1\u06fa\u06fc\u06ff\u06ff\u0712\u0714\u071a\u071d" +
 		"\u071f\u0727\u0729\u0729\u072b\u072b\u072d\u072e\u074e\u0758\u075c\u076a\u076d\u0770\u0772\u0772\u0775\u0777" +
 		"\u077a\u077f\u07ca\u07ea\u0841\u0845\u0848\u0848\u084a\u0853\u0855\u0855\u0860\u0860\u0862\u0865\u0868\u0868" +
@@ -83,7 +84,8 @@ func joinsNext() string {
 
 // joinsPrevious are those that are written in one stroke with the one before: Joining_Type D and R.
 func joinsPrevious() string {
-	return "\u0620\u0620\u0622\u063f\u0641\u064a\u066e\u066f\u0671\u0673\u0675\u06d3\u06d5\u06d5\u06ee\u06ef\u06fa\u06fc" +
+	return "" +
+		"\u0620\u0620\u0622\u063f\u0641\u064a\u066e\u066f\u0671\u0673\u0675\u06d3\u06d5\u06d5\u06ee\u06ef\u06fa\u06fc" +
 		"\u06ff\u06ff\u0710\u0710\u0712\u072f\u074d\u077f\u07ca\u07ea\u0840\u0858\u0860\u0860\u0862\u0865\u0867\u086a" +
 		"\u0870\u0882\u0886\u0886\u0889\u088e\u08a0\u08ac\u08ae\u08c8\u1807\u1807\u1820\u1878\u1887\u18a8\u18aa\u18aa" +
 		"\ua840\ua871\U00010ac0\U00010ac5\U00010ac7\U00010ac7\U00010ac9\U00010aca\U00010ace\U00010ad6" +

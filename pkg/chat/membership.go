@@ -8,16 +8,16 @@ import (
 	"math/rand/v2"
 )
 
-// Connect makes a new connection a member of a room. An empty room is none: the connection may join one later. The times
-// of the membership are set here; where m.ExpiresAt is set already, it ends then at the latest.
+// Connect makes a new connection a member of a room. An empty room is none: the connection may join one later. The
+// times of the membership are set here; where m.ExpiresAt is set already, it ends then at the latest.
 func (s Service) Connect(ctx context.Context, m Member) error {
 	if m.Room == "" {
 		return checkOptionalUser(m.User)
 	}
 	until := m.ExpiresAt
-	// Where the store was slow, or the announcement had to wait, the row is written again: then it is there again if a
-	// broadcaster has taken the connection for gone meanwhile, and one that has not begins its grace anew. The clock is this
-	// process's alone.
+	// Where the store was slow, or the announcement had to wait, the row is written again: then it is there again if
+	// a broadcaster has taken the connection for gone meanwhile, and one that has not begins its grace anew. The
+	// clock is this process's alone.
 	for announced := false; ; announced = true {
 		m.ConnectedAt, m.ExpiresAt = s.Now(), until
 		if _, err := s.join(ctx, &m); err != nil {
@@ -32,8 +32,8 @@ func (s Service) Connect(ctx context.Context, m Member) error {
 	}
 }
 
-// CatchUp is what a new member asks for together with joining: as one request, nothing falls between the two, and a client
-// that comes back to many rooms sends one frame for each.
+// CatchUp is what a new member asks for together with joining: as one request, nothing falls between the two, and a
+// client that comes back to many rooms sends one frame for each.
 type CatchUp struct {
 	Messages *Query // a part of the room's history; nil for none. Its Room and Ref are set by Join
 	Members  bool   // who is in the room
@@ -110,9 +110,9 @@ func (s Service) join(ctx context.Context, m *Member) (before Member, err error)
 	return before, nil
 }
 
-// checkRooms refuses one more room to a connection that is in as many as it may be. Joining again counts as one more: nobody
-// who is at the limit needs that. It is a bound against abuse, not a promise: rooms that are joined at the same moment may
-// exceed it.
+// checkRooms refuses one more room to a connection that is in as many as it may be. Joining again counts as one more:
+// nobody who is at the limit needs that. It is a bound against abuse, not a promise: rooms that are joined at the
+// same moment may exceed it.
 func (s Service) checkRooms(ctx context.Context, connectionID string) error {
 	if s.MaxRooms == 0 {
 		return nil
@@ -122,7 +122,8 @@ func (s Service) checkRooms(ctx context.Context, connectionID string) error {
 		return unavailable("The room could not be joined. Try again.", err)
 	}
 	if n >= s.MaxRooms {
-		return &Error{Code: CodeTooManyRooms, Message: fmt.Sprintf("one connection may be in at most %d rooms; leave one first", s.MaxRooms)}
+		return &Error{Code: CodeTooManyRooms,
+			Message: fmt.Sprintf("one connection may be in at most %d rooms; leave one first", s.MaxRooms)}
 	}
 	return nil
 }

@@ -13,8 +13,9 @@ type Message struct {
 	ID       string // the sender's own message_id, stored once per room and sender; "" for none
 }
 
-// IsFromBeforeIDs tells whether a stored message, which has the same name and message id as a repeat that has a UserID, is
-// what the repeat is of: it was stored with no UserID, and its content is the same. A name alone proves nothing.
+// IsFromBeforeIDs tells whether a stored message, which has the same name and message id as a repeat that has a
+// UserID, is what the repeat is of: it was stored with no UserID, and its content is the same. A name alone proves
+// nothing.
 func (m Message) IsFromBeforeIDs(repeat Message) bool {
 	return m.UserID == "" && m.User == repeat.User && m.Content == repeat.Content
 }

@@ -70,8 +70,9 @@ func TestCanonicalNames(t *testing.T) {
 // A pattern gets the form of names, but never covers more rooms by it.
 func TestCanonicalPatterns(t *testing.T) {
 	for pattern, want := range map[string]string{
-		"*": "*", "**": "**", "team *": "team *", " team  *": "team *", "team\u00a0*": "team *", " ann ": "ann", "ann": "ann",
-		" *": " *", "\u3000 *": "\u3000 *", "\u200b*": "\u200b*", "\u3164*": "\u3164*", "ann\u200b*": "ann\u200b*",
+		"*": "*", "**": "**", "team *": "team *", " team  *": "team *", "team\u00a0*": "team *", " ann ": "ann",
+		"ann": "ann",
+		" *":  " *", "\u3000 *": "\u3000 *", "\u200b*": "\u200b*", "\u3164*": "\u3164*", "ann\u200b*": "ann\u200b*",
 		"ann\ufe0f": "ann\ufe0f", "\xff*": "\xff*", "\u0915\u094d\u200d*": "\u0915\u094d\u200d*",
 		"\U0001f469\u200d*": "\U0001f469\u200d*", "cafe\u0301*": "caf\u00e9*", "\u2764\ufe0f*": "\u2764\ufe0f*",
 	} {
@@ -188,9 +189,12 @@ func TestUseCasesRefuseOtherForms(t *testing.T) {
 		"connect":    func() error { return s.Connect(ctx, chat.Member{ConnectionID: "c", Room: nfd}) },
 		"connect as": func() error { return s.Connect(ctx, chat.Member{ConnectionID: "c", User: nfd}) },
 		"join":       func() error { return s.Join(ctx, chat.Member{Room: nfd, ConnectionID: "c"}, chat.CatchUp{}) },
-		"join as":    func() error { return s.Join(ctx, chat.Member{Room: "r", ConnectionID: "c", User: nfd}, chat.CatchUp{}) },
-		"leave":      func() error { return s.Leave(ctx, "c", nfd, "") },
-		"members":    func() error { _, err := s.Members(ctx, "c", nfd, ""); return err },
+		"join as": func() error {
+			return s.Join(ctx, chat.Member{Room: "r", ConnectionID: "c", User: nfd},
+				chat.CatchUp{})
+		},
+		"leave":   func() error { return s.Leave(ctx, "c", nfd, "") },
+		"members": func() error { _, err := s.Members(ctx, "c", nfd, ""); return err },
 	} {
 		if err := do(); chat.AsError(err).Code != chat.CodeInvalidField {
 			t.Errorf("%s: %v", name, err)

@@ -9,10 +9,12 @@ import (
 )
 
 const (
-	// pingInterval is the least time between the beginnings of two writes of Ping. Anybody may ask, as often as they like.
+	// pingInterval is the least time between the beginnings of two writes of Ping. Anybody may ask, as often as they
+	// like.
 	pingInterval = time.Second
 
-	// pingTimeout is how long one write of Ping may take. It is not a caller's own time, because others wait for it too.
+	// pingTimeout is how long one write of Ping may take. It is not a caller's own time, because others wait for it
+	// too.
 	pingTimeout = 10 * time.Second
 )
 
@@ -32,9 +34,10 @@ type pingWrite struct {
 	err   error
 }
 
-// SharePings returns log with another Ping: it writes at most once a second, one write at a time, and all callers of that
-// second get the result of that write, an error too. A caller whose context ends gets the context's error; the write goes
-// on for the others, for at most 10 seconds. A process needs one such Log, because what is shared is shared in it.
+// SharePings returns log with another Ping: it writes at most once a second, one write at a time, and all callers of
+// that second get the result of that write, an error too. A caller whose context ends gets the context's error; the
+// write goes on for the others, for at most 10 seconds. A process needs one such Log, because what is shared is
+// shared in it.
 func SharePings(log Log, now func() time.Time) Log { return &sharedPing{Log: log, now: now} }
 
 // Ping proves that the log can be written, or could be within the last second.

@@ -64,12 +64,15 @@ func TestPingsWriteAtMostOnceASecond(t *testing.T) {
 		at    []time.Duration
 		want  []time.Duration
 	}{
-		"one":                           {takes: 10 * ms, at: []time.Duration{0}, want: []time.Duration{0}},
-		"at once":                       {takes: 10 * ms, at: make([]time.Duration, 500), want: []time.Duration{0}},
-		"within the second":             {takes: 10 * ms, at: []time.Duration{0, 500 * ms, 999 * ms}, want: []time.Duration{0}},
-		"a second later":                {takes: 10 * ms, at: []time.Duration{0, 1000 * ms}, want: []time.Duration{0, 1000 * ms}},
-		"for three seconds":             {takes: 10 * ms, at: flood, want: []time.Duration{0, 1000 * ms, 2000 * ms}},
-		"while a slow one is under way": {takes: 2500 * ms, at: []time.Duration{0, 1200 * ms, 2400 * ms, 2600 * ms}, want: []time.Duration{0, 2600 * ms}},
+		"one":     {takes: 10 * ms, at: []time.Duration{0}, want: []time.Duration{0}},
+		"at once": {takes: 10 * ms, at: make([]time.Duration, 500), want: []time.Duration{0}},
+		"within the second": {takes: 10 * ms, at: []time.Duration{0, 500 * ms, 999 * ms},
+			want: []time.Duration{0}},
+		"a second later": {takes: 10 * ms, at: []time.Duration{0, 1000 * ms},
+			want: []time.Duration{0, 1000 * ms}},
+		"for three seconds": {takes: 10 * ms, at: flood, want: []time.Duration{0, 1000 * ms, 2000 * ms}},
+		"while a slow one is under way": {takes: 2500 * ms, at: []time.Duration{0, 1200 * ms, 2400 * ms, 2600 * ms},
+			want: []time.Duration{0, 2600 * ms}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -113,7 +116,8 @@ func TestPingsShareTheResult(t *testing.T) {
 	})
 }
 
-// A caller that goes away leaves at once, and the others get the result all the same, whether it began the write or not.
+// A caller that goes away leaves at once, and the others get the result all the same, whether it began the write or
+// not.
 func TestACallerThatLeavesSpoilsNoPing(t *testing.T) {
 	for _, leaver := range []int{0, 1} {
 		synctest.Test(t, func(t *testing.T) {

@@ -49,7 +49,8 @@ type Attendance struct {
 // DefaultPresenceLimit is how many connections a room may have for its members to be announced in it.
 const DefaultPresenceLimit = 100
 
-// presenceBudget is how long the posts of an announcement may take: it must not hold up the handshake that it is made in.
+// presenceBudget is how long the posts of an announcement may take: it must not hold up the handshake that it is made
+// in.
 const presenceBudget = time.Second
 
 // Members reads who is in a room and posts it to the connection that asked, in at most MaxAnswerFrames.
@@ -70,8 +71,8 @@ func (s Service) members(ctx context.Context, connectionID, room, ref string, mo
 	return a, s.Reply(ctx, connectionID, s.Encoder.Members(a, most)...)
 }
 
-// attendance reads who is in a room. The version is read before the roster: a list that is announced later than that has a
-// greater one, and counts.
+// attendance reads who is in a room. The version is read before the roster: a list that is announced later than that
+// has a greater one, and counts.
 func (s Service) attendance(ctx context.Context, room string) (a Attendance, err error) {
 	var announced Announcement
 	if s.PresenceLimit > 0 {
@@ -112,8 +113,8 @@ func (c change) hasName() bool {
 	return c.came.User != "" || slices.ContainsFunc(c.went, func(m Member) bool { return m.User != "" })
 }
 
-// announceJoin tells a room that a member came. before is what the membership replaced, if anything: where that was the same
-// user's, nothing has changed.
+// announceJoin tells a room that a member came. before is what the membership replaced, if anything: where that was
+// the same user's, nothing has changed.
 func (s Service) announceJoin(ctx context.Context, m, before Member) {
 	switch {
 	case before.ConnectionID == "":
@@ -135,12 +136,12 @@ func (s Service) announceLeave(ctx context.Context, gone ...Member) {
 	parallel.ForEach(len(rooms), len(rooms), func(i int) { s.announce(ctx, rooms[i]) })
 }
 
-// announce sends the list of a room's members to those of them who have a name. A room is announced about once a second at
-// most, whatever happens in it; a change in between is in the next list. So it costs what the room is large, and not what
-// comings and goings there are.
+// announce sends the list of a room's members to those of them who have a name. A room is announced about once a
+// second at most, whatever happens in it; a change in between is in the next list. So it costs what the room is
+// large, and not what comings and goings there are.
 //
-// It is a courtesy: each member is posted to once, and the next list makes good what was lost. Above all it does not insist on
-// connections that are in their own $connect, which may be waiting for this one.
+// It is a courtesy: each member is posted to once, and the next list makes good what was lost. Above all it does not
+// insist on connections that are in their own $connect, which may be waiting for this one.
 //
 // Connections with no name come and go without a list: they are not people, and how many there are the next list tells.
 func (s Service) announce(ctx context.Context, c change) {
@@ -176,9 +177,12 @@ func (s Service) announce(ctx context.Context, c change) {
 	s.announceLeave(ctx, s.prune(ctx, gone)...)
 }
 
-// membersToTell reads a room's members, up to twice as many as are told of each other: all who may have been told before.
+// membersToTell reads a room's members, up to twice as many as are told of each other: all who may have been told
+// before.
 func (s Service) membersToTell(ctx context.Context, room string) ([]Member, error) {
-	members, err := insistOnReading(ctx, func() ([]Member, error) { return s.Roster.Members(ctx, room, 2*s.PresenceLimit) })
+	members, err := insistOnReading(ctx, func() ([]Member, error) {
+		return s.Roster.Members(ctx, room, 2*s.PresenceLimit)
+	})
 	return Present(members, s.Now()), err
 }
 
@@ -188,15 +192,16 @@ type event struct {
 	by    string
 }
 
-// events are what a change means for its users: the one that came is told of unless it was there before, the one that went
-// unless it is still there. Of many that went at once the first is told of: the list tells of the others.
+// events are what a change means for its users: the one that came is told of unless it was there before, the one that
+// went unless it is still there. Of many that went at once the first is told of: the list tells of the others.
 func (s Service) events(c change, members []Member) (events []event) {
 	add := func(m Member, what PresenceEvent, unless func(other Member) bool) {
 		same := func(other Member) bool {
 			return other.isUser(m) && other.ConnectionID != m.ConnectionID && unless(other)
 		}
 		if m.User != "" && !slices.ContainsFunc(members, same) {
-			events = append(events, event{s.Encoder.Presence(Presence{Room: c.room, User: m.User, UserID: m.UserID, Event: what}), m.ConnectionID})
+			frame := s.Encoder.Presence(Presence{Room: c.room, User: m.User, UserID: m.UserID, Event: what})
+			events = append(events, event{frame, m.ConnectionID})
 		}
 	}
 	if i := slices.IndexFunc(c.went, func(m Member) bool { return m.User != "" }); i >= 0 {
@@ -209,8 +214,8 @@ func (s Service) events(c change, members []Member) (events []event) {
 	return events
 }
 
-// tell posts the list to the members that have a name, and the events to all but their own connections. It returns those
-// that are gone.
+// tell posts the list to the members that have a name, and the events to all but their own connections. It returns
+// those that are gone.
 func (s Service) tell(ctx context.Context, members []Member, list []byte, events []event) (gone []Member) {
 	ctx, cancel := context.WithTimeout(ctx, presenceBudget)
 	defer cancel()

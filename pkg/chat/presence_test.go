@@ -23,7 +23,8 @@ func (w *world) announcing(limit int) chat.Service {
 // join makes a connection a member of room r under a name.
 func join(t *testing.T, s chat.Service, id, user string) {
 	t.Helper()
-	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: id, User: user, ConnectedAt: time.Now()}, chat.CatchUp{}); err != nil {
+	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: id, User: user, ConnectedAt: time.Now()},
+		chat.CatchUp{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -37,8 +38,8 @@ func (w *world) seen(id string) []string {
 	return frames
 }
 
-// A room that is told of comings and goings one at a time is told each of them as today's clients know it; the members that
-// have a name are sent the list as well.
+// A room that is told of comings and goings one at a time is told each of them as today's clients know it; the
+// members that have a name are sent the list as well.
 func TestAUserComesOnceAndGoesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
@@ -97,7 +98,8 @@ func TestAUserComesOnceAndGoesOnce(t *testing.T) {
 func TestARefIsConfirmed(t *testing.T) {
 	w := &world{}
 	s := w.Service()
-	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c", User: "ann", ConnectedAt: time.Now()}, chat.CatchUp{Ref: "1"}); err != nil {
+	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c", User: "ann", ConnectedAt: time.Now()},
+		chat.CatchUp{Ref: "1"}); err != nil {
 		t.Error(err)
 	}
 	if _, err := s.Members(t.Context(), "c", "r", "2"); err != nil {
@@ -112,7 +114,8 @@ func TestARefIsConfirmed(t *testing.T) {
 	long := strings.Repeat("r", chat.MaxNameBytes+1)
 	_, membersErr := s.Members(t.Context(), "c", "r", long)
 	_, historyErr := s.History(t.Context(), "c", chat.Query{Room: "r", Limit: 1, Ref: long})
-	for _, err := range []error{membersErr, historyErr, s.Leave(t.Context(), "c", "r", long), s.Join(t.Context(), chat.Member{Room: "r"}, chat.CatchUp{Ref: long})} {
+	for _, err := range []error{membersErr, historyErr, s.Leave(t.Context(), "c", "r", long),
+		s.Join(t.Context(), chat.Member{Room: "r"}, chat.CatchUp{Ref: long})} {
 		if err == nil || chat.AsError(err).Code != chat.CodeInvalidField {
 			t.Errorf("a ref of 129 bytes: %v", err)
 		}
@@ -220,8 +223,8 @@ func TestManyWhoAreGoneFromALargeRoomAreNotAnnouncedOneByOne(t *testing.T) {
 	})
 }
 
-// What comes within a second of an announcement is in the next list. Clients that know no lists are told of it by the one
-// that waited, as long as that does not go on and on.
+// What comes within a second of an announcement is in the next list. Clients that know no lists are told of it by the
+// one that waited, as long as that does not go on and on.
 func TestWhatFollowsAtOnceIsInTheNextList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
@@ -237,7 +240,8 @@ func TestWhatFollowsAtOnceIsInTheNextList(t *testing.T) {
 		join(t, s, "b1", "bob")
 		join(t, s, "c1", "cat")
 		join(t, s, "d1", "dan")
-		if got, want := w.seen("w2"), []string{"bob joined r", "cat joined r", "dan joined r"}; !slices.Equal(got, want) {
+		if got, want := w.seen("w2"), []string{"bob joined r", "cat joined r", "dan joined r"}; !slices.Equal(got,
+			want) {
 			t.Errorf("of the first few, a connection with no name is told %q, want %q", got, want)
 		}
 		w.seen("w1")

@@ -24,7 +24,8 @@ func TestSendStoresThenReadsTheMembersThenPosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(w.Calls[1:min(3, len(w.Calls))]) // these two are beside each other
-	if want := []string{"append", "acquire", "members", "post bob", "read", "release", "read"}; !reflect.DeepEqual(w.Calls, want) {
+	if want := []string{"append", "acquire", "members", "post bob", "read", "release",
+		"read"}; !reflect.DeepEqual(w.Calls, want) {
 		t.Errorf("calls %v, want %v", w.Calls, want)
 	}
 	if sent.Message.Index != 1 || counts(sent) != "delivered 1, gone 0, failed 0" || sent.Repeat {
@@ -95,7 +96,8 @@ func TestARowIsYoungWhenConnectReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
 		s := w.Service()
-		slow := &slowRoster{roster: roster{World: &w.World}, joins: []time.Duration{5 * time.Second, 3 * time.Second, 10 * time.Millisecond}}
+		slow := &slowRoster{roster: roster{World: &w.World}, joins: []time.Duration{5 * time.Second, 3 * time.Second,
+			10 * time.Millisecond}}
 		s.Roster = slow
 		if err := s.Connect(t.Context(), chat.Member{ConnectionID: "c", Room: "r", User: "ann"}); err != nil {
 			t.Fatal(err)
@@ -155,22 +157,38 @@ func TestRefusedDraftsStoreNothing(t *testing.T) {
 		code   chat.Code
 		says   string
 	}{
-		"no room":              {func(d *chat.Draft) { d.Room = "" }, chat.CodeInvalidField, "room_name must not be empty"},
-		"long room":            {func(d *chat.Draft) { d.Room = long }, chat.CodeInvalidField, "room_name must be at most 128 bytes"},
-		"reserved room":        {func(d *chat.Draft) { d.Room = "#ping" }, chat.CodeInvalidField, "room_name must not begin with #"},
-		"control in room":      {func(d *chat.Draft) { d.Room = "a\nb" }, chat.CodeInvalidField, "room_name must not contain control"},
-		"C1 control in room":   {func(d *chat.Draft) { d.Room = "a\u0085b" }, chat.CodeInvalidField, "room_name must not contain control"},
-		"invalid UTF-8 room":   {func(d *chat.Draft) { d.Room = "a\xff" }, chat.CodeInvalidField, "room_name must be valid UTF-8"},
-		"no user":              {func(d *chat.Draft) { d.User = "" }, chat.CodeInvalidField, "user_name must not be empty"},
-		"long user":            {func(d *chat.Draft) { d.User = long }, chat.CodeInvalidField, "user_name must be at most 128 bytes"},
-		"control in user":      {func(d *chat.Draft) { d.User = "\x00" }, chat.CodeInvalidField, "user_name must not contain control"},
-		"no content":           {func(d *chat.Draft) { d.Content = "" }, chat.CodeInvalidField, "content must not be empty"},
-		"long content":         {func(d *chat.Draft) { d.Content = strings.Repeat("x", 16<<10+1) }, chat.CodeTooLarge, "at most 16384 bytes, not 16385"},
-		"invalid UTF-8":        {func(d *chat.Draft) { d.Content = "\xff" }, chat.CodeInvalidField, "content must be valid UTF-8"},
-		"long message id":      {func(d *chat.Draft) { d.ID = long }, chat.CodeInvalidField, "message_id must be at most 128 bytes"},
-		"control in id":        {func(d *chat.Draft) { d.ID = "a\x00b" }, chat.CodeInvalidField, "message_id must not contain control"},
-		"user hides an id":     {func(d *chat.Draft) { d.User, d.ID = "ann\x00m", "1" }, chat.CodeInvalidField, "user_name must not contain control"},
-		"room of a # and more": {func(d *chat.Draft) { d.Room = "#id#r" }, chat.CodeInvalidField, "room_name must not begin with #"},
+		"no room": {func(d *chat.Draft) { d.Room = "" }, chat.CodeInvalidField,
+			"room_name must not be empty"},
+		"long room": {func(d *chat.Draft) { d.Room = long }, chat.CodeInvalidField,
+			"room_name must be at most 128 bytes"},
+		"reserved room": {func(d *chat.Draft) { d.Room = "#ping" }, chat.CodeInvalidField,
+			"room_name must not begin with #"},
+		"control in room": {func(d *chat.Draft) { d.Room = "a\nb" }, chat.CodeInvalidField,
+			"room_name must not contain control"},
+		"C1 control in room": {func(d *chat.Draft) { d.Room = "a\u0085b" }, chat.CodeInvalidField,
+			"room_name must not contain control"},
+		"invalid UTF-8 room": {func(d *chat.Draft) { d.Room = "a\xff" }, chat.CodeInvalidField,
+			"room_name must be valid UTF-8"},
+		"no user": {func(d *chat.Draft) { d.User = "" }, chat.CodeInvalidField,
+			"user_name must not be empty"},
+		"long user": {func(d *chat.Draft) { d.User = long }, chat.CodeInvalidField,
+			"user_name must be at most 128 bytes"},
+		"control in user": {func(d *chat.Draft) { d.User = "\x00" }, chat.CodeInvalidField,
+			"user_name must not contain control"},
+		"no content": {func(d *chat.Draft) { d.Content = "" }, chat.CodeInvalidField,
+			"content must not be empty"},
+		"long content": {func(d *chat.Draft) { d.Content = strings.Repeat("x", 16<<10+1) }, chat.CodeTooLarge,
+			"at most 16384 bytes, not 16385"},
+		"invalid UTF-8": {func(d *chat.Draft) { d.Content = "\xff" }, chat.CodeInvalidField,
+			"content must be valid UTF-8"},
+		"long message id": {func(d *chat.Draft) { d.ID = long }, chat.CodeInvalidField,
+			"message_id must be at most 128 bytes"},
+		"control in id": {func(d *chat.Draft) { d.ID = "a\x00b" }, chat.CodeInvalidField,
+			"message_id must not contain control"},
+		"user hides an id": {func(d *chat.Draft) { d.User, d.ID = "ann\x00m", "1" }, chat.CodeInvalidField,
+			"user_name must not contain control"},
+		"room of a # and more": {func(d *chat.Draft) { d.Room = "#id#r" }, chat.CodeInvalidField,
+			"room_name must not begin with #"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &world{}

@@ -41,8 +41,8 @@ type Service struct {
 	// Now tells the time. Required.
 	Now func() time.Time
 
-	// Workers is how many posts of one broadcast are under way at once; with those that hang it may be four times as many. Required,
-	// at least 1.
+	// Workers is how many posts of one broadcast are under way at once; with those that hang it may be four times as
+	// many. Required, at least 1.
 	Workers int
 }
 
@@ -76,17 +76,21 @@ type Sent struct {
 	Delivery Delivery // of this message and of others, where this sender was the room's broadcaster, and of the reply
 
 	StoredAfter time.Duration // from the beginning of Send
-	PostedAfter time.Duration // from there until the last post of the first round was taken; 0 for none, and where another was the broadcaster
+	// from there until the last post of the first round was taken; 0 for none, and where another was the broadcaster
+	PostedAfter time.Duration
 }
 
-// Send stores a message and sees that it is sent to every member of its room, and to the sender even where it is no member.
+// Send stores a message and sees that it is sent to every member of its room, and to the sender even where it is no
+// member.
 //
-// The members are read after the message is stored: whoever joined before is among them, whoever joins later finds the
-// message in history. Who sends it is either this sender, as the room's broadcaster, or the broadcaster that there is
-// already: it looks for more before it stops, and finds this message, which was stored before it was seen that there is one.
+// The members are read after the message is stored: whoever joined before is among them, whoever joins later finds
+// the message in history. Who sends it is either this sender, as the room's broadcaster, or the broadcaster that
+// there is already: it looks for more before it stops, and finds this message, which was stored before it was seen
+// that there is one.
 //
-// A draft whose ID was stored before stores nothing, and is answered with the stored message. A sender repeats what was
-// not acknowledged, and then it may be that nobody was sent it: like every sender, this one sends to the room what was not.
+// A draft whose ID was stored before stores nothing, and is answered with the stored message. A sender repeats what
+// was not acknowledged, and then it may be that nobody was sent it: like every sender, this one sends to the room
+// what was not.
 func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, error) {
 	if err := s.checkDraft(d); err != nil {
 		return Sent{}, err
@@ -147,7 +151,8 @@ func (s Service) checkDraft(d Draft) error {
 	page := Page{Messages: []Message{longest}, More: true, Expired: true, Tail: &longest.Index,
 		Ref: strings.Repeat(`"`, MaxNameBytes), Part: true}
 	if len(s.Encoder.Messages(page)[0].Text) > MaxFrameBytes {
-		return &Error{Code: CodeTooLarge, Message: "content is too large: encoded as JSON, the message must fit into 32 KB"}
+		return &Error{Code: CodeTooLarge, Message: "content is too large: encoded as JSON, the message must fit " +
+			"into 32 KB"}
 	}
 	return nil
 }

@@ -8,10 +8,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// spell returns the canonical spelling of a text. Blanks of every kind become a space, one between two words and none at
-// either end. Emoji have one spelling. Characters that cannot be seen are left out, and the first of them is returned;
-// it is 0 where there is none. The rest is in Unicode's normal form C (https://www.unicode.org/reports/tr15/): an "é"
-// that was typed as one character and one that was typed as two become the same. Control characters stay.
+// spell returns the canonical spelling of a text. Blanks of every kind become a space, one between two words and none
+// at either end. Emoji have one spelling. Characters that cannot be seen are left out, and the first of them is
+// returned; it is 0 where there is none. The rest is in Unicode's normal form C
+// (https://www.unicode.org/reports/tr15/): an "é" that was typed as one character and one that was typed as two
+// become the same. Control characters stay.
 func spell(s string) (spelled string, left rune) {
 	if !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= utf8.RuneSelf }) {
 		return s, 0

@@ -32,12 +32,14 @@ func chosenForms() map[string]string {
 		"\u06a9\u200c\u0645": "\u06a9\u200c\u0645", // Persian, which needs the non-joiner
 		"\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645": "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
 		"\u0628\u064e\u200c\u064e\u0645":                   "\u0628\u064e\u200c\u064e\u0645", // with vowels between
-		"\u0915\u094d\u200d\u0937":                         "\u0915\u094d\u200d\u0937",       // Devanagari, half a letter
-		"\u0915\u094d\u200c\u0937":                         "\u0915\u094d\u200c\u0937",       // and no ligature
-		"\u0d28\u0d4d\u200d":                               "\u0d28\u0d4d\u200d",             // Malayalam, a letter of old
-		"\u0dc1\u0dca\u200d\u0dbb\u0dd3":                   "\u0dc1\u0dca\u200d\u0dbb\u0dd3", // Sri Lanka
-		"\u0915\u093c\u094d\u200d\u0937":                   "\u0915\u093c\u094d\u200d\u0937",
-		"\u0915\u094d\u093c\u200d\u0937":                   "\u0915\u093c\u094d\u200d\u0937", // in the other order
+		// Devanagari, half a letter
+		"\u0915\u094d\u200d\u0937": "\u0915\u094d\u200d\u0937",
+		"\u0915\u094d\u200c\u0937": "\u0915\u094d\u200c\u0937", // and no ligature
+		// Malayalam, a letter of old
+		"\u0d28\u0d4d\u200d":             "\u0d28\u0d4d\u200d",
+		"\u0dc1\u0dca\u200d\u0dbb\u0dd3": "\u0dc1\u0dca\u200d\u0dbb\u0dd3", // Sri Lanka
+		"\u0915\u093c\u094d\u200d\u0937": "\u0915\u093c\u094d\u200d\u0937",
+		"\u0915\u094d\u093c\u200d\u0937": "\u0915\u093c\u094d\u200d\u0937", // in the other order
 
 		england: england, "Harry " + england + "!": "Harry " + england + "!",
 		"\u2764\ufe0f": "\u2764\ufe0f", "\u2764": "\u2764", // red and black
@@ -45,13 +47,15 @@ func chosenForms() map[string]string {
 		"\U0001f44d\U0001f3fd": "\U0001f44d\U0001f3fd", "\u261d\ufe0f\U0001f3fd": "\u261d\U0001f3fd",
 		"\u2764\ufe0f\U0001f3fd": "\u2764\ufe0f\U0001f3fd",
 		"1\ufe0f\u20e3":          "1\ufe0f\u20e3", "1\u20e3": "1\ufe0f\u20e3", "x #\u20e3": "x #\ufe0f\u20e3",
-		"\U0001f1f8\U0001f1ea":                                         "\U0001f1f8\U0001f1ea",
-		"\U0001f3f3\u200d\U0001f308":                                   "\U0001f3f3\ufe0f\u200d\U0001f308",
-		"\U0001f3f3\ufe0f\u200d\U0001f308":                             "\U0001f3f3\ufe0f\u200d\U0001f308",
-		"\U0001f468\U0001f3fe\u200d\u2695":                             "\U0001f468\U0001f3fe\u200d\u2695\ufe0f",
-		"a\U0001f469\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466b": "a\U0001f469\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466b",
-		"\U0001fae8 \U0001fade":                                        "\U0001fae8 \U0001fade", // newer than some tables
-		"\u0600\u0661":                                                 "\u0600\u0661",          // the Arabic sign of a number can be seen
+		"\U0001f1f8\U0001f1ea":                         "\U0001f1f8\U0001f1ea",
+		"\U0001f3f3\u200d\U0001f308":                   "\U0001f3f3\ufe0f\u200d\U0001f308",
+		"\U0001f3f3\ufe0f\u200d\U0001f308":             "\U0001f3f3\ufe0f\u200d\U0001f308",
+		"\U0001f468\U0001f3fe\u200d\u2695":             "\U0001f468\U0001f3fe\u200d\u2695\ufe0f",
+		"a\U0001f469\u200d\U0001f467\u200d\U0001f466b": "a\U0001f469\u200d\U0001f467\u200d\U0001f466b",
+		// newer than some tables
+		"\U0001fae8 \U0001fade": "\U0001fae8 \U0001fade",
+		// the Arabic sign of a number can be seen
+		"\u0600\u0661": "\u0600\u0661",
 	}
 }
 
@@ -88,7 +92,8 @@ func TestNamesThatCannotBeSeen(t *testing.T) {
 		"ann \u200b": "ann", "\u200b ann": "ann", "an \u200b n": "an n",
 		"e\u034f\u0301": "\u00e9",
 
-		"\u0627\u200c\u0628": "\u0627\u0628", "\u0628\u200c1": "\u06281", "\u0628\u200c": "\u0628", // no letters to part
+		// no letters to part
+		"\u0627\u200c\u0628": "\u0627\u0628", "\u0628\u200c1": "\u06281", "\u0628\u200c": "\u0628",
 		"\u0628\u200d\u0645": "\u0628\u0645", "\u0628\u200c\u200c\u0645": "\u0628\u200c\u0645",
 		"\u0915\u200d\u0937": "\u0915\u0937", "\u0915\u094d\u200c": "\u0915\u094d", "a\u094d\u200db": "a\u094db",
 		"\u0915\u094d\u200d\u200d\u0937": "\u0915\u094d\u200d\u0937", "\u0915\u094d\u200cx": "\u0915\u094dx",
@@ -102,11 +107,13 @@ func TestNamesThatCannotBeSeen(t *testing.T) {
 		for field, canonical := range chosen() {
 			got, err := canonical(name)
 			e := chat.AsError(err)
-			if err == nil || e.Code != chat.CodeInvalidField || got != "" || !strings.HasPrefix(e.Message, field+" must not contain U+") {
+			if err == nil || e.Code != chat.CodeInvalidField || got != "" ||
+				!strings.HasPrefix(e.Message, field+" must not contain U+") {
 				t.Errorf("%+q: got %+q, %v", name, got, err)
 				continue
 			}
-			if _, says, named := strings.Cut(e.Message, "; the right form is "); named != (right != "") || named && says != fmt.Sprintf("%q", right) {
+			if _, says, named := strings.Cut(e.Message, "; the right form is "); named != (right != "") || named &&
+				says != fmt.Sprintf("%q", right) {
 				t.Errorf("%+q: %s; want %+q", name, e.Message, right)
 			}
 		}
@@ -118,7 +125,8 @@ func TestNamesThatCannotBeSeen(t *testing.T) {
 		"a\ufffd": "must not contain U+FFFD",
 	} {
 		for field, canonical := range chosen() {
-			if got, err := canonical(name); err == nil || !strings.HasPrefix(chat.AsError(err).Message, field+" "+says) {
+			if got, err := canonical(name); err == nil || !strings.HasPrefix(chat.AsError(err).Message,
+				field+" "+says) {
 				t.Errorf("%+q: got %+q, %v", name, got, err)
 			}
 		}
@@ -131,7 +139,8 @@ func unseen(name string) string {
 	runes := []rune(name)
 	for i, r := range runes {
 		switch {
-		case r == '\u200d' || r == '\u200c' || r == '\ufe0f' && i > 0 || r >= 0xe0020 && r <= 0xe007f && strings.Contains(name, "\U0001f3f4\U000e0067\U000e0062"):
+		case r == '\u200d' || r == '\u200c' || r == '\ufe0f' && i > 0 || r >= 0xe0020 && r <= 0xe007f &&
+			strings.Contains(name, "\U0001f3f4\U000e0067\U000e0062"):
 		case r == ' ' && (i == 0 || i == len(runes)-1 || runes[i-1] == ' '):
 			return "a blank that cannot be seen"
 		case r == ' ':
@@ -193,8 +202,10 @@ func TestEveryCharacter(t *testing.T) {
 
 // Names are made of what is hard to tell apart. Two that are not the same are not told apart by what cannot be seen.
 func TestNoTwoNamesLookAlike(t *testing.T) {
-	pieces := []string{"a", "b", " ", "\u00a0", "\u3000", "e", "\u0301", "\u200b", "\u200c", "\u200d", "\u00ad", "\u034f",
-		"\ufe0f", "\ufe0e", "\u2800", "\u3164", "\ufeff", "\u202e", "\u0915", "\u094d", "\u093c", "\u0628", "\u0627", "\u064e",
+	pieces := []string{"a", "b", " ", "\u00a0", "\u3000", "e", "\u0301", "\u200b", "\u200c", "\u200d", "\u00ad",
+		"\u034f",
+		"\ufe0f", "\ufe0e", "\u2800", "\u3164", "\ufeff", "\u202e", "\u0915", "\u094d", "\u093c", "\u0628", "\u0627",
+		"\u064e",
 		"\u2764", "\U0001f469", "\U0001f680", "\U0001f3fd", "\U0001f3f4", "\U0001f3f3", "\U0001f308", "1", "\u20e3",
 		england, "\U000e0067", "\U000e007f", "\ue000", "\uffff", "\u1100", "\u1161"}
 	rapid.Check(t, func(r *rapid.T) {
@@ -209,11 +220,12 @@ func TestNoTwoNamesLookAlike(t *testing.T) {
 		if again, err := chat.CanonicalUser(got); err != nil || again != got {
 			r.Fatalf("%+q: got %+q, and then %+q, %v", name, got, again, err)
 		}
-		// One character that cannot be seen is put anywhere. Then the name is refused, or the same as before, or seen to be
-		// another: joiners and the style of emoji are seen where they are taken.
+		// One character that cannot be seen is put anywhere. Then the name is refused, or the same as before, or seen
+		// to be another: joiners and the style of emoji are seen where they are taken.
 		runes := []rune(got)
 		at := rapid.IntRange(0, len(runes)).Draw(r, "at")
-		hidden := rapid.SampledFrom([]rune("\u200b\u00ad\u034f\u2800\u3164\u202e\u2060\ufe0e\ue000\U000e0067\U000e007f\u00a0 ")).Draw(r, "hidden")
+		invisible := []rune("\u200b\u00ad\u034f\u2800\u3164\u202e\u2060\ufe0e\ue000\U000e0067\U000e007f\u00a0 ")
+		hidden := rapid.SampledFrom(invisible).Draw(r, "hidden")
 		other, err := chat.CanonicalUser(string(slices.Insert(slices.Clone(runes), at, hidden)))
 		seen := unicode.Is(unicode.Zs, hidden) // between two letters
 		if err == nil && other != got && !seen {
@@ -300,7 +312,8 @@ func TestNonJoinersAreThoseOfTheRFC(t *testing.T) {
 		if _, err := rule.String(string(r)); err != nil {
 			continue // a letter that is newer than the package's tables
 		}
-		for _, name := range []string{string(r) + "\u200c\u0628", "\u0628\u200c" + string(r), "x" + string(r) + "\u200d\u0628"} {
+		for _, name := range []string{string(r) + "\u200c\u0628", "\u0628\u200c" + string(r), "x" + string(r) +
+			"\u200d\u0628"} {
 			_, want := rule.String(name)
 			if _, err := chat.CanonicalUser(name); (err == nil) != (want == nil) {
 				t.Errorf("%+q: got %v, want %v", name, err, want)

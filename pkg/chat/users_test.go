@@ -49,7 +49,8 @@ func testUsersAreToldApartByTheirIDs(t *testing.T) {
 	}
 	user(t, s, "a1", "u1", "sam")
 	expect("sam comes", "sam=u1 joined r")
-	if err := s.Connect(t.Context(), chat.Member{Room: "r", ConnectionID: "b1", User: "sam", UserID: "u2"}); err != nil {
+	if err := s.Connect(t.Context(), chat.Member{Room: "r", ConnectionID: "b1", User: "sam",
+		UserID: "u2"}); err != nil {
 		t.Fatal(err)
 	}
 	expect("another sam connects", "sam=u2 joined r")
@@ -125,7 +126,8 @@ func TestTheConfirmationHasTheID(t *testing.T) {
 	w := &world{}
 	s := w.Service()
 	m := chat.Member{Room: "r", ConnectionID: "c", User: "sam", UserID: "u1", ConnectedAt: time.Now()}
-	if err := errors.Join(s.Join(t.Context(), m, chat.CatchUp{Ref: "1"}), s.Leave(t.Context(), "c", "r", "2")); err != nil {
+	if err := errors.Join(s.Join(t.Context(), m, chat.CatchUp{Ref: "1"}),
+		s.Leave(t.Context(), "c", "r", "2")); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := w.seen("c"), []string{"sam=u1 joined r1", "sam=u1 left r2"}; !slices.Equal(got, want) {

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Values are chosen values, in the form in which they are used, by Setting.Key. A setting that nobody chose is not there.
+// Values are chosen values, in the form in which they are used, by Setting.Key. A setting that nobody chose is not
+// there.
 type Values map[string]string
 
 // A Source is where settings are chosen: the CDK context, the function's environment or the local chat's flags.
@@ -112,8 +113,8 @@ type Config struct {
 // (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime).
 const taskRoot = "LAMBDA_TASK_ROOT"
 
-// FromEnv reads the configuration through getenv, which is os.Getenv outside tests. An empty variable counts as not set.
-// The error names every variable that is missing or wrong.
+// FromEnv reads the configuration through getenv, which is os.Getenv outside tests. An empty variable counts as not
+// set. The error names every variable that is missing or wrong.
 func FromEnv(getenv func(string) string) (Config, error) {
 	v, wrong := Read(Source{
 		Name: func(s Setting) string { return s.Variable },

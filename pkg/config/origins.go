@@ -16,13 +16,13 @@ import (
 // originRule is what an element of a list must be.
 const originRule = "must be an origin such as https://chat.example.com, with no path"
 
-// ParseOrigins reads a list of origins with commas between them, and returns each once, as browsers send it in the header
-// Origin (https://url.spec.whatwg.org/#origin): lower case, host names in punycode, no default port. "*" alone stands for
-// every page, for which the list is empty. What no browser sends is refused, because it would never let a page in. The error
-// begins with the element that is wrong, in quotes.
+// ParseOrigins reads a list of origins with commas between them, and returns each once, as browsers send it in the
+// header Origin (https://url.spec.whatwg.org/#origin): lower case, host names in punycode, no default port. "*" alone
+// stands for every page, for which the list is empty. What no browser sends is refused, because it would never let a
+// page in. The error begins with the element that is wrong, in quotes.
 //
-// An app's web view or a browser extension has a scheme of its own, as capacitor://localhost. The case of its letters differs
-// between browsers: compare what is sent in lower case.
+// An app's web view or a browser extension has a scheme of its own, as capacitor://localhost. The case of its letters
+// differs between browsers: compare what is sent in lower case.
 func ParseOrigins(list string) ([]string, error) {
 	elements := strings.Split(list, ",")
 	var origins, wrong []string
@@ -103,7 +103,8 @@ func splitPort(text string) (host, port string, err error) {
 	return host, strconv.FormatUint(n, 10), nil
 }
 
-// webHost returns a host of http or https as the URL standard writes it (https://url.spec.whatwg.org/#host-serializing).
+// webHost returns a host of http or https as the URL standard writes it
+// (https://url.spec.whatwg.org/#host-serializing).
 func webHost(host string) (string, error) {
 	if strings.HasPrefix(host, "[") {
 		return ipv6(host)
@@ -112,11 +113,13 @@ func webHost(host string) (string, error) {
 		return "", errors.New("must name one host: give each subdomain as an origin of its own")
 	}
 	// The URL standard's "domain to ASCII". The length is checked because a name that is too long is in no DNS.
-	toASCII := idna.New(idna.MapForLookup(), idna.StrictDomainName(false), idna.Transitional(false), idna.CheckHyphens(false),
+	toASCII := idna.New(idna.MapForLookup(), idna.StrictDomainName(false), idna.Transitional(false),
+		idna.CheckHyphens(false),
 		idna.CheckJoiners(true), idna.BidiRule(), idna.VerifyDNSLength(true))
 	name, err := toASCII.ToASCII(host)
 	if err != nil || !regexp.MustCompile(`^[a-z0-9_.-]+$`).MatchString(name) {
-		return "", errors.New("must have the name of a host or its address, as in https://chat.example.com or http://127.0.0.1:3000")
+		return "", errors.New("must have the name of a host or its address, as in https://chat.example.com or " +
+			"http://127.0.0.1:3000")
 	}
 	// Browsers take a name whose last label is a number for an IPv4 address, and write it in one way.
 	labels := strings.Split(strings.TrimSuffix(name, "."), ".")

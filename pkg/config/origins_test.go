@@ -55,9 +55,9 @@ func rightOrigins() map[string]string {
 		"capacitor://localhost":                                    "capacitor://localhost",
 		"ionic://localhost,tauri://localhost/":                     "ionic://localhost,tauri://localhost",
 		"app://obsidian.md,app://.":                                "app://obsidian.md,app://.",
-		"chrome-extension://abcdefghijklmnopabcdefghijklmnop":      "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
-		"moz-extension://0f6d8c2b-3ace-92b0-5f1c-e58e2d0f0000":     "moz-extension://0f6d8c2b-3ace-92b0-5f1c-e58e2d0f0000",
-		"safari-web-extension://3ACE92B0-5F1C-43E5-8ACB-F8F6F1F":   "safari-web-extension://3ace92b0-5f1c-43e5-8acb-f8f6f1f",
+		"chrome-extension://abcdefghijklmnop":                      "chrome-extension://abcdefghijklmnop",
+		"moz-extension://0f6d8c2b-3ace-92b0":                       "moz-extension://0f6d8c2b-3ace-92b0",
+		"safari-web-extension://3ACE92B0-5F1C":                     "safari-web-extension://3ace92b0-5f1c",
 	}
 }
 
@@ -103,9 +103,10 @@ func TestWhatNoBrowserSendsIsRefused(t *testing.T) {
 		"https://ex%61mple.com":         "it must have the name of a host",
 		"https://xn--a.example":         "it must have the name of a host",
 		"https://a\u200dexample":        "it must have the name of a host", // a joiner where none may be
-		"https://אa.example":            "it must have the name of a host", // right to left and left to right in one label
-		"https://\ufffd.example":        "it must have the name of a host",
-		"https://[bücher]":              "it must have an IPv6 address",
+		"https://אa.example":            "it must have the name of a host",
+		// right to left and left to right in one label
+		"https://\ufffd.example":                          "it must have the name of a host",
+		"https://[bücher]":                                "it must have an IPv6 address",
 		"https://" + strings.Repeat("a", 64) + ".example": "it must have the name of a host",
 		"*,https://a.example":                             `"*": it must stand alone`,
 		"https://*.example.com":                           "it must name one host",
@@ -161,14 +162,17 @@ func checkFixed(t interface{ Fatalf(string, ...any) }, list string) {
 
 // drawOrigin makes what is an origin, or nearly one.
 func drawOrigin(t *rapid.T) string {
-	scheme := rapid.SampledFrom([]string{"https://", "http://", "HTTP://", "capacitor://", "https:", ""}).Draw(t, "scheme")
+	scheme := rapid.SampledFrom([]string{"https://", "http://", "HTTP://", "capacitor://", "https:", ""}).Draw(t,
+		"scheme")
 	label := rapid.OneOf(
-		rapid.SampledFrom([]string{"example", "Chat", "xn--bcher-kva", "xn--", "bücher", "ß", "例え", "127", "0x1", "1", "*", "a_b", "-", "\u200d", "אב", "①"}),
+		rapid.SampledFrom([]string{"example", "Chat", "xn--bcher-kva", "xn--", "bücher", "ß", "例え", "127", "0x1", "1",
+			"*", "a_b", "-", "\u200d", "אב", "①"}),
 		rapid.StringN(1, 6, -1),
 		rapid.StringMatching(`[a-zA-Z0-9-]{1,8}`))
 	host := rapid.OneOf(
 		rapid.Custom(func(t *rapid.T) string {
-			return strings.Join(rapid.SliceOfN(label, 1, 4).Draw(t, "labels"), rapid.SampledFrom([]string{".", "。"}).Draw(t, "dot"))
+			return strings.Join(rapid.SliceOfN(label, 1, 4).Draw(t, "labels"),
+				rapid.SampledFrom([]string{".", "。"}).Draw(t, "dot"))
 		}),
 		rapid.StringMatching(`\[[0-9a-fA-F:.]{2,20}\]`),
 		rapid.StringMatching(`[0-9]{1,3}(\.[0-9]{1,3}){3}`)).Draw(t, "host")
@@ -237,10 +241,12 @@ func TestOriginsInTheEnvironment(t *testing.T) {
 		"*":                           "",
 		"https://Bücher.example:443/": "https://xn--bcher-kva.example",
 		"https://a.example,capacitor://localhost": "https://a.example,capacitor://localhost",
-		"https://a.example/x":                     `configuration: ALLOWED_ORIGINS is "https://a.example/x": it must be an origin such as`,
+		"https://a.example/x": `configuration: ALLOWED_ORIGINS is "https://a.example/x": it ` +
+			`must be an origin such as`,
 	} {
 		c, err := config.FromEnv(func(name string) string {
-			return map[string]string{config.ConnectionsTable: "c", config.MessagesTable: "messages", config.AllowedOrigins: value}[name]
+			return map[string]string{config.ConnectionsTable: "c", config.MessagesTable: "messages",
+				config.AllowedOrigins: value}[name]
 		})
 		got := strings.Join(c.AllowedOrigins, ",")
 		if err != nil {
@@ -257,7 +263,8 @@ func TestTypos(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{"", "", 0}, {"stage", "stage", 0}, {"stag", "stage", 1}, {"stagee", "stage", 1}, {"stahe", "stage", 1}, {"satge", "stage", 1},
+		{"", "", 0}, {"stage", "stage", 0}, {"stag", "stage", 1}, {"stagee", "stage", 1}, {"stahe", "stage", 1},
+		{"satge", "stage", 1},
 		{"", "abc", 3}, {"hptts", "https", 2}, {"authissuer", "oauthisuer", 2}, {"kitten", "sitting", 3},
 	} {
 		if got, back := config.Typos(tc.a, tc.b), config.Typos(tc.b, tc.a); got != tc.want || back != tc.want {

@@ -20,7 +20,8 @@ func (v Values) wrongSignIn(from Source) (wrong []string) {
 	}
 	issuer, audience, keys := v[AuthIssuer], v[AuthAudience], v[AuthJWKSURL]
 	if (issuer == "") != (audience == "") {
-		wrong = append(wrong, fmt.Sprintf("%s and %s need each other: give both, or neither", names[AuthIssuer], names[AuthAudience]))
+		wrong = append(wrong, fmt.Sprintf("%s and %s need each other: give both, or neither", names[AuthIssuer],
+			names[AuthAudience]))
 	}
 	if issuer == "" && keys+v[AuthIDClaim]+v[AuthNameClaim]+v[AuthRoomsClaim] != "" {
 		wrong = append(wrong, fmt.Sprintf("%s, %s, %s and %s say how tokens are read: give %s too",
@@ -113,7 +114,8 @@ func unwrap(address netip.Addr) netip.Addr {
 	}
 	bytes := address.As16()
 	for prefix, at := range map[string]int{
-		"::/96":        12, // IPv4-compatible (https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.1); ::1 becomes 0.0.0.1
+		// IPv4-compatible (https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.1); ::1 becomes 0.0.0.1
+		"::/96":        12,
 		"64:ff9b::/96": 12, // NAT64 (https://www.rfc-editor.org/rfc/rfc6052#section-2.1)
 		"2002::/16":    2,  // 6to4 (https://www.rfc-editor.org/rfc/rfc3056#section-2)
 	} {

@@ -11,9 +11,11 @@ import (
 // hostsHere are hosts on this machine, as a URL can have them.
 func hostsHere() []string {
 	return []string{
-		"localhost", "LocalHost", "localhost.", "issuer.localhost", "a.b.LOCALHOST.", "127.0.0.1", "127.0.0.1.", "127.1.2.3",
+		"localhost", "LocalHost", "localhost.", "issuer.localhost", "a.b.LOCALHOST.", "127.0.0.1", "127.0.0.1.",
+		"127.1.2.3",
 		"127.255.255.254", "0.0.0.0", "0.0.0.1", "[::1]", "[0:0:0:0:0:0:0:1]", "[::]", "[::ffff:127.0.0.1]",
-		"[::ffff:7f00:1]", "[::127.0.0.1%25lo]", "[::ffff:0.0.0.0]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+		"[::ffff:7f00:1]", "[::127.0.0.1%25lo]", "[::ffff:0.0.0.0]", "[::127.0.0.1]", "[64:ff9b::7f00:1]",
+		"[2002:7f00:1::]",
 		"\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021", "\uff4c\uff4f\uff43\uff41\uff4chost",
 	}
 }
@@ -28,7 +30,8 @@ func hostsOnTheLink() []string {
 func hostsElsewhere() []string {
 	return []string{
 		"example.auth0.com", "localhost.example.com", "notlocalhost", "localhost.localdomain.example",
-		"127.0.0.1.example.com", "128.0.0.1", "126.255.255.255", "169.253.0.1", "169.255.0.1", "10.0.0.5", "192.168.1.1",
+		"127.0.0.1.example.com", "128.0.0.1", "126.255.255.255", "169.253.0.1", "169.255.0.1", "10.0.0.5",
+		"192.168.1.1",
 		"1.0.0.0", "[2001:db8::1]", "[::ffff:10.0.0.5]", "[64:ff9b::a00:5]", "[2002:a00:5::]", "[2003:7f00:1::]",
 		"0x7f.example.com", "b\u00fccher.example",
 	}
@@ -75,8 +78,9 @@ func TestProvidersOnThisMachine(t *testing.T) {
 func TestDeployedProviders(t *testing.T) {
 	environment := func(issuer, jwksURL, taskRoot string) error {
 		_, err := config.FromEnv(func(name string) string {
-			return map[string]string{config.ConnectionsTable: "c", config.MessagesTable: "messages", config.AuthAudience: "chat",
-				config.AuthIssuer: issuer, config.AuthJWKSURL: jwksURL, "LAMBDA_TASK_ROOT": taskRoot}[name]
+			return map[string]string{config.ConnectionsTable: "c", config.MessagesTable: "messages",
+				config.AuthAudience: "chat",
+				config.AuthIssuer:   issuer, config.AuthJWKSURL: jwksURL, "LAMBDA_TASK_ROOT": taskRoot}[name]
 		})
 		return err
 	}
@@ -89,7 +93,8 @@ func TestDeployedProviders(t *testing.T) {
 		{local, "https://169.254.1.1/keys", "", ""},
 		{local, remote + "/keys", "", ""},
 		{local, "", "/var/task", `AUTH_ISSUER is "http://localhost:8080": it must not be on this machine`},
-		{"https://169.254.1.1", "", "/var/task", `AUTH_ISSUER is "https://169.254.1.1": it must not be on this machine`},
+		{"https://169.254.1.1", "", "/var/task",
+			`AUTH_ISSUER is "https://169.254.1.1": it must not be on this machine`},
 		{local, local + "/keys", "/var/task",
 			`AUTH_JWKS_URL is "http://localhost:8080/keys": it must not be on this machine`},
 		{remote, local, "", `AUTH_JWKS_URL is "http://localhost:8080": it must not be on this machine`},
@@ -114,8 +119,9 @@ func TestDeployedProviders(t *testing.T) {
 
 func TestAddressOnThisMachine(t *testing.T) {
 	for text, want := range map[string]bool{
-		"127.0.0.1": true, "::1": true, "::ffff:127.0.0.1": true, "0.0.0.0": true, "169.254.169.254": true, "fe80::1%e": true,
-		"10.0.0.1": false, "2001:db8::1": false, "::ffff:8.8.8.8": false,
+		"127.0.0.1": true, "::1": true, "::ffff:127.0.0.1": true, "0.0.0.0": true, "169.254.169.254": true,
+		"fe80::1%e": true,
+		"10.0.0.1":  false, "2001:db8::1": false, "::ffff:8.8.8.8": false,
 	} {
 		if got := config.AddressOnThisMachine(netip.MustParseAddr(text)); got != want {
 			t.Errorf("%s: %v", text, got)

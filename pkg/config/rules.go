@@ -59,7 +59,10 @@ func numberWith(least, most int, hint string) Rule {
 }
 
 func oneOf(choices ...string) Rule {
-	return check("must be "+strings.Join(choices, " or "), func(value string) bool { return slices.Contains(choices, value) })
+	return check("must be "+strings.Join(choices, " or "), func(value string) bool {
+		return slices.Contains(choices,
+			value)
+	})
 }
 
 // onOff takes on or off, and true or false for them.

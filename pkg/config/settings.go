@@ -44,14 +44,14 @@ const (
 	// MaxRetentionDays is a hundred years: more is a mistake.
 	MaxRetentionDays = 36_500
 
-	// MaxReservedConcurrency bounds the function's concurrent invocations. An account has 1,000 by default, of which AWS
-	// keeps 100 unreserved, and can be given more
+	// MaxReservedConcurrency bounds the function's concurrent invocations. An account has 1,000 by default, of which
+	// AWS keeps 100 unreserved, and can be given more
 	// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html).
 	MaxReservedConcurrency = 100_000
 )
 
-// Setting is one thing that a deployment, the function or the local chat can choose. The CDK app, the function, the local
-// chat's flags and the README are made of the same table of settings, or checked against it.
+// Setting is one thing that a deployment, the function or the local chat can choose. The CDK app, the function, the
+// local chat's flags and the README are made of the same table of settings, or checked against it.
 type Setting struct {
 	Context  string // the name in the CDK context; "" if a deployment cannot choose it
 	Variable string // the function's environment variable; "" if the function does not read it
@@ -72,7 +72,8 @@ func (s Setting) Key() string {
 // Settings returns every setting.
 func Settings() []Setting {
 	return []Setting{
-		{Context: "stage", Default: "dev", Rule: pattern(`^[A-Za-z0-9-]{1,64}$`, "must be 1 to 64 letters, digits or -"),
+		{Context: "stage", Default: "dev", Rule: pattern(`^[A-Za-z0-9-]{1,64}$`,
+			"must be 1 to 64 letters, digits or -"),
 			Meaning: "the stage's name; its stack is Chat-NAME"},
 		{Context: "lambdaRuntime", Default: "provided.al2023", Rule: oneOf("provided.al2023", "provided.al2"),
 			Meaning: "the function's runtime; Lambda will block new functions on provided.al2"},
@@ -80,10 +81,13 @@ func Settings() []Setting {
 			Meaning: "the function's processor"},
 		{Context: "memorySize", Default: "512", Rule: number(128, 10240),
 			Meaning: "the function's megabytes; processor time grows with them"},
-		{Context: "reservedConcurrency", Rule: numberWith(1, MaxReservedConcurrency, "; leave it out to reserve nothing. "+
-			"Zero would stop the function, and AWS keeps 100 of the account's concurrency for functions that reserve none"),
+		{Context: "reservedConcurrency", Rule: numberWith(1, MaxReservedConcurrency,
+			"; leave it out to reserve nothing. "+
+				"Zero would stop the function, and AWS keeps 100 of the account's concurrency for functions that "+
+				"reserve none"),
 			Meaning: "invocations at once, kept for the function and not exceeded"},
-		{Context: "messageRetentionDays", Variable: MessageRetentionDays, Default: "0", Rule: number(0, MaxRetentionDays),
+		{Context: "messageRetentionDays", Variable: MessageRetentionDays, Default: "0",
+			Rule:    number(0, MaxRetentionDays),
 			Meaning: "days after which messages expire; 0 keeps them for ever"},
 		{Context: "presenceLimit", Variable: PresenceLimit, Flag: "presence-limit",
 			Default: fmt.Sprint(chat.DefaultPresenceLimit), Rule: number(0, MaxPresenceLimit),
@@ -123,9 +127,11 @@ func Settings() []Setting {
 			Meaning: "the ARN of the domain's certificate, in the stack's Region"},
 		{Context: "allowedOrigins", Variable: AllowedOrigins, Flag: "allowed-origins", Rule: origins(),
 			Meaning: "the `ORIGINS` of web pages that may connect, besides the chat's own; without it, all"},
-		{Context: "alarmEmail", Rule: pattern(`^[^@\s]+@[^@\s]+\.[^@\s]+$`, "must be an e-mail address such as ops@example.com"),
+		{Context: "alarmEmail", Rule: pattern(`^[^@\s]+@[^@\s]+\.[^@\s]+$`,
+			"must be an e-mail address such as ops@example.com"),
 			Meaning: "an address that alarms are mailed to"},
-		{Context: "alarmTopic", Rule: pattern(`^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`, // no FIFO topic
+		// no FIFO topic
+		{Context: "alarmTopic", Rule: pattern(`^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$`,
 			"must be the ARN of a standard topic in the stack's Region, arn:aws:sns:REGION:ACCOUNT:NAME"),
 			Meaning: "the ARN of an SNS topic that alarms are sent to"},
 		{Context: "metrics", Variable: Metrics, Default: MetricsFree, Rule: oneOf(MetricsFree, MetricsAll),
@@ -136,7 +142,8 @@ func Settings() []Setting {
 			Meaning: "whether invocations are traced with X-Ray"},
 
 		{Variable: ConnectionsTable, Rule: anything(), Meaning: "the `NAME` of the connections table"},
-		{Variable: ConnectionsEndpoint, Rule: urlOf("https://ID.execute-api.REGION.amazonaws.com/STAGE", "https", "http"),
+		{Variable: ConnectionsEndpoint, Rule: urlOf("https://ID.execute-api.REGION.amazonaws.com/STAGE", "https",
+			"http"),
 			Meaning: "the `URL` of the stage's callbacks; without it, that of each event"},
 		{Variable: WebSocketURL, Rule: urlOrPath("wss://ID.execute-api.REGION.amazonaws.com/STAGE", "wss", "ws"),
 			Meaning: "the `URL` that the page connects to, or a path on its own host"},

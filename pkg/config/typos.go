@@ -1,7 +1,7 @@
 package config
 
-// Typos returns how many typing errors make one word of another: letters that were left out, added, changed, or swapped with
-// the next one. (It is the optimal string alignment distance.) It counts bytes.
+// Typos returns how many typing errors make one word of another: letters that were left out, added, changed, or
+// swapped with the next one. (It is the optimal string alignment distance.) It counts bytes.
 func Typos(word, other string) int {
 	// Row i of the table has the typos between the first i bytes of word and each beginning of other.
 	rows := make([][]int, len(word)+1)

@@ -35,8 +35,8 @@ func NewAnnouncements(api AnnouncementsAPI, table string) *Announcements {
 	return &Announcements{api: api, table: table}
 }
 
-// announcementKey is the key of a room's announcement. No room's name begins as it does. In the index by connection the rows
-// are as far apart as the rooms.
+// announcementKey is the key of a room's announcement. No room's name begins as it does. In the index by connection
+// the rows are as far apart as the rooms.
 func announcementKey(room string) item {
 	name := text("#presence\x00" + room)
 	return item{attrRoom: name, attrConnectionID: name}
@@ -65,8 +65,8 @@ func (a *Announcements) Announcement(ctx context.Context, room string) (chat.Ann
 	}, nil
 }
 
-// Replace replaces a room's announcement; see chat.Announcements. Where the answer to an earlier try of the SDK's was lost, it is
-// not ok, and the caller finds its own row when it reads again.
+// Replace replaces a room's announcement; see chat.Announcements. Where the answer to an earlier try of the SDK's was
+// lost, it is not ok, and the caller finds its own row when it reads again.
 func (a *Announcements) Replace(ctx context.Context, room string, read, by chat.Announcement) (ok bool, err error) {
 	row := announcementKey(room)
 	row[attrVersion] = number(by.Version)
@@ -78,7 +78,8 @@ func (a *Announcements) Replace(ctx context.Context, room string, read, by chat.
 	if by.OverLimit {
 		row[attrOverLimit] = number(1)
 	}
-	condition, values := "#version = :version AND "+attrWaiter+" = :waiter", item{":version": number(read.Version), ":waiter": text(read.Waiter)}
+	condition, values := "#version = :version AND "+attrWaiter+" = :waiter", item{":version": number(read.Version),
+		":waiter": text(read.Waiter)}
 	if read.Version == 0 && read.Waiter == "" {
 		condition += " OR attribute_not_exists(#version)"
 	}

@@ -18,18 +18,21 @@ import (
 
 // How long Append goes on where others take each next index before it does.
 const (
-	// nextTries is up to which attempt the index after one that was taken is tried at once. Up to about 150 messages a second in
-	// a room that beats reading the tail again; beyond, it only makes the crowd larger (BenchmarkSequencer).
+	// nextTries is up to which attempt the index after one that was taken is tried at once. Up to about 150 messages
+	// a second in a room that beats reading the tail again; beyond, it only makes the crowd larger
+	// (BenchmarkSequencer).
 	nextTries = 4
 
-	// appendTimeout bounds it, together with two thirds of the caller's time: something is left for sending what was stored.
+	// appendTimeout bounds it, together with two thirds of the caller's time: something is left for sending what was
+	// stored.
 	appendTimeout = 25 * time.Second
 )
 
 // Append stores a message; see chat.Log.
 //
-// The put is conditional on the index being free, so of all who try the same next index one stores, and the others try the one
-// after it, or learn the tail again. Nothing is put at an index before the one before it has been seen to be taken.
+// The put is conditional on the index being free, so of all who try the same next index one stores, and the others
+// try the one after it, or learn the tail again. Nothing is put at an index before the one before it has been seen to
+// be taken.
 func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, repeat bool, err error) {
 	most := appendTimeout
 	if deadline, ok := ctx.Deadline(); ok {
@@ -66,7 +69,8 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 		case result.repeat:
 			stored, found, err := l.get(ctx, m.Room, result.index)
 			if err == nil && !found {
-				err = fmt.Errorf("the message that was sent before is not at index %d, where its marker says", result.index)
+				err = fmt.Errorf("the message that was sent before is not at index %d, where its marker says",
+					result.index)
 			}
 			return stored, true, err
 		case result.index > 0:
@@ -79,8 +83,9 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 			tail, known = m.Index, true
 			continue
 		}
-		// After a conflict the same index is tried again, and no other before somebody else's message is seen there: an
-		// earlier try of this call may be what the conflict was with, and then the next index would get a second message.
+		// After a conflict the same index is tried again, and no other before somebody else's message is seen there:
+		// an earlier try of this call may be what the conflict was with, and then the next index would get a second
+		// message.
 		known = result.conflict
 		pauses++
 		pause := betweenAttempts.Pause(pauses)
@@ -97,7 +102,8 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 // that is known.
 func outOfTime(index int64, attempt int, last putResult) error {
 	if last.conflict {
-		return fmt.Errorf("other transactions were at index %d, or DynamoDB was throttled, up to attempt %d", index, attempt)
+		return fmt.Errorf("other transactions were at index %d, or DynamoDB was throttled, up to attempt %d", index,
+			attempt)
 	}
 	return &chat.Error{
 		Code:    chat.CodeRoomBusy,
@@ -180,8 +186,9 @@ func (p put) together(ctx context.Context, m chat.Message, row item) (putResult,
 	if p.retention > 0 {
 		writes = append(writes, types.TransactWriteItem{Update: &types.Update{
 			TableName: &p.table, Key: key(m.Room, 0),
-			UpdateExpression:    aws.String("SET " + attrLastIndex + " = :index, " + attrExpiresAt + " = :expires"),
-			ConditionExpression: aws.String("attribute_not_exists(" + attrLastIndex + ") OR " + attrLastIndex + " < :index"),
+			UpdateExpression: aws.String("SET " + attrLastIndex + " = :index, " + attrExpiresAt + " = :expires"),
+			ConditionExpression: aws.String("attribute_not_exists(" + attrLastIndex + ") OR " + attrLastIndex +
+				" < :index"),
 			ExpressionAttributeValues: item{
 				":index": number(m.Index), ":expires": number(m.CreateAt + seconds(roomLife(p.retention))),
 			},
@@ -199,8 +206,8 @@ func (p put) together(ctx context.Context, m chat.Message, row item) (putResult,
 	return judge(canceled.CancellationReasons, m, p.id, err)
 }
 
-// judge reads why a transaction was cancelled: a reason for each of its writes, in their order, with the row that was in
-// the way. m is the message that it would have stored.
+// judge reads why a transaction was cancelled: a reason for each of its writes, in their order, with the row that was
+// in the way. m is the message that it would have stored.
 func judge(reasons []types.CancellationReason, m chat.Message, putID string, err error) (putResult, error) {
 	var result putResult
 	taken := false
@@ -208,8 +215,8 @@ func judge(reasons []types.CancellationReason, m chat.Message, putID string, err
 		at := numberOf(reason.Item, attrStoredAt) // of a marker
 		switch code := aws.ToString(reason.Code); {
 		case textOf(reason.Item, attrPutID) == putID:
-			// A row that is this call's own was stored by an earlier try whose answer was lost, if at another index than
-			// this one, then there.
+			// A row that is this call's own was stored by an earlier try whose answer was lost, if at another index
+			// than this one, then there.
 			return putResult{index: max(at, numberOf(reason.Item, attrIndex))}, nil
 		case code == conditionFailed && at > 0 && textOf(reason.Item, attrRoom) == markerRoom(m):
 			return putResult{index: at, repeat: true}, nil
@@ -232,7 +239,8 @@ const conditionFailed = "ConditionalCheckFailed"
 
 // get returns the message that is stored at an index, and whether there is one.
 func (l *Log) get(ctx context.Context, room string, index int64) (m chat.Message, found bool, err error) {
-	out, err := l.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.table, Key: key(room, index), ConsistentRead: aws.Bool(true)})
+	out, err := l.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.table, Key: key(room, index),
+		ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return chat.Message{}, false, fmt.Errorf("get the message that was sent before: %w", err)
 	}

@@ -15,14 +15,15 @@ import (
 	"wschat/pkg/dynamo"
 )
 
-// ownConflict is a client whose first put of each message takes effect, but seems to have met another transaction: so it
-// looks where the SDK's own retry met its predecessor.
+// ownConflict is a client whose first put of each message takes effect, but seems to have met another transaction: so
+// it looks where the SDK's own retry met its predecessor.
 type ownConflict struct {
 	dynamo.LogAPI
 	puts int
 }
 
-func (c *ownConflict) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (c *ownConflict) PutItem(ctx context.Context, in *dynamodb.PutItemInput,
+	o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
 	out, err := c.LogAPI.PutItem(ctx, in, o...)
 	if c.puts++; c.puts%2 == 1 {
 		return nil, &types.TransactionConflictException{}
@@ -30,10 +31,13 @@ func (c *ownConflict) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o 
 	return out, err
 }
 
-func (c *ownConflict) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+func (c *ownConflict) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput,
+	o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
 	out, err := c.LogAPI.TransactWriteItems(ctx, in, o...)
 	if c.puts++; c.puts%2 == 1 {
-		return nil, &types.TransactionCanceledException{CancellationReasons: []types.CancellationReason{{Code: aws.String("TransactionConflict")}}}
+		return nil, &types.TransactionCanceledException{
+			CancellationReasons: []types.CancellationReason{{Code: aws.String("TransactionConflict")}},
+		}
 	}
 	return out, err
 }
@@ -45,7 +49,8 @@ func TestAConflictWithItselfIsNoSecondMessage(t *testing.T) {
 			room := fmt.Sprint(t.Name(), sender, retention)
 			log := dynamo.NewLog(&ownConflict{LogAPI: w.client}, w.rows, retention)
 			for n := int64(1); n <= 3; n++ {
-				m, repeat, err := log.Append(t.Context(), chat.Message{Room: room, User: sender.User, UserID: sender.UserID,
+				m, repeat, err := log.Append(t.Context(), chat.Message{Room: room, User: sender.User,
+					UserID:  sender.UserID,
 					Content: fmt.Sprint(n), ID: idOf(sender.ID, n), CreateAt: time.Now().Unix()})
 				if err != nil || m.Index != n || repeat {
 					t.Errorf("%s: got %+v, repeat %v, %v", room, m, repeat, err)
@@ -66,7 +71,8 @@ func (crowded) Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Op
 	return &dynamodb.QueryOutput{}, nil
 }
 
-func (c crowded) PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (c crowded) PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput,
+	error) {
 	return nil, c.err
 }
 
@@ -78,7 +84,8 @@ func TestARoomThatStaysBusyIsGivenUpInTime(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
 		start := time.Now()
-		_, _, got := dynamo.NewLog(crowded{err: tc.err}, "t", 0).Append(ctx, chat.Message{Room: "r", User: "ann", Content: "c"})
+		_, _, got := dynamo.NewLog(crowded{err: tc.err}, "t", 0).Append(ctx,
+			chat.Message{Room: "r", User: "ann", Content: "c"})
 		if e, ok := errors.AsType[*chat.Error](got); got == nil || ok != tc.busy || ok && e.Code != chat.CodeRoomBusy {
 			t.Errorf("%v: got %v", tc.err, got)
 		}

@@ -1,5 +1,5 @@
-// Package dynamo is the chat's Log and Roster on two DynamoDB tables. The conditional put of a message at the next index
-// is what puts a room's messages in order.
+// Package dynamo is the chat's Log and Roster on two DynamoDB tables. The conditional put of a message at the next
+// index is what puts a room's messages in order.
 package dynamo
 
 import (
@@ -16,8 +16,8 @@ import (
 	"wschat/pkg/telemetry"
 )
 
-// NewClient returns an SDK client whose every call answers or fails within a few seconds. Options change what it is made
-// with.
+// NewClient returns an SDK client whose every call answers or fails within a few seconds. Options change what it is
+// made with.
 func NewClient(env awsclient.Env, options ...func(*dynamodb.Options)) *dynamodb.Client {
 	budget := awsclient.Budget{
 		AttemptTimeout: 2 * time.Second, // DynamoDB answers in milliseconds, or not at all

@@ -21,13 +21,15 @@ type counting struct {
 	puts, failed atomic.Int64
 }
 
-func (c *counting) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (c *counting) PutItem(ctx context.Context, in *dynamodb.PutItemInput,
+	o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
 	out, err := c.LogAPI.PutItem(ctx, in, o...)
 	c.count(err)
 	return out, err
 }
 
-func (c *counting) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput, o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
+func (c *counting) TransactWriteItems(ctx context.Context, in *dynamodb.TransactWriteItemsInput,
+	o ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error) {
 	out, err := c.LogAPI.TransactWriteItems(ctx, in, o...)
 	c.count(err)
 	return out, err
@@ -50,7 +52,8 @@ func crowd(t testing.TB, api dynamo.LogAPI, table, room string, senders, each, r
 		log := dynamo.NewLog(api, table, 0)
 		wg.Go(func() {
 			for i := range each {
-				m := chat.Message{Room: room, User: fmt.Sprint(s), Content: fmt.Sprint(s, "/", i), CreateAt: time.Now().Unix()}
+				m := chat.Message{Room: room, User: fmt.Sprint(s), Content: fmt.Sprint(s, "/", i),
+					CreateAt: time.Now().Unix()}
 				if repeats > 1 {
 					m.ID = fmt.Sprint(i)
 				}
@@ -75,8 +78,8 @@ func crowd(t testing.TB, api dynamo.LogAPI, table, room string, senders, each, r
 	return told
 }
 
-// insist appends as a client does, which sends again what was refused because the room was busy, when nothing was stored,
-// and, with an id, what could not be confirmed.
+// insist appends as a client does, which sends again what was refused because the room was busy, when nothing was
+// stored, and, with an id, what could not be confirmed.
 func insist(ctx context.Context, log *dynamo.Log, m chat.Message) (chat.Message, error) {
 	for {
 		stored, _, err := log.Append(ctx, m)
@@ -137,18 +140,21 @@ func TestACrowdInOneRoom(t *testing.T) {
 					t.Errorf("%s was answered %d times", content, len(indexes))
 				}
 			}
-			// A send that meets no conflict makes one put that succeeds. Fewer conflicts than half the sends would prove nothing.
+			// A send that meets no conflict makes one put that succeeds. Fewer conflicts than half the sends would
+			// prove nothing.
 			puts, failed := api.puts.Load(), api.failed.Load()
 			if failed < int64(senders*tc.each*tc.repeats/2) {
 				t.Errorf("only %d of %d puts met a conflict", failed, puts)
 			}
-			t.Logf("%.0f messages a second, %.1f conflicts for each stored message", float64(senders*tc.each)/took.Seconds(), float64(failed)/float64(senders*tc.each))
+			t.Logf("%.0f messages a second, %.1f conflicts for each stored message",
+				float64(senders*tc.each)/took.Seconds(), float64(failed)/float64(senders*tc.each))
 		})
 	}
 }
 
-// BenchmarkContention is how many messages a second one room stores, by how many processes send to it at once, each its
-// next message when the one before is stored. On DynamoDB Local the machine's processors are the bound, not the network.
+// BenchmarkContention is how many messages a second one room stores, by how many processes send to it at once, each
+// its next message when the one before is stored. On DynamoDB Local the machine's processors are the bound, not the
+// network.
 func BenchmarkContention(b *testing.B) {
 	client := dynamolocal.Client(dynamolocal.Start(b))
 	for _, senders := range []int{1, 4, 16, 64} {

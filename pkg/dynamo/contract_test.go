@@ -21,8 +21,14 @@ func TestContract(t *testing.T) {
 	t.Run("LogWithRetention", func(t *testing.T) { contract.Log(t, dynamo.NewLog(client, messages, 24*time.Hour)) })
 	t.Run("Roster", func(t *testing.T) { contract.Roster(t, dynamo.NewRoster(client, connections), nil) })
 	t.Run("Leases", func(t *testing.T) { contract.Leases(t, dynamo.NewLeases(client, messages, 0)) })
-	t.Run("LeasesWithRetention", func(t *testing.T) { contract.Leases(t, dynamo.NewLeases(client, messages, 24*time.Hour)) })
-	t.Run("Announcements", func(t *testing.T) { contract.Announcements(t, dynamo.NewAnnouncements(client, connections)) })
+	t.Run("LeasesWithRetention", func(t *testing.T) {
+		contract.Leases(t,
+			dynamo.NewLeases(client, messages, 24*time.Hour))
+	})
+	t.Run("Announcements", func(t *testing.T) {
+		contract.Announcements(t,
+			dynamo.NewAnnouncements(client, connections))
+	})
 	t.Run("LeasesEnd", func(t *testing.T) {
 		contract.LeasesEnd(t, dynamo.NewLeases(client, messages, 0), func() { endLeases(t, client, messages) })
 	})
@@ -31,7 +37,8 @@ func TestContract(t *testing.T) {
 // endLeases makes the rows of all leases as old as if their time had passed.
 func endLeases(t *testing.T, client *dynamodb.Client, table string) {
 	t.Helper()
-	out, err := client.Scan(t.Context(), &dynamodb.ScanInput{TableName: &table, FilterExpression: aws.String("attribute_exists(lease_until)")})
+	out, err := client.Scan(t.Context(),
+		&dynamodb.ScanInput{TableName: &table, FilterExpression: aws.String("attribute_exists(lease_until)")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,5 +57,8 @@ func TestContractOnDynalite(t *testing.T) {
 	t.Run("Log", func(t *testing.T) { contract.LogWithoutIDs(t, dynamo.NewLog(client, messages, 0)) })
 	t.Run("Roster", func(t *testing.T) { contract.Roster(t, dynamo.NewRoster(client, connections), nil) })
 	t.Run("Leases", func(t *testing.T) { contract.Leases(t, dynamo.NewLeases(client, messages, 0)) })
-	t.Run("Announcements", func(t *testing.T) { contract.Announcements(t, dynamo.NewAnnouncements(client, connections)) })
+	t.Run("Announcements", func(t *testing.T) {
+		contract.Announcements(t,
+			dynamo.NewAnnouncements(client, connections))
+	})
 }

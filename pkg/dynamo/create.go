@@ -13,10 +13,14 @@ import (
 
 // TableAPI is what Create calls of *dynamodb.Client. The Lambda function calls none of it.
 type TableAPI interface {
-	CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput, error)
-	DescribeTimeToLive(context.Context, *dynamodb.DescribeTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTimeToLiveOutput, error)
-	UpdateTimeToLive(context.Context, *dynamodb.UpdateTimeToLiveInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateTimeToLiveOutput, error)
-	DescribeTable(context.Context, *dynamodb.DescribeTableInput, ...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
+	CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput,
+		error)
+	DescribeTimeToLive(context.Context, *dynamodb.DescribeTimeToLiveInput,
+		...func(*dynamodb.Options)) (*dynamodb.DescribeTimeToLiveOutput, error)
+	UpdateTimeToLive(context.Context, *dynamodb.UpdateTimeToLiveInput,
+		...func(*dynamodb.Options)) (*dynamodb.UpdateTimeToLiveOutput, error)
+	DescribeTable(context.Context, *dynamodb.DescribeTableInput,
+		...func(*dynamodb.Options)) (*dynamodb.DescribeTableOutput, error)
 }
 
 var _ TableAPI = (*dynamodb.Client)(nil)
@@ -31,7 +35,8 @@ func Create(ctx context.Context, api TableAPI, name string, t Table) error {
 		TableName:            &name,
 		BillingMode:          types.BillingModePayPerRequest,
 		AttributeDefinitions: []types.AttributeDefinition{t.PartitionKey.definition(), t.SortKey.definition()},
-		KeySchema:            []types.KeySchemaElement{t.PartitionKey.hash(), {AttributeName: &t.SortKey.Name, KeyType: types.KeyTypeRange}},
+		KeySchema: []types.KeySchemaElement{t.PartitionKey.hash(),
+			{AttributeName: &t.SortKey.Name, KeyType: types.KeyTypeRange}},
 	}
 	if t.IndexName != "" {
 		if t.IndexPartitionKey != t.PartitionKey && t.IndexPartitionKey != t.SortKey {

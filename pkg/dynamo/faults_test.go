@@ -67,7 +67,8 @@ func newWorldOn(t *testing.T, url string) *world {
 func (w *world) service(retention time.Duration) chat.Service {
 	return chat.Service{
 		Log: dynamo.NewLog(w.client, w.rows, retention), Roster: dynamo.NewRoster(w.client, w.connections),
-		Broadcaster: broadcast.Broadcaster{Leases: dynamo.NewLeases(w.client, w.rows, retention)}, Poster: w.poster, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 8,
+		Broadcaster: broadcast.Broadcaster{Leases: dynamo.NewLeases(w.client, w.rows, retention)}, Poster: w.poster,
+		Encoder: protocol.Encoder{}, Now: time.Now, Workers: 8,
 	}
 }
 
@@ -192,8 +193,10 @@ var useCases = []useCase{
 	{"join", func(ctx context.Context, s chat.Service, room string) error {
 		return s.Join(ctx, chat.Member{Room: room, ConnectionID: "d=", ConnectedAt: time.Now()}, chat.CatchUp{})
 	}, []string{"old"}},
-	{"leave", func(ctx context.Context, s chat.Service, room string) error { return s.Leave(ctx, room, room, "") }, []string{"old"}},
-	{"disconnect", func(ctx context.Context, s chat.Service, room string) error { return s.Disconnect(ctx, room) }, []string{"old"}},
+	{"leave", func(ctx context.Context, s chat.Service, room string) error { return s.Leave(ctx, room, room, "") },
+		[]string{"old"}},
+	{"disconnect", func(ctx context.Context, s chat.Service, room string) error { return s.Disconnect(ctx, room) },
+		[]string{"old"}},
 	{"ping", func(ctx context.Context, s chat.Service, _ string) error { return s.Ping(ctx) }, []string{"old"}},
 }
 
@@ -205,7 +208,8 @@ func (w *world) prepare(t *testing.T, room string, retention time.Duration) chat
 	if _, err := s.Send(t.Context(), room, chat.Draft{Room: room, User: "ann", Content: "old", ID: "old"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Join(t.Context(), chat.Member{Room: room, ConnectionID: room, ConnectedAt: time.Now().Add(-time.Hour)}, chat.CatchUp{}); err != nil {
+	if err := s.Join(t.Context(), chat.Member{Room: room, ConnectionID: room, ConnectedAt: time.Now().Add(-time.Hour)},
+		chat.CatchUp{}); err != nil {
 		t.Fatal(err)
 	}
 	return w.service(retention) // another process
@@ -256,8 +260,8 @@ func (w *world) callsOf(t *testing.T, u useCase, retention time.Duration) int {
 	return w.network.Count()
 }
 
-// Faults that do not end, from one call on: the use case ends with one clear error, in time, and the promises hold. A message
-// that was sent to its room when they began is sent, whatever happens to the lease.
+// Faults that do not end, from one call on: the use case ends with one clear error, in time, and the promises hold. A
+// message that was sent to its room when they began is sent, whatever happens to the lease.
 func TestLastingFaultsFromEachCallOn(t *testing.T) {
 	url := dynamolocal.Start(t)
 	for _, u := range useCases {
@@ -318,7 +322,8 @@ func TestFaultsAtRandom(t *testing.T) {
 		s := w.service(0)
 		wg.Go(func() {
 			for i := range each {
-				d := chat.Draft{Room: "r", User: fmt.Sprint(sender), Content: fmt.Sprint(sender, "/", i), ID: fmt.Sprint(i)}
+				d := chat.Draft{Room: "r", User: fmt.Sprint(sender), Content: fmt.Sprint(sender, "/", i),
+					ID: fmt.Sprint(i)}
 				for attempt := 0; ; attempt++ {
 					ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 					sent, err := s.Send(ctx, "c=", d)

@@ -42,7 +42,8 @@ func TestALateDeleteLeavesALaterMembership(t *testing.T) {
 	l := &late{network: &dynamolocal.Network{}}
 	l.table, _ = dynamolocal.Tables(t, dynamolocal.Client(url))
 	l.roster = dynamo.NewRoster(dynamolocal.Client(url), l.table)
-	l.api = dynamo.NewClient(dynamolocal.Env(url), func(o *dynamodb.Options) { o.HTTPClient = &http.Client{Transport: l.network} })
+	l.api = dynamo.NewClient(dynamolocal.Env(url),
+		func(o *dynamodb.Options) { o.HTTPClient = &http.Client{Transport: l.network} })
 	t.Run("overtaken", l.isOvertaken)
 	t.Run("repeated", l.isRepeated)
 }
@@ -129,7 +130,8 @@ func (l *late) isRepeated(t *testing.T) {
 func (l *late) join(t *testing.T, room, user string) {
 	t.Helper()
 	l.joins++
-	if _, err := l.roster.Join(context.Background(), chat.Member{Room: room, ConnectionID: room, User: user, JoinID: l.joins}); err != nil {
+	if _, err := l.roster.Join(context.Background(), chat.Member{Room: room, ConnectionID: room, User: user,
+		JoinID: l.joins}); err != nil {
 		t.Error(err)
 	}
 }

@@ -13,16 +13,18 @@ import (
 	"wschat/pkg/broadcast"
 )
 
-// LeasesAPI is what Leases call of *dynamodb.Client. The function's role allows just this call on the messages table beside
-// those of LogAPI.
+// LeasesAPI is what Leases call of *dynamodb.Client. The function's role allows just this call on the messages table
+// beside those of LogAPI.
 type LeasesAPI interface {
-	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput, error)
+	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput,
+		error)
 }
 
 var _ LeasesAPI = (*dynamodb.Client)(nil)
 
-// Leases is a broadcast.Leases on the messages table: a row for each room, under a key of its own. (Not the room's row at index 0:
-// with a retention every message's transaction writes that one, and the two would get in each other's way.)
+// Leases is a broadcast.Leases on the messages table: a row for each room, under a key of its own. (Not the room's
+// row at index 0: with a retention every message's transaction writes that one, and the two would get in each other's
+// way.)
 type Leases struct {
 	api       LeasesAPI
 	table     string
@@ -40,8 +42,8 @@ func NewLeases(api LeasesAPI, table string, retention time.Duration) *Leases {
 // leaseKey is the key of a room's lease. No room's name begins as it does.
 func leaseKey(room string) item { return key("#lease\x00"+room, 0) }
 
-// Acquire takes a room's lease; see broadcast.Leases. Where the answer to an earlier try of the SDK's was lost, the owner has it
-// already. A row that has expired counts as none, whether DynamoDB has removed it or not.
+// Acquire takes a room's lease; see broadcast.Leases. Where the answer to an earlier try of the SDK's was lost, the
+// owner has it already. A row that has expired counts as none, whether DynamoDB has removed it or not.
 func (l *Leases) Acquire(ctx context.Context, room, owner string, start int64) (sent int64, ok bool, err error) {
 	now := time.Now()
 	live := "(attribute_not_exists(" + attrExpiresAt + ") OR " + attrExpiresAt + " > :second)"
@@ -67,10 +69,12 @@ type taking struct {
 	condition string
 }
 
-func (l *Leases) take(ctx context.Context, room, owner string, now time.Time, how taking) (row item, ok bool, err error) {
+func (l *Leases) take(ctx context.Context, room, owner string, now time.Time, how taking) (row item, ok bool,
+	err error) {
 	update := "SET " + attrOwner + " = :owner, " + attrLeaseUntil + " = :until, " + attrSent + " = " + how.sent
 	values := item{
-		":owner": text(owner), ":now": number(now.UnixMilli()), ":until": number(now.Add(broadcast.LeaseTime).UnixMilli()),
+		":owner": text(owner), ":now": number(now.UnixMilli()),
+		":until": number(now.Add(broadcast.LeaseTime).UnixMilli()),
 		":start": number(how.start), ":second": number(now.Unix()),
 	}
 	if l.retention > 0 {
@@ -101,7 +105,8 @@ func (l *Leases) Renew(ctx context.Context, room, owner string, sent int64) (ok 
 		UpdateExpression:    aws.String("SET " + attrLeaseUntil + " = :until, " + attrSent + " = :sent"),
 		ConditionExpression: aws.String(isOwner),
 		ExpressionAttributeValues: item{
-			":owner": text(owner), ":until": number(time.Now().Add(broadcast.LeaseTime).UnixMilli()), ":sent": number(sent),
+			":owner": text(owner), ":until": number(time.Now().Add(broadcast.LeaseTime).UnixMilli()),
+			":sent": number(sent),
 		},
 	})
 	if err != nil {

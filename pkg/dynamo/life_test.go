@@ -53,7 +53,8 @@ func TestWhatExpires(t *testing.T) {
 	} {
 		created := time.Now().Unix()
 		send(t, w.service(tc.retention), "r", fmt.Sprint(tc.retention))
-		want := map[string]time.Duration{"#id 0": tc.message, fmt.Sprint("r ", i+1): tc.message, "r 0": tc.own, "#lease 0": tc.lease}
+		want := map[string]time.Duration{"#id 0": tc.message, fmt.Sprint("r ", i+1): tc.message, "r 0": tc.own,
+			"#lease 0": tc.lease}
 		rows := w.rowsOf(t)
 		if tc.retention == 0 {
 			delete(want, "r 0") // from before
@@ -101,7 +102,8 @@ func TestARoomThatWasSilentForTwoYears(t *testing.T) {
 		{"everything", []string{"r 0", "r 1", "r 2", "r 3", "#lease 0"}, 1},
 	} {
 		s := w.service(time.Hour)
-		if _, err := s.Roster.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ExpiresAt: time.Now().Add(time.Hour)}); err != nil {
+		if _, err := s.Roster.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=",
+			ExpiresAt: time.Now().Add(time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 		for range 3 {
@@ -110,7 +112,8 @@ func TestARoomThatWasSilentForTwoYears(t *testing.T) {
 		rows := w.rowsOf(t)
 		for _, r := range rows { // time passes
 			r["expires_at"] = n(time.Now().Unix() - 1)
-			if _, err := w.client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &w.rows, Item: r}); err != nil {
+			if _, err := w.client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: &w.rows,
+				Item: r}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -16,7 +16,8 @@ type LogAPI interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
-	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput, ...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
+	TransactWriteItems(context.Context, *dynamodb.TransactWriteItemsInput,
+		...func(*dynamodb.Options)) (*dynamodb.TransactWriteItemsOutput, error)
 }
 
 var _ LogAPI = (*dynamodb.Client)(nil)
@@ -64,7 +65,8 @@ func (l *Log) Tail(ctx context.Context, room string) (int64, error) {
 		return tail, nil
 	}
 	// The row that was last may have expired and be gone while this one, older, is not: the room's own row knows.
-	own, err := l.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.table, Key: key(room, 0), ConsistentRead: aws.Bool(true)})
+	own, err := l.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.table, Key: key(room, 0),
+		ConsistentRead: aws.Bool(true)})
 	if err != nil {
 		return 0, fmt.Errorf("get the room's row: %w", err)
 	}

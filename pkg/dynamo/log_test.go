@@ -19,10 +19,11 @@ import (
 func (w *world) remove(t *testing.T, room string, indexes ...int) {
 	t.Helper()
 	for _, index := range indexes {
-		_, err := w.client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &w.rows, Key: map[string]types.AttributeValue{
-			"room_name": &types.AttributeValueMemberS{Value: room},
-			"index":     &types.AttributeValueMemberN{Value: fmt.Sprint(index)},
-		}})
+		_, err := w.client.DeleteItem(t.Context(), &dynamodb.DeleteItemInput{TableName: &w.rows,
+			Key: map[string]types.AttributeValue{
+				"room_name": &types.AttributeValueMemberS{Value: room},
+				"index":     &types.AttributeValueMemberN{Value: fmt.Sprint(index)},
+			}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +44,8 @@ func TestARoomGoesOnAfterItsMessagesExpired(t *testing.T) {
 	w := newWorld(t)
 	const retention = 24 * time.Hour
 	for name, removed := range map[string][]int{
-		"all of them": {1, 2, 3}, "the newest first": {3}, "all but the oldest": {2, 3}, "the oldest first": {1}, "none yet": {},
+		"all of them": {1, 2, 3}, "the newest first": {3}, "all but the oldest": {2, 3}, "the oldest first": {1},
+		"none yet": {},
 	} {
 		for _, id := range []string{"", "m"} {
 			t.Run(fmt.Sprint(name, " id ", id), func(t *testing.T) {
@@ -92,7 +94,8 @@ func TestExpiredRowsAreNotRead(t *testing.T) {
 	log := w.service(time.Hour).Log
 	now := time.Now().Unix()
 	for i, age := range []int64{9000, 8000, 3000, 7000, 100, 50} { // the fourth sender's clock was slow
-		_, _, err := log.Append(t.Context(), chat.Message{Room: "r", User: "ann", Content: fmt.Sprint(i + 1), CreateAt: now - age})
+		_, _, err := log.Append(t.Context(), chat.Message{Room: "r", User: "ann", Content: fmt.Sprint(i + 1),
+			CreateAt: now - age})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +123,8 @@ func TestExpiredRowsAreNotRead(t *testing.T) {
 		}
 	}
 	w.remove(t, "r", 4) // and the third, whose time is not over, is still there
-	if found, err := log.Read(t.Context(), "r", chat.Span{Limit: 10, Before: 5, Newest: true}); err != nil || len(found) > 0 {
+	if found, err := log.Read(t.Context(), "r", chat.Span{Limit: 10, Before: 5, Newest: true}); err != nil ||
+		len(found) > 0 {
 		t.Errorf("before a gap: got %v, %v", found, err)
 	}
 }
@@ -152,7 +156,8 @@ func TestNoGapIsRead(t *testing.T) {
 func TestAnExpiredIDIsNoRepeat(t *testing.T) {
 	w := newWorld(t)
 	log := w.service(time.Hour).Log
-	old := chat.Message{Room: "r", User: "ann", Content: "old", ID: "m", CreateAt: time.Now().Add(-2 * time.Hour).Unix()}
+	old := chat.Message{Room: "r", User: "ann", Content: "old", ID: "m",
+		CreateAt: time.Now().Add(-2 * time.Hour).Unix()}
 	if _, _, err := log.Append(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +192,8 @@ func TestTwelveThousandMembers(t *testing.T) {
 			"expires_at":    &types.AttributeValueMemberN{Value: fmt.Sprint(expires)},
 		}}})
 		if len(batch) == 25 {
-			out, err := w.client.BatchWriteItem(t.Context(), &dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{w.connections: batch}})
+			out, err := w.client.BatchWriteItem(t.Context(),
+				&dynamodb.BatchWriteItemInput{RequestItems: map[string][]types.WriteRequest{w.connections: batch}})
 			if err != nil || len(out.UnprocessedItems) > 0 {
 				t.Fatal(err)
 			}
@@ -243,10 +249,12 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 	expiring := service(time.Hour)
 	announcing := service(0)
 	announcing.PresenceLimit, announcing.Announcements = 100, dynamo.NewAnnouncements(w.client, w.connections)
-	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, chat.CatchUp{}); err != nil {
+	if err := s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()},
+		chat.CatchUp{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Join(t.Context(), chat.Member{Room: "taken", ConnectionID: "c=", ConnectedAt: time.Now()}, chat.CatchUp{}); err != nil {
+	if err := s.Join(t.Context(), chat.Member{Room: "taken", ConnectionID: "c=", ConnectedAt: time.Now()},
+		chat.CatchUp{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, ok, err := dynamo.NewLeases(w.client, w.rows, 0).Acquire(t.Context(), "taken", "another", 0); !ok {
@@ -262,26 +270,40 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 		{"the first message of a process", sendOne(s, ""), slices.Concat([]string{"Query", "PutItem"}, sending)},
 		{"a message", sendOne(s, ""), slices.Concat([]string{"PutItem"}, sending)},
 		{"a message with an id", sendOne(s, "m1"), slices.Concat([]string{"TransactWriteItems"}, sending)},
-		{"the same again", sendOne(s, "m1"), []string{"TransactWriteItems", "GetItem", "UpdateItem", "Query", "post", "Query", "UpdateItem", "Query"}},
-		{"a message to a room that another process has sent to", sendOne(service(0), ""), slices.Concat([]string{"Query", "PutItem"}, sending)},
-		{"a message after another process's", sendOne(s, ""), slices.Concat([]string{"PutItem", "Query", "PutItem"}, sending)},
+		{"the same again", sendOne(s, "m1"), []string{"TransactWriteItems", "GetItem", "UpdateItem", "Query", "post",
+			"Query", "UpdateItem", "Query"}},
+		{"a message to a room that another process has sent to", sendOne(service(0), ""),
+			slices.Concat([]string{"Query", "PutItem"}, sending)},
+		{"a message after another process's", sendOne(s, ""), slices.Concat([]string{"PutItem", "Query", "PutItem"},
+			sending)},
 		{"the next, which looks first", sendOne(s, ""), slices.Concat([]string{"Query", "PutItem"}, sending)},
 		{"and one more, since nobody else has sent", sendOne(s, ""), slices.Concat([]string{"PutItem"}, sending)},
 		{"history", history(chat.Query{Room: "r", Limit: 10}), []string{"Query", "post"}},
 		{"history after an index", history(chat.Query{Room: "r", Limit: 10, After: &zero}), []string{"Query", "post"}},
 		{"history after an index, when more remains", history(chat.Query{Room: "r", Limit: 1, After: &zero}),
 			[]string{"Query", "Query", "post"}}, // the second for the tail
-		{"history of a room never used", history(chat.Query{Room: "unused", Limit: 10}), []string{"Query", "Query", "post"}},
-		{"the first message of a process, with a retention", sendOne(expiring, ""), slices.Concat([]string{"Query", "GetItem", "TransactWriteItems"}, sending)},
+		{"history of a room never used", history(chat.Query{Room: "unused", Limit: 10}),
+			[]string{"Query", "Query", "post"}},
+		{"the first message of a process, with a retention", sendOne(expiring, ""),
+			slices.Concat([]string{"Query", "GetItem", "TransactWriteItems"}, sending)},
 		{"a message, with a retention", sendOne(expiring, ""), slices.Concat([]string{"TransactWriteItems"}, sending)},
-		{"connect with a room", func() error { return s.Connect(t.Context(), chat.Member{ConnectionID: "c=", Room: "r", User: "ann"}) }, []string{"PutItem"}},
-		{"connect with none", func() error { return s.Connect(t.Context(), chat.Member{ConnectionID: "c=", User: "ann"}) }, nil},
+		{"connect with a room", func() error {
+			return s.Connect(t.Context(), chat.Member{ConnectionID: "c=", Room: "r",
+				User: "ann"})
+		}, []string{"PutItem"}},
+		{"connect with none", func() error {
+			return s.Connect(t.Context(),
+				chat.Member{ConnectionID: "c=", User: "ann"})
+		}, nil},
 		{"join", func() error {
-			return s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, chat.CatchUp{})
+			return s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()},
+				chat.CatchUp{})
 		}, []string{"PutItem"}},
 		{"join under a name", func() error {
-			return announcing.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "d=", User: "ann", ConnectedAt: time.Now()}, chat.CatchUp{})
-		}, []string{"PutItem", "GetItem", "PutItem", "Query", "post", "post"}}, // the list for d=, and c= is told of ann
+			return announcing.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "d=", User: "ann",
+				ConnectedAt: time.Now()}, chat.CatchUp{})
+		}, []string{"PutItem", "GetItem", "PutItem", "Query", "post", "post"}},
+		// the list for d=, and c= is told of ann
 		{"join and catch up", func() error {
 			return s.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()},
 				chat.CatchUp{Messages: &chat.Query{Limit: 10, After: &zero}, Members: true})
@@ -289,14 +311,16 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 		{"join with a bound on the rooms", func() error {
 			bounded := service(0)
 			bounded.MaxRooms = 100
-			return bounded.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()}, chat.CatchUp{})
+			return bounded.Join(t.Context(), chat.Member{Room: "r", ConnectionID: "c=", ConnectedAt: time.Now()},
+				chat.CatchUp{})
 		}, []string{"Query", "PutItem"}},
 		{"leave", func() error { return s.Leave(t.Context(), "c=", "r", "") }, []string{"GetItem", "DeleteItem"}},
 		{"leave under a name", func() error {
 			time.Sleep(1100 * time.Millisecond) // the room was told of somebody a moment ago, and would wait
 			return announcing.Leave(t.Context(), "d=", "r", "")
 		}, []string{"GetItem", "DeleteItem", "GetItem", "PutItem", "Query"}},
-		{"members", func() error { _, err := s.Members(t.Context(), "c=", "r", ""); return err }, []string{"Query", "post"}},
+		{"members", func() error { _, err := s.Members(t.Context(), "c=", "r", ""); return err },
+			[]string{"Query", "post"}},
 		{"disconnect with no room", func() error { return s.Disconnect(t.Context(), "nobody=") }, []string{"Query"}},
 		{"pong", func() error { return s.Pong(t.Context(), "c=", "1") }, []string{"post"}}, // no store
 		{"ping", func() error { return s.Ping(t.Context()) }, []string{"PutItem"}},
@@ -315,8 +339,8 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 	}
 }
 
-// inOrder puts what is beside each other in one order: the read of the members, which is beside the first call for the lease,
-// after it; and a reply, which is beside what follows, before that.
+// inOrder puts what is beside each other in one order: the read of the members, which is beside the first call for
+// the lease, after it; and a reply, which is beside what follows, before that.
 func inOrder(requests []string) []string {
 	lease := slices.Index(requests, "UpdateItem")
 	if lease < 0 {

@@ -9,20 +9,20 @@ import (
 	"wschat/pkg/chat"
 )
 
-// A message with an id has a marker, a row whose key says the room, the sender and the id. It must not be there when the
-// message is stored, so that the message is stored once.
+// A message with an id has a marker, a row whose key says the room, the sender and the id. It must not be there when
+// the message is stored, so that the message is stored once.
 //
-// Processes from before there were user ids know a sender by the name alone. While a new version is deployed, both kinds
-// may store one message that was sent twice. So a message with a UserID has a second marker for a while, under the key
-// that the older processes use: whichever kind comes second fails on it. What an older process left there stops a newer
-// one, which then looks whether it is the same message (chat.Message.IsFromBeforeIDs). A marker of a newer process has
-// the UserID and stops only older ones: for newer ones, two people of one name do not meet there.
+// Processes from before there were user ids know a sender by the name alone. While a new version is deployed, both
+// kinds may store one message that was sent twice. So a message with a UserID has a second marker for a while, under
+// the key that the older processes use: whichever kind comes second fails on it. What an older process left there
+// stops a newer one, which then looks whether it is the same message (chat.Message.IsFromBeforeIDs). A marker of a
+// newer process has the UserID and stops only older ones: for newer ones, two people of one name do not meet there.
 //
-// The second marker is one row more in a transaction: two write units. A mere check of it would cost the same, and would
-// not stop the older processes.
+// The second marker is one row more in a transaction: two write units. A mere check of it would cost the same, and
+// would not stop the older processes.
 
-// nameMarkerLife is how long a second marker counts: longer than an older process can be at work, also where the version
-// before is deployed again.
+// nameMarkerLife is how long a second marker counts: longer than an older process can be at work, also where the
+// version before is deployed again.
 const nameMarkerLife = 24 * time.Hour
 
 // markers are the writes of a message's markers. expiresAt is the message's, in seconds since the epoch; 0 for never.
@@ -39,7 +39,8 @@ func (p put) markers(m chat.Message, expiresAt int64) (markers []*types.Put) {
 		if expiresAt > 0 {
 			soon = min(soon, expiresAt)
 		}
-		markers = append(markers, p.marker(nameMarkerRoom(m), m, soon, free+" OR attribute_exists("+attrUserID+")", now))
+		markers = append(markers, p.marker(nameMarkerRoom(m), m, soon, free+" OR attribute_exists("+attrUserID+")",
+			now))
 	}
 	return markers
 }
@@ -61,8 +62,8 @@ func (p put) marker(room string, m chat.Message, expiresAt int64, condition stri
 	}
 }
 
-// markerRoom is the partition key of a message's marker. No room's name begins as it does. No name and no message id has a
-// 0 byte; a user's id may have some, but stands between the first two and the last one.
+// markerRoom is the partition key of a message's marker. No room's name begins as it does. No name and no message id
+// has a 0 byte; a user's id may have some, but stands between the first two and the last one.
 func markerRoom(m chat.Message) string {
 	if m.UserID == "" {
 		return nameMarkerRoom(m)

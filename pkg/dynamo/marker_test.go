@@ -76,8 +76,8 @@ func (c *calls) GetItem(
 	return c.LogAPI.GetItem(ctx, in, o...)
 }
 
-// What the markers of a user's message cost: people of one name do not meet at them. Only a marker from before there were
-// ids makes the log look twice.
+// What the markers of a user's message cost: people of one name do not meet at them. Only a marker from before there
+// were ids makes the log look twice.
 func TestWhatMarkersCost(t *testing.T) {
 	client, table := messagesTable(t)
 	api := &calls{LogAPI: client}
@@ -105,8 +105,8 @@ func TestWhatMarkersCost(t *testing.T) {
 	}
 }
 
-// The marker under the name is needed while a version is deployed, and goes after a day, or with its message before. The
-// marker of the id stays as long as the message.
+// The marker under the name is needed while a version is deployed, and goes after a day, or with its message before.
+// The marker of the id stays as long as the message.
 func TestTheMarkerUnderTheNameExpires(t *testing.T) {
 	client, table := messagesTable(t)
 	now := time.Now()
@@ -125,8 +125,10 @@ func TestTheMarkerUnderTheNameExpires(t *testing.T) {
 		for key, want := range map[string]time.Duration{
 			"#id\x00" + room + "\x00sam\x001": tc.byName, "#user\x00" + room + "\x00u1\x001": tc.byID,
 		} {
-			out, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &table, Key: map[string]types.AttributeValue{
-				"room_name": &types.AttributeValueMemberS{Value: key}, "index": &types.AttributeValueMemberN{Value: "0"}}})
+			out, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: &table,
+				Key: map[string]types.AttributeValue{
+					"room_name": &types.AttributeValueMemberS{Value: key},
+					"index":     &types.AttributeValueMemberN{Value: "0"}}})
 			if err != nil || out.Item == nil {
 				t.Errorf("%q is not there: %v", key, err)
 				continue

@@ -19,7 +19,8 @@ import (
 type RosterAPI interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
-	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput, error)
+	DeleteItem(context.Context, *dynamodb.DeleteItemInput, ...func(*dynamodb.Options)) (*dynamodb.DeleteItemOutput,
+		error)
 	Query(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error)
 }
 
@@ -57,7 +58,8 @@ func (r *Roster) Join(ctx context.Context, m chat.Member) (before chat.Member, e
 	if m.JoinID != 0 {
 		row[attrJoinID] = number(m.JoinID)
 	}
-	out, err := r.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &r.table, Item: row, ReturnValues: types.ReturnValueAllOld})
+	out, err := r.api.PutItem(ctx, &dynamodb.PutItemInput{TableName: &r.table, Item: row,
+		ReturnValues: types.ReturnValueAllOld})
 	if err != nil {
 		return chat.Member{}, fmt.Errorf("put the membership of connection %s: %w", m.ConnectionID, err)
 	}

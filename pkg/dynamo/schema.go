@@ -48,14 +48,15 @@ const (
 	attrWaiter       = "waiter"       // of an announcement: who makes the next one; "" for nobody
 	attrWaiterUntil  = "waiter_until" // of an announcement: milliseconds since the epoch
 	attrStreak       = "streak"       // of an announcement: how many came right after the one before
-	attrOverLimit    = "over_limit"   // of an announcement: 1 where the members know that there are too many of them for a list
+	// of an announcement: 1 where the members know that there are too many of them for a list
+	attrOverLimit = "over_limit"
 )
 
 // ByConnection is the name of the connections table's index.
 const ByConnection = "by_connection"
 
-// ConnectionsTable is the table of members: a row for each connection in each room. The rooms' announcements stand beside them,
-// under room names that begin with #.
+// ConnectionsTable is the table of members: a row for each connection in each room. The rooms' announcements stand
+// beside them, under room names that begin with #.
 func ConnectionsTable() Table {
 	return Table{
 		PartitionKey:      Key{attrRoom, types.ScalarAttributeTypeS},

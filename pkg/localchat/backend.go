@@ -106,7 +106,8 @@ func inProcess(ctx context.Context, c Config, environment map[string]string) (*b
 	if err != nil {
 		return nil, errors.Join(err, closeStores())
 	}
-	return &backend{handler: lambda.NewHandler(handler), log: stores.Log, roster: stores.Roster, close: closeStores}, nil
+	return &backend{handler: lambda.NewHandler(handler), log: stores.Log, roster: stores.Roster, close: closeStores},
+		nil
 }
 
 // openStores opens the stores of handlers in this process.

@@ -13,8 +13,8 @@ const (
 	demoAudience = "chat"
 )
 
-// demo makes the demonstration provider of a server that clients on this machine reach at addr, HOST:PORT, and returns the
-// settings with which the chat trusts it.
+// demo makes the demonstration provider of a server that clients on this machine reach at addr, HOST:PORT, and
+// returns the settings with which the chat trusts it.
 func demo(settings config.Values, addr string) (*demoissuer.Issuer, config.Values, error) {
 	url := "http://" + addr + demoPath
 	trusting := config.Values{config.AuthIssuer: url, config.AuthAudience: demoAudience}

@@ -85,7 +85,8 @@ func ways(t *testing.T, test func(t *testing.T, bootstrap string)) {
 // knock tries a handshake that offers these subprotocols.
 func (d *door) knock(t *testing.T, query string, offered ...string) (*websocket.Conn, int) {
 	t.Helper()
-	c, answer, err := websocket.Dial(t.Context(), "ws://"+d.Addr+"/dev"+query, &websocket.DialOptions{Subprotocols: offered})
+	c, answer, err := websocket.Dial(t.Context(), "ws://"+d.Addr+"/dev"+query,
+		&websocket.DialOptions{Subprotocols: offered})
 	if answer == nil {
 		t.Fatal(err)
 	}
@@ -100,7 +101,10 @@ func (d *door) knock(t *testing.T, query string, offered ...string) (*websocket.
 func TestTheDoor(t *testing.T) {
 	p := issuer.Start(t)
 	var attracted sync.Map // requests to where a token's header points
-	trap := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { attracted.Store(r.URL.Path, true) }))
+	trap := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter,
+		r *http.Request) {
+		attracted.Store(r.URL.Path, true)
+	}))
 	defer trap.Close()
 	stranger := issuer.NewKey(t, "rsa", false) // calls its key as the provider calls its own
 	known, curve := p.Keys[0], p.Keys[1]
@@ -114,11 +118,17 @@ func TestTheDoor(t *testing.T) {
 		return row{name: name, offered: func() []string { return []string{"chat", p.Token(more)} }}
 	}
 	header := func(name string, more map[string]any) row {
-		return row{name: name, offered: func() []string { return []string{"chat", known.Sign(known.Header(more), p.Claims(nil))} }}
+		return row{name: name, offered: func() []string {
+			return []string{"chat",
+				known.Sign(known.Header(more), p.Claims(nil))}
+		}}
 	}
 	allow := []row{
 		claims("a good token", nil),
-		{name: "another of the provider's keys", offered: func() []string { return []string{"chat", curve.Sign(curve.Header(nil), p.Claims(nil))} }},
+		{name: "another of the provider's keys", offered: func() []string {
+			return []string{"chat",
+				curve.Sign(curve.Header(nil), p.Claims(nil))}
+		}},
 		claims("meant for us and others", map[string]any{"aud": []string{"other", "chat"}}),
 		claims("expired 20 seconds ago", map[string]any{"exp": issuer.After(-20 * time.Second)}),
 		claims("good in 20 seconds", map[string]any{"nbf": issuer.After(20 * time.Second)}),
@@ -126,17 +136,23 @@ func TestTheDoor(t *testing.T) {
 		claims("no claim of rooms", map[string]any{"rooms": nil}),
 		claims("a name with a mark of direction", map[string]any{"name": "\u05d3\u05e0\u05d9\u200f"}),
 		claims("a name with a soft hyphen", map[string]any{"name": "Lang\u00adstrumpf"}),
-		claims("a name with the flag of England", map[string]any{"name": "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"}),
-		claims("a name of 192 bytes that are 128 in its canonical form", map[string]any{"name": strings.Repeat("e\u0301", 64)}),
+		claims("a name with the flag of England",
+			map[string]any{"name": "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"}),
+		claims("a name of 192 bytes that are 128 in its canonical form",
+			map[string]any{"name": strings.Repeat("e\u0301", 64)}),
 		claims("claims that nobody asked for", map[string]any{"admin": true, "deep": map[string]any{"a": []int{1}}}),
 		header("no key id", map[string]any{"kid": nil}),
 		header("no type", map[string]any{"typ": nil}),
 		header("an access token", map[string]any{"typ": "at+jwt"}),
 		claims("an ID token", map[string]any{"typ": "ID", "azp": "chat"}),
-		claims("an access token that another client asked for", map[string]any{"typ": "Bearer", "azp": "page", "scope": "openid"}),
+		claims("an access token that another client asked for", map[string]any{"typ": "Bearer", "azp": "page",
+			"scope": "openid"}),
 		claims("times with fractions", map[string]any{"iat": 0.5, "nbf": 1.5, "exp": 9999999999.5}),
 		header("b64 that is true", map[string]any{"b64": true}),
-		{name: "tabs between the subprotocols", offered: func() []string { return []string{"chat", "\t" + p.Token(nil)} }},
+		{name: "tabs between the subprotocols", offered: func() []string {
+			return []string{"chat", "\t" +
+				p.Token(nil)}
+		}},
 	}
 	deny := []row{
 		{name: "chat alone", offered: func() []string { return []string{"chat"} }},
@@ -145,10 +161,13 @@ func TestTheDoor(t *testing.T) {
 		{name: "two tokens", offered: func() []string { return []string{"chat", p.Token(nil), p.Token(nil)} }},
 		{name: "not a JWT", offered: with("hello")},
 		{name: "three dots", offered: with("a.b.c")},
-		{name: "alg none", offered: with(issuer.Segment(map[string]any{"alg": "none", "typ": "JWT"}) + "." + issuer.Segment(p.Claims(nil)) + ".")},
-		{name: "alg none with a signature", offered: with(known.Sign(known.Header(map[string]any{"alg": "none"}), p.Claims(nil)))},
+		{name: "alg none", offered: with(issuer.Segment(map[string]any{"alg": "none", "typ": "JWT"}) + "." +
+			issuer.Segment(p.Claims(nil)) + ".")},
+		{name: "alg none with a signature", offered: with(known.Sign(known.Header(map[string]any{"alg": "none"}),
+			p.Claims(nil)))},
 		{name: "HS256 with the public key", offered: with(known.HMAC(p.Claims(nil)))},
-		{name: "another algorithm than the key's", offered: with(known.Sign(known.Header(map[string]any{"alg": "ES256"}), p.Claims(nil)))},
+		{name: "another algorithm than the key's",
+			offered: with(known.Sign(known.Header(map[string]any{"alg": "ES256"}), p.Claims(nil)))},
 		{name: "a stranger's key", offered: with(stranger.Sign(stranger.Header(nil), p.Claims(nil)))},
 		{name: "a changed claim", offered: func() []string {
 			good, evil := p.Token(nil), issuer.Segment(p.Claims(map[string]any{"name": "eve"}))
@@ -158,10 +177,14 @@ func TestTheDoor(t *testing.T) {
 		header("an unknown key id", map[string]any{"kid": "other"}),
 		header("a key id that is a path", map[string]any{"kid": "../../../../dev/null"}),
 		header("a key id that is a URL", map[string]any{"kid": trap.URL + "/kid"}),
-		{name: "jku", offered: with(stranger.Sign(stranger.Header(map[string]any{"jku": trap.URL + "/jku"}), p.Claims(nil)))},
-		{name: "x5u", offered: with(stranger.Sign(stranger.Header(map[string]any{"x5u": trap.URL + "/x5u"}), p.Claims(nil)))},
-		{name: "jwk", offered: with(stranger.Sign(stranger.Header(map[string]any{"jwk": stranger.Public()}), p.Claims(nil)))},
-		{name: "jwk without a key id", offered: with(stranger.Sign(stranger.Header(map[string]any{"jwk": stranger.Public(), "kid": nil}), p.Claims(nil)))},
+		{name: "jku", offered: with(stranger.Sign(stranger.Header(map[string]any{"jku": trap.URL + "/jku"}),
+			p.Claims(nil)))},
+		{name: "x5u", offered: with(stranger.Sign(stranger.Header(map[string]any{"x5u": trap.URL + "/x5u"}),
+			p.Claims(nil)))},
+		{name: "jwk", offered: with(stranger.Sign(stranger.Header(map[string]any{"jwk": stranger.Public()}),
+			p.Claims(nil)))},
+		{name: "jwk without a key id", offered: with(stranger.Sign(
+			stranger.Header(map[string]any{"jwk": stranger.Public(), "kid": nil}), p.Claims(nil)))},
 		header("a logout token", map[string]any{"typ": "logout+jwt"}),
 		header("a type that is a number", map[string]any{"typ": 7}),
 		header("crit", map[string]any{"crit": []string{"exp"}}),
@@ -171,16 +194,21 @@ func TestTheDoor(t *testing.T) {
 		claims("a refresh token", map[string]any{"typ": "Refresh"}),
 		claims("an offline token", map[string]any{"typ": "Offline", "scope": "openid"}),
 		claims("another party's token", map[string]any{"azp": "other"}),
-		claims("another party's token, for us and others", map[string]any{"azp": "other", "aud": []string{"other", "chat"}}),
+		claims("another party's token, for us and others", map[string]any{"azp": "other", "aud": []string{"other",
+			"chat"}}),
 		claims("an expiry that is a number as text", map[string]any{"exp": "9999999999"}),
 		claims("an expiry beyond all years", map[string]any{"exp": 1e30}),
 		claims("a beginning that is text", map[string]any{"nbf": "0"}),
 		claims("a beginning that is negative", map[string]any{"nbf": -1}),
 		claims("an issue time that is text", map[string]any{"iat": "0"}),
 		claims("an issue time beyond all years", map[string]any{"iat": 1e18}),
-		{name: "a blank in the token", offered: func() []string { return []string{"chat", strings.Replace(p.Token(nil), ".", ". ", 1)} }},
+		{name: "a blank in the token", offered: func() []string {
+			return []string{"chat",
+				strings.Replace(p.Token(nil), ".", ". ", 1)}
+		}},
 		{name: "a header twice", offered: with(known.Sign(`{"alg":"RS256","kid":"rsa","kid":"rsa"}`, p.Claims(nil)))},
-		{name: "a claim twice", offered: with(known.Sign(known.Header(nil), strings.TrimSuffix(jsonOf(p.Claims(nil)), "}")+`,"name":"eve"}`))},
+		{name: "a claim twice", offered: with(known.Sign(known.Header(nil), strings.TrimSuffix(jsonOf(p.Claims(nil)),
+			"}")+`,"name":"eve"}`))},
 		claims("another issuer", map[string]any{"iss": "https://example.com"}),
 		claims("an issuer with a slash more", map[string]any{"iss": p.URL + "/"}),
 		claims("no issuer", map[string]any{"iss": nil}),
@@ -224,7 +252,8 @@ func TestTheDoor(t *testing.T) {
 				t.Errorf("no subprotocol, query %.20q: %d, want 401", query, status)
 			}
 		}
-		if _, status := d.knock(t, "", "chat", p.Token(map[string]any{"x": strings.Repeat("x", 100<<10)})); status != 431 {
+		if _, status := d.knock(t, "", "chat", p.Token(map[string]any{"x": strings.Repeat("x",
+			100<<10)})); status != 431 {
 			t.Errorf("a token of 100 KB: %d, want 431", status)
 		}
 		attracted.Range(func(path, _ any) bool {
@@ -243,8 +272,8 @@ func jsonOf(v any) string {
 	return string(b)
 }
 
-// checkLog fails where a token, or a part of one, is in the log, and where a connect cost more than an authorizer's call and one of
-// $connect.
+// checkLog fails where a token, or a part of one, is in the log, and where a connect cost more than an authorizer's
+// call and one of $connect.
 func (d *door) checkLog(t *testing.T, p *issuer.Provider) {
 	t.Helper()
 	log := d.log.String()
@@ -253,7 +282,8 @@ func (d *door) checkLog(t *testing.T, p *issuer.Provider) {
 			t.Errorf("the log has %q", part)
 		}
 	}
-	if authorized, connects := strings.Count(log, `"msg":"authorized"`), strings.Count(log, `"route_key":"$connect"`); authorized != connects || authorized == 0 {
+	if authorized, connects := strings.Count(log, `"msg":"authorized"`), strings.Count(log,
+		`"route_key":"$connect"`); authorized != connects || authorized == 0 {
 		t.Errorf("%d were authorized, and $connect was called %d times", authorized, connects)
 	}
 }
@@ -292,7 +322,8 @@ func TestRoomsOutsideTheToken(t *testing.T) {
 	p := issuer.Start(t)
 	ways(t, func(t *testing.T, bootstrap string) {
 		d := startDoor(t, p, bootstrap)
-		c, status := d.knock(t, "?user_name=eve", "chat", p.Token(map[string]any{"rooms": []string{"lobby", "team-*", "caf\u00e9", "a*b"}}))
+		c, status := d.knock(t, "?user_name=eve", "chat", p.Token(map[string]any{"rooms": []string{"lobby", "team-*",
+			"caf\u00e9", "a*b"}}))
 		if status != 101 {
 			t.Fatal(status)
 		}
@@ -300,7 +331,8 @@ func TestRoomsOutsideTheToken(t *testing.T) {
 			{"action": "sendMessage", "user_name": "ann", "content": "hello"},
 			{"action": "getRecentMessages"}, {"action": "joinRoom"}, {"action": "leaveRoom"}, {"action": "getMembers"},
 		}
-		for _, room := range []string{"attic", "Lobby", "lob", "lobbyx", "team", "Team-1", "cafe", "cafe\u0300", "l\u043ebby", "axb", "*"} {
+		for _, room := range []string{"attic", "Lobby", "lob", "lobbyx", "team", "Team-1", "cafe", "cafe\u0300",
+			"l\u043ebby", "axb", "*"} {
 			for _, action := range actions {
 				action["room_name"], action["ref"] = room, "r"
 				if answer := ask(t, c, action, 1)[0]; codeOf(answer) != "forbidden" || answer["ref"] != "r" {
@@ -324,7 +356,8 @@ func TestTheNameIsTheTokens(t *testing.T) {
 	p := issuer.Start(t)
 	ways(t, func(t *testing.T, bootstrap string) {
 		d := startDoor(t, p, bootstrap)
-		c, status := d.knock(t, "?room_name=lobby&user_name=eve", "chat", p.Token(map[string]any{"rooms": []string{"*"}}))
+		c, status := d.knock(t, "?room_name=lobby&user_name=eve", "chat",
+			p.Token(map[string]any{"rooms": []string{"*"}}))
 		if status != 101 {
 			t.Fatal(status)
 		}
@@ -333,7 +366,8 @@ func TestTheNameIsTheTokens(t *testing.T) {
 			t.Errorf("the members are %v", members)
 		}
 		for _, name := range []any{"eve", 7, nil, "ann"} {
-			frame := map[string]any{"action": "sendMessage", "room_name": "lobby", "content": "hello", "user_name": name}
+			frame := map[string]any{"action": "sendMessage", "room_name": "lobby", "content": "hello",
+				"user_name": name}
 			if name == nil {
 				delete(frame, "user_name")
 			}
@@ -356,14 +390,16 @@ func TestATokenEnds(t *testing.T) {
 		d := startDoor(t, p, bootstrap)
 		rooms := map[string]any{"rooms": []string{"*"}}
 		end := time.Now().Add(6 * time.Second) // with the skew that is allowed
-		short, status := d.knock(t, "?room_name=lobby", "chat", p.Token(map[string]any{"rooms": rooms["rooms"], "name": "bob", "exp": end.Unix() - 30}))
+		short, status := d.knock(t, "?room_name=lobby", "chat", p.Token(map[string]any{"rooms": rooms["rooms"],
+			"name": "bob", "exp": end.Unix() - 30}))
 		if status != 101 {
 			t.Fatal(status)
 		}
 		long, _ := d.knock(t, "?room_name=lobby", "chat", p.Token(rooms))
 		send := map[string]any{"action": "sendMessage", "room_name": "lobby", "content": "hello"}
 		ask(t, long, send, 1)
-		if got := ask(t, short, map[string]any{"action": "getMembers", "room_name": "lobby", "ref": "1"}, 3); !strings.Contains(jsonOf(got), "hello") {
+		if got := ask(t, short, map[string]any{"action": "getMembers", "room_name": "lobby", "ref": "1"},
+			3); !strings.Contains(jsonOf(got), "hello") {
 			t.Errorf("before the token ended came %v", got)
 		}
 		time.Sleep(time.Until(end))
@@ -391,7 +427,8 @@ func TestTheProviderFails(t *testing.T) {
 		http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
 	}
 	ways(t, func(t *testing.T, bootstrap string) {
-		for name, fault := range map[string]http.HandlerFunc{"down": down, "garbage": garbage, "another issuer": other, "elsewhere": elsewhere} {
+		for name, fault := range map[string]http.HandlerFunc{"down": down, "garbage": garbage, "another issuer": other,
+			"elsewhere": elsewhere} {
 			p := issuer.Start(t)
 			p.SetFault(fault)
 			d := startDoor(t, p, bootstrap)
@@ -414,8 +451,8 @@ func TestTheProviderFails(t *testing.T) {
 	})
 }
 
-// A hundred clients come while the provider changes its keys: all with a good token are let in, and the provider is not asked a
-// hundred times.
+// A hundred clients come while the provider changes its keys: all with a good token are let in, and the provider is
+// not asked a hundred times.
 func TestKeysRotateInACrowd(t *testing.T) {
 	p := issuer.Start(t)
 	d := startDoor(t, p, "")
@@ -441,7 +478,8 @@ func TestKeysRotateInACrowd(t *testing.T) {
 	// Key ids that are made up cost the provider nothing more for a while.
 	k := issuer.NewKey(t, "made up", true)
 	for i := range 20 {
-		if _, status := d.knock(t, "", "chat", k.Sign(k.Header(map[string]any{"kid": fmt.Sprint(i)}), p.Claims(nil))); status != 403 {
+		if _, status := d.knock(t, "", "chat", k.Sign(k.Header(map[string]any{"kid": fmt.Sprint(i)}),
+			p.Claims(nil))); status != 403 {
 			t.Errorf("a made up key: %d", status)
 		}
 	}
@@ -454,7 +492,8 @@ func TestKeysRotateInACrowd(t *testing.T) {
 func TestPagesFromElsewhere(t *testing.T) {
 	p := issuer.Start(t)
 	for _, with := range []bool{true, false} {
-		o := Config{Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"), Logger: slog.New(slog.DiscardHandler),
+		o := Config{Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"),
+			Logger:   slog.New(slog.DiscardHandler),
 			Settings: config.Values{config.AllowedOrigins: "https://chat.example.com"}}
 		var offered []string
 		if with {
@@ -465,12 +504,14 @@ func TestPagesFromElsewhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for origin, want := range map[string]int{"https://chat.example.com": 101, "https://evil.example.com": 403, "null": 403, "": 101} {
+		for origin, want := range map[string]int{"https://chat.example.com": 101, "https://evil.example.com": 403,
+			"null": 403, "": 101} {
 			header := http.Header{}
 			if origin != "" {
 				header.Set("Origin", origin)
 			}
-			c, answer, err := websocket.Dial(t.Context(), "ws://"+s.Addr+"/dev", &websocket.DialOptions{Subprotocols: offered, HTTPHeader: header})
+			c, answer, err := websocket.Dial(t.Context(), "ws://"+s.Addr+"/dev",
+				&websocket.DialOptions{Subprotocols: offered, HTTPHeader: header})
 			if answer == nil || answer.StatusCode != want {
 				t.Errorf("with authentication %v, a page of %q: %v", with, origin, err)
 			}

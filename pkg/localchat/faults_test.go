@@ -71,7 +71,8 @@ func stackAlarms(t *testing.T, golden string) map[string]watched {
 		}
 		for _, m := range p.Metrics {
 			if m.MetricStat.Stat != "" { // no expression
-				w.metrics, w.statistic = append(w.metrics, m.MetricStat.Metric.Namespace+" "+m.MetricStat.Metric.MetricName), m.MetricStat.Stat
+				w.metrics, w.statistic = append(w.metrics,
+					m.MetricStat.Metric.Namespace+" "+m.MetricStat.Metric.MetricName), m.MetricStat.Stat
 			}
 		}
 		if len(w.metrics) > 1 {
@@ -108,7 +109,8 @@ func newPatient(t *testing.T, dynamoURL string, manual bool) *patient {
 		}
 		through := httputil.NewSingleHostReverseProxy(to)
 		through.Transport = &p.dynamodb
-		through.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) } // breaks the connection
+		// breaks the connection
+		through.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
 		proxy := httptest.NewServer(through)
 		t.Cleanup(proxy.Close)
 		o.DynamoDB = proxy.URL
@@ -129,7 +131,8 @@ func newPatient(t *testing.T, dynamoURL string, manual bool) *patient {
 
 func (p *patient) connect(t *testing.T, room, user string) *websocket.Conn {
 	t.Helper()
-	c, _, err := websocket.Dial(t.Context(), "ws://"+p.Addr+"/dev?"+url.Values{"room_name": {room}, "user_name": {user}}.Encode(), nil)
+	c, _, err := websocket.Dial(t.Context(), "ws://"+p.Addr+"/dev?"+url.Values{"room_name": {room},
+		"user_name": {user}}.Encode(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +150,8 @@ func (p *patient) say(t *testing.T, contents ...string) {
 	p.Gateway.WaitForInvocations()
 	before := p.lines()
 	for i, content := range contents {
-		text, err := json.Marshal(map[string]string{"action": "sendMessage", "room_name": room, "user_name": "ann", "content": content})
+		text, err := json.Marshal(map[string]string{"action": "sendMessage", "room_name": room, "user_name": "ann",
+			"content": content})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,9 +194,9 @@ func (p *patient) strike(t *testing.T, user string, f localgateway.Fault) {
 	}
 }
 
-// Whatever can go wrong is seen by somebody: a metric moves, and where it must not go on like that, an alarm that watches this metric
-// wakes them. With metrics=all every such alarm is there. By default at least one of them is; what wakes nobody is in the log
-// line, and some of it is a metric too.
+// Whatever can go wrong is seen by somebody: a metric moves, and where it must not go on like that, an alarm that
+// watches this metric wakes them. With metrics=all every such alarm is there. By default at least one of them is;
+// what wakes nobody is in the log line, and some of it is a metric too.
 func TestEveryFaultIsSeen(t *testing.T) {
 	alarms := stackAlarms(t, "auth")        // with all metrics
 	byDefault := stackAlarms(t, "defaults") // with those that cost nothing
@@ -208,7 +212,8 @@ func TestEveryFaultIsSeen(t *testing.T) {
 		happen func(t *testing.T, p *patient)
 		moves  []telemetry.Metric
 		aws    []string // metrics that AWS itself would move
-		alarms []string // with metrics=all; none where nobody need be woken: what is under moves can be seen on the dashboard
+		// with metrics=all; none where nobody need be woken: what is under moves can be seen on the dashboard
+		alarms []string
 
 		byDefault []string // those of the alarms that are there by default
 		inLogOnly bool     // by default, no metric shows it
@@ -216,7 +221,8 @@ func TestEveryFaultIsSeen(t *testing.T) {
 	unreached := []telemetry.Metric{telemetry.PostsAgain, telemetry.Undelivered, telemetry.SendErrors}
 	stories := []story{
 		{name: "nothing", happen: func(t *testing.T, p *patient) { p.say(t) },
-			moves: []telemetry.Metric{telemetry.MessagesStored, telemetry.Deliveries, telemetry.SendTime, telemetry.StoreTime}},
+			moves: []telemetry.Metric{telemetry.MessagesStored, telemetry.Deliveries, telemetry.SendTime,
+				telemetry.StoreTime}},
 		{name: "drop socket", happen: func(t *testing.T, p *patient) {
 			p.strike(t, "ann", localgateway.Fault{Effect: localgateway.DropSocket})
 			p.say(t)
@@ -234,7 +240,8 @@ func TestEveryFaultIsSeen(t *testing.T) {
 		{name: "delay post", happen: func(t *testing.T, p *patient) {
 			p.strike(t, "bob", localgateway.Fault{Effect: localgateway.DelayPost, Delay: 1900 * time.Millisecond})
 			p.say(t, "this", "and while it is under way, that")
-		}, moves: []telemetry.Metric{telemetry.SendTime, telemetry.Age}, alarms: []string{"Slow"}, byDefault: []string{"Slow"}},
+		}, moves: []telemetry.Metric{telemetry.SendTime, telemetry.Age}, alarms: []string{"Slow"},
+			byDefault: []string{"Slow"}},
 		{name: "fail handler", happen: func(t *testing.T, p *patient) {
 			p.strike(t, "ann", localgateway.Fault{Effect: localgateway.FailHandler, RouteKey: "sendMessage"})
 			p.say(t)
@@ -283,7 +290,8 @@ func TestEveryFaultIsSeen(t *testing.T) {
 				p.dynamodb.Begin(func(int, string) dynamolocal.Fault { return f })
 				p.say(t)
 				p.dynamodb.Begin(nil)
-			}, moves: []telemetry.Metric{telemetry.StoreRetries, telemetry.Errors, telemetry.Refusals}, alarms: []string{"Errors"},
+			}, moves: []telemetry.Metric{telemetry.StoreRetries, telemetry.Errors, telemetry.Refusals},
+				alarms:    []string{"Errors"},
 				byDefault: []string{"Errors"}})
 	}
 	dynamoURL := dynamolocal.Start(t)
@@ -328,7 +336,8 @@ func TestEveryFaultIsSeen(t *testing.T) {
 	}
 }
 
-// checkAlarm fails if an alarm is not there, if it watches nothing that has moved, or if what it watches has moved too little.
+// checkAlarm fails if an alarm is not there, if it watches nothing that has moved, or if what it watches has moved
+// too little.
 func (p *patient) checkAlarm(t *testing.T, name string, alarms map[string]watched, moved []string) {
 	t.Helper()
 	a, ok := alarms[name]
@@ -336,7 +345,8 @@ func (p *patient) checkAlarm(t *testing.T, name string, alarms map[string]watche
 		t.Errorf("the alarm %s watches %+v, and what moves is %v", name, a, moved)
 		return
 	}
-	if own, chats := strings.CutPrefix(a.metrics[0], telemetry.Namespace+" "); chats && strings.HasPrefix(a.statistic, "p") {
+	if own, chats := strings.CutPrefix(a.metrics[0], telemetry.Namespace+" "); chats &&
+		strings.HasPrefix(a.statistic, "p") {
 		if got := p.measured(telemetry.Metric(own)).greatest; got < a.threshold {
 			t.Errorf("%s is %v, under the alarm's %v", own, got, a.threshold)
 		}
@@ -359,7 +369,8 @@ func (p *patient) measured(m telemetry.Metric) summary {
 func (p *patient) hasLine(t *testing.T, level string, says ...string) {
 	t.Helper()
 	for line := range strings.Lines(p.log.String()) {
-		if strings.Contains(line, `"level":"`+level+`"`) && !slices.ContainsFunc(says, func(s string) bool { return !strings.Contains(line, s) }) {
+		if strings.Contains(line, `"level":"`+level+`"`) &&
+			!slices.ContainsFunc(says, func(s string) bool { return !strings.Contains(line, s) }) {
 			return
 		}
 	}

@@ -111,7 +111,8 @@ func TestHeadOfThePage(t *testing.T) {
 		body, err := io.ReadAll(head.Body)
 		_ = head.Body.Close()
 		if err != nil || len(body) > 0 || head.StatusCode != status || get.StatusCode != status {
-			t.Errorf("%s: GET is %d, HEAD %d with %d bytes, %v; want %d", path, get.StatusCode, head.StatusCode, len(body), err, status)
+			t.Errorf("%s: GET is %d, HEAD %d with %d bytes, %v; want %d", path, get.StatusCode, head.StatusCode,
+				len(body), err, status)
 		}
 		for _, name := range []string{"Content-Type", "Etag", "Content-Security-Policy"} {
 			if head.Header.Get(name) != get.Header.Get(name) {

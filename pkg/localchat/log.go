@@ -20,8 +20,8 @@ func LogTo(w io.Writer) (*slog.Logger, http.Handler, io.Writer) {
 	return slog.New(seen), seen, newRelay(seen, w)
 }
 
-// newLogHandler writes log lines for whoever reads them: for people at a terminal, in colour where something is wrong; and
-// elsewhere in JSON, as the function does on AWS.
+// newLogHandler writes log lines for whoever reads them: for people at a terminal, in colour where something is
+// wrong; and elsewhere in JSON, as the function does on AWS.
 func newLogHandler(w io.Writer) slog.Handler {
 	if f, ok := w.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
@@ -76,8 +76,8 @@ func (t terminal) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// relay takes the log of a function that runs in processes of its own, in whole lines, and has a handler write it as if it
-// were this process's. What is no log line, as a trace, it writes as it is, but plain.
+// relay takes the log of a function that runs in processes of its own, in whole lines, and has a handler write it as
+// if it were this process's. What is no log line, as a trace, it writes as it is, but plain.
 type relay struct {
 	handler slog.Handler
 	rest    io.Writer
@@ -103,8 +103,8 @@ func (r relay) Write(printed []byte) (int, error) {
 	return len(printed), nil
 }
 
-// logRecord reads a line that slog has written as JSON. Numbers become floats, as all are that are measured, and what is nested
-// stays as it is.
+// logRecord reads a line that slog has written as JSON. Numbers become floats, as all are that are measured, and what
+// is nested stays as it is.
 func logRecord(line []byte) (record slog.Record, ok bool) {
 	var head struct {
 		Time  time.Time   `json:"time"`

@@ -38,12 +38,14 @@ func TestTheLogIsPlainWhateverClientsSend(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			var lines bytes.Buffer
 			s, err := Start(t.Context(), Config{Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"),
-				Logger: slog.New(handler(&lines)), Settings: config.Values{config.AllowedOrigins: "https://chat.example.com"}})
+				Logger:   slog.New(handler(&lines)),
+				Settings: config.Values{config.AllowedOrigins: "https://chat.example.com"}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			dial := func(query url.Values, header http.Header) *websocket.Conn {
-				c, _, err := websocket.Dial(t.Context(), "ws://"+s.Addr+"/dev?"+query.Encode(), &websocket.DialOptions{HTTPHeader: header})
+				c, _, err := websocket.Dial(t.Context(), "ws://"+s.Addr+"/dev?"+query.Encode(),
+					&websocket.DialOptions{HTTPHeader: header})
 				if err != nil {
 					return nil
 				}
@@ -62,11 +64,13 @@ func TestTheLogIsPlainWhateverClientsSend(t *testing.T) {
 			}
 			sends := []map[string]any{{"action": hostileLine}, {"action": "joinRoom", "ref": "\u202e"}}
 			for _, field := range []string{"room_name", "user_name", "message_id", "content", "ref"} {
-				frame := map[string]any{"action": "sendMessage", "room_name": "r", "user_name": "ann", "content": "c", "message_id": "m"}
+				frame := map[string]any{"action": "sendMessage", "room_name": "r", "user_name": "ann", "content": "c",
+					"message_id": "m"}
 				frame[field] = hostileLine
 				sends = append(sends, frame)
 			}
-			sends = append(sends, map[string]any{"action": "sendMessage", "room_name": "r", "user_name": "ann", "content": "c", "message_id": "\u202em"})
+			sends = append(sends, map[string]any{"action": "sendMessage", "room_name": "r", "user_name": "ann",
+				"content": "c", "message_id": "\u202em"})
 			for _, frame := range sends {
 				text, _ := json.Marshal(frame)
 				if err := c.Write(t.Context(), websocket.MessageText, text); err != nil {
@@ -94,14 +98,16 @@ func TestTheLogIsPlainWhateverClientsSend(t *testing.T) {
 // Lines of other processes, and what is no line of a log, are plain as well.
 func TestTheLogOfAnotherProcessIsPlain(t *testing.T) {
 	var there, here, rest bytes.Buffer
-	slog.New(slog.NewJSONHandler(&there, nil)).Error(hostileLine, hostileLine, hostileLine, "error", errors.New(hostileLine))
+	slog.New(slog.NewJSONHandler(&there, nil)).Error(hostileLine, hostileLine, hostileLine, "error",
+		errors.New(hostileLine))
 	there.WriteString("panic: " + hostileLine + "\n")
 	r := newRelay(newTerminal(&here), &rest)
 	if n, err := r.Write(there.Bytes()); n != there.Len() || err != nil {
 		t.Error(n, err)
 	}
 	colours := strings.NewReplacer("\x1b[31m", "", "\x1b[0m", "")
-	if got := rawCharacters(colours.Replace(here.String())); got != "" || !strings.Contains(here.String(), "level=ERROR") {
+	if got := rawCharacters(colours.Replace(here.String())); got != "" ||
+		!strings.Contains(here.String(), "level=ERROR") {
 		t.Errorf("the log has %+q: %+q", got, here.String())
 	}
 	if got := rest.String(); rawCharacters(got) != "" || !strings.HasPrefix(got, `panic: eve\u009b31m`) {
@@ -117,7 +123,8 @@ func FuzzLinesForPeople(f *testing.F) {
 	f.Fuzz(func(t *testing.T, message, key, value string) {
 		var out bytes.Buffer
 		line := slog.NewRecord(time.Unix(1795620000, 0), slog.LevelInfo, message, 0)
-		line.AddAttrs(slog.String(key, value), slog.Any("nested", json.RawMessage(`{"a":"`+strings.ToValidUTF8(value, "")+`"}`)))
+		line.AddAttrs(slog.String(key, value), slog.Any("nested", json.RawMessage(`{"a":"`+strings.ToValidUTF8(value,
+			"")+`"}`)))
 		if err := newTerminal(&out).Handle(t.Context(), line); err != nil {
 			t.Fatal(err)
 		}

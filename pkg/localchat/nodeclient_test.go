@@ -157,7 +157,8 @@ func (n *nodeClient) seen() []clientEvent {
 }
 
 // waitFor waits for an event after the first so many, and returns it.
-func (n *nodeClient) waitFor(t *testing.T, after int, within time.Duration, what string, is func(clientEvent) bool) clientEvent {
+func (n *nodeClient) waitFor(t *testing.T, after int, within time.Duration, what string,
+	is func(clientEvent) bool) clientEvent {
 	t.Helper()
 	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		for _, e := range n.seen()[after:] {

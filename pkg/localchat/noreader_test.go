@@ -18,8 +18,8 @@ import (
 	"wschat/pkg/chat"
 )
 
-// Clients ask for a long history again and again and read none of the answers. What this process holds for them is bounded, for
-// one and for several, and another client is served meanwhile.
+// Clients ask for a long history again and again and read none of the answers. What this process holds for them is
+// bounded, for one and for several, and another client is served meanwhile.
 func TestAnswersThatNobodyReadsHoldLittleMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -31,7 +31,9 @@ func TestAnswersThatNobodyReadsHoldLittleMemory(t *testing.T) {
 		t.Run(fmt.Sprint(tc.clients), func(t *testing.T) {
 			s := startQuietly(t)
 			for i := range chat.MaxHistory {
-				if _, _, err := s.Log.Append(t.Context(), chat.Message{Room: "long", User: "ann", Content: strings.Repeat("x", chat.MaxContentBytes), CreateAt: int64(i)}); err != nil {
+				if _, _, err := s.Log.Append(t.Context(),
+					chat.Message{Room: "long", User: "ann", Content: strings.Repeat("x", chat.MaxContentBytes),
+						CreateAt: int64(i)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -55,7 +57,8 @@ func TestAnswersThatNobodyReadsHoldLittleMemory(t *testing.T) {
 			}
 			defer conn.Close()
 			_ = conn.SetDeadline(began.Add(20 * time.Second))
-			if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewTextFrame([]byte(`{"action":"ping","ref":"1"}`)))); err != nil {
+			ping := ws.NewTextFrame([]byte(`{"action":"ping","ref":"1"}`))
+			if err := ws.WriteFrame(conn, ws.MaskFrame(ping)); err != nil {
 				t.Fatal(err)
 			}
 			answer := make([]byte, 64)
@@ -77,7 +80,8 @@ func heap() uint64 {
 func startQuietly(t *testing.T) *Server {
 	t.Helper()
 	s, err := Start(t.Context(), Config{
-		Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"),
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +90,8 @@ func startQuietly(t *testing.T) *Server {
 	return s
 }
 
-// askAndNeverRead sends so many requests for the last messages of a room, on a connection of its own, and reads no answer.
+// askAndNeverRead sends so many requests for the last messages of a room, on a connection of its own, and reads no
+// answer.
 func askAndNeverRead(t *testing.T, addr string, requests int) {
 	t.Helper()
 	small := ws.Dialer{NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -20,7 +20,8 @@ import (
 // chatAt starts the chat and returns it with the options that start it again.
 func chatAt(t *testing.T, change func(*Config)) (*Server, Config) {
 	t.Helper()
-	o := Config{Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	o := Config{Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"),
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	if change != nil {
 		change(&o)
 	}
@@ -61,8 +62,8 @@ func store(t *testing.T, s *Server, m chat.Message) int64 {
 	return stored.Index
 }
 
-// A network that swallows everything closes no socket. The client finds out, within a minute when nothing is said and within
-// a quarter of one after a send, says so, and catches up on a connection that works.
+// A network that swallows everything closes no socket. The client finds out, within a minute when nothing is said and
+// within a quarter of one after a send, says so, and catches up on a connection that works.
 func TestAClientOnADeadNetwork(t *testing.T) {
 	mostlyWaits(t)
 	s, _ := chatAt(t, nil)
@@ -84,13 +85,15 @@ func TestAClientOnADeadNetwork(t *testing.T) {
 				if name == "sending" {
 					c.do(t, "send", room, "is anybody there?")
 				}
-				offline := c.waitFor(t, before, limit+5*time.Second, "word that the network is gone", stateIs("offline"))
+				offline := c.waitFor(t, before, limit+5*time.Second, "word that the network is gone",
+					stateIs("offline"))
 				if took := offline.at.Sub(cut); took > limit {
 					t.Errorf("it took %v until the client was offline", took)
 				}
 				c.waitFor(t, before, 20*time.Second, "message that was missed", messageIs("while ann was away"))
 				if name == "sending" {
-					sent := c.waitFor(t, before, 20*time.Second, "acknowledgement", func(e clientEvent) bool { return e.Event == "sent" })
+					sent := c.waitFor(t, before, 20*time.Second, "acknowledgement",
+						func(e clientEvent) bool { return e.Event == "sent" })
 					if sent.Index != said+1 {
 						t.Errorf("the message has index %d", sent.Index)
 					}
@@ -101,8 +104,8 @@ func TestAClientOnADeadNetwork(t *testing.T) {
 	}
 }
 
-// A server that is not there, or goes away, does not end the process of a client, whatever its WebSocket; it is back when the
-// server is.
+// A server that is not there, or goes away, does not end the process of a client, whatever its WebSocket; it is back
+// when the server is.
 func TestAClientWithoutAServer(t *testing.T) {
 	eachNode(t, func(t *testing.T, start func(clientConfig) *nodeClient) {
 		s, o := chatAt(t, nil)
@@ -120,7 +123,10 @@ func TestAClientWithoutAServer(t *testing.T) {
 			s := serveChat(t, o)
 			before := len(c.seen())
 			c.waitFor(t, max(0, before-1), 30*time.Second, "connection", stateIs("online"))
-			c.waitFor(t, 0, 10*time.Second, "acknowledgement", func(e clientEvent) bool { return e.Event == "sent" && e.Index == 1 })
+			c.waitFor(t, 0, 10*time.Second, "acknowledgement", func(e clientEvent) bool {
+				return e.Event == "sent" &&
+					e.Index == 1
+			})
 			if err := s.Stop(); err != nil {
 				t.Fatal(err)
 			}
@@ -139,8 +145,8 @@ func serveChat(t *testing.T, o Config) *Server {
 	return s
 }
 
-// Tokens end while somebody speaks: with a function that has new ones, nobody notices; a fixed one ends visibly. A server that
-// would mute a member does so half a minute after its token's end, so this goes on for longer.
+// Tokens end while somebody speaks: with a function that has new ones, nobody notices; a fixed one ends visibly. A
+// server that would mute a member does so half a minute after its token's end, so this goes on for longer.
 func TestTokensEndWhileSomebodySpeaks(t *testing.T) {
 	mostlyWaits(t)
 	p := issuer.Start(t)
@@ -149,7 +155,10 @@ func TestTokensEndWhileSomebodySpeaks(t *testing.T) {
 	token := func() string {
 		return p.Token(map[string]any{"rooms": []string{"*"}, "exp": time.Now().Add(life).Unix()})
 	}
-	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, token()) }))
+	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_,
+			_ = io.WriteString(w, token())
+	}))
 	defer tokens.Close()
 	speaker, status := d.knock(t, "", "chat", p.Token(map[string]any{"rooms": []string{"*"}, "name": "bob"}))
 	if status != 101 {
@@ -180,7 +189,8 @@ func TestTokensEndWhileSomebodySpeaks(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			renewed.waitFor(t, 0, 5*time.Second, "last message", func(e clientEvent) bool { return e.Event == "message" && e.Index == int64(n) })
+			renewed.waitFor(t, 0, 5*time.Second, "last message",
+				func(e clientEvent) bool { return e.Event == "message" && e.Index == int64(n) })
 			last := int64(0)
 			for _, e := range renewed.seen() {
 				if e.Event == "message" {
@@ -193,7 +203,8 @@ func TestTokensEndWhileSomebodySpeaks(t *testing.T) {
 				}
 			}
 			over := fixed.waitFor(t, 0, time.Second, "end", func(e clientEvent) bool { return e.Event == "signedout" })
-			if took := over.at.Sub(began); over.Code != "token_expired" || took < life-5*time.Second || took > life+10*time.Second {
+			if took := over.at.Sub(began); over.Code != "token_expired" || took < life-5*time.Second ||
+				took > life+10*time.Second {
 				t.Errorf("the fixed token ended after %v with %+v", took, over)
 			}
 		})
@@ -209,15 +220,18 @@ func TestARefusedHandshake(t *testing.T) {
 		c.do(t, "join", "lobby", "")
 		failed := c.waitFor(t, 0, 10*time.Second, "failure", func(e clientEvent) bool { return e.Event == "failed" })
 		if failed.Code == "handshake_refused" {
-			c.waitFor(t, 0, 5*time.Second, "end", func(e clientEvent) bool { return e.Event == "signedout" && e.Code == "handshake_refused" })
+			c.waitFor(t, 0, 5*time.Second, "end", func(e clientEvent) bool {
+				return e.Event == "signedout" &&
+					e.Code == "handshake_refused"
+			})
 		} else if failed.Code != "handshake_failed" || failed.Message == "" {
 			t.Errorf("the client says %+v", failed)
 		}
 	})
 }
 
-// Twenty clients in fifteen rooms each are cut off at once, where the account takes 1,000 requests a second: every one is in
-// every room again, with what was missed, and knows all who are there.
+// Twenty clients in fifteen rooms each are cut off at once, where the account takes 1,000 requests a second: every
+// one is in every room again, with what was missed, and knows all who are there.
 func TestManyClientsComeBack(t *testing.T) {
 	mostlyWaits(t)
 	const clients, rooms = 20, 15
@@ -228,8 +242,8 @@ func TestManyClientsComeBack(t *testing.T) {
 	for r := range rooms {
 		c.do(t, "join", fmt.Sprint("room", r), "")
 	}
-	// complete waits until every client has the message in every room, and every list has everybody: a minute at most, as
-	// that is when a list is read again, and longer where the machine is busy.
+	// complete waits until every client has the message in every room, and every list has everybody: a minute at
+	// most, as that is when a list is read again, and longer where the machine is busy.
 	complete := func(message string) {
 		t.Helper()
 		began := time.Now()
@@ -258,7 +272,8 @@ func TestManyClientsComeBack(t *testing.T) {
 					message, missing, wrong, clients*rooms, took)
 			}
 		}
-		t.Logf("%q: %d clients are in %d rooms each, and know everybody, after %v", message, clients, rooms, time.Since(began))
+		t.Logf("%q: %d clients are in %d rooms each, and know everybody, after %v", message, clients, rooms,
+			time.Since(began))
 	}
 	speak := func(message string) {
 		for r := range rooms {
@@ -278,7 +293,8 @@ func TestManyClientsComeBack(t *testing.T) {
 	complete("while they were away")
 }
 
-// Of 110 members, 50 leave, in a room too large for it to be told: the list is right within a minute, while it is looked at.
+// Of 110 members, 50 leave, in a room too large for it to be told: the list is right within a minute, while it is
+// looked at.
 func TestAListOfMembersHeals(t *testing.T) {
 	mostlyWaits(t)
 	const members, leave = 110, 50
@@ -286,14 +302,16 @@ func TestAListOfMembersHeals(t *testing.T) {
 	stopAtEnd(t, s)
 	var conns []*websocket.Conn
 	for i := range members {
-		c, _, err := websocket.Dial(t.Context(), fmt.Sprintf("ws://%s/dev?room_name=lobby&user_name=user%d", s.Addr, i), nil)
+		c, _, err := websocket.Dial(t.Context(), fmt.Sprintf("ws://%s/dev?room_name=lobby&user_name=user%d", s.Addr, i),
+			nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.CloseNow()
 		conns = append(conns, c)
 	}
-	c := startNodeClient(t, nodes(t)["Node 22 by itself"].node, clientConfig{URL: "ws://" + s.Addr + "/dev", User: "ann"})
+	c := startNodeClient(t, nodes(t)["Node 22 by itself"].node, clientConfig{URL: "ws://" + s.Addr + "/dev",
+		User: "ann"})
 	c.do(t, "join", "lobby", "")
 	list := func(n int) func(clientEvent) bool {
 		return func(e clientEvent) bool { return e.Event == "members" && e.Members == n }

@@ -49,7 +49,8 @@ type step struct {
 
 var stepGenerator = rapid.Custom(func(r *rapid.T) step {
 	return step{
-		do:   rapid.SampledFrom([]string{"join", "join", "leave", "send", "send", "send", "repeat", "reconnect", "drop"}).Draw(r, "do"),
+		do: rapid.SampledFrom([]string{"join", "join", "leave", "send", "send", "send", "repeat", "reconnect",
+			"drop"}).Draw(r, "do"),
 		room: rapid.IntRange(0, 2).Draw(r, "room"),
 	}
 })
@@ -114,7 +115,8 @@ func (r *propertyRun) client(user string, steps []step) {
 			}
 		case "leave":
 			if w := s.open(room); w != nil {
-				r.h.server.Gateway.WaitForInvocations() // what was stored before is then sent, whoever is the broadcaster
+				// what was stored before is then sent, whoever is the broadcaster
+				r.h.server.Gateway.WaitForInvocations()
 				w.leaving = r.h.now()
 				s.act(r, "leaveRoom", room, user, "", "")
 				w.left = r.h.now()
@@ -254,7 +256,8 @@ func (s *socket) finish(t *rapid.T) {
 		return
 	default:
 	}
-	if err := s.conn.Write(context.Background(), websocket.MessageText, []byte(`{"action":"getRecentMessages","room_name":"sync"}`)); err != nil {
+	if err := s.conn.Write(context.Background(), websocket.MessageText,
+		[]byte(`{"action":"getRecentMessages","room_name":"sync"}`)); err != nil {
 		t.Fatalf("sync: %v", err)
 	}
 	select {
@@ -300,8 +303,8 @@ func (r *propertyRun) checkSocket(s *socket, logs map[string][]chat.Message) {
 			r.t.Fatalf("a client received %+v, which the log does not hold", m)
 		}
 		got[m.Content]++
-		// What is repeated is answered each time; and who sends, and joins while the message is on its way to the room, gets it as
-		// the sender and as a member.
+		// What is repeated is answered each time; and who sends, and joins while the message is on its way to the
+		// room, gets it as the sender and as a member.
 		if got[m.Content] > 1 && m.ID == "" && !(s.sent[m.Content] && got[m.Content] == 2) {
 			r.t.Fatalf("a client received %+v %d times", m, got[m.Content])
 		}
@@ -318,7 +321,8 @@ func (r *propertyRun) checkSocket(s *socket, logs map[string][]chat.Message) {
 				may = may || began <= w.left // what was stored before it joined may still be on its way to the room
 			}
 			if must && !s.rude && got[m.Content] == 0 {
-				r.t.Fatalf("%q was stored while a client was a member, or sent by it, and it did not receive it", m.Content)
+				r.t.Fatalf("%q was stored while a client was a member, or sent by it, and it did not receive it",
+					m.Content)
 			}
 			if !may && got[m.Content] > 0 {
 				r.t.Fatalf("a client received %q, which was sent while it was no member", m.Content)

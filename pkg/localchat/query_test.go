@@ -9,9 +9,11 @@ import (
 	"github.com/coder/websocket"
 )
 
-// What is not UTF-8 in a query would become U+FFFD on its way, and several names one. They are refused, as is U+FFFD itself.
+// What is not UTF-8 in a query would become U+FFFD on its way, and several names one. They are refused, as is U+FFFD
+// itself.
 func TestNamesThatWereLostInTheQuery(t *testing.T) {
-	s, err := Start(t.Context(), Config{Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"), Logger: slog.New(slog.DiscardHandler)})
+	s, err := Start(t.Context(), Config{Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"),
+		Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

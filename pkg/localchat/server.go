@@ -1,5 +1,5 @@
-// Package localchat is the whole chat in one process: a local API Gateway in front of the handlers that Lambda runs, with
-// the state in one file or on a DynamoDB endpoint. The command infra/local and tests start it.
+// Package localchat is the whole chat in one process: a local API Gateway in front of the handlers that Lambda runs,
+// with the state in one file or on a DynamoDB endpoint. The command infra/local and tests start it.
 package localchat
 
 import (
@@ -50,7 +50,8 @@ type Config struct {
 	Stats  http.Handler // the page of what was measured; nil for none
 	Output io.Writer    // of the Bootstrap's processes; required with one
 
-	// Wrap stands between the gateway and the handler, so that a test can watch or disturb invocations; nil for nothing.
+	// Wrap stands between the gateway and the handler, so that a test can watch or disturb invocations; nil for
+	// nothing.
 	Wrap func(localgateway.Handler) localgateway.Handler
 
 	Clock localgateway.Clock // the gateway's; nil for this machine's
@@ -70,12 +71,13 @@ type Server struct {
 	closeStore func() error
 }
 
-// Start opens the store and serves on the address until Stop. Its errors are one line each, for the person at the command
-// line.
+// Start opens the store and serves on the address until Stop. Its errors are one line each, for the person at the
+// command line.
 func Start(ctx context.Context, c Config) (*Server, error) {
 	listener, err := net.Listen("tcp", c.Addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("the address %s is in use: stop what listens there, or choose another with -addr", c.Addr)
+		return nil, fmt.Errorf("the address %s is in use: stop what listens there, or choose another with -addr",
+			c.Addr)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
@@ -113,7 +115,8 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		return nil, errors.Join(err, listener.Close(), s.closeStore())
 	}
 	if c.PostDelay > 0 {
-		if err := s.Gateway.SetFaults(0, localgateway.Fault{Effect: localgateway.DelayPost, Delay: c.PostDelay}); err != nil {
+		if err := s.Gateway.SetFaults(0, localgateway.Fault{Effect: localgateway.DelayPost,
+			Delay: c.PostDelay}); err != nil {
 			return nil, errors.Join(err, listener.Close(), s.closeStore())
 		}
 	}
@@ -142,9 +145,9 @@ func noSniff(next http.Handler) http.Handler {
 	})
 }
 
-// reachable returns where a browser on this machine reaches a server that was asked to listen on one address and got another: the
-// host stays as it was asked for, and the port is the one it got. A server that listens on every address, as on :8080, is
-// reached at a loopback address of the same kind.
+// reachable returns where a browser on this machine reaches a server that was asked to listen on one address and got
+// another: the host stays as it was asked for, and the port is the one it got. A server that listens on every
+// address, as on :8080, is reached at a loopback address of the same kind.
 func reachable(asked string, got net.Addr) string {
 	host, _, err := net.SplitHostPort(asked)
 	gotHost, port, gotErr := net.SplitHostPort(got.String())

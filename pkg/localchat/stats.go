@@ -18,8 +18,8 @@ import (
 // statsPath is where the page is, beside the chat.
 const statsPath = "/stats"
 
-// stats sums up the metrics in the log lines that pass, since the start, as a page. It sees those of loggers without attributes
-// of their own, as all of the chat's are.
+// stats sums up the metrics in the log lines that pass, since the start, as a page. It sees those of loggers without
+// attributes of their own, as all of the chat's are.
 type stats struct {
 	slog.Handler // which gets every line
 
@@ -87,14 +87,20 @@ func (s stats) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		return cmp.Or(cmp.Compare(a.metric, b.metric), cmp.Compare(a.by, b.by))
 	}) {
 		m, spec := all[at], s.specs[at.metric]
-		fmt.Fprintf(&rows, "<tr><th scope=row>%s %s<td>%d<td>%.6g<td>%.6g<td>%.6g<td>%s<td class=meaning>%s\n", at.metric, html.EscapeString(at.by),
+		fmt.Fprintf(&rows, "<tr><th scope=row>%s %s<td>%d<td>%.6g<td>%.6g<td>%.6g<td>%s<td class=meaning>%s\n",
+			at.metric, html.EscapeString(at.by),
 			m.count, m.sum, m.sum/float64(max(1, m.count)), m.greatest, spec.Unit, spec.Meaning)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	fmt.Fprintf(w, `<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=2><title>What the chat measures</title>
-<style>body{font:16px system-ui;color-scheme:light dark;margin:2em}td,th{padding:.2em 1em;text-align:right}th[scope=row],th:first-child,.meaning,th:last-child{text-align:left}</style>
-<h1>What the chat measures</h1><p>Since it was started: what CloudWatch would be told. A broadcast is counted when it ends, in a busy room after some seconds.
-<table><thead><tr><th scope=col>metric<th scope=col>values<th scope=col>sum<th scope=col>average<th scope=col>greatest<th scope=col>unit<th scope=col>meaning<tbody>
+	fmt.Fprintf(w, `<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=2>
+	  <title>What the chat measures</title>
+<style>body{font:16px system-ui;color-scheme:light dark;margin:2em}
+td,th{padding:.2em 1em;text-align:right}
+th[scope=row],th:first-child,.meaning,th:last-child{text-align:left}</style>
+<h1>What the chat measures</h1><p>Since it was started: what CloudWatch would be told.
+A broadcast is counted when it ends, in a busy room after some seconds.
+<table><thead><tr><th scope=col>metric<th scope=col>values<th scope=col>sum
+<th scope=col>average<th scope=col>greatest<th scope=col>unit<th scope=col>meaning<tbody>
 %s</table></html>
 `, rows.String())
 }

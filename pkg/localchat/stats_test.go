@@ -20,7 +20,8 @@ import (
 func TestStatsAreWhatIsInTheLog(t *testing.T) {
 	var lines bytes.Buffer
 	seen := newStats(newLogHandler(&lines))
-	s, err := Start(t.Context(), Config{Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"), Logger: slog.New(seen), Stats: seen})
+	s, err := Start(t.Context(), Config{Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"),
+		Logger: slog.New(seen), Stats: seen})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,8 +30,9 @@ func TestStatsAreWhatIsInTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.CloseNow()
+	frame := []byte(`{"action":"sendMessage","room_name":"r","user_name":"annabella","content":"do not log"}`)
 	for range 3 {
-		if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"action":"sendMessage","room_name":"r","user_name":"annabella","content":"do not log this"}`)); err != nil {
+		if err := c.Write(t.Context(), websocket.MessageText, frame); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := c.Read(t.Context()); err != nil {
@@ -60,7 +62,8 @@ func TestStatsAreWhatIsInTheLog(t *testing.T) {
 			stored++
 		}
 	}
-	if text := lines.String(); stored != 3 || strings.Contains(text, "do not log") || strings.Contains(text, "annabella") {
+	if text := lines.String(); stored != 3 || strings.Contains(text, "do not log") ||
+		strings.Contains(text, "annabella") {
 		t.Errorf("%d messages are in the log: %s", stored, text)
 	}
 }
@@ -72,11 +75,13 @@ func TestLinesForPeople(t *testing.T) {
 	log.Warn("careful")
 	log.Error("broken")
 	lines := strings.Split(out.String(), "\n")
-	if got := lines[0]; !strings.Contains(got, "route_key=sendMessage") || strings.Contains(got, "_aws") || strings.Contains(got, "local") || strings.Contains(got, "\x1b") ||
+	if got := lines[0]; !strings.Contains(got, "route_key=sendMessage") || strings.Contains(got, "_aws") ||
+		strings.Contains(got, "local") || strings.Contains(got, "\x1b") ||
 		strings.Contains(got, time.Now().Format("2006-01-02")) {
 		t.Errorf("got %q", got)
 	}
-	if !strings.HasPrefix(lines[1], "\x1b[33m") || !strings.HasPrefix(lines[2], "\x1b[31m") || !strings.HasSuffix(lines[2], "\x1b[0m") || len(lines) != 4 {
+	if !strings.HasPrefix(lines[1], "\x1b[33m") || !strings.HasPrefix(lines[2], "\x1b[31m") ||
+		!strings.HasSuffix(lines[2], "\x1b[0m") || len(lines) != 4 {
 		t.Errorf("got %q", lines)
 	}
 }

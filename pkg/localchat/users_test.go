@@ -80,13 +80,15 @@ func TestTwoPeopleOfOneName(t *testing.T) {
 			t.Errorf("the history is %s", history)
 		}
 		members := talk(t, first, map[string]any{"action": "getMembers", "ref": "m"}, `"ref":"m"`)
-		for _, want := range []string{`"user_name":"Sam S.","user_id":"u1","connections":2`, `"user_name":"sam","user_id":"u2","connections":1`} {
+		for _, want := range []string{`"user_name":"Sam S.","user_id":"u1","connections":2`,
+			`"user_name":"sam","user_id":"u2","connections":1`} {
 			if !strings.Contains(members, want) {
 				t.Errorf("the members are %s, without %s", members, want)
 			}
 		}
 		joined := talk(t, second, map[string]any{"action": "joinRoom", "ref": "j"}, `"ref":"j"`)
-		if want := `{"presence":{"room_name":"lobby","user_name":"sam","user_id":"u2","event":"joined"},"ref":"j"}`; joined != want {
+		want := `{"presence":{"room_name":"lobby","user_name":"sam","user_id":"u2","event":"joined"},"ref":"j"}`
+		if joined != want {
 			t.Errorf("joining is answered with %s, want %s", joined, want)
 		}
 		if err := second.Close(websocket.StatusNormalClosure, ""); err != nil {
@@ -113,7 +115,8 @@ func TestTheSubjectIsNotShown(t *testing.T) {
 		frames := talk(t, c, map[string]any{"action": "sendMessage", "content": "hi"}, `"user_id":"p1"`) +
 			talk(t, c, map[string]any{"action": "getMembers", "ref": "m"}, `"user_id":"p1"`) +
 			talk(t, c, map[string]any{"action": "joinRoom", "ref": "j"}, `"user_id":"p1"`)
-		if strings.Contains(frames, "secret") || strings.Contains(d.log.String(), "secret") || strings.Contains(d.log.String(), "p1") {
+		if strings.Contains(frames, "secret") || strings.Contains(d.log.String(), "secret") ||
+			strings.Contains(d.log.String(), "p1") {
 			t.Errorf("the subject is shown: %s", frames)
 		}
 	})
@@ -159,13 +162,15 @@ func TestIDsAreCarriedByteForByte(t *testing.T) {
 		if status != 101 {
 			t.Fatalf("%q: %d", id, status)
 		}
-		answer := talk(t, c, map[string]any{"action": "sendMessage", "content": "hi", "message_id": "1"}, fmt.Sprintf(`"index":%d,`, i+1))
+		answer := talk(t, c, map[string]any{"action": "sendMessage", "content": "hi", "message_id": "1"},
+			fmt.Sprintf(`"index":%d,`, i+1))
 		var got struct {
 			Messages []struct {
 				UserID string `json:"user_id"`
 			}
 		}
-		if err := json.Unmarshal([]byte(answer), &got); err != nil || len(got.Messages) != 1 || got.Messages[0].UserID != id {
+		if err := json.Unmarshal([]byte(answer), &got); err != nil || len(got.Messages) != 1 ||
+			got.Messages[0].UserID != id {
 			t.Errorf("%q: %s, %v", id, answer, err)
 		}
 	}

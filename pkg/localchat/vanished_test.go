@@ -11,8 +11,8 @@ import (
 	"github.com/coder/websocket"
 )
 
-// A broadcast to 100 members of which 30 have vanished with no close, as when a network drops, reaches the other 70, and
-// the 30 are gone from the roster afterwards, from every room.
+// A broadcast to 100 members of which 30 have vanished with no close, as when a network drops, reaches the other 70,
+// and the 30 are gone from the roster afterwards, from every room.
 func TestVanishedMembersCostNobodyElse(t *testing.T) {
 	h := newHarness(t)
 	h.lossy.Store(true)
@@ -31,7 +31,8 @@ func TestVanishedMembersCostNobodyElse(t *testing.T) {
 		_ = c.CloseNow()
 	}
 	sender := conns[members-1]
-	h.call(t, sender, `{"action":"sendMessage","room_name":"lobby","user_name":"ann","content":"anybody?","trace":"send"}`)
+	h.call(t, sender,
+		`{"action":"sendMessage","room_name":"lobby","user_name":"ann","content":"anybody?","trace":"send"}`)
 	for i, c := range conns[vanished:] {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		_, b, err := c.Read(ctx)

@@ -11,12 +11,13 @@ import (
 // Authorizer is a Lambda authorizer of type REQUEST, which is asked before $connect
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html).
 //
-// It lets a client in with a policy that allows execute-api:Invoke on the event's methodArn. What else it returns as context,
-// the events of the connection carry in requestContext.authorizer. A client that it does not let in gets 403; 401 where
-// the function fails with the error "Unauthorized"; 500 where it fails otherwise or returns what cannot be understood.
+// It lets a client in with a policy that allows execute-api:Invoke on the event's methodArn. What else it returns as
+// context, the events of the connection carry in requestContext.authorizer. A client that it does not let in gets
+// 403; 401 where the function fails with the error "Unauthorized"; 500 where it fails otherwise or returns what
+// cannot be understood.
 type Authorizer struct {
-	// Handler is the authorizer's function. Required. An error is "Unauthorized" where its text is that, or where it has a
-	// method ErrorMessage() string that returns it.
+	// Handler is the authorizer's function. Required. An error is "Unauthorized" where its text is that, or where it
+	// has a method ErrorMessage() string that returns it.
 	Handler Handler
 
 	// IdentitySources name what a handshake must have for the function to be asked at all, as in
@@ -45,7 +46,8 @@ func (a *Authorizer) check() error {
 			}
 		}
 		if name == "" {
-			return fmt.Errorf("localgateway: Config.Authorizer has the identity source %q, which is neither %sNAME nor %sNAME", source, headerSource, querySource)
+			return fmt.Errorf("localgateway: Config.Authorizer has the identity source %q, which is neither %sNAME "+
+				"nor %sNAME", source, headerSource, querySource)
 		}
 	}
 	return nil
@@ -67,8 +69,8 @@ func (a *Authorizer) identified(header http.Header, query url.Values) bool {
 	return true
 }
 
-// authorizerEvent is what an authorizer is asked with. Unlike the event of $connect it has the headers of the upgrade, and
-// a query that is empty rather than absent.
+// authorizerEvent is what an authorizer is asked with. Unlike the event of $connect it has the headers of the
+// upgrade, and a query that is empty rather than absent.
 type authorizerEvent struct {
 	Type              string              `json:"type"`
 	MethodARN         string              `json:"methodArn"`

@@ -70,20 +70,29 @@ func TestWhatAnAuthorizerAnswers(t *testing.T) {
 		{"any API", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*"), nil, 101},
 		{"any route of the stage", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*/dev/*"), nil, 101},
 		{"any character", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*/d?v/$connect"), nil, 101},
-		{"the pattern of a REST API", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*/dev/*/*"), nil, 403},
+		{"the pattern of a REST API", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*/dev/*/*"), nil,
+			403},
 		{"another stage", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*/prod/*"), nil, 403},
 		{"another route", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*/dev/$default"), nil, 403},
-		{"a wildcard that ends a segment reaches on", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*"), nil, 101},
-		{"and stops where the rest fits", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:us-*:local/dev/$connect"), nil, 101},
-		{"a wildcard within a segment does not", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:us-*t-1:local/dev/$connect"), nil, 403},
+		{"a wildcard that ends a segment reaches on", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*"),
+			nil, 101},
+		{"and stops where the rest fits", answer("Allow", "execute-api:Invoke",
+			"arn:aws:execute-api:us-*:local/dev/$connect"), nil, 101},
+		{"a wildcard within a segment does not",
+			answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:us-*t-1:local/dev/$connect"), nil, 403},
 		{"not even to the end", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:us*ect"), nil, 403},
-		{"more segments than there are", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*:*:*"), nil, 403},
-		{"a denial that reaches on", policy(`[` + allow + `,{"Effect":"Deny","Action":"*","Resource":"arn:aws:execute-api:*"}]`), nil, 403},
+		{"more segments than there are", answer("Allow", "execute-api:Invoke", "arn:aws:execute-api:*:*:*:*:*"), nil,
+			403},
+		{"a denial that reaches on", policy(`[` + allow +
+			`,{"Effect":"Deny","Action":"*","Resource":"arn:aws:execute-api:*"}]`), nil, 403},
 		{"a denial of all", policy(`[` + allow + `,{"Effect":"Deny","Action":"*","Resource":"arn:*"}]`), nil, 403},
 		{"a longer one", answer("Allow", "execute-api:Invoke", "ARNs"), nil, 403},
 		{"deny", answer("Deny", "execute-api:Invoke", "ARN"), nil, 403},
-		{"deny beats allow", policy(`[` + allow + `,{"Effect":"Deny","Action":"*","Resource":"*"},` + allow + `]`), nil, 403},
-		{"a denial of something else", policy(`[{"Effect":"Deny","Action":"*","Resource":"arn:aws:execute-api:*:*:other/*"},` + allow + `]`), nil, 101},
+		{"deny beats allow", policy(`[` + allow + `,{"Effect":"Deny","Action":"*","Resource":"*"},` + allow + `]`), nil,
+			403},
+		{"a denial of something else",
+			policy(`[{"Effect":"Deny","Action":"*","Resource":"arn:aws:execute-api:*:*:other/*"},` + allow + `]`),
+			nil, 101},
 		{"Unauthorized", "", errors.New("Unauthorized"), 401},
 		{"Unauthorized from another process", "", functionError{"Unauthorized"}, 401},
 		{"another error", "", errors.New("Unauthorized!"), 500},
@@ -94,15 +103,18 @@ func TestWhatAnAuthorizerAnswers(t *testing.T) {
 		{"no policy", `{"principalId":"ann"}`, nil, 500},
 		{"an effect in other letters", policy(`[{"effect":"Allow","Action":"*","Resource":"*"}]`), nil, 500},
 		{"null for an action", policy(`[{"Effect":"Allow","Action":null,"Resource":"*"}]`), nil, 500},
-		{"a principal in other letters", strings.Replace(answer("Allow", "*", "ARN"), "principalId", "principalID", 1), nil, 500},
-		{"a policy in other letters", strings.Replace(answer("Allow", "*", "ARN"), "policyDocument", "PolicyDocument", 1), nil, 500},
+		{"a principal in other letters", strings.Replace(answer("Allow", "*", "ARN"), "principalId", "principalID", 1),
+			nil, 500},
+		{"a policy in other letters", strings.Replace(answer("Allow", "*", "ARN"), "policyDocument", "PolicyDocument",
+			1), nil, 500},
 		{"out of time by its own clock", "", context.DeadlineExceeded, 500},
 		{"no statement", policy(`[]`), nil, 500},
 		{"an effect that is none", answer("allow", "execute-api:Invoke", "ARN"), nil, 500},
 		{"no action", policy(`[{"Effect":"Allow","Resource":"ARN"}]`), nil, 500},
 		{"a condition", policy(`[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]`), nil, 500},
 		{"a NotResource", policy(`[{"Effect":"Allow","Action":"*","NotResource":"x"}]`), nil, 500},
-		{"an object in the context", strings.TrimSuffix(answer("Allow", "*", "ARN"), "}") + `,"context":{"rooms":["lobby"]}}`, nil, 500},
+		{"an object in the context", strings.TrimSuffix(answer("Allow", "*", "ARN"), "}") +
+			`,"context":{"rooms":["lobby"]}}`, nil, 500},
 		{"8 KB", pad(answer("Allow", "*", "ARN"), 8<<10), nil, 101},
 		{"a byte more", pad(answer("Allow", "*", "ARN"), 8<<10+1), nil, 500},
 	} {
@@ -180,7 +192,8 @@ func TestWithoutItsIdentitySourcesAnAuthorizerIsNotAsked(t *testing.T) {
 }
 
 func TestTheContextIsInEveryLaterEvent(t *testing.T) {
-	a := &authorizer{answer: strings.TrimSuffix(answer("Allow", "*", "ARN"), "}") + `,"context":{"name":"Ann","age":30,"admin":true}}`}
+	a := &authorizer{answer: strings.TrimSuffix(answer("Allow", "*", "ARN"), "}") +
+		`,"context":{"name":"Ann","age":30,"admin":true}}`}
 	f, _, addr := serve(t, withAuthorizer(a), nil)
 	c := dial(t, "ws://"+addr+"/dev")
 	write(t, c, "hi")
@@ -200,7 +213,8 @@ func TestTheContextIsInEveryLaterEvent(t *testing.T) {
 		if err := json.Unmarshal(e.raw, &got); err != nil {
 			t.Fatal(err)
 		}
-		if a := got.RequestContext.Authorizer; a.PrincipalID != "ann" || a.Name != "Ann" || a.Age != 30 || !a.Admin || a.IntegrationLatency == nil {
+		if a := got.RequestContext.Authorizer; a.PrincipalID != "ann" || a.Name != "Ann" || a.Age != 30 || !a.Admin ||
+			a.IntegrationLatency == nil {
 			t.Errorf("%s has %+v", e.Context.EventType, a)
 		}
 	}

@@ -18,8 +18,8 @@ import (
 	"wschat/pkg/localgateway"
 )
 
-// servers are what the benchmarks compare: a gateway whose handler posts every message back, and a loop that echoes frames
-// with the library that the gateway is made with. Each returns its address.
+// servers are what the benchmarks compare: a gateway whose handler posts every message back, and a loop that echoes
+// frames with the library that the gateway is made with. Each returns its address.
 var servers = []struct {
 	name  string
 	serve func(b *testing.B) string
@@ -28,7 +28,8 @@ var servers = []struct {
 func echoGateway(b *testing.B) string {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1000}}
 	base := ""
-	gw, err := localgateway.New(localgateway.Config{Handler: handlerFunc(func(_ context.Context, payload []byte) ([]byte, error) {
+	gw, err := localgateway.New(localgateway.Config{Handler: handlerFunc(func(_ context.Context,
+		payload []byte) ([]byte, error) {
 		var e struct {
 			RequestContext struct{ EventType, ConnectionID string }
 			Body           string
@@ -100,9 +101,9 @@ func dialBench(b *testing.B, addr string) net.Conn {
 	return conn
 }
 
-// BenchmarkRoundTrip is the time for a message of 100 bytes to the server and back, on one connection, and a message's share
-// of the time where 1,000 connections send at once. The gateway's includes an invocation and an HTTP call of
-// @connections.
+// BenchmarkRoundTrip is the time for a message of 100 bytes to the server and back, on one connection, and a
+// message's share of the time where 1,000 connections send at once. The gateway's includes an invocation and an HTTP
+// call of @connections.
 func BenchmarkRoundTrip(b *testing.B) {
 	message := bytes.Repeat([]byte("x"), 100)
 	frame := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame(message)))

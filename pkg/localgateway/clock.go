@@ -63,9 +63,9 @@ func (c *ManualClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
 	}
 }
 
-// Advance moves the clock by d, and calls what falls due on the way, each at its time and in order of time, those that
-// are set meanwhile included. It returns when these calls have returned. The clock never goes back: an Advance beside or inside
-// another ends where the further of the two does, and a negative d moves nothing.
+// Advance moves the clock by d, and calls what falls due on the way, each at its time and in order of time, those
+// that are set meanwhile included. It returns when these calls have returned. The clock never goes back: an Advance
+// beside or inside another ends where the further of the two does, and a negative d moves nothing.
 func (c *ManualClock) Advance(d time.Duration) {
 	c.mu.Lock()
 	end := c.now.Add(d)

@@ -32,7 +32,8 @@ func expectCut(t *testing.T, f *function, c *websocket.Conn) {
 		t.Errorf("the client saw %v, want 1001", err)
 	}
 	e := f.next(t)
-	if e.Context.EventType != "DISCONNECT" || e.Context.DisconnectStatusCode != 1001 || e.Context.DisconnectReason != "Going away" {
+	if e.Context.EventType != "DISCONNECT" || e.Context.DisconnectStatusCode != 1001 ||
+		e.Context.DisconnectReason != "Going away" {
 		t.Errorf("after the cut came %+v", e.Context)
 	}
 }
@@ -57,7 +58,8 @@ func TestAnIdleConnectionIsCutAfterTenMinutes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			config, clock := withClock()
 			f, gw, addr := serve(t, config, nil)
-			c := client{dial(t, "ws://"+addr+"/dev"), f, "http://" + addr + "/dev/@connections/" + f.next(t).Context.ConnectionID}
+			c := client{dial(t, "ws://"+addr+"/dev"), f, "http://" + addr + "/dev/@connections/" +
+				f.next(t).Context.ConnectionID}
 			clock.Advance(10*time.Minute - time.Second)
 			if active != nil {
 				active(c)

@@ -33,8 +33,8 @@ const (
 	// Gateway documents no number; this is one message of the largest size.
 	bufferBytes = 128 << 10
 
-	// bufferBytesInAll is how much may wait to be written to all clients together. Beyond it, posts to a client get 429 as long
-	// as anything at all waits for that client.
+	// bufferBytesInAll is how much may wait to be written to all clients together. Beyond it, posts to a client get
+	// 429 as long as anything at all waits for that client.
 	bufferBytesInAll = 64 << 20
 
 	// writeTimeout is how long one write may wait for a client that does not read, before it counts as gone.
@@ -126,7 +126,8 @@ func (c *connection) pong(payload []byte) {
 	}
 }
 
-// waitForReader waits for as long as the client does not read what it was sent. False means that the connection is closed.
+// waitForReader waits for as long as the client does not read what it was sent. False means that the connection is
+// closed.
 func (c *connection) waitForReader() bool {
 	c.mu.Lock()
 	full := c.full
@@ -207,8 +208,8 @@ func (c *connection) count(bytes int) {
 	c.unread.Add(int64(bytes))
 }
 
-// startWriting starts a goroutine that writes until the queue is empty. There is none while a connection is quiet, which
-// most are most of the time. The caller holds mu.
+// startWriting starts a goroutine that writes until the queue is empty. There is none while a connection is quiet,
+// which most are most of the time. The caller holds mu.
 func (c *connection) startWriting() {
 	if !c.writing && c.conn != nil && len(c.queue) > 0 {
 		c.writing = true

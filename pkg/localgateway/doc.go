@@ -1,15 +1,17 @@
 // Package localgateway is Amazon API Gateway for WebSocket APIs in this process, for any Lambda handler: what
-// net/http/httptest is to HTTP. A Gateway is an http.Handler that takes real WebSocket clients, invokes the handler with
-// the events that API Gateway would send, and serves the @connections that the handler posts to:
+// net/http/httptest is to HTTP. A Gateway is an http.Handler that takes real WebSocket clients, invokes the handler
+// with the events that API Gateway would send, and serves the @connections that the handler posts to:
 //
-//	gw, err := localgateway.New(localgateway.Config{Handler: handler, Routes: []string{"$connect", "$disconnect", "sendMessage"}})
+//	gw, err := localgateway.New(localgateway.Config{
+//		Handler: handler, Routes: []string{"$connect", "$disconnect", "sendMessage"},
+//	})
 //	srv := httptest.NewServer(gw)
 //	// ws://…/dev for clients; http://…/dev is the callback URL for the handler's Management API client
 //
 // It answers as API Gateway does, refusals included, so that a test covers in milliseconds what takes hours on AWS:
 //
-//   - Config.Clock with a ManualClock: the cut of a connection that was idle for 10 minutes or lived for 2 hours, and the
-//     integration timeout.
+//   - Config.Clock with a ManualClock: the cut of a connection that was idle for 10 minutes or lived for 2 hours, and
+//     the integration timeout.
 //   - Config.Quotas: the 429 of an account that connects, sends or posts too fast.
 //   - Gateway.SetFaults and Gateway.Drop: sockets that vanish, posts that fail, handlers that die, a $disconnect that
 //     never comes; repeatable by a seed.
@@ -17,7 +19,7 @@
 //   - Config.Credentials: the check of the signature on calls of @connections.
 //
 // The rules it follows are those of
-// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html. Where AWS's pages and events
-// captured from it leave something open, the choice is written at the place where it is made. The README.md of this package
-// says what it does not do. It knows nothing of what the handler does.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html. Where AWS's pages and
+// events captured from it leave something open, the choice is written at the place where it is made. The README.md of
+// this package says what it does not do. It knows nothing of what the handler does.
 package localgateway

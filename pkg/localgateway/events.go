@@ -205,7 +205,8 @@ func (g *Gateway) forwardedHeaders(r *http.Request) map[string][]string {
 	}
 	headers["Host"] = []string{r.Host}
 	headers["X-Amzn-Trace-Id"] = []string{newTraceID(g.clock.Now())}
-	headers["X-Forwarded-For"] = []string{strings.Join(append(slices.Clone(r.Header.Values("X-Forwarded-For")), sourceIP(r)), ", ")}
+	headers["X-Forwarded-For"] = []string{strings.Join(append(slices.Clone(r.Header.Values("X-Forwarded-For")),
+		sourceIP(r)), ", ")}
 	headers["X-Forwarded-Port"] = []string{port}
 	headers["X-Forwarded-Proto"] = []string{"http"}
 	return headers
@@ -229,8 +230,8 @@ func lastValues(multi map[string][]string) map[string]string {
 	return last
 }
 
-// newID returns an id of the form that API Gateway gives to connections, requests and messages: 16 characters of URL-safe
-// base64, the last of which is "=".
+// newID returns an id of the form that API Gateway gives to connections, requests and messages: 16 characters of
+// URL-safe base64, the last of which is "=".
 func newID() string {
 	var b [11]byte
 	_, _ = rand.Read(b[:]) // never fails

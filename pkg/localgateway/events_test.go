@@ -31,7 +31,8 @@ func handshake(t *testing.T, addr, target string, headers ...string) (net.Conn, 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	lines := append([]string{"GET " + target + " HTTP/1.1", "Host: " + addr, "Connection: Upgrade", "Upgrade: websocket",
+	lines := append([]string{"GET " + target + " HTTP/1.1", "Host: " + addr, "Connection: Upgrade",
+		"Upgrade: websocket",
 		"Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}, headers...)
 	if _, err := fmt.Fprint(conn, strings.Join(lines, "\r\n")+"\r\n\r\n"); err != nil {
 		t.Fatal(err)
@@ -78,7 +79,8 @@ func compare(t *testing.T, name, addr string, raw []byte) {
 func TestGoldenEvents(t *testing.T) {
 	config, _ := withClock()
 	f, _, addr := serve(t, config, nil)
-	conn, _ := handshake(t, addr, "/dev?room=a%20b&room=c&x=", "User-Agent: test/1", "Cookie: a=b", "Cookie: c=d", "Origin: http://example.com")
+	conn, _ := handshake(t, addr, "/dev?room=a%20b&room=c&x=", "User-Agent: test/1", "Cookie: a=b", "Cookie: c=d",
+		"Origin: http://example.com")
 	compare(t, "connect", addr, f.next(t).raw)
 	send := func(frame ws.Frame) {
 		if err := ws.WriteFrame(conn, ws.MaskFrame(frame)); err != nil {
@@ -96,7 +98,8 @@ func TestGoldenEvents(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header = http.Header{"User-Agent": {"test/1"}, "Accept-Encoding": {"identity"}, "X-Two": {"a", "b"}, "Cookie": {"a=b; c=d"}}
+	r.Header = http.Header{"User-Agent": {"test/1"}, "Accept-Encoding": {"identity"}, "X-Two": {"a", "b"},
+		"Cookie": {"a=b; c=d"}}
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +107,8 @@ func TestGoldenEvents(t *testing.T) {
 	_ = answer.Body.Close()
 	compare(t, "http", addr, f.next(t).raw)
 
-	a := &authorizer{answer: strings.TrimSuffix(answerOf("Allow"), "}") + `,"context":{"name":"Ann"}}`, asked: make(chan []byte, 100)}
+	a := &authorizer{answer: strings.TrimSuffix(answerOf("Allow"), "}") + `,"context":{"name":"Ann"}}`,
+		asked: make(chan []byte, 100)}
 	config.Authorizer = &localgateway.Authorizer{Handler: a}
 	f, _, addr = serve(t, config, nil)
 	conn, _ = handshake(t, addr, "/dev?token=x", "User-Agent: test/1")
@@ -157,9 +161,11 @@ func TestGoldenEventsHaveTheCapturedFields(t *testing.T) {
 		"message":    "apigw-websocket-request-send-message.json",
 		"disconnect": "apigw-websocket-request-disconnect.json",
 	} {
-		got, want := shape(t, filepath.Join("testdata", "events", golden+".json")), shape(t, filepath.Join(captured, file))
+		got, want := shape(t, filepath.Join("testdata", "events", golden+".json")), shape(t,
+			filepath.Join(captured, file))
 		if !slices.Equal(got, want) {
-			t.Errorf("%s has the fields\n%s\nthe captured one\n%s", golden, strings.Join(got, "\n"), strings.Join(want, "\n"))
+			t.Errorf("%s has the fields\n%s\nthe captured one\n%s", golden, strings.Join(got, "\n"),
+				strings.Join(want, "\n"))
 		}
 	}
 }

@@ -15,8 +15,8 @@ import (
 	"wschat/pkg/localgateway"
 )
 
-// shout is a Lambda handler that posts every message back, in capitals. It takes the callback URL from the environment, as
-// a deployed one would.
+// shout is a Lambda handler that posts every message back, in capitals. It takes the callback URL from the
+// environment, as a deployed one would.
 type shout struct{ callbackURL string }
 
 func (s *shout) Invoke(ctx context.Context, payload []byte) ([]byte, error) {

@@ -15,8 +15,8 @@ type Effect string
 
 // The effects, and the occasions on which each may take place.
 const (
-	// DropSocket cuts the socket, with no close frame, when a message comes from the client or a post goes to it. The message
-	// is lost; the post is answered as if it had been delivered, because nobody knows better.
+	// DropSocket cuts the socket, with no close frame, when a message comes from the client or a post goes to it. The
+	// message is lost; the post is answered as if it had been delivered, because nobody knows better.
 	DropSocket Effect = "drop socket"
 
 	// FailPost answers a post with 500 and does not deliver it.
@@ -66,7 +66,8 @@ func (f Fault) check() error {
 		return fmt.Errorf("localgateway: the rate %v of %q is not between 0 and 1", f.Rate, f.Effect)
 	}
 	if (f.Delay != 0) != (f.Effect == DelayPost) || f.Delay < 0 {
-		return fmt.Errorf("localgateway: the delay of %q is %v; %q needs one, and no other effect has one", f.Effect, f.Delay, DelayPost)
+		return fmt.Errorf("localgateway: the delay of %q is %v; %q needs one, and no other effect has one", f.Effect,
+			f.Delay, DelayPost)
 	}
 	if f.RouteKey != "" && f.Effect != FailHandler && f.Effect != HangHandler {
 		return fmt.Errorf("localgateway: %q has the route key %q, but no route", f.Effect, f.RouteKey)
@@ -74,10 +75,10 @@ func (f Fault) check() error {
 	return nil
 }
 
-// SetFaults replaces the faults that take place from now on; none given means none. The seed makes a run repeatable: it decides
-// for each fault, each connection in the order of their handshakes, and each occasion of that connection by its number, and
-// so does not depend on how connections run beside each other. Posts to one connection that come at once, and calls of
-// HTTP routes, are numbered as they come.
+// SetFaults replaces the faults that take place from now on; none given means none. The seed makes a run repeatable:
+// it decides for each fault, each connection in the order of their handshakes, and each occasion of that connection
+// by its number, and so does not depend on how connections run beside each other. Posts to one connection that come
+// at once, and calls of HTTP routes, are numbered as they come.
 func (g *Gateway) SetFaults(seed uint64, faults ...Fault) error {
 	for _, f := range faults {
 		if err := f.check(); err != nil {
@@ -117,8 +118,8 @@ type occasion struct {
 	connection uint64 // its number in the order of handshakes; 0 for HTTP routes
 }
 
-// strikes tells whether an effect takes place now, and the fault that says so. c is nil for HTTP routes; routeKey is empty
-// where the effect has no route.
+// strikes tells whether an effect takes place now, and the fault that says so. c is nil for HTTP routes; routeKey is
+// empty where the effect has no route.
 func (p *faultPlan) strikes(effect Effect, c *connection, routeKey string) (Fault, bool) {
 	if p == nil {
 		return Fault{}, false
@@ -130,7 +131,8 @@ func (p *faultPlan) strikes(effect Effect, c *connection, routeKey string) (Faul
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, f := range p.faults {
-		if f.Effect != effect || (f.ConnectionID != "" && f.ConnectionID != id) || (f.RouteKey != "" && f.RouteKey != routeKey) {
+		if f.Effect != effect || (f.ConnectionID != "" && f.ConnectionID != id) ||
+			(f.RouteKey != "" && f.RouteKey != routeKey) {
 			continue
 		}
 		o := occasion{i, number}

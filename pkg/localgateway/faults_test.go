@@ -123,7 +123,8 @@ const impatient = upgrade + "\x81\x82\x00\x00\x00\x00hi\x81\x82\x00\x00\x00\x00h
 
 func TestNothingIsHandledAfterADrop(t *testing.T) {
 	f, gw, addr := serve(t, allRoutes, nil)
-	setFaults(t, gw, 3, localgateway.Fault{Effect: localgateway.DropSocket, Rate: 0.5}) // a seed that strikes the first message, not the second
+	// a seed that strikes the first message, not the second
+	setFaults(t, gw, 3, localgateway.Fault{Effect: localgateway.DropSocket, Rate: 0.5})
 	_, _ = io.WriteString(tcp(t, addr), impatient)
 	f.next(t) // $connect
 	expectOnlyDisconnect(t, f, gw)
@@ -132,7 +133,9 @@ func TestNothingIsHandledAfterADrop(t *testing.T) {
 func TestNothingIsHandledAfterADropDuringTheHandshake(t *testing.T) {
 	f := &function{events: make(chan event, 10)}
 	dropped := make(chan bool, 1)
-	gw, addr := serveWithHook(t, f, func(gw *localgateway.Gateway) { dropped <- gw.Drop(f.next(t).Context.ConnectionID) })
+	gw, addr := serveWithHook(t, f, func(gw *localgateway.Gateway) {
+		dropped <- gw.Drop(f.next(t).Context.ConnectionID)
+	})
 	_, _ = io.WriteString(tcp(t, addr), impatient)
 	if !<-dropped {
 		t.Fatal("the connection is not known yet")
@@ -206,7 +209,8 @@ func TestAHandlerThatFailsOrHangs(t *testing.T) {
 	f, gw, addr := serve(t, config, nil)
 	c := dial(t, "ws://"+addr+"/dev")
 	f.next(t)
-	setFaults(t, gw, 1, localgateway.Fault{Effect: localgateway.FailHandler, RouteKey: "echo"}, localgateway.Fault{Effect: localgateway.FailHandler, RouteKey: "$connect"})
+	setFaults(t, gw, 1, localgateway.Fault{Effect: localgateway.FailHandler, RouteKey: "echo"},
+		localgateway.Fault{Effect: localgateway.FailHandler, RouteKey: "$connect"})
 	write(t, c, `{"action":"echo"}`)
 	if got := read(t, c); !strings.Contains(got, "Internal server error") {
 		t.Errorf("got %s", got)

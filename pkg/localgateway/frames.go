@@ -50,8 +50,8 @@ func (g *Gateway) converse(c *connection, stream io.Reader) (code int, reason st
 	c.close(end.code, end.reason) // the answer to the client's close frame, unless this side closed first
 	<-c.closeWritten
 	if end.broken {
-		// Closing a socket that has unread data resets it, and the client may lose the close frame. So the client is given
-		// the end of the stream, and until the read deadline that goes with a close to end its own.
+		// Closing a socket that has unread data resets it, and the client may lose the close frame. So the client is
+		// given the end of the stream, and until the read deadline that goes with a close to end its own.
 		c.closeWrite()
 		_, _ = io.Copy(io.Discard, stream)
 	}
@@ -59,8 +59,8 @@ func (g *Gateway) converse(c *connection, stream io.Reader) (code int, reason st
 	return code, reason
 }
 
-// takeMessages invokes the handler for each message, without waiting for it: API Gateway invokes for the messages of one
-// connection at the same time, and so their order is nobody's promise.
+// takeMessages invokes the handler for each message, without waiting for it: API Gateway invokes for the messages of
+// one connection at the same time, and so their order is nobody's promise.
 func (g *Gateway) takeMessages(c *connection, stream io.Reader) ending {
 	var message []byte
 	state := ws.StateServerSide
@@ -102,8 +102,9 @@ func (g *Gateway) takeMessages(c *connection, stream io.Reader) ending {
 	}
 }
 
-// takeMessage begins to handle a message when the client reads its answers and it is its turn, unless the account's quota is used up, or the connection is closed
-// by then and what was on its way here is lost. Which fault strikes is decided here, in the order of the client's messages.
+// takeMessage begins to handle a message when the client reads its answers and it is its turn, unless the account's
+// quota is used up, or the connection is closed by then and what was on its way here is lost. Which fault strikes is
+// decided here, in the order of the client's messages.
 func (g *Gateway) takeMessage(c *connection, message []byte) {
 	if _, ok := g.faults.Load().strikes(DropSocket, c, ""); ok {
 		c.abandon()
@@ -130,9 +131,11 @@ func checkFrame(h ws.Header, state ws.State, before int) (ending, bool) {
 	case h.OpCode == ws.OpBinary:
 		return ending{code: closeUnsupported, reason: "Binary frames are not supported", broken: true}, false
 	case h.Length > maxFrameBytes:
-		return ending{code: closeTooLarge, reason: fmt.Sprintf("Frames are at most %d bytes", maxFrameBytes), broken: true}, false
+		return ending{code: closeTooLarge, reason: fmt.Sprintf("Frames are at most %d bytes", maxFrameBytes),
+			broken: true}, false
 	case !h.OpCode.IsControl() && int64(before)+h.Length > maxMessageBytes:
-		return ending{code: closeTooLarge, reason: fmt.Sprintf("Messages are at most %d bytes", maxMessageBytes), broken: true}, false
+		return ending{code: closeTooLarge, reason: fmt.Sprintf("Messages are at most %d bytes", maxMessageBytes),
+			broken: true}, false
 	}
 	return ending{}, true
 }

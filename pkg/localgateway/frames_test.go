@@ -33,7 +33,8 @@ func TestClosesReachDisconnect(t *testing.T) {
 		{"with no code", func(c net.Conn) { _ = ws.WriteFrame(c, ws.MaskFrame(ws.NewCloseFrame(nil))) },
 			1005, "Client-side close frame status not set"},
 		{"with no close frame", func(c net.Conn) { _ = c.Close() }, 1006, "Connection Closed Abnormally"},
-		{"in the middle of a frame", func(c net.Conn) { _, _ = c.Write([]byte{0x81, 0xff, 0}); _ = c.Close() }, 1006, "Connection Closed Abnormally"},
+		{"in the middle of a frame", func(c net.Conn) { _, _ = c.Write([]byte{0x81, 0xff, 0}); _ = c.Close() }, 1006,
+			"Connection Closed Abnormally"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			conn, _, _, err := ws.Dial(t.Context(), "ws://"+addr+"/dev")
@@ -42,7 +43,8 @@ func TestClosesReachDisconnect(t *testing.T) {
 			}
 			f.next(t)
 			tc.leave(conn)
-			if e := f.next(t); e.Context.RouteKey != "$disconnect" || e.Context.DisconnectStatusCode != tc.code || e.Context.DisconnectReason != tc.reason {
+			if e := f.next(t); e.Context.RouteKey != "$disconnect" || e.Context.DisconnectStatusCode != tc.code ||
+				e.Context.DisconnectReason != tc.reason {
 				t.Errorf("got %+v, want %d %q", e.Context, tc.code, tc.reason)
 			}
 			_ = conn.Close()
@@ -61,7 +63,8 @@ func TestClosesReachDisconnect(t *testing.T) {
 	if e := f.next(t); e.Context.DisconnectStatusCode != 1001 {
 		t.Errorf("at shutdown came %+v", e.Context)
 	}
-	if _, response, err := websocket.Dial(t.Context(), "ws://"+addr+"/dev", nil); err == nil || response.StatusCode != 503 {
+	if _, response, err := websocket.Dial(t.Context(), "ws://"+addr+"/dev", nil); err == nil ||
+		response.StatusCode != 503 {
 		t.Errorf("after shutdown a handshake got %v", err)
 	}
 }
@@ -90,9 +93,12 @@ func TestFrames(t *testing.T) {
 		{"the largest frame", many(1, 32<<10), 0, 32 << 10},
 		{"one byte more", many(1, 32<<10+1), 1009, 0},
 		{"the largest message", many(4, 32<<10), 0, 128 << 10},
-		{"one byte more in fragments", append(many(4, 32<<10)[:3], text(false, ws.OpContinuation, strings.Repeat("x", 32<<10)), text(true, ws.OpContinuation, "x")), 1009, 0},
-		{"a letter across fragments", []ws.Frame{text(false, ws.OpText, "\xc3"), text(true, ws.OpContinuation, "\xa9")}, 0, 2},
-		{"a ping between fragments", []ws.Frame{text(false, ws.OpText, "a"), ws.NewPingFrame(nil), text(true, ws.OpContinuation, "b")}, 0, 2},
+		{"one byte more in fragments", append(many(4, 32<<10)[:3], text(false, ws.OpContinuation, strings.Repeat("x",
+			32<<10)), text(true, ws.OpContinuation, "x")), 1009, 0},
+		{"a letter across fragments", []ws.Frame{text(false, ws.OpText, "\xc3"), text(true, ws.OpContinuation, "\xa9")},
+			0, 2},
+		{"a ping between fragments", []ws.Frame{text(false, ws.OpText, "a"), ws.NewPingFrame(nil),
+			text(true, ws.OpContinuation, "b")}, 0, 2},
 		{"an empty message", []ws.Frame{text(true, ws.OpText, "")}, 0, 0},
 		{"binary", []ws.Frame{ws.NewBinaryFrame([]byte("x"))}, 1003, 0},
 		{"invalid UTF-8", []ws.Frame{text(true, ws.OpText, "\xff")}, 1007, 0},
@@ -192,7 +198,8 @@ func TestTheCloseFrameReachesAClientThatIsStillSending(t *testing.T) {
 func TestNothingIsHandledAfterADelete(t *testing.T) {
 	f, gw, addr := serve(t, allRoutes, nil)
 	conn, _ := handshake(t, addr, "/dev")
-	if status, _, _ := call(t, "DELETE", "http://"+addr+"/dev/@connections/"+f.next(t).Context.ConnectionID, ""); status != 204 {
+	if status, _, _ := call(t, "DELETE", "http://"+addr+"/dev/@connections/"+f.next(t).Context.ConnectionID,
+		""); status != 204 {
 		t.Fatalf("the delete: %d", status)
 	}
 	_ = ws.WriteFrame(conn, ws.MaskFrame(ws.NewTextFrame([]byte("late"))))
@@ -215,10 +222,11 @@ func TestAPingIsAnswered(t *testing.T) {
 	}
 }
 
-// FuzzFrames: whatever bytes a client sends after its handshake, the gateway neither crashes nor stays behind, and every
-// client whose $connect ran gets its $disconnect.
+// FuzzFrames: whatever bytes a client sends after its handshake, the gateway neither crashes nor stays behind, and
+// every client whose $connect ran gets its $disconnect.
 func FuzzFrames(f *testing.F) {
-	for _, frame := range []ws.Frame{ws.NewTextFrame([]byte(`{"action":"echo"}`)), ws.NewPingFrame(nil), ws.NewCloseFrame(nil)} {
+	for _, frame := range []ws.Frame{ws.NewTextFrame([]byte(`{"action":"echo"}`)), ws.NewPingFrame(nil),
+		ws.NewCloseFrame(nil)} {
 		f.Add(ws.MustCompileFrame(ws.MaskFrame(frame)))
 	}
 	f.Add([]byte{0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})

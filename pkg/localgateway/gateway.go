@@ -54,14 +54,14 @@ type Config struct {
 	// means no limits.
 	Quotas *Quotas
 
-	// Credentials, where it is set, are those that calls of @connections must be signed with. Nil means that no signature is
-	// looked at.
+	// Credentials, where it is set, are those that calls of @connections must be signed with. Nil means that no
+	// signature is looked at.
 	Credentials *Credentials
 
-	// Clock is what the idle timeout of 10 minutes, the connection duration of 2 hours, the integration timeout, the quotas and
-	// the DelayPost of faults are measured with, and what the times in events are taken from. The deadline that the handler
-	// sees, the age of a signature, and waiting for a socket are measured with this machine's clock all the same, which
-	// those at the other end have too. Nil means that one for everything.
+	// Clock is what the idle timeout of 10 minutes, the connection duration of 2 hours, the integration timeout, the
+	// quotas and the DelayPost of faults are measured with, and what the times in events are taken from. The deadline
+	// that the handler sees, the age of a signature, and waiting for a socket are measured with this machine's clock
+	// all the same, which those at the other end have too. Nil means that one for everything.
 	Clock Clock
 
 	// Logger is told of handlers and authorizers that fail. Optional.
@@ -104,8 +104,10 @@ func New(c Config) (*Gateway, error) {
 		return nil, fmt.Errorf("localgateway: Config.Stage %q cannot be the first part of a path", c.Stage)
 	}
 	for _, key := range c.Routes {
-		if key == "" || strings.HasPrefix(key, "$") && key != routeConnect && key != routeDisconnect && key != routeDefault {
-			return nil, fmt.Errorf("localgateway: Config.Routes has %q; a route key is not empty, and only %s, %s and %s begin with $", key, routeConnect, routeDisconnect, routeDefault)
+		if key == "" || strings.HasPrefix(key, "$") && key != routeConnect && key != routeDisconnect &&
+			key != routeDefault {
+			return nil, fmt.Errorf("localgateway: Config.Routes has %q; a route key is not empty, and only %s, %s "+
+				"and %s begin with $", key, routeConnect, routeDisconnect, routeDefault)
 		}
 	}
 	if c.IntegrationTimeout < 0 {
@@ -154,8 +156,10 @@ func New(c Config) (*Gateway, error) {
 		g.routes[key] = true
 	}
 	for _, key := range c.HTTPRoutes {
-		if method, path, ok := strings.Cut(key, " "); !ok || method == "" || method == "ANY" || !strings.HasPrefix(path, "/") || strings.Contains(path, "{") {
-			return nil, fmt.Errorf("localgateway: Config.HTTPRoutes has %q, which is not METHOD /path with one method and a fixed path", key)
+		if method, path, ok := strings.Cut(key, " "); !ok || method == "" || method == "ANY" ||
+			!strings.HasPrefix(path, "/") || strings.Contains(path, "{") {
+			return nil, fmt.Errorf("localgateway: Config.HTTPRoutes has %q, which is not METHOD /path with one "+
+				"method and a fixed path", key)
 		}
 		g.httpRoutes[key] = true
 	}
@@ -208,8 +212,9 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	}
 }
 
-// WaitForInvocations returns when no invocation of the handler is under way that the gateway still waits for. A test that has
-// seen the effect of one calls it before it moves a ManualClock, whose time would otherwise pass for that invocation too.
+// WaitForInvocations returns when no invocation of the handler is under way that the gateway still waits for. A test
+// that has seen the effect of one calls it before it moves a ManualClock, whose time would otherwise pass for that
+// invocation too.
 func (g *Gateway) WaitForInvocations() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -277,8 +282,8 @@ func (g *Gateway) connection(id string) *connection {
 	return c
 }
 
-// isQuery tells whether a query can be read, and written into an event: a % begins two hexadecimal digits, & and not ; stands
-// between parameters, and names and values are UTF-8.
+// isQuery tells whether a query can be read, and written into an event: a % begins two hexadecimal digits, & and not
+// ; stands between parameters, and names and values are UTF-8.
 func isQuery(raw string) bool {
 	query, err := url.ParseQuery(raw)
 	if err != nil {

@@ -62,7 +62,8 @@ func (f *function) next(t *testing.T) event {
 }
 
 // serve runs a gateway with the given answers; its base URL is without a scheme.
-func serve(t *testing.T, c localgateway.Config, answer func(ctx context.Context, e event) (any, error)) (*function, *localgateway.Gateway, string) {
+func serve(t *testing.T, c localgateway.Config, answer func(ctx context.Context, e event) (any, error)) (*function,
+	*localgateway.Gateway, string) {
 	t.Helper()
 	f := &function{events: make(chan event, 1000), answer: answer}
 	c.Handler = f
@@ -82,7 +83,8 @@ func serve(t *testing.T, c localgateway.Config, answer func(ctx context.Context,
 	return f, gw, strings.TrimPrefix(srv.URL, "http://")
 }
 
-var allRoutes = localgateway.Config{Routes: []string{"$connect", "$disconnect", "$default", "echo"}, HTTPRoutes: []string{"GET /ping"}}
+var allRoutes = localgateway.Config{Routes: []string{"$connect", "$disconnect", "$default", "echo"},
+	HTTPRoutes: []string{"GET /ping"}}
 
 func dial(t *testing.T, url string) *websocket.Conn {
 	t.Helper()
@@ -142,9 +144,10 @@ func TestConfigIsChecked(t *testing.T) {
 		"IntegrationTimeout":        {Handler: f, IntegrationTimeout: -time.Second},
 		"$request.header":           {Handler: f, RouteSelectionExpression: "$request.header.x"},
 		"Authorizer.Handler is nil": {Handler: f, Authorizer: &localgateway.Authorizer{}},
-		"identity source":           {Handler: f, Authorizer: &localgateway.Authorizer{Handler: f, IdentitySources: []string{"$request.header.x"}}},
-		"negative":                  {Handler: f, Quotas: &localgateway.Quotas{RequestBurst: -1}},
-		"secret access key":         {Handler: f, Credentials: &localgateway.Credentials{AccessKeyID: "x"}},
+		"identity source": {Handler: f, Authorizer: &localgateway.Authorizer{Handler: f,
+			IdentitySources: []string{"$request.header.x"}}},
+		"negative":          {Handler: f, Quotas: &localgateway.Quotas{RequestBurst: -1}},
+		"secret access key": {Handler: f, Credentials: &localgateway.Credentials{AccessKeyID: "x"}},
 	} {
 		if _, err := localgateway.New(c); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want %q", err, says)

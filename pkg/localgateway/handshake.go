@@ -11,18 +11,19 @@ import (
 )
 
 // maxURLLength is how many characters the URL of a handshake may have
-// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html). AWS
-// does not say what is the answer to a longer one; here it is what a REST API gives.
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
+// AWS does not say what is the answer to a longer one; here it is what a REST API gives.
 const maxURLLength = 4096
 
-// serveHandshake runs the authorizer and $connect and only then answers the handshake: with what they refuse it, or with
-// the upgrade.
+// serveHandshake runs the authorizer and $connect and only then answers the handshake: with what they refuse it, or
+// with the upgrade.
 func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 	if len("wss://"+r.Host+r.URL.RequestURI()) > maxURLLength {
 		writeJSON(w, http.StatusRequestURITooLong, map[string]string{"message": "Request URI too long"})
 		return
 	}
-	if len(r.Header.Values("Connection")) > 1 { // one list over several lines, of which the upgrade would look at the first
+	// one list over several lines, of which the upgrade would look at the first
+	if len(r.Header.Values("Connection")) > 1 {
 		r.Header.Set("Connection", strings.Join(r.Header.Values("Connection"), ", "))
 	}
 	if problem := checkHandshake(r); problem != "" {
@@ -74,9 +75,9 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 	}()
 }
 
-// connect asks the authorizer, runs $connect and upgrades. It returns the stream of the client's frames; nil where the
-// client left before it was answered, but after $connect had succeeded, so that $disconnect is due; false where there is
-// no connection.
+// connect asks the authorizer, runs $connect and upgrades. It returns the stream of the client's frames; nil where
+// the client left before it was answered, but after $connect had succeeded, so that $disconnect is due; false where
+// there is no connection.
 func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request) (io.Reader, bool) {
 	refuse := func(why refusal) { writeJSON(w, why.status, notice{why.message, c.id, newID()}) }
 	if !g.quotas.connections.take() {

@@ -60,7 +60,8 @@ func TestHandshake(t *testing.T) {
 		})
 	}
 	_, _, addr := serve(t, allRoutes, nil)
-	if status, _, body := call(t, "GET", "http://"+addr+"/dev", ""); status != 426 || !strings.Contains(body, "WebSocket client") {
+	if status, _, body := call(t, "GET", "http://"+addr+"/dev", ""); status != 426 ||
+		!strings.Contains(body, "WebSocket client") {
 		t.Errorf("a plain GET: %d %s", status, body)
 	}
 	if status, _, _ := call(t, "GET", "http://"+addr+"/elsewhere", ""); status != 404 {
@@ -84,8 +85,12 @@ func TestASubprotocolIsGrantedByConnectOnly(t *testing.T) {
 		{`{"statusCode":200,"headers":{"sec-websocket-protocol":"chat"}}`, "chat"},
 		{`{"statusCode":200,"multiValueHeaders":{"Sec-WebSocket-Protocol":["chat"]}}`, "chat"},
 	} {
-		_, _, addr := serve(t, allRoutes, func(context.Context, event) (any, error) { return json.RawMessage(tc.answer), nil })
-		c, _, err := websocket.Dial(t.Context(), "ws://"+addr+"/dev", &websocket.DialOptions{Subprotocols: []string{"chat", "token"}})
+		_, _, addr := serve(t, allRoutes, func(context.Context, event) (any, error) {
+			return json.RawMessage(tc.answer),
+				nil
+		})
+		c, _, err := websocket.Dial(t.Context(), "ws://"+addr+"/dev",
+			&websocket.DialOptions{Subprotocols: []string{"chat", "token"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +112,8 @@ func TestARefusalHasTheHeadersOfConnect(t *testing.T) {
 	if body, err := io.ReadAll(answer.Body); err != nil || string(body) != "who?" {
 		t.Errorf("got %q, %v", body, err)
 	}
-	got := fmt.Sprint(answer.Header.Values("X-One"), answer.Header.Values("X-Two"), answer.Header.Values("X-Both"), answer.Header.Values("Set-Cookie"))
+	got := fmt.Sprint(answer.Header.Values("X-One"), answer.Header.Values("X-Two"), answer.Header.Values("X-Both"),
+		answer.Header.Values("Set-Cookie"))
 	if want := "[1] [1 2] [1 2] []"; got != want {
 		t.Errorf("got %s, want %s: cookies are a field of HTTP APIs", got, want)
 	}
@@ -124,7 +130,8 @@ func TestAHandshakeOfAnotherHTTPVersion(t *testing.T) {
 	}
 	r := httptest.NewRequest("GET", "/dev", nil)
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0
-	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
+	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket",
+		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} {
 		r.Header.Set(name, value)
 	}
 	w := httptest.NewRecorder()

@@ -19,7 +19,8 @@ import (
 	"wschat/pkg/localgateway"
 )
 
-// hostile clients keep the gateway busy until they are stopped, and say when they have done the worst that they will do.
+// hostile clients keep the gateway busy until they are stopped, and say when they have done the worst that they will
+// do.
 var hostile = []struct {
 	name string
 	do   func(t *testing.T, addr string, worst func(), stop <-chan struct{})
@@ -75,7 +76,8 @@ var hostile = []struct {
 	{"a client that does not read", func(t *testing.T, addr string, worst func(), stop <-chan struct{}) {
 		worst()
 		conn, _ := handshake(t, addr, "/dev")
-		unknown := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"action":"copy"}`)))) // is answered with 32 KB
+		// is answered with 32 KB
+		unknown := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"action":"copy"}`))))
 		for !stopped(stop) {
 			if _, err := conn.Write(unknown); err != nil {
 				return
@@ -95,7 +97,8 @@ var hostile = []struct {
 }
 
 // upgrade is a handshake, byte by byte.
-const upgrade = "GET /dev HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+const upgrade = "GET /dev HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " +
+	"websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 
 func tcp(t *testing.T, addr string) net.Conn {
 	conn, err := net.Dial("tcp", addr)
@@ -174,7 +177,8 @@ func TestHostileClientsCostOthersNothing(t *testing.T) {
 	})
 	copying.Go(func() {
 		for id := range copies {
-			answer, err := http.Post("http://"+addr+"/dev/@connections/"+id, "", strings.NewReader(strings.Repeat("x", 32<<10)))
+			answer, err := http.Post("http://"+addr+"/dev/@connections/"+id, "",
+				strings.NewReader(strings.Repeat("x", 32<<10)))
 			if err != nil {
 				t.Error(err)
 				continue

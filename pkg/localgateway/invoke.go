@@ -48,7 +48,8 @@ func (g *Gateway) invoke(handler Handler, routeKey string, e any) (r response, e
 	return r, err
 }
 
-// handler returns what an invocation is to call: the handler, or what a fault puts in its place. c is nil for an HTTP route.
+// handler returns what an invocation is to call: the handler, or what a fault puts in its place. c is nil for an HTTP
+// route.
 func (g *Gateway) handler(c *connection, routeKey string) Handler {
 	faults := g.faults.Load()
 	if _, ok := faults.strikes(FailHandler, c, routeKey); ok {
@@ -65,8 +66,8 @@ var errTimedOut = errors.New("the integration timeout has passed")
 
 // call calls a function with an event, for at most the integration timeout; errTimedOut where that has passed.
 //
-// The invocation is the gateway's own, not the client's: it goes on where the client leaves. A function that ignores its
-// context also goes on after the timeout, as on AWS when API Gateway has given up on it.
+// The invocation is the gateway's own, not the client's: it goes on where the client leaves. A function that ignores
+// its context also goes on after the timeout, as on AWS when API Gateway has given up on it.
 func (g *Gateway) call(handler Handler, e any) ([]byte, error) {
 	defer g.countInvocation()()
 	ctx, cancel := context.WithTimeout(context.Background(), g.config.IntegrationTimeout)
@@ -77,7 +78,8 @@ func (g *Gateway) call(handler Handler, e any) ([]byte, error) {
 	}
 	done := make(chan result, 1)
 	expired := make(chan struct{})
-	stop := g.clock.AfterFunc(g.config.IntegrationTimeout, func() { close(expired) }) // before the handler can be seen to run
+	// before the handler can be seen to run
+	stop := g.clock.AfterFunc(g.config.IntegrationTimeout, func() { close(expired) })
 	defer stop()
 	go func() {
 		// What stands here is sent where the handler ends this goroutine, as t.FailNow does.
@@ -102,8 +104,8 @@ func (g *Gateway) call(handler Handler, e any) ([]byte, error) {
 	}
 }
 
-// unmarshal is json.Unmarshal into a struct, but a name of the object counts only where it is the field's to the letter, as
-// AWS reads answers.
+// unmarshal is json.Unmarshal into a struct, but a name of the object counts only where it is the field's to the
+// letter, as AWS reads answers.
 func unmarshal(payload []byte, into any) error {
 	var got, fields map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &got); err != nil {

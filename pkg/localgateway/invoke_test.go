@@ -41,7 +41,8 @@ func TestRouteSelection(t *testing.T) {
 }
 
 func TestWhatAClientIsToldOfFailures(t *testing.T) {
-	config := localgateway.Config{Routes: []string{"fail", "panic", "hang", "garbage", "refuse", "upstream", "exit", "100", "letters"}, IntegrationTimeout: 50 * time.Millisecond}
+	config := localgateway.Config{Routes: []string{"fail", "panic", "hang", "garbage", "refuse", "upstream", "exit",
+		"100", "letters"}, IntegrationTimeout: 50 * time.Millisecond}
 	f, _, addr := serve(t, config, func(ctx context.Context, e event) (any, error) {
 		switch e.Context.RouteKey {
 		case "fail":
@@ -80,7 +81,8 @@ func TestWhatAClientIsToldOfFailures(t *testing.T) {
 	} {
 		write(t, c, `{"action":"`+tc.action+`"}`)
 		var got struct{ Message, ConnectionID, RequestID string }
-		if err := json.Unmarshal([]byte(read(t, c)), &got); err != nil || got.Message != tc.message || got.ConnectionID == "" {
+		if err := json.Unmarshal([]byte(read(t, c)), &got); err != nil || got.Message != tc.message ||
+			got.ConnectionID == "" {
 			t.Errorf("%s: got %+v, %v; want %s", tc.action, got, err, tc.message)
 		}
 		if tc.action != "none" {
@@ -160,7 +162,8 @@ func TestHTTPRoutes(t *testing.T) {
 		}
 		return answer, nil
 	})
-	answer = map[string]any{"statusCode": 201, "headers": map[string]string{"X-A": "b"}, "multiValueHeaders": map[string][]string{"X-A": {"c"}}, "body": "aGk=", "isBase64Encoded": true}
+	answer = map[string]any{"statusCode": 201, "headers": map[string]string{"X-A": "b"},
+		"multiValueHeaders": map[string][]string{"X-A": {"c"}}, "body": "aGk=", "isBase64Encoded": true}
 	pong, err := http.Get("http://" + addr + "/ping")
 	if err != nil {
 		t.Fatal(err)
@@ -185,12 +188,14 @@ func TestHTTPRoutes(t *testing.T) {
 	if err := json.Unmarshal(f.next(t).raw, &e); err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(e.Version, e.RouteKey, e.RawPath, e.RawQueryString, e.QueryStringParameters, e.RequestContext); got !=
+	if got := fmt.Sprint(e.Version, e.RouteKey, e.RawPath, e.RawQueryString, e.QueryStringParameters,
+		e.RequestContext); got !=
 		"2.0GET /ping/pingx=1&x=2map[x:1,2] {GET /ping {GET /ping}}" || e.Headers["host"] != addr {
 		t.Errorf("got %s, headers %v", got, e.Headers)
 	}
 	answer = nil
-	if status, _, body := call(t, "GET", "http://"+addr+"/ping", ""); status != 500 || body != `{"message":"Internal Server Error"}` {
+	if status, _, body := call(t, "GET", "http://"+addr+"/ping", ""); status != 500 ||
+		body != `{"message":"Internal Server Error"}` {
 		t.Errorf("got %d %s", status, body)
 	}
 	if status, _, _ := call(t, "POST", "http://"+addr+"/ping", ""); status != 404 {

@@ -9,7 +9,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain fails the suite where a goroutine is left behind. It also is the processes of the test with many connections.
+// TestMain fails the suite where a goroutine is left behind. It also is the processes of the test with many
+// connections.
 func TestMain(m *testing.M) {
 	switch os.Getenv("LOCALGATEWAY_PROCESS") {
 	case "gateway":

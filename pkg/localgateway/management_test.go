@@ -30,7 +30,8 @@ func TestManagement(t *testing.T) {
 		ConnectedAt, LastActiveAt time.Time
 		Identity                  struct{ SourceIP, UserAgent string }
 	}
-	if err := json.Unmarshal([]byte(body), &info); err != nil || status != 200 || info.Identity.SourceIP != "127.0.0.1" ||
+	if err := json.Unmarshal([]byte(body), &info); err != nil || status != 200 ||
+		info.Identity.SourceIP != "127.0.0.1" ||
 		time.Since(info.ConnectedAt) > time.Minute || info.LastActiveAt.Before(info.ConnectedAt) {
 		t.Errorf("GET: %d %s, %v", status, body, err)
 	}
@@ -68,7 +69,8 @@ func TestManagement(t *testing.T) {
 	if websocket.CloseStatus(err) != websocket.StatusNormalClosure {
 		t.Errorf("the client saw %v", err)
 	}
-	if e := f.next(t); e.Context.EventType != "DISCONNECT" || e.Context.DisconnectStatusCode != 1000 || e.Context.ConnectionID != id {
+	if e := f.next(t); e.Context.EventType != "DISCONNECT" || e.Context.DisconnectStatusCode != 1000 ||
+		e.Context.ConnectionID != id {
 		t.Errorf("after DELETE came %+v", e.Context)
 	}
 }
@@ -95,7 +97,8 @@ func TestAClientThatDoesNotReadCostsNobodyElse(t *testing.T) {
 	if full != 5 {
 		t.Error("the buffer was never full")
 	}
-	if status, _, _ := call(t, "POST", "http://"+addr+"/dev/@connections/"+otherID, "hi"); status != 200 || read(t, other) != "hi" {
+	if status, _, _ := call(t, "POST", "http://"+addr+"/dev/@connections/"+otherID, "hi"); status != 200 ||
+		read(t, other) != "hi" {
 		t.Error("the other client was not served")
 	}
 	read(t, slow) // it is still connected, and gets what was taken

@@ -66,17 +66,18 @@ func resident(t *testing.T, pid int) int {
 	return 0
 }
 
-// 10,000 clients of another process connect and get a post each; then they fall silent without a close, as they do whose
-// network is gone, and after the idle timeout nothing is left of them. They do so twice, because what Go keeps of the
-// first crowd for later, as its list of goroutines, looks like something left: what matters is that it does not grow. It runs
-// on Linux alone, whose /proc tells how much memory a process holds.
+// 10,000 clients of another process connect and get a post each; then they fall silent without a close, as they do
+// whose network is gone, and after the idle timeout nothing is left of them. They do so twice, because what Go keeps
+// of the first crowd for later, as its list of goroutines, looks like something left: what matters is that it does
+// not grow. It runs on Linux alone, whose /proc tells how much memory a process holds.
 func TestTenThousandConnections(t *testing.T) {
 	if raceEnabled {
 		t.Skip("this measures memory, of which the race detector takes several times as much")
 	}
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Max < crowd+500 {
-		t.Skipf("this needs %d open files in a process, and the limit is %d: raise it with ulimit -n", crowd+500, limit.Max)
+		t.Skipf("this needs %d open files in a process, and the limit is %d: raise it with ulimit -n", crowd+500,
+			limit.Max)
 	}
 	gateway, line := process(t, "gateway")
 	g := gatewayUnderTest{addr: line(), pid: gateway.Process.Pid}
@@ -156,7 +157,8 @@ func (g gatewayUnderTest) postToAll(t *testing.T, clients clientsUnderTest) {
 	for range 32 {
 		posting.Go(func() {
 			for id := range next {
-				if status, _, body := call(t, "POST", "http://"+g.addr+"/dev/@connections/"+id, "hello, all"); status != 200 {
+				if status, _, body := call(t, "POST", "http://"+g.addr+"/dev/@connections/"+id,
+					"hello, all"); status != 200 {
 					t.Errorf("a post: %d %s", status, body)
 				}
 			}

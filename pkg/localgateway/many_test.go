@@ -21,12 +21,13 @@ import (
 // crowd is how many clients connect in TestTenThousandConnections.
 const crowd = 10_000
 
-// gatewayProcess serves a gateway whose handler keeps a row for each connection, as long as its standard input is open. It
-// prints its address, and at /test/… tells of itself.
+// gatewayProcess serves a gateway whose handler keeps a row for each connection, as long as its standard input is
+// open. It prints its address, and at /test/… tells of itself.
 func gatewayProcess() {
 	clock := localgateway.NewManualClock(time.Now())
 	var rows sync.Map // connection ids
-	gw, err := localgateway.New(localgateway.Config{Clock: clock, Handler: handlerFunc(func(_ context.Context, payload []byte) ([]byte, error) {
+	gw, err := localgateway.New(localgateway.Config{Clock: clock, Handler: handlerFunc(func(_ context.Context,
+		payload []byte) ([]byte, error) {
 		var e struct {
 			RequestContext struct{ EventType, ConnectionID string }
 		}

@@ -49,8 +49,8 @@ func (o *oneOrMore[T]) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &(*o)[0])
 }
 
-// allows evaluates the policy for a method ARN: it is allowed where a statement allows it and none denies it. The error says
-// what makes it no policy, or one that cannot be evaluated here.
+// allows evaluates the policy for a method ARN: it is allowed where a statement allows it and none denies it. The
+// error says what makes it no policy, or one that cannot be evaluated here.
 func (p policy) allows(methodARN string) (bool, error) {
 	if len(p.Statement) == 0 {
 		return false, fmt.Errorf("the policy has no statement")
@@ -59,7 +59,8 @@ func (p policy) allows(methodARN string) (bool, error) {
 	for i, s := range p.Statement {
 		switch {
 		case s.NotAction != nil || s.NotResource != nil || s.Condition != nil:
-			return false, fmt.Errorf("statement %d has a NotAction, a NotResource or a Condition, which the local gateway does not evaluate", i)
+			return false, fmt.Errorf("statement %d has a NotAction, a NotResource or a Condition, which the local "+
+				"gateway does not evaluate", i)
 		case s.Effect != "Allow" && s.Effect != "Deny":
 			return false, fmt.Errorf("statement %d has the effect %q, which is neither Allow nor Deny", i, s.Effect)
 		case len(s.Action) == 0 || len(s.Resource) == 0:
@@ -82,8 +83,8 @@ func (p policy) allows(methodARN string) (bool, error) {
 	return allowed && !denied, nil
 }
 
-// matchARN tells whether a policy's resource covers an ARN: segment by segment between the colons, but a * that ends a segment
-// may reach on into those that follow
+// matchARN tells whether a policy's resource covers an ARN: segment by segment between the colons, but a * that ends
+// a segment may reach on into those that follow
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html). It does reach across
 // slashes, so that API/STAGE/* covers API/STAGE/$connect, and API/STAGE/*/* does not.
 func matchARN(pattern, arn string) bool {

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// A query that cannot be read is refused, and no part of it is dropped: for a handshake, an HTTP route and @connections alike.
+// A query that cannot be read is refused, and no part of it is dropped: for a handshake, an HTTP route and
+// @connections alike.
 func TestAMalformedQueryIsRefused(t *testing.T) {
 	f, _, addr := serve(t, allRoutes, nil)
 	for query, good := range map[string]bool{
@@ -39,7 +40,8 @@ func TestAMalformedQueryIsRefused(t *testing.T) {
 		want := map[bool]int{true: 101, false: 400}[good]
 		if _, answer := handshake(t, addr, "/dev?"+query); answer.StatusCode != want {
 			t.Errorf("a handshake with ?%s: %d, want %d", query, answer.StatusCode, want)
-		} else if body, _ := io.ReadAll(io.LimitReader(answer.Body, 1000)); !good && !strings.Contains(string(body), "query string") {
+		} else if body, _ := io.ReadAll(io.LimitReader(answer.Body, 1000)); !good &&
+			!strings.Contains(string(body), "query string") {
 			t.Errorf("a handshake with ?%s: %s", query, body)
 		}
 		for method, path := range map[string]string{"GET": "/ping", "DELETE": "/dev/@connections/AAAAAAAAAAAAAAA="} {
@@ -62,7 +64,8 @@ func request(t *testing.T, addr, method, target string) int {
 	t.Helper()
 	conn := tcp(t, addr)
 	defer conn.Close()
-	if _, err := fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", method, target); err != nil {
+	if _, err := fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", method,
+		target); err != nil {
 		t.Fatal(err)
 	}
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)

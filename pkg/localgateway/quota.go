@@ -13,13 +13,13 @@ type Quotas struct {
 	// What is over gets 429 for its handshake.
 	ConnectionsPerSecond int
 
-	// RequestsPerSecond is how many messages from clients, calls of @connections and calls of HTTP routes the account may
-	// make in a second, all together. Zero means 10,000. A call that is over gets 429; a message that is over gets a frame
-	// that says "Too Many Requests" and is not handled.
+	// RequestsPerSecond is how many messages from clients, calls of @connections and calls of HTTP routes the account
+	// may make in a second, all together. Zero means 10,000. A call that is over gets 429; a message that is over
+	// gets a frame that says "Too Many Requests" and is not handled.
 	RequestsPerSecond int
 
-	// RequestBurst is how many of these may come at once, after a quiet time. Zero means half of RequestsPerSecond, as it
-	// is in every Region: 5,000 of 10,000, and 1,250 of 2,500.
+	// RequestBurst is how many of these may come at once, after a quiet time. Zero means half of RequestsPerSecond,
+	// as it is in every Region: 5,000 of 10,000, and 1,250 of 2,500.
 	RequestBurst int
 }
 
@@ -65,7 +65,8 @@ type bucket struct {
 }
 
 func newBucket(clock Clock, rate, burst int) *bucket {
-	return &bucket{clock: clock, rate: float64(rate), burst: float64(burst), tokens: float64(burst), filled: clock.Now()}
+	return &bucket{clock: clock, rate: float64(rate), burst: float64(burst), tokens: float64(burst),
+		filled: clock.Now()}
 }
 
 // take takes a token; false where there is none.

@@ -15,8 +15,8 @@ const (
 )
 
 // expression is a route selection expression
-// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-selection-expressions.html): literal
-// text and variables, one after the other.
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-selection-expressions.html):
+// literal text and variables, one after the other.
 type expression []term
 
 // term is the path of a variable in a message's body, or, where that is nil, literal text.
@@ -25,8 +25,8 @@ type term struct {
 	path    []string
 }
 
-// termPattern finds what comes next in an expression: an escaped dollar sign, a variable in either spelling, or a stretch of
-// literal text. A variable without braces ends where a character cannot belong to a path.
+// termPattern finds what comes next in an expression: an escaped dollar sign, a variable in either spelling, or a
+// stretch of literal text. A variable without braces ends where a character cannot belong to a path.
 var termPattern = regexp.MustCompile(`^(?:\\(\$)|\$\{([^{}$]*)\}|\$([\w.-]*)|([^\\$]+|\\))`)
 
 // parseExpression reads a route selection expression. Its variables are of the form $request.body.path or
@@ -49,7 +49,8 @@ func parseExpression(text string) (expression, error) {
 			e = append(e, term{path: keys})
 			continue
 		}
-		return nil, fmt.Errorf("%q has the variable %q; those of a route selection are $request.body.KEY and ${request.body.KEY}", text, m[0])
+		return nil, fmt.Errorf("%q has the variable %q; those of a route selection are $request.body.KEY and "+
+			"${request.body.KEY}", text, m[0])
 	}
 	if len(e) == 0 {
 		return nil, fmt.Errorf("the route selection expression is empty")
@@ -57,8 +58,9 @@ func parseExpression(text string) (expression, error) {
 	return e, nil
 }
 
-// evaluate returns the expression's value for a message; false where a variable of it has none. A variable that is not a
-// string has none: AWS does not say what becomes of it, and $default is where a person would look for such a message.
+// evaluate returns the expression's value for a message; false where a variable of it has none. A variable that is
+// not a string has none: AWS does not say what becomes of it, and $default is where a person would look for such a
+// message.
 func (e expression) evaluate(body []byte) (string, bool) {
 	var value strings.Builder
 	for _, t := range e {
@@ -83,9 +85,9 @@ func (e expression) evaluate(body []byte) (string, bool) {
 	return value.String(), true
 }
 
-// selectRoute returns the route key for a message: the value of the selection expression where that is exactly a route, else
-// $default, where there is such a route. "" means that there is no route for the message. The value never selects
-// $connect or $disconnect, which have no messages.
+// selectRoute returns the route key for a message: the value of the selection expression where that is exactly a
+// route, else $default, where there is such a route. "" means that there is no route for the message. The value never
+// selects $connect or $disconnect, which have no messages.
 func (g *Gateway) selectRoute(body []byte) string {
 	key, ok := g.selection.evaluate(body)
 	switch {

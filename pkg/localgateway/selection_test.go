@@ -25,7 +25,8 @@ func TestRouteSelectionExpressions(t *testing.T) {
 		{"$request.body.my-key_1", `{"my-key_1":"echo"}`, "echo"},
 		{"echo", `{}`, "echo"},
 		{`\$default`, `{"action":"echo"}`, "$default"},
-		{"$request.body.action", `{"action":"${request.body.other}","other":"echo"}`, "$default"}, // evaluated once only
+		// evaluated once only
+		{"$request.body.action", `{"action":"${request.body.other}","other":"echo"}`, "$default"},
 		{"$request.body.action", `{"action":"$disconnect"}`, "$default"},
 		{"$request.body.action", `{"action":"echo","action":"say-it"}`, "say-it"},
 	} {
@@ -42,8 +43,10 @@ func TestRouteSelectionExpressions(t *testing.T) {
 			t.Errorf("%s of %s is %q, want %q", tc.expression, tc.body, got, tc.want)
 		}
 	}
-	for _, wrong := range []string{"", "$", "$request", "$request.body", "$request.body.", "$request.body.a..b", "${request.body.a", "${}",
-		"$request.header.x", "$request.querystring.x", "$context.routeKey", "$request.body.a$", "${request.body.a${request.body.b}}", "${request.body..a}"} {
+	for _, wrong := range []string{"", "$", "$request", "$request.body", "$request.body.", "$request.body.a..b",
+		"${request.body.a", "${}",
+		"$request.header.x", "$request.querystring.x", "$context.routeKey", "$request.body.a$",
+		"${request.body.a${request.body.b}}", "${request.body..a}"} {
 		if _, err := parseExpression(wrong); err == nil {
 			t.Errorf("%q is taken for an expression", wrong)
 		}
@@ -79,7 +82,8 @@ func FuzzRouteSelection(f *testing.F) {
 				t.Errorf("%s of %s is %q, %v; want %q", text, body, got, ok, want)
 			}
 		}
-		g := &Gateway{selection: selection, routes: map[string]bool{"$connect": true, "$disconnect": true, "echo": true}}
+		g := &Gateway{selection: selection, routes: map[string]bool{"$connect": true, "$disconnect": true,
+			"echo": true}}
 		if route := g.selectRoute(body); route != "" && route != "echo" {
 			t.Errorf("%s of %s goes to %s", text, body, route)
 		}

@@ -24,8 +24,11 @@ type Credentials struct {
 // maxClockSkew is how far the time of a signature may be from now.
 const maxClockSkew = 5 * time.Minute
 
-// authorization is the header of a signed request; its groups are the access key, date, Region, service, signed headers.
-var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=([^/,\s]+)/(\d{8})/([^/,\s]+)/([^/,\s]+)/aws4_request, ?SignedHeaders=([^,\s]+), ?Signature=[0-9a-f]{64}$`)
+// authorization is the header of a signed request; its groups are the access key, date, Region, service, signed
+// headers.
+var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 ` +
+	`Credential=([^/,\s]+)/(\d{8})/([^/,\s]+)/([^/,\s]+)/aws4_request, ?SignedHeaders=([^,\s]+), ` +
+	`?Signature=[0-9a-f]{64}$`)
 
 // signatureProblem is why a call is refused with 403.
 type signatureProblem struct {
@@ -35,13 +38,18 @@ type signatureProblem struct {
 
 var (
 	missingToken   = signatureProblem{"MissingAuthenticationTokenException", "Missing Authentication Token"}
-	incompleteSign = signatureProblem{"IncompleteSignatureException", "The Authorization header is not that of a signed request"}
-	unknownKey     = signatureProblem{"UnrecognizedClientException", "The security token included in the request is invalid."}
-	expiredSign    = signatureProblem{"InvalidSignatureException", "The signature's time is too far from the time of the call"}
-	wrongSign      = signatureProblem{"InvalidSignatureException", "The signature is not the one that the secret access key gives for this request"}
+	incompleteSign = signatureProblem{"IncompleteSignatureException",
+		"The Authorization header is not that of a signed request"}
+	unknownKey = signatureProblem{"UnrecognizedClientException",
+		"The security token included in the request is invalid."}
+	expiredSign = signatureProblem{"InvalidSignatureException",
+		"The signature's time is too far from the time of the call"}
+	wrongSign = signatureProblem{"InvalidSignatureException",
+		"The signature is not the one that the secret access key gives for this request"}
 )
 
-// checkSignature signs the request as its caller must have done, and compares. It returns nil where that gives the same.
+// checkSignature signs the request as its caller must have done, and compares. It returns nil where that gives the
+// same.
 func (g *Gateway) checkSignature(r *http.Request, body []byte) *signatureProblem {
 	if g.config.Credentials == nil {
 		return nil
@@ -79,7 +87,8 @@ func (g *Gateway) checkSignature(r *http.Request, body []byte) *signatureProblem
 	credentials := aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: g.config.Credentials.SecretAccessKey}
 	copied := *r.URL // signing sorts the query
 	again.URL = &copied
-	err = v4.NewSigner().SignHTTP(context.Background(), credentials, again, hex.EncodeToString(hash[:]), service, region, signedAt)
+	err = v4.NewSigner().SignHTTP(context.Background(), credentials, again, hex.EncodeToString(hash[:]), service,
+		region, signedAt)
 	if err != nil || subtle.ConstantTimeCompare(signatureOf(again.Header.Get("Authorization")), signatureOf(got)) != 1 {
 		return &wrongSign
 	}

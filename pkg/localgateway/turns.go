@@ -5,13 +5,15 @@ import (
 	"sync"
 )
 
-// How many messages are handled at once. On AWS each has a process of its own; here all share this process's memory, and a
-// handler may hold megabytes for a client that reads nothing. What is beyond is not read from the socket, so the client waits
-// and nothing is lost. AWS has no such bound for a connection, and the number of a function's invocations for the account.
+// How many messages are handled at once. On AWS each has a process of its own; here all share this process's memory,
+// and a handler may hold megabytes for a client that reads nothing. What is beyond is not read from the socket, so
+// the client waits and nothing is lost. AWS has no such bound for a connection, and the number of a function's
+// invocations for the account.
 const (
 	messagesAtOnce = 32 // of one connection
 
-	// messagesAtOnceInAll is of all connections. Beyond it a connection has one at a time, so nobody is kept out by others.
+	// messagesAtOnceInAll is of all connections. Beyond it a connection has one at a time, so nobody is kept out by
+	// others.
 	messagesAtOnceInAll = 64
 )
 

@@ -87,7 +87,8 @@ func TestMessagesHandledAtOnceAreBounded(t *testing.T) {
 		talk(t, addr, 200)
 	}
 	// The first two share what there is; each has one of its own in any case.
-	for end := time.Now().Add(10 * time.Second); h.held.Load() < messagesAtOnceInAll && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); h.held.Load() < messagesAtOnceInAll &&
+		time.Now().Before(end); time.Sleep(time.Millisecond) {
 	}
 	time.Sleep(100 * time.Millisecond)
 	crowd := h.held.Load()
@@ -161,8 +162,8 @@ func TestAClientThatDoesNotReadIsNotRead(t *testing.T) {
 	settle(t, "handled after reading", h.total.Load, 11)
 }
 
-// What waits for all clients together is bounded, each may have one frame nevertheless, and what is no longer waited for does
-// not count.
+// What waits for all clients together is bounded, each may have one frame nevertheless, and what is no longer waited
+// for does not count.
 func TestUnreadBytesAreBoundedInAll(t *testing.T) {
 	var unread atomic.Int64
 	frame := make([]byte, maxFrameBytes)

@@ -25,7 +25,8 @@ func TestLinesAreWhole(t *testing.T) {
 	l = &lines{to: &out}
 	l.end()
 	_, _ = l.Write([]byte(strings.Repeat("x", longestLine+1)))
-	if got := strings.Join(out[:4], "|"); got != "ab\n|cd\ne\n|f\n|no end\n" || len(out) != 5 || len(out[4]) != longestLine+1 {
+	if got := strings.Join(out[:4], "|"); got != "ab\n|cd\ne\n|f\n|no end\n" || len(out) != 5 ||
+		len(out[4]) != longestLine+1 {
 		t.Errorf("got %d: %q", len(out), out[:4])
 	}
 }

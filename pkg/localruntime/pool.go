@@ -1,6 +1,6 @@
-// Package localruntime runs a built Lambda function on this machine as Lambda does: processes that take invocations from a
-// runtime API, one at a time each, started when there is more to do and replaced when they exit. It knows nothing of what
-// the function does.
+// Package localruntime runs a built Lambda function on this machine as Lambda does: processes that take invocations
+// from a runtime API, one at a time each, started when there is more to do and replaced when they exit. It knows
+// nothing of what the function does.
 //
 // The rules are those of https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 package localruntime
@@ -22,8 +22,8 @@ type Config struct {
 	// Bootstrap is the path of the executable. Required.
 	Bootstrap string
 
-	// Env is the processes' environment, as NAME=value. Nothing of this process's own is passed on; the variables of the
-	// runtime itself are added.
+	// Env is the processes' environment, as NAME=value. Nothing of this process's own is passed on; the variables of
+	// the runtime itself are added.
 	Env []string
 
 	// MaxProcesses is how many run at once; more invocations wait. Zero means 32.

@@ -114,7 +114,8 @@ func TestADeadlineIsPassedOnAndKept(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
-	if b, err := p.Invoke(ctx, []byte(`"deadline"`)); err != nil || string(b) != fmt.Sprintf(`"%d"`, deadline.UnixMilli()) {
+	if b, err := p.Invoke(ctx, []byte(`"deadline"`)); err != nil ||
+		string(b) != fmt.Sprintf(`"%d"`, deadline.UnixMilli()) {
 		t.Errorf("got %s, %v; want %d", b, err, deadline.UnixMilli())
 	}
 	if _, err := p.Invoke(ctx, []byte(`"hang"`)); !errors.Is(err, context.DeadlineExceeded) {
@@ -169,7 +170,8 @@ func TestTheEnvironmentIsWhatWasGiven(t *testing.T) {
 	t.Setenv("SECRET_OF_THE_PARENT", "x")
 	p := pool(t, localruntime.Config{Env: []string{"FUNCTION=serve", "A=b"}})
 	got, err := invoke(t, p, "environment")
-	if err != nil || !strings.Contains(got, "A=b") || !strings.Contains(got, "AWS_LAMBDA_RUNTIME_API=127.0.0.1:") || strings.Contains(got, "SECRET") {
+	if err != nil || !strings.Contains(got, "A=b") || !strings.Contains(got, "AWS_LAMBDA_RUNTIME_API=127.0.0.1:") ||
+		strings.Contains(got, "SECRET") {
 		t.Errorf("got %s, %v", got, err)
 	}
 	if id, err := invoke(t, p, "id"); err != nil || id == "" {

@@ -58,9 +58,15 @@ func TestDamagedContent(t *testing.T) {
 		"a row is in the place of another": {func(_ *bolt.Tx, rows, _ *bolt.Bucket) error {
 			return rows.Put(key(2), bytes.Clone(rows.Get(key(3))))
 		}, "", "messages in the data file cannot be read"},
-		"an id leads astray": {func(_ *bolt.Tx, _, ids *bolt.Bucket) error { return ids.Put([]byte("u\x00id 1"), key(2)) },
+		"an id leads astray": {func(_ *bolt.Tx, _, ids *bolt.Bucket) error {
+			return ids.Put([]byte("u\x00id 1"),
+				key(2))
+		},
 			"", "message ids in the data file are damaged"},
-		"an id leads nowhere": {func(_ *bolt.Tx, _, ids *bolt.Bucket) error { return ids.Put([]byte("u\x00id 1"), key(77)) },
+		"an id leads nowhere": {func(_ *bolt.Tx, _, ids *bolt.Bucket) error {
+			return ids.Put([]byte("u\x00id 1"),
+				key(77))
+		},
 			"", "message ids in the data file are damaged"},
 		"an id is missing": {func(_ *bolt.Tx, _, ids *bolt.Bucket) error { return ids.Delete([]byte("u\x00id 1")) },
 			"", "message ids in the data file are damaged"},
@@ -74,7 +80,8 @@ func TestDamagedContent(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "chat.db")
 			log := open(t, path)
 			for i := range 5 {
-				_, _, err := log.Append(t.Context(), chat.Message{Room: "r", User: "u", Content: "c", ID: fmt.Sprint("id ", i+1)})
+				_, _, err := log.Append(t.Context(), chat.Message{Room: "r", User: "u", Content: "c",
+					ID: fmt.Sprint("id ", i+1)})
 				must(t, err)
 			}
 			must(t, log.Close())

@@ -70,7 +70,8 @@ func openDamaged(t *testing.T, image []byte, rooms map[string][]chat.Message) (o
 	lines := &bytes.Buffer{}
 	log, err := localstore.OpenLog(path, slog.New(slog.NewTextHandler(lines, nil)))
 	if err != nil {
-		if s := err.Error(); !strings.Contains(s, path) || !strings.Contains(s, "damaged") || strings.Contains(s, "\n") {
+		if s := err.Error(); !strings.Contains(s, path) || !strings.Contains(s, "damaged") ||
+			strings.Contains(s, "\n") {
 			t.Errorf("the error is %q; want one line", s)
 		}
 		return outcome{refused: true, says: err.Error()}
@@ -90,7 +91,8 @@ func openDamaged(t *testing.T, image []byte, rooms map[string][]chat.Message) (o
 				continue
 			}
 			o.lost++
-			if m.Index != want[i].Index || !strings.Contains(m.Content, "damaged") || m.CreateAt < 1000 || m.CreateAt > 1300 {
+			if m.Index != want[i].Index || !strings.Contains(m.Content, "damaged") || m.CreateAt < 1000 ||
+				m.CreateAt > 1300 {
 				t.Errorf("%s: got %+v, want %+v", room, m, want[i])
 			}
 		}

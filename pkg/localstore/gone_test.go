@@ -142,7 +142,8 @@ func TestAFileInTroubleWhileItIsUsed(t *testing.T) {
 				users.Go(func() {
 					for err := error(nil); err == nil; {
 						if i < 2 {
-							_, _, err = log.Append(t.Context(), chat.Message{Room: "r", User: "u", Content: strings.Repeat("y", 3000)})
+							_, _, err = log.Append(t.Context(),
+								chat.Message{Room: "r", User: "u", Content: strings.Repeat("y", 3000)})
 						} else {
 							_, err = log.Read(t.Context(), "r", chat.Span{Limit: 100, Newest: i%2 == 0})
 						}

@@ -28,7 +28,8 @@ func (g *guard) fail(cause error) {
 	g.once.Do(func() {
 		g.cause = fmt.Errorf("the data file %s cannot be used until the chat is started again: %w", g.path, cause)
 		close(g.failed)
-		g.logger.Error("the data file cannot be used any longer, and nothing is stored until the chat is started again: "+
+		g.logger.Error("the data file cannot be used any longer, and nothing is stored until the chat is started "+
+			"again: "+
 			"stop the chat, put the right file in place or move a damaged one away, and start it",
 			slog.String("file", g.path), slog.String("error", cause.Error()))
 	})

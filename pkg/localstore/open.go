@@ -129,7 +129,8 @@ func explain(path string, err error) error {
 
 func corrupt(path string, cause error) error {
 	return fmt.Errorf(
-		"the data file %s is damaged or no data file of this program (%w): move it away, or choose another file", path, cause)
+		"the data file %s is damaged or no data file of this program (%w): move it away, or choose another file", path,
+		cause)
 }
 
 // prepare checks what the buckets hold, creates those that are missing, and notes what the file looks like.

@@ -99,12 +99,14 @@ func readMeta(file io.ReaderAt, at int64) (meta, error) {
 	sum := fnv.New64a()
 	_, _ = sum.Write(b[pageHeader : headBytes-8]) // a hash returns no error
 	if order.Uint16(b[8:]) != flagMeta || order.Uint64(b) != min(uint64(at), 1) ||
-		order.Uint32(b[16:]) != metaMagic || order.Uint32(b[20:]) != metaVersion || order.Uint64(b[72:]) != sum.Sum64() {
+		order.Uint32(b[16:]) != metaMagic || order.Uint32(b[20:]) != metaVersion ||
+		order.Uint64(b[72:]) != sum.Sum64() {
 		return meta{}, errors.New("it does not begin as a data file does")
 	}
 	return meta{
 		pageSize: int64(order.Uint32(b[24:])),
-		root:     order.Uint64(b[32:]), free: order.Uint64(b[48:]), pages: order.Uint64(b[56:]), tx: order.Uint64(b[64:]),
+		root:     order.Uint64(b[32:]), free: order.Uint64(b[48:]), pages: order.Uint64(b[56:]),
+		tx: order.Uint64(b[64:]),
 	}, nil
 }
 

@@ -96,8 +96,8 @@ func timeNear(rows *bolt.Bucket, room string, key []byte) int64 {
 	return 0
 }
 
-// idKey is the key of a message in the bucket of ids. No name and no message id has a 0 byte, and no name is empty: so the
-// keys of ids, which may have such bytes, and those of names are all different.
+// idKey is the key of a message in the bucket of ids. No name and no message id has a 0 byte, and no name is empty:
+// so the keys of ids, which may have such bytes, and those of names are all different.
 func idKey(m chat.Message) []byte {
 	if m.UserID == "" {
 		return []byte(m.User + "\x00" + m.ID)
@@ -105,8 +105,8 @@ func idKey(m chat.Message) []byte {
 	return []byte("\x00" + m.UserID + "\x00" + m.ID)
 }
 
-// repeated returns what is stored of a message with an id: under its sender's id, or under the sender's name, as messages
-// without user ids are kept.
+// repeated returns what is stored of a message with an id: under its sender's id, or under the sender's name, as
+// messages without user ids are kept.
 func (l *Log) repeated(rows, ids *bolt.Bucket, m chat.Message) (stored chat.Message, ok bool) {
 	if stored, ok = l.storedUnder(rows, ids, m); ok || m.UserID == "" {
 		return stored, ok
@@ -117,8 +117,8 @@ func (l *Log) repeated(rows, ids *bolt.Bucket, m chat.Message) (stored chat.Mess
 	return stored, ok && stored.IsFromBeforeIDs(m)
 }
 
-// storedUnder returns the message that has the id of m. An entry that leads to no row, or to another message, is damaged and
-// counts as none; a row that cannot be read may well be the message.
+// storedUnder returns the message that has the id of m. An entry that leads to no row, or to another message, is
+// damaged and counts as none; a row that cannot be read may well be the message.
 func (l *Log) storedUnder(rows, ids *bolt.Bucket, m chat.Message) (stored chat.Message, ok bool) {
 	key := ids.Get(idKey(m))
 	value := rows.Get(key)

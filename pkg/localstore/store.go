@@ -19,9 +19,10 @@ import (
 
 // Buckets. A room is a bucket in each of the first two.
 const (
-	messagesBucket = "messages" // room → index, 8 bytes, big endian → message, see seal; the bucket's sequence is the tail
-	idsBucket      = "ids"      // room → idKey of the message → index as 8 bytes
-	pingBucket     = "ping"     // the fixed row that Ping writes
+	// room → index, 8 bytes, big endian → message, see seal; the bucket's sequence is the tail
+	messagesBucket = "messages"
+	idsBucket      = "ids"  // room → idKey of the message → index as 8 bytes
+	pingBucket     = "ping" // the fixed row that Ping writes
 )
 
 // Log is a chat.Log in one file.
@@ -89,7 +90,8 @@ func (l *Log) appendIn(tx *bolt.Tx, m chat.Message) (stored chat.Message, repeat
 	}
 	stored = m
 	stored.Index = int64(index)
-	value, err := json.Marshal(record{User: m.User, UserID: m.UserID, Content: m.Content, CreateAt: m.CreateAt, ID: m.ID})
+	value, err := json.Marshal(record{User: m.User, UserID: m.UserID, Content: m.Content, CreateAt: m.CreateAt,
+		ID: m.ID})
 	if err != nil {
 		return stored, false, err
 	}
@@ -191,6 +193,7 @@ func decode(room string, key, value []byte) (chat.Message, error) {
 		return chat.Message{}, err
 	}
 	return chat.Message{
-		Room: room, Index: indexOf(key), User: r.User, UserID: r.UserID, Content: r.Content, CreateAt: r.CreateAt, ID: r.ID,
+		Room: room, Index: indexOf(key), User: r.User, UserID: r.UserID, Content: r.Content, CreateAt: r.CreateAt,
+		ID: r.ID,
 	}, nil
 }

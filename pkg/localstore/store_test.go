@@ -101,7 +101,8 @@ func TestUnusableFiles(t *testing.T) {
 	good := filepath.Join(t.TempDir(), "good.db")
 	log := open(t, good)
 	for range 200 {
-		if _, _, err := log.Append(t.Context(), chat.Message{Room: "r", User: "u", Content: strings.Repeat("x", 2000)}); err != nil {
+		if _, _, err := log.Append(t.Context(), chat.Message{Room: "r", User: "u", Content: strings.Repeat("x",
+			2000)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,7 +126,8 @@ func TestUnusableFiles(t *testing.T) {
 	}{
 		"in use":   {func(t *testing.T, path string) { open(t, path) }, "in use by another process"},
 		"a folder": {func(t *testing.T, path string) { must(t, os.Mkdir(path, 0o755)) }, "is a directory"},
-		"text":     {func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte("hello\n"), 0o600)) }, "damaged"},
+		"text": {func(t *testing.T, path string) { must(t, os.WriteFile(path, []byte("hello\n"), 0o600)) },
+			"damaged"},
 		"long text": {func(t *testing.T, path string) {
 			must(t, os.WriteFile(path, []byte(strings.Repeat("hello\n", 20000)), 0o600))
 		}, "damaged"},
@@ -148,7 +150,8 @@ func TestUnusableFiles(t *testing.T) {
 			if err == nil {
 				t.Fatal("it was opened")
 			}
-			if s := err.Error(); !strings.Contains(s, path) || !strings.Contains(s, tc.says) || strings.Contains(s, "\n") {
+			if s := err.Error(); !strings.Contains(s, path) || !strings.Contains(s, tc.says) ||
+				strings.Contains(s, "\n") {
 				t.Errorf("the error is %q; want one line with %q and the path", s, tc.says)
 			}
 		})

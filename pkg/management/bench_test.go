@@ -17,8 +17,9 @@ import (
 	"wschat/pkg/management"
 )
 
-// BenchmarkPost is what a post costs, beside the same with the SDK's client as it is by default, and with plain net/http
-// and no signature. The server at the other end is in the figures of all three, so it does as little as it can.
+// BenchmarkPost is what a post costs, beside the same with the SDK's client as it is by default, and with plain
+// net/http and no signature. The server at the other end is in the figures of all three, so it does as little as it
+// can.
 func BenchmarkPost(b *testing.B) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -28,10 +29,12 @@ func BenchmarkPost(b *testing.B) {
 	go takePosts(listener)
 	endpoint := "http://" + listener.Addr().String() + "/dev"
 	// As in Lambda, whose credentials have a session token.
-	credentials := awsclient.Static(aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key", SessionToken: strings.Repeat("t", 800)})
+	credentials := awsclient.Static(aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key",
+		SessionToken: strings.Repeat("t", 800)})
 	id, frame := "BFaT_fALIAMCKug=", strings.Repeat("x", 200)
 	b.Run("chat", func(b *testing.B) {
-		p := management.NewPoster(management.Options{Endpoint: endpoint, Region: "eu-north-1", Workers: 1, Credentials: credentials})
+		p := management.NewPoster(management.Options{Endpoint: endpoint, Region: "eu-north-1", Workers: 1,
+			Credentials: credentials})
 		b.ReportAllocs()
 		for b.Loop() {
 			if err := p.Post(b.Context(), id, []byte(frame)); err != nil {
@@ -40,10 +43,12 @@ func BenchmarkPost(b *testing.B) {
 		}
 	})
 	b.Run("sdk", func(b *testing.B) {
-		client := apigatewaymanagementapi.New(apigatewaymanagementapi.Options{BaseEndpoint: &endpoint, Region: "eu-north-1", Credentials: credentials})
+		client := apigatewaymanagementapi.New(apigatewaymanagementapi.Options{BaseEndpoint: &endpoint,
+			Region: "eu-north-1", Credentials: credentials})
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := client.PostToConnection(b.Context(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte(frame)}); err != nil {
+			if _, err := client.PostToConnection(b.Context(),
+				&apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte(frame)}); err != nil {
 				b.Fatal(err)
 			}
 		}

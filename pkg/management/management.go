@@ -100,7 +100,8 @@ func (p *Poster) Post(ctx context.Context, connectionID string, frame []byte) er
 		return fmt.Errorf("post %d bytes to connection %s: %w", len(frame), connectionID, err)
 	}
 	defer answer.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswerBytes)) // to the end, so that the connection is used again
+	// to the end, so that the connection is used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxAnswerBytes))
 	if err := meaning(answer); err != nil {
 		return fmt.Errorf("post %d bytes to connection %s: %w", len(frame), connectionID, err)
 	}
@@ -116,7 +117,8 @@ func (p *Poster) post(ctx context.Context, connectionID string, frame []byte) (*
 	}
 	to := *p.base
 	to.Path += connectionID
-	to.RawPath = p.base.EscapedPath() + url.QueryEscape(connectionID) // as the SDK does: the path that is signed has no "="
+	to.RawPath = p.base.EscapedPath() +
+		url.QueryEscape(connectionID) // as the SDK does: the path that is signed has no "="
 	r := (&http.Request{
 		Method:        http.MethodPost,
 		URL:           &to,
@@ -133,7 +135,8 @@ func (p *Poster) post(ctx context.Context, connectionID string, frame []byte) (*
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
 	hash := sha256.Sum256(frame)
-	if err := p.signer.SignHTTP(ctx, credentials, r, hex.EncodeToString(hash[:]), "execute-api", p.options.Region, time.Now()); err != nil {
+	if err := p.signer.SignHTTP(ctx, credentials, r, hex.EncodeToString(hash[:]), "execute-api", p.options.Region,
+		time.Now()); err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
 	answer, err := p.posts.RoundTrip(r)
@@ -173,8 +176,8 @@ func (p *Poster) Close(ctx context.Context, connectionID string) error {
 
 // Stages hands out a Poster for each stage, so that one process keeps its connections from event to event.
 type Stages struct {
-	// Options for each stage's poster. Where Endpoint is empty it is https://DOMAIN/STAGE of the event: right for an API's
-	// own domain, wrong behind a custom domain, where @connections is not served.
+	// Options for each stage's poster. Where Endpoint is empty it is https://DOMAIN/STAGE of the event: right for an
+	// API's own domain, wrong behind a custom domain, where @connections is not served.
 	Options Options
 
 	mu      sync.Mutex

@@ -62,7 +62,8 @@ func TestCloseDeletesTheConnection(t *testing.T) {
 			}
 			w.WriteHeader(status)
 		}))
-		if err := poster(srv.URL+"/dev").Close(t.Context(), "BFaT_fALIAMCKug="); (err != nil) != (status == http.StatusForbidden) {
+		if err := poster(srv.URL+"/dev").Close(t.Context(),
+			"BFaT_fALIAMCKug="); (err != nil) != (status == http.StatusForbidden) {
 			t.Errorf("%d: %v", status, err)
 		}
 		srv.Close()
@@ -97,10 +98,12 @@ func TestWhatAnswersMean(t *testing.T) {
 			t.Parallel()
 			var calls atomic.Int32
 			err := post(t, t.Context(), answers(&calls, tc.answer))
-			if (err == nil) != (tc.answer == "OK") || errors.Is(err, chat.ErrGone) != tc.gone || errors.Is(err, chat.ErrTryAgain) != tc.again || calls.Load() != 1 {
+			if (err == nil) != (tc.answer == "OK") || errors.Is(err, chat.ErrGone) != tc.gone ||
+				errors.Is(err, chat.ErrTryAgain) != tc.again || calls.Load() != 1 {
 				t.Errorf("got %v after %d calls", err, calls.Load())
 			}
-			if err != nil && (!strings.Contains(err.Error(), "BFaT_fALIAMCKug=") || !tc.gone && !strings.Contains(err.Error(), tc.answer)) {
+			if err != nil && (!strings.Contains(err.Error(), "BFaT_fALIAMCKug=") || !tc.gone &&
+				!strings.Contains(err.Error(), tc.answer)) {
 				t.Errorf("the error does not say what was tried and what was the answer: %v", err)
 			}
 		})
@@ -122,16 +125,18 @@ func TestAPostThatFailsOnTheWayMayBeTriedAgain(t *testing.T) {
 	if !errors.Is(err, chat.ErrTryAgain) {
 		t.Errorf("cut off: %v", err)
 	}
-	if err := poster("no URL").Post(t.Context(), "c=", nil); err == nil || errors.Is(err, chat.ErrTryAgain) || !strings.Contains(err.Error(), "no URL") {
+	if err := poster("no URL").Post(t.Context(), "c=", nil); err == nil || errors.Is(err, chat.ErrTryAgain) ||
+		!strings.Contains(err.Error(), "no URL") {
 		t.Errorf("an endpoint that is none: %v", err)
 	}
 }
 
-// What is signed is what the gateway checks, whatever is in the connection id and with whatever credentials; and it is what
-// the SDK's own client sends.
+// What is signed is what the gateway checks, whatever is in the connection id and with whatever credentials; and it
+// is what the SDK's own client sends.
 func TestPostsAreSigned(t *testing.T) {
 	var seen []*http.Request
-	gw, err := localgateway.New(localgateway.Config{Handler: noHandler{}, Credentials: &localgateway.Credentials{AccessKeyID: "id", SecretAccessKey: "key"}})
+	gw, err := localgateway.New(localgateway.Config{Handler: noHandler{},
+		Credentials: &localgateway.Credentials{AccessKeyID: "id", SecretAccessKey: "key"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,20 +146,25 @@ func TestPostsAreSigned(t *testing.T) {
 	}))
 	defer srv.Close()
 	credentials := awsclient.Static(aws.Credentials{AccessKeyID: "id", SecretAccessKey: "key", SessionToken: "token"})
-	p := management.NewPoster(management.Options{Endpoint: srv.URL + "/dev", Region: "eu-north-1", Workers: 1, Credentials: credentials})
-	sdk := apigatewaymanagementapi.New(apigatewaymanagementapi.Options{BaseEndpoint: aws.String(srv.URL + "/dev"), Region: "eu-north-1", Credentials: credentials})
+	p := management.NewPoster(management.Options{Endpoint: srv.URL + "/dev", Region: "eu-north-1", Workers: 1,
+		Credentials: credentials})
+	sdk := apigatewaymanagementapi.New(apigatewaymanagementapi.Options{BaseEndpoint: aws.String(srv.URL + "/dev"),
+		Region: "eu-north-1", Credentials: credentials})
 	for _, id := range []string{"BFaT_fALIAMCKug=", "a-_b+/=", "AAAA"} {
 		for _, frame := range []string{"x", strings.Repeat("ä", 16<<10)} {
 			seen = nil
-			if err := p.Post(t.Context(), id, []byte(frame)); !errors.Is(err, chat.ErrGone) && !strings.Contains(err.Error(), "BadRequest") {
+			if err := p.Post(t.Context(), id, []byte(frame)); !errors.Is(err, chat.ErrGone) &&
+				!strings.Contains(err.Error(), "BadRequest") {
 				t.Errorf("%q: %v", id, err)
 			}
-			_, _ = sdk.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id, Data: []byte(frame)})
+			_, _ = sdk.PostToConnection(t.Context(), &apigatewaymanagementapi.PostToConnectionInput{ConnectionId: &id,
+				Data: []byte(frame)})
 			if len(seen) != 2 {
 				t.Fatalf("%d requests", len(seen))
 			}
 			own, its := seen[0], seen[1]
-			if own.RequestURI != its.RequestURI || own.ContentLength != its.ContentLength || own.Header.Get("X-Amz-Security-Token") != "token" ||
+			if own.RequestURI != its.RequestURI || own.ContentLength != its.ContentLength ||
+				own.Header.Get("X-Amz-Security-Token") != "token" ||
 				own.Header.Get("Content-Type") != its.Header.Get("Content-Type") {
 				t.Errorf("the SDK sends %s %v, this %s %v", its.RequestURI, its.Header, own.RequestURI, own.Header)
 			}

@@ -1,7 +1,7 @@
 // Package parallel runs functions in goroutines, and hands their panics to the caller.
 //
-// It is written by hand because of the panics: a panic in a goroutine that nobody recovers ends the process, and with it
-// every other invocation that Lambda would have sent there.
+// It is written by hand because of the panics: a panic in a goroutine that nobody recovers ends the process, and with
+// it every other invocation that Lambda would have sent there.
 package parallel
 
 import (

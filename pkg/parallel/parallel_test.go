@@ -60,7 +60,8 @@ func TestGoHandsOverErrorsAndPanics(t *testing.T) {
 	if err := <-Go(func() error { return failure }); err != failure {
 		t.Errorf("got %v, want f's error", err)
 	}
-	if err := <-Go(func() error { panic("here") }); !errors.Is(err, ErrPanicked) || !strings.Contains(err.Error(), "here") {
+	if err := <-Go(func() error { panic("here") }); !errors.Is(err, ErrPanicked) ||
+		!strings.Contains(err.Error(), "here") {
 		t.Errorf("got %v, want the panic as an error", err)
 	}
 }

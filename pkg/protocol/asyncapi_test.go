@@ -68,7 +68,8 @@ func TestEveryCodeIsDocumented(t *testing.T) {
 		again := map[chat.Retry]string{
 			chat.Never: "no", chat.Later: "after a pause", chat.SameID: "with its id", chat.Renewed: "with a new token",
 		}[row.Retry]
-		if want := fmt.Sprintf("\n| `%s` | %s | %s |\n", row.Code, row.Meaning, again); !strings.Contains(readme, want) {
+		if want := fmt.Sprintf("\n| `%s` | %s | %s |\n", row.Code, row.Meaning, again); !strings.Contains(readme,
+			want) {
 			t.Errorf("README.md has no row%s", want)
 		}
 		if row.Retry == chat.Later || row.Retry == chat.SameID {
@@ -79,7 +80,8 @@ func TestEveryCodeIsDocumented(t *testing.T) {
 	if slices.Sort(documented); !slices.Equal(documented, slices.Sorted(slices.Values(codes))) {
 		t.Errorf("asyncapi.yaml lists the codes %q, want %q", documented, codes)
 	}
-	set := regexp.MustCompile(`const PASSING = new Set\(\[(.*)\]\);`).FindStringSubmatch(readFile(t, "../webclient/files/client.js"))
+	set := regexp.MustCompile(`const PASSING = new Set\(\[(.*)\]\);`).FindStringSubmatch(readFile(t,
+		"../webclient/files/client.js"))
 	if set == nil {
 		t.Fatal("client.js has no set PASSING")
 	}

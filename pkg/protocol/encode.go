@@ -21,15 +21,15 @@ type message struct {
 	ID       string `json:"message_id,omitempty"`
 }
 
-// Encoder makes the frames; it is the chat.Encoder of this protocol. HTML is not escaped: it would make frames longer, and
-// whoever shows them must escape for their own medium in any case.
+// Encoder makes the frames; it is the chat.Encoder of this protocol. HTML is not escaped: it would make frames
+// longer, and whoever shows them must escape for their own medium in any case.
 type Encoder struct{}
 
 var _ chat.Encoder = Encoder{}
 
 // Messages makes {"messages":[…]} frames of a page, at least one, each at most chat.MaxFrameBytes unless a single
-// message is larger. "more", "expired" and "tail" stand in the last frame. Where there is a ref, it stands in every frame,
-// and "part" in every one but the last of the answer.
+// message is larger. "more", "expired" and "tail" stand in the last frame. Where there is a ref, it stands in every
+// frame, and "part" in every one but the last of the answer.
 func (Encoder) Messages(page chat.Page) []chat.Frame {
 	end := "]"
 	if page.More {
@@ -57,8 +57,8 @@ func (Encoder) Messages(page chat.Page) []chat.Frame {
 }
 
 // Members makes {"members":…} frames of who is in a room, at least one and at most `most`, each at most
-// chat.MaxFrameBytes. "part" stands in every frame but the last, a version and a ref in every one. Users for whom there is
-// no more room are left out, and "more" in the last frame says so.
+// chat.MaxFrameBytes. "part" stands in every frame but the last, a version and a ref in every one. Users for whom
+// there is no more room are left out, and "more" in the last frame says so.
 func (Encoder) Members(a chat.Attendance, most int) [][]byte {
 	open, version, ref := `{"members":{"room_name":`+string(encode(a.Room)), "", refField(a.Ref)
 	if a.Version > 0 {
@@ -162,7 +162,8 @@ type ErrorFrame struct {
 	Action    string    `json:"action,omitempty"`     // the refused frame's, where it had one
 	MessageID string    `json:"message_id,omitempty"` // the refused frame's, where it had one
 	RequestID string    `json:"request_id"`           // to find the log line by
-	Ref       string    `json:"-"`                    // the refused frame's, where it had one; beside the error, as in every answer
+	// the refused frame's, where it had one; beside the error, as in every answer
+	Ref string `json:"-"`
 }
 
 // EncodeError makes an {"error":…} frame.

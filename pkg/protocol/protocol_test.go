@@ -55,15 +55,18 @@ func TestAccepted(t *testing.T) {
 		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\ud83d\ude00 \\ud800 \ufffd"}`,
 			chat.Draft{Room: "r", User: "u", Content: "😀 \\ud800 \ufffd"}},
 		{"getRecentMessages", `{"room_name":"r"}`, chat.Query{Room: "r", Limit: 10}},
-		{"getRecentMessages", `{"room_name":"r","limit":100,"after":0}`, chat.Query{Room: "r", Limit: 100, After: ref(0)}},
-		{"getRecentMessages", `{"room_name":"r","before":9007199254740993}`, chat.Query{Room: "r", Limit: 10, Before: ref(9007199254740993)}},
+		{"getRecentMessages", `{"room_name":"r","limit":100,"after":0}`,
+			chat.Query{Room: "r", Limit: 100, After: ref(0)}},
+		{"getRecentMessages", `{"room_name":"r","before":9007199254740993}`,
+			chat.Query{Room: "r", Limit: 10, Before: ref(9007199254740993)}},
 		{"getRecentMessages", `{"room_name":"r","limit":null,"after":null}`, chat.Query{Room: "r", Limit: 10}},
 		{"joinRoom", `{"room_name":"r","user_name":"u"}`, protocol.Membership{Room: "r", User: "u"}},
 		{catchUp, `{"room_name":"r"}`, chat.CatchUp{}},
 		{catchUp, `{"room_name":"r","ref":"7","members":true}`, chat.CatchUp{Members: true, Ref: "7"}},
 		{catchUp, `{"limit":50,"members":false}`, chat.CatchUp{Messages: &chat.Query{Limit: 50}}},
 		{catchUp, `{"after":0}`, chat.CatchUp{Messages: &chat.Query{Limit: 10, After: ref(0)}}},
-		{catchUp, `{"after":7,"limit":100,"members":null}`, chat.CatchUp{Messages: &chat.Query{Limit: 100, After: ref(7)}}},
+		{catchUp, `{"after":7,"limit":100,"members":null}`, chat.CatchUp{Messages: &chat.Query{Limit: 100,
+			After: ref(7)}}},
 		{"getMembers", `{"room_name":"r","ref":"7"}`, protocol.Membership{Room: "r", Ref: "7"}},
 		{"getRecentMessages", `{"room_name":"r","ref":"7"}`, chat.Query{Room: "r", Limit: 10, Ref: "7"}},
 		{"leaveRoom", ` {"room_name":"r"} `, protocol.Membership{Room: "r"}},
@@ -92,23 +95,35 @@ func TestRefused(t *testing.T) {
 		{"sendMessage", `{"user_name":"u","content":"c"}`, chat.CodeMissingField, "room_name not in message dict"},
 		{"sendMessage", `{"room_name":"r","content":"c"}`, chat.CodeMissingField, "user_name not in message dict"},
 		{"sendMessage", `{"room_name":"r","user_name":"u"}`, chat.CodeMissingField, "content not in message dict"},
-		{"sendMessage", `{"room_name":"r","user_name":"u","content":null}`, chat.CodeMissingField, "content not in message dict"},
-		{"sendMessage", `{"Room_Name":"r","user_name":"u","content":"c"}`, chat.CodeMissingField, "room_name not in message dict"},
-		{"sendMessage", `{"room_name":1,"user_name":"u","content":"c"}`, chat.CodeInvalidField, "room_name must be a string"},
-		{"sendMessage", `{"room_name":"r","user_name":["u"],"content":"c"}`, chat.CodeInvalidField, "user_name must be a string"},
-		{"sendMessage", `{"room_name":"r","user_name":"u","content":{}}`, chat.CodeInvalidField, "content must be a string"},
-		{"sendMessage", `{"room_name":"r","user_name":"u","content":"c","message_id":7}`, chat.CodeInvalidField, "message_id must be a string"},
-		{"sendMessage", `{"room_name":"r","user_name":"u","content":"c","message_id":""}`, chat.CodeInvalidField, "message_id must not be empty"},
-		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\ud800"}`, chat.CodeInvalidField, "content must be valid Unicode"},
-		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\udc00\ud800"}`, chat.CodeInvalidField, "content must be valid Unicode"},
-		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\ud800x\udc00"}`, chat.CodeInvalidField, "content must be valid Unicode"},
-		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\ud800\n"}`, chat.CodeInvalidField, "content must be valid Unicode"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":null}`, chat.CodeMissingField,
+			"content not in message dict"},
+		{"sendMessage", `{"Room_Name":"r","user_name":"u","content":"c"}`, chat.CodeMissingField,
+			"room_name not in message dict"},
+		{"sendMessage", `{"room_name":1,"user_name":"u","content":"c"}`, chat.CodeInvalidField,
+			"room_name must be a string"},
+		{"sendMessage", `{"room_name":"r","user_name":["u"],"content":"c"}`, chat.CodeInvalidField,
+			"user_name must be a string"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":{}}`, chat.CodeInvalidField,
+			"content must be a string"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"c","message_id":7}`, chat.CodeInvalidField,
+			"message_id must be a string"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"c","message_id":""}`, chat.CodeInvalidField,
+			"message_id must not be empty"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\ud800"}`, chat.CodeInvalidField,
+			"content must be valid Unicode"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\udc00\ud800"}`, chat.CodeInvalidField,
+			"content must be valid Unicode"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\ud800x\udc00"}`, chat.CodeInvalidField,
+			"content must be valid Unicode"},
+		{"sendMessage", `{"room_name":"r","user_name":"u","content":"\ud800\n"}`, chat.CodeInvalidField,
+			"content must be valid Unicode"},
 		{"getRecentMessages", `{}`, chat.CodeMissingField, "room_name not in message dict"},
 		{"getRecentMessages", `{"room_name":"r","limit":1.5}`, chat.CodeInvalidField, "limit must be a whole number"},
 		{"getRecentMessages", `{"room_name":"r","limit":"5"}`, chat.CodeInvalidField, "limit must be a whole number"},
 		{"getRecentMessages", `{"room_name":"r","limit":1e99}`, chat.CodeInvalidField, "limit must be a whole number"},
 		{"getRecentMessages", `{"room_name":"r","after":true}`, chat.CodeInvalidField, "after must be a whole number"},
-		{"getRecentMessages", `{"room_name":"r","before":9223372036854775808}`, chat.CodeInvalidField, "before must be a whole number"},
+		{"getRecentMessages", `{"room_name":"r","before":9223372036854775808}`, chat.CodeInvalidField,
+			"before must be a whole number"},
 		{"joinRoom", `{}`, chat.CodeMissingField, "room_name not in message dict"},
 		{"joinRoom", `{"room_name":"r","user_name":false}`, chat.CodeInvalidField, "user_name must be a string"},
 		{catchUp, `{"room_name":"r","members":"yes"}`, chat.CodeInvalidField, "members must be true or false"},
@@ -206,7 +221,8 @@ func TestPagesSurviveTheirFrames(t *testing.T) {
 		for i := range rapid.IntRange(0, 100).Draw(r, "messages") {
 			content := rapid.String().Draw(r, "content")
 			if rapid.Bool().Draw(r, "large") {
-				content += strings.Repeat(rapid.SampledFrom([]string{"x", "é", `"`}).Draw(r, "letter"), rapid.IntRange(1, 7000).Draw(r, "length"))
+				content += strings.Repeat(rapid.SampledFrom([]string{"x", "é", `"`}).Draw(r, "letter"),
+					rapid.IntRange(1, 7000).Draw(r, "length"))
 			}
 			page.Messages = append(page.Messages, chat.Message{Room: "r", Index: int64(i + 1), User: "u",
 				UserID: rapid.SampledFrom([]string{"", "u1"}).Draw(r, "user"), Content: content, ID: fmt.Sprint(i)})
@@ -220,7 +236,8 @@ func TestPagesSurviveTheirFrames(t *testing.T) {
 			frames = append(frames, frame.Text)
 			var f struct{ Messages []struct{ Index int64 } }
 			if err := json.Unmarshal(frame.Text, &f); err != nil || frame.Last != last+int64(len(f.Messages)) {
-				r.Fatalf("a frame of %d messages after %d says that the last is %d; %v", len(f.Messages), last, frame.Last, err)
+				r.Fatalf("a frame of %d messages after %d says that the last is %d; %v", len(f.Messages), last,
+					frame.Last, err)
 			}
 			last = frame.Last
 		}
@@ -233,7 +250,8 @@ func TestPagesSurviveTheirFrames(t *testing.T) {
 // However many there are in a room, the frames of its members say just that, and none is too large.
 func TestMembersSurviveTheirFrames(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		a := chat.Attendance{Room: rapid.String().Draw(r, "room"), Ref: rapid.SampledFrom([]string{"", "7"}).Draw(r, "ref")}
+		a := chat.Attendance{Room: rapid.String().Draw(r, "room"), Ref: rapid.SampledFrom([]string{"", "7"}).Draw(r,
+			"ref")}
 		for i := range rapid.IntRange(0, 2000).Draw(r, "users") {
 			u := chat.User{Name: fmt.Sprint("user<", i, strings.Repeat(`"`, i%120)), Connections: i}
 			if i%2 == 0 {
@@ -262,8 +280,10 @@ func TestMembersSurviveTheirFrames(t *testing.T) {
 			}
 			d := json.NewDecoder(bytes.NewReader(frame))
 			d.DisallowUnknownFields()
-			if err := d.Decode(&f); err != nil || len(frame) > chat.MaxFrameBytes || f.Members.Users == nil || f.Part != (i < len(frames)-1) || f.Ref != a.Ref {
-				r.Fatalf("frame %d of %d: %v, %d bytes, part %v, ref %q", i, len(frames), err, len(frame), f.Part, f.Ref)
+			if err := d.Decode(&f); err != nil || len(frame) > chat.MaxFrameBytes || f.Members.Users == nil ||
+				f.Part != (i < len(frames)-1) || f.Ref != a.Ref {
+				r.Fatalf("frame %d of %d: %v, %d bytes, part %v, ref %q", i, len(frames), err, len(frame), f.Part,
+					f.Ref)
 			}
 			got.Room, got.Ref, got.Version, more = f.Members.Room, f.Ref, f.Members.Version, f.More
 			for _, u := range f.Members.Users {
@@ -310,15 +330,18 @@ func TestPresenceAndPongFrames(t *testing.T) {
 }
 
 func TestErrorFrames(t *testing.T) {
-	got := string(protocol.EncodeError(protocol.ErrorFrame{Code: chat.CodeInvalidField, Message: "a <b>", RequestID: "r="}))
+	got := string(protocol.EncodeError(protocol.ErrorFrame{Code: chat.CodeInvalidField, Message: "a <b>",
+		RequestID: "r="}))
 	if want := `{"error":{"code":"invalid_field","message":"a <b>","request_id":"r="}}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
-// FuzzDecode: no bytes crash the decoders, what they refuse they refuse with a code, and what they accept is valid UTF-8.
+// FuzzDecode: no bytes crash the decoders, what they refuse they refuse with a code, and what they accept is valid
+// UTF-8.
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{"", "null", `{"room_name":"r","user_name":"u","content":"\ud83d\ude00"}`, `{"limit":1,"after":2}`, `{"content":"\ud800\"}`} {
+	for _, s := range []string{"", "null", `{"room_name":"r","user_name":"u","content":"\ud83d\ude00"}`,
+		`{"limit":1,"after":2}`, `{"content":"\ud800\"}`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
@@ -341,7 +364,8 @@ func FuzzDecode(f *testing.F) {
 					t.Errorf("Text(%q) is too long", name)
 				}
 			}
-			// Access is decided on the room that the action will use, and the name is what it was set to, whatever was there.
+			// Access is decided on the room that the action will use, and the name is what it was set to, whatever
+			// was there.
 			room := frame.Room()
 			frame.SetUser("ann")
 			if m, err := frame.Membership(); err == nil && (m.Room != room || m.User != "ann") {

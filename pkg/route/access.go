@@ -23,24 +23,27 @@ type access struct {
 	over        bool // the connection may not go on
 }
 
-// admit reads the event's grant and refuses what it does not cover: every action of every client passes this one place. Only
-// $disconnect and the HTTP routes, whose keys have a blank, need no grant.
+// admit reads the event's grant and refuses what it does not cover: every action of every client passes this one
+// place. Only $disconnect and the HTTP routes, whose keys have a blank, need no grant.
 func (h *Handler) admit(in *invocation) (access, error) {
 	if !h.config.Auth || in.Context.RouteKey == Disconnect || strings.Contains(in.Context.RouteKey, " ") {
 		return access{}, nil
 	}
 	grant, err := auth.FromContext(in.Context.Authorizer)
 	if err != nil { // the connection came before there was an authorizer
-		return access{over: true}, &chat.Error{Code: chat.CodeForbidden, Message: "this chat is for those who have signed in", Err: err}
+		return access{over: true}, &chat.Error{Code: chat.CodeForbidden,
+			Message: "this chat is for those who have signed in", Err: err}
 	}
 	if grant.IDClaim != cmp.Or(h.config.IDClaim, auth.DefaultIDClaim) {
 		// The connection came before the claim was chosen, and its id may be none to show.
-		return access{over: true}, &chat.Error{Code: chat.CodeForbidden, Message: "the chat's sign-in has changed; connect again"}
+		return access{over: true}, &chat.Error{Code: chat.CodeForbidden,
+			Message: "the chat's sign-in has changed; connect again"}
 	}
 	a := access{on: true, grant: grant}
 	if !grant.Expires.After(h.config.Chat.Now()) {
 		a.over = true
-		return a, &chat.Error{Code: chat.CodeTokenExpired, Message: "the token's time is over; connect again with a new one"}
+		return a, &chat.Error{Code: chat.CodeTokenExpired,
+			Message: "the token's time is over; connect again with a new one"}
 	}
 	if in.frame != nil {
 		if err := a.checkRoom(in.frame.Room()); err != nil {
@@ -80,16 +83,17 @@ func (a access) until() time.Time {
 	return a.grant.Expires
 }
 
-// tellName tells a client that gave another name than its token's under which name the action was carried out. It returns
-// what the log line says of that.
+// tellName tells a client that gave another name than its token's under which name the action was carried out. It
+// returns what the log line says of that.
 func (in *invocation) tellName(ctx context.Context) []slog.Attr {
 	if !in.access.nameIgnored {
 		return nil
 	}
 	// Without the ref and the message id, by which the client would take it for the action's answer.
 	return in.told(in.chat.Reply(ctx, in.Context.ConnectionID, protocol.EncodeError(protocol.ErrorFrame{
-		Code:      chat.CodeNameIgnored,
-		Message:   "user_name is ignored: the action was carried out under your token's name, " + quote(in.access.grant.User),
+		Code: chat.CodeNameIgnored,
+		Message: "user_name is ignored: the action was carried out under your token's name, " +
+			quote(in.access.grant.User),
 		Action:    in.frame.Text("action"),
 		RequestID: in.Context.RequestID,
 	})))

@@ -43,8 +43,8 @@ func webSocketRoutes() map[string]routeFunc {
 	}
 }
 
-// httpRoutes is every route of the HTTP API: the health check, and the files of the browser client. Each has one for HEAD
-// beside it, which does the same and is answered without the body.
+// httpRoutes is every route of the HTTP API: the health check, and the files of the browser client. Each has one for
+// HEAD beside it, which does the same and is answered without the body.
 func httpRoutes() map[string]routeFunc {
 	routes := map[string]routeFunc{GetPing: ping}
 	for _, path := range webclient.Paths() {
@@ -70,13 +70,15 @@ func table() map[string]routeFunc {
 
 func connect(ctx context.Context, in *invocation) (reply, error) {
 	if origin, ok := in.refusedOrigin(); ok {
-		return reply{}, &chat.Error{Code: chat.CodeForbidden, Message: "pages from " + quote(origin) + " may not connect"}
+		return reply{}, &chat.Error{Code: chat.CodeForbidden, Message: "pages from " + quote(origin) +
+			" may not connect"}
 	}
 	query := map[string]string{}
 	for name, values := range in.Query {
 		switch {
 		case name != "room_name" && name != "user_name":
-			return reply{}, chat.InvalidField(quote(name), "is no query parameter here; there are room_name and user_name")
+			return reply{}, chat.InvalidField(quote(name),
+				"is no query parameter here; there are room_name and user_name")
 		case len(values) != 1:
 			return reply{}, chat.InvalidField(name, "must not be given more than once")
 		case values[0] == "":
@@ -103,12 +105,13 @@ func connect(ctx context.Context, in *invocation) (reply, error) {
 		r.added = map[string]string{"Sec-WebSocket-Protocol": auth.Subprotocol}
 	}
 	return r, in.chat.Connect(ctx, chat.Member{
-		Room: room, ConnectionID: in.Context.ConnectionID, User: user, UserID: in.access.userID(), ExpiresAt: in.access.until(),
+		Room: room, ConnectionID: in.Context.ConnectionID, User: user, UserID: in.access.userID(),
+		ExpiresAt: in.access.until(),
 	})
 }
 
-// refusedOrigin returns the origin of the page that opens the connection, where such pages may not. Browsers always send
-// it and let no page change it (RFC 6455, section 10.2).
+// refusedOrigin returns the origin of the page that opens the connection, where such pages may not. Browsers always
+// send it and let no page change it (RFC 6455, section 10.2).
 func (in *invocation) refusedOrigin() (string, bool) {
 	if len(in.config.AllowedOrigins) == 0 {
 		return "", false
@@ -125,8 +128,8 @@ func (in *invocation) refusedOrigin() (string, bool) {
 	return "", false
 }
 
-// allowed tells whether pages of an origin, in lower case, may connect. A page that connects to its own host may, by whatever
-// name and port its browser has found it.
+// allowed tells whether pages of an origin, in lower case, may connect. A page that connects to its own host may, by
+// whatever name and port its browser has found it.
 func (in *invocation) allowed(origin string) bool {
 	if slices.Contains(in.config.AllowedOrigins, origin) {
 		return true
@@ -140,7 +143,8 @@ func (in *invocation) allowed(origin string) bool {
 const abnormalClosure = 1006
 
 func disconnect(ctx context.Context, in *invocation) (reply, error) {
-	r := reply{body: "Disconnect successful.", attrs: []slog.Attr{slog.Int("close_code", in.Context.DisconnectStatusCode)}}
+	r := reply{body: "Disconnect successful.", attrs: []slog.Attr{slog.Int("close_code",
+		in.Context.DisconnectStatusCode)}}
 	if in.Context.DisconnectStatusCode == abnormalClosure {
 		in.metrics.Add(telemetry.BrokenConnections, 1)
 	}
@@ -193,8 +197,8 @@ func sendMessage(ctx context.Context, in *invocation) (reply, error) {
 	return r, err
 }
 
-// sentAttrs says what became of a message: from here on its story can be read, by its room and index. In a busy room the
-// sender is not the broadcaster: then rounds is 0, and the broadcaster's line has the posts.
+// sentAttrs says what became of a message: from here on its story can be read, by its room and index. In a busy room
+// the sender is not the broadcaster: then rounds is 0, and the broadcaster's line has the posts.
 func sentAttrs(sent chat.Sent) []slog.Attr {
 	d := sent.Delivery
 	attrs := []slog.Attr{
@@ -231,7 +235,8 @@ func (in *invocation) measure(sent chat.Sent) {
 	in.metrics.Add(stored, 1)
 	in.metrics.AddTime(telemetry.StoreTime, sent.StoredAfter)
 	for metric, n := range map[telemetry.Metric]int{
-		telemetry.Rounds: d.Rounds, telemetry.Posts: d.Posts, telemetry.Deliveries: d.Delivered, telemetry.PostsAgain: d.Again,
+		telemetry.Rounds: d.Rounds, telemetry.Posts: d.Posts, telemetry.Deliveries: d.Delivered,
+		telemetry.PostsAgain:      d.Again,
 		telemetry.GoneConnections: len(d.Gone), telemetry.Undelivered: d.Failed, telemetry.Postponed: d.Left,
 	} {
 		if n > 0 {

@@ -8,8 +8,8 @@ import (
 	"wschat/pkg/route"
 )
 
-// Every answer over HTTP says that a browser must not take it for anything else, and so does every other answer, whatever
-// becomes of it.
+// Every answer over HTTP says that a browser must not take it for anything else, and so does every other answer,
+// whatever becomes of it.
 func TestEveryAnswerIsNoSniff(t *testing.T) {
 	up, down := newFixture(t, nil), newFixture(t, func(s *chat.Service) { s.Log = panicking{} })
 	for name, f := range map[string]*fixture{"up": up, "down": down} {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// limiter bounds what one connection may cost: each of its requests, and each post of an answer beyond the first, is one of
-// its share of a second. It knows what this process has seen: one client may be served by several, and then has that many
-// times as much.
+// limiter bounds what one connection may cost: each of its requests, and each post of an answer beyond the first, is
+// one of its share of a second. It knows what this process has seen: one client may be served by several, and then
+// has that many times as much.
 type limiter struct {
 	rate  int // a second's share; 0 means any number
 	burst int // what may come at once
@@ -27,11 +27,12 @@ type bucket struct {
 }
 
 const (
-	// postsOfJoining is what joining a room costs that is joined again: the confirmation, what was said, and who is there.
+	// postsOfJoining is what joining a room costs that is joined again: the confirmation, what was said, and who is
+	// there.
 	postsOfJoining = 3
 
-	// refusalWindow is for how many seconds refusals are counted, and bucketsRefused how many times its bucket a connection may be
-	// refused in them before it is closed: its client does not listen.
+	// refusalWindow is for how many seconds refusals are counted, and bucketsRefused how many times its bucket a
+	// connection may be refused in them before it is closed: its client does not listen.
 	refusalWindow  = 10
 	bucketsRefused = 3
 )

@@ -50,8 +50,10 @@ func paced(t *testing.T, auth bool) (*route.Handler, *counting, *localstore.Log)
 	t.Cleanup(func() { _ = log.Close() })
 	posts := &counting{}
 	return route.New(route.Config{
-		Chat: chat.Service{Log: log, Roster: &localstore.Roster{}, Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Announcements: &localstore.Announcements{},
-			Encoder: protocol.Encoder{}, Now: time.Now, Workers: 4, MaxRooms: 5},
+		Chat: chat.Service{Log: log, Roster: &localstore.Roster{},
+			Broadcaster:   broadcast.Broadcaster{Leases: &localstore.Leases{}},
+			Announcements: &localstore.Announcements{},
+			Encoder:       protocol.Encoder{}, Now: time.Now, Workers: 4, MaxRooms: 5},
 		Poster:           func(string, string) chat.Poster { return posts },
 		Auth:             auth,
 		ActionsPerSecond: 10,
@@ -79,7 +81,8 @@ func TestComingBackToAllRoomsFitsIntoTheBucket(t *testing.T) {
 func TestLargeAnswersAreChargedWhatTheyCost(t *testing.T) {
 	h, posts, log := paced(t, false)
 	for range chat.MaxHistory {
-		if _, _, err := log.Append(t.Context(), chat.Message{Room: "r", User: "u", Content: strings.Repeat("x", chat.MaxContentBytes)}); err != nil {
+		if _, _, err := log.Append(t.Context(), chat.Message{Room: "r", User: "u", Content: strings.Repeat("x",
+			chat.MaxContentBytes)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -102,8 +105,8 @@ func TestLargeAnswersAreChargedWhatTheyCost(t *testing.T) {
 	})
 }
 
-// Whatever a flood is made of, each refusal is answered, until there have been three times as many as the bucket holds; then the
-// connection is closed.
+// Whatever a flood is made of, each refusal is answered, until there have been three times as many as the bucket
+// holds; then the connection is closed.
 func TestAFloodOfRefusalsIsClosed(t *testing.T) {
 	for name, flood := range map[string]struct {
 		routeKey, body string
@@ -118,7 +121,8 @@ func TestAFloodOfRefusalsIsClosed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h, posts, _ := paced(t, flood.auth)
-				grant := map[string]any{"principalId": "u", "user": `"u"`, "expires": fmt.Sprint(time.Now().Add(time.Hour).Unix()), "rooms": `["r"]`}
+				grant := map[string]any{"principalId": "u", "user": `"u"`,
+					"expires": fmt.Sprint(time.Now().Add(time.Hour).Unix()), "rooms": `["r"]`}
 				n := 0
 				for ; !posts.closed && n < 1000; n++ {
 					bareMessage(t, h, "c", flood.routeKey, flood.body, grant)

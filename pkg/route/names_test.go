@@ -112,8 +112,9 @@ func TestAccessKnowsOneForm(t *testing.T) {
 	t.Cleanup(func() { _ = log.Close() })
 	sent := &posts{frames: map[string][]string{}}
 	h := route.New(route.Config{
-		Chat: chat.Service{Log: log, Roster: &localstore.Roster{}, Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}},
-			Encoder: protocol.Encoder{}, Now: time.Now, Workers: 1},
+		Chat: chat.Service{Log: log, Roster: &localstore.Roster{},
+			Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}},
+			Encoder:     protocol.Encoder{}, Now: time.Now, Workers: 1},
 		Poster: func(string, string) chat.Poster { return sent },
 		Auth:   true,
 		Logger: slog.New(slog.DiscardHandler),
@@ -132,7 +133,8 @@ func TestAccessKnowsOneForm(t *testing.T) {
 	} {
 		rooms, _ := json.Marshal([]string{tc.pattern})
 		grant := map[string]any{
-			"principalId": "u1", "user": `"Rene\u0301"`, "expires": fmt.Sprint(time.Now().Add(time.Hour).Unix()), "rooms": string(rooms),
+			"principalId": "u1", "user": `"Rene\u0301"`, "expires": fmt.Sprint(time.Now().Add(time.Hour).Unix()),
+			"rooms": string(rooms),
 		}
 		for _, action := range route.Actions() {
 			for _, user := range []string{userD, userC} {

@@ -28,8 +28,9 @@ type Config struct {
 	// Poster returns the poster for the API and stage that an event came from. Required.
 	Poster func(domainName, stage string) chat.Poster
 
-	// AllowedOrigins are the origins of web pages that may connect, as config.ParseOrigins returns them; empty for all. A
-	// client that is no browser has none, and may. Where WebSocketURL is a path, the pages of the API's own host may too.
+	// AllowedOrigins are the origins of web pages that may connect, as config.ParseOrigins returns them; empty for
+	// all. A client that is no browser has none, and may. Where WebSocketURL is a path, the pages of the API's own
+	// host may too.
 	AllowedOrigins []string
 
 	// Auth says that only who has a grant, which an authorizer gave, may do anything.
@@ -42,8 +43,9 @@ type Config struct {
 	// Authorizer answers the authorizer's events, where this function is that too. Optional.
 	Authorizer Authorizer
 
-	// ActionsPerSecond is how many actions one connection may ask this process for, where an answer of several frames counts as
-	// so many actions; 0 means any number. At once it may be three times Chat.MaxRooms, which is what coming back costs.
+	// ActionsPerSecond is how many actions one connection may ask this process for, where an answer of several frames
+	// counts as so many actions; 0 means any number. At once it may be three times Chat.MaxRooms, which is what
+	// coming back costs.
 	ActionsPerSecond int
 
 	// WebSocketURL is where the browser client connects: a wss:// URL, or a path on its own host. "" where nobody said.
@@ -135,7 +137,8 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 	ctx, metrics := h.config.Meter.Begin(ctx)
 	in := &invocation{config: &h.config, site: h.site, chat: h.config.Chat, metrics: metrics}
 	if err := json.Unmarshal(payload, &in.Event); err != nil || in.Context.RouteKey == "" {
-		return Response{}, fmt.Errorf("the event has no requestContext.routeKey, so it is none of API Gateway's: %d bytes", len(payload))
+		return Response{}, fmt.Errorf("the event has no requestContext.routeKey, so it is none of API Gateway's: %d "+
+			"bytes", len(payload))
 	}
 	in.chat.Poster = h.config.Poster(in.Context.DomainName, in.Context.Stage)
 	in.chat.Charge = h.chargeOf(in.Context.ConnectionID)
@@ -232,7 +235,8 @@ func (h *Handler) dispatch(ctx context.Context, in *invocation) (r reply, err er
 		in.frame, malformed = protocol.Decode(in.Body)
 	}
 	if isMessage && !h.limiter.take(in.Context.ConnectionID) {
-		return reply{}, &chat.Error{Code: chat.CodeRateLimited, Message: "this connection asks for too much at once; try again in a second"}
+		return reply{}, &chat.Error{Code: chat.CodeRateLimited,
+			Message: "this connection asks for too much at once; try again in a second"}
 	}
 	if in.access, err = h.admit(in); err != nil {
 		return reply{close: in.access.over}, err
@@ -258,8 +262,9 @@ func (h *Handler) chargeOf(connectionID string) func(posts int) {
 	}
 }
 
-// tellRefusal tells the connection of a MESSAGE event why it is refused, and closes it if it may not go on. A connection
-// that was told so often that it does not listen is closed without a word. tellRefusal returns what the log line says.
+// tellRefusal tells the connection of a MESSAGE event why it is refused, and closes it if it may not go on. A
+// connection that was told so often that it does not listen is closed without a word. tellRefusal returns what the
+// log line says.
 func (h *Handler) tellRefusal(ctx context.Context, in *invocation, e *chat.Error, closes bool) (attrs []slog.Attr) {
 	if !h.limiter.refuse(in.Context.ConnectionID) {
 		return in.closeConnection(ctx)

@@ -65,8 +65,11 @@ func newFixture(t testing.TB, change func(*chat.Service)) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = log.Close() })
-	f := &fixture{t: t, log: log, roster: &localstore.Roster{}, posts: &posts{frames: map[string][]string{}}, lines: &bytes.Buffer{}}
-	service := chat.Service{Log: log, Roster: f.roster, Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 4}
+	f := &fixture{t: t, log: log, roster: &localstore.Roster{}, posts: &posts{frames: map[string][]string{}},
+		lines: &bytes.Buffer{}}
+	service := chat.Service{Log: log, Roster: f.roster,
+		Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Encoder: protocol.Encoder{}, Now: time.Now,
+		Workers: 4}
 	if change != nil {
 		change(&service)
 	}
@@ -141,30 +144,44 @@ func TestResults(t *testing.T) {
 		{"$connect", "CONNECT", "", query("user_name", "u"), 200, "Connect successful."},
 		{"$connect", "CONNECT", "", query("room_name", "#r"), 400, "room_name must not begin with #"},
 		{"$connect", "CONNECT", "", query("room_name", ""), 400, "room_name must not be empty"},
-		{"$connect", "CONNECT", "", query("room_name", "r", "user_name", "\n"), 400, "user_name must not contain control characters"},
-		{"$connect", "CONNECT", "", query("user_name", strings.Repeat("u", 129)), 400, "user_name must be at most 128 bytes, not 129"},
-		{"$connect", "CONNECT", "", query("room_name", "a", "room_name", "b"), 400, "room_name must not be given more than once"},
-		{"$connect", "CONNECT", "", query("room", "r"), 400, `"room" is no query parameter here; there are room_name and user_name`},
+		{"$connect", "CONNECT", "", query("room_name", "r", "user_name", "\n"), 400,
+			"user_name must not contain control characters"},
+		{"$connect", "CONNECT", "", query("user_name", strings.Repeat("u", 129)), 400,
+			"user_name must be at most 128 bytes, not 129"},
+		{"$connect", "CONNECT", "", query("room_name", "a", "room_name", "b"), 400,
+			"room_name must not be given more than once"},
+		{"$connect", "CONNECT", "", query("room", "r"), 400,
+			`"room" is no query parameter here; there are room_name and user_name`},
 		{"$disconnect", "DISCONNECT", "", nil, 200, "Disconnect successful."},
 		{"$disconnect", "DISCONNECT", "", nil, 200, "Disconnect successful."},
-		{"sendMessage", "MESSAGE", `{"room_name":"r","user_name":"u","content":"c"}`, nil, 200, "Message sent to all connections."},
+		{"sendMessage", "MESSAGE", `{"room_name":"r","user_name":"u","content":"c"}`, nil, 200,
+			"Message sent to all connections."},
 		{"sendMessage", "MESSAGE", `{"room_name":"r","user_name":"u"}`, nil, 400, "content not in message dict"},
 		{"getRecentMessages", "MESSAGE", `{"room_name":"r"}`, nil, 200, "Sent recent messages."},
 		{"joinRoom", "MESSAGE", `{"room_name":"r"}`, nil, 200, "Joined the room."},
 		{"joinRoom", "MESSAGE", `{"room_name":"#r"}`, nil, 400, "room_name must not begin with #"},
 		{"leaveRoom", "MESSAGE", `{"room_name":"r"}`, nil, 200, "Left the room."},
 		{"leaveRoom", "MESSAGE", `{"room_name":""}`, nil, 400, "room_name must not be empty"},
-		{"$default", "MESSAGE", `{}`, nil, 400, "the frame has no action; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, sendMessage"},
-		{"$default", "MESSAGE", `{"action":"fly"}`, nil, 400, `there is no action "fly"; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, sendMessage`},
-		{"$default", "MESSAGE", `{"action":7}`, nil, 400, `action must be a string; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, sendMessage`},
-		{"$default", "MESSAGE", `hello`, nil, 400, "the body is not a JSON object; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, sendMessage"},
+		{"$default", "MESSAGE", `{}`, nil, 400,
+			"the frame has no action; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, " +
+				"sendMessage"},
+		{"$default", "MESSAGE", `{"action":"fly"}`, nil, 400,
+			`there is no action "fly"; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, ` +
+				`sendMessage`},
+		{"$default", "MESSAGE", `{"action":7}`, nil, 400,
+			`action must be a string; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, ` +
+				`sendMessage`},
+		{"$default", "MESSAGE", `hello`, nil, 400,
+			"the body is not a JSON object; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, " +
+				"ping, sendMessage"},
 		{"GET /ping", "", "", nil, 200, "PONG!"},
 		{"HEAD /ping", "", "", nil, 200, ""},
 		{"POST /ping", "", "", nil, 500, "Internal error. Quote the request_id when you report it."},
 	} {
 		got := f.invoke(tc.route, tc.eventType, tc.body, tc.query)
 		if got.StatusCode != tc.status || got.Body != tc.result {
-			t.Errorf("%s %s %v: got %d %q, want %d %q", tc.route, tc.body, tc.query, got.StatusCode, got.Body, tc.status, tc.result)
+			t.Errorf("%s %s %v: got %d %q, want %d %q", tc.route, tc.body, tc.query, got.StatusCode, got.Body,
+				tc.status, tc.result)
 		}
 	}
 }
@@ -173,7 +190,8 @@ func TestResults(t *testing.T) {
 func TestRefusalsSayWhy(t *testing.T) {
 	f := newFixture(t, nil)
 	f.message("sendMessage", `{"action":"sendMessage","room_name":"r","user_name":"u","content":"","message_id":"m1"}`)
-	want := `{"error":{"code":"invalid_field","message":"content must not be empty","action":"sendMessage","message_id":"m1","request_id":"req="}}`
+	want := `{"error":{"code":"invalid_field","message":"content must not be ` +
+		`empty","action":"sendMessage","message_id":"m1","request_id":"req="}}`
 	if got := f.posts.frames["c="]; !slices.Equal(got, []string{want}) {
 		t.Errorf("posted %s, want %s", got, want)
 	}
@@ -193,17 +211,20 @@ func TestAnInternalErrorIsNotShown(t *testing.T) {
 	f := newFixture(t, func(s *chat.Service) { s.Log = panicking{} })
 	response := f.message("sendMessage", `{"room_name":"r","user_name":"u","content":"c"}`)
 	frames := fmt.Sprint(f.posts.frames["c="])
-	if response.StatusCode != 500 || !strings.Contains(frames, `"code":"internal"`) || !strings.Contains(frames, `"request_id":"req="`) {
+	if response.StatusCode != 500 || !strings.Contains(frames, `"code":"internal"`) ||
+		!strings.Contains(frames, `"request_id":"req="`) {
 		t.Errorf("got %d, %s", response.StatusCode, frames)
 	}
 	if strings.Contains(frames+response.Body, "secret") {
 		t.Errorf("the client was shown %s %s", frames, response.Body)
 	}
 	line := f.lastLine()
-	if line["error"] != "panic: secret" || !strings.Contains(fmt.Sprint(line["stack"]), "panicking.Append") || line["level"] != "ERROR" {
+	if line["error"] != "panic: secret" || !strings.Contains(fmt.Sprint(line["stack"]), "panicking.Append") ||
+		line["level"] != "ERROR" {
 		t.Errorf("the log line is %v", line)
 	}
-	if got := f.invoke("GET /ping", "", "", nil); got.StatusCode != 503 || got.Body != "The messages table cannot be written." {
+	if got := f.invoke("GET /ping", "", "", nil); got.StatusCode != 503 ||
+		got.Body != "The messages table cannot be written." {
 		t.Errorf("after the panic, ping says %d %s", got.StatusCode, got.Body)
 	}
 }
@@ -221,8 +242,10 @@ func TestHeadIsGetWithoutABody(t *testing.T) {
 		gets++
 		for name, f := range map[string]*fixture{"up": up, "down": down} {
 			get, head := f.invoke(key, "", "", nil), f.invoke("HEAD "+path, "", "", nil)
-			if get.Body == "" || head.Body != "" || head.StatusCode != get.StatusCode || !maps.Equal(head.Headers, get.Headers) {
-				t.Errorf("%s, %s: GET is %d, HEAD %d %v %q", name, path, get.StatusCode, head.StatusCode, head.Headers, head.Body)
+			if get.Body == "" || head.Body != "" || head.StatusCode != get.StatusCode ||
+				!maps.Equal(head.Headers, get.Headers) {
+				t.Errorf("%s, %s: GET is %d, HEAD %d %v %q", name, path, get.StatusCode, head.StatusCode, head.Headers,
+					head.Body)
 			}
 		}
 	}
@@ -245,7 +268,8 @@ func TestWhatAMessageLeavesInTheLog(t *testing.T) {
 	f.invoke("$connect", "CONNECT", "", map[string][]string{"room_name": {"r"}, "user_name": {"ann"}})
 	f.message("sendMessage", `{"room_name":"r","user_name":"ann","content":"a secret"}`)
 	line := f.lastLine()
-	for key, want := range map[string]any{"room": "r", "index": 1.0, "delivered": 1.0, "gone": 0.0, "failed": 0.0, "repeat": false} {
+	for key, want := range map[string]any{"room": "r", "index": 1.0, "delivered": 1.0, "gone": 0.0, "failed": 0.0,
+		"repeat": false} {
 		if line[key] != want {
 			t.Errorf("the log line has %s %v, want %v", key, line[key], want)
 		}
@@ -297,7 +321,8 @@ func TestAPageFromElsewhereMayNotConnect(t *testing.T) {
 			Meter: telemetry.New("chat"),
 		})
 		payload, _ := json.Marshal(map[string]any{
-			"requestContext":    map[string]any{"routeKey": "$connect", "eventType": "CONNECT", "domainName": "API.example:8080"},
+			"requestContext": map[string]any{"routeKey": "$connect", "eventType": "CONNECT",
+				"domainName": "API.example:8080"},
 			"multiValueHeaders": tc.header,
 		})
 		answer, err := h.Invoke(t.Context(), payload)
@@ -340,7 +365,8 @@ func TestEventsOfNobodyKnown(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	if got, want := route.WebSocketKeys(), []string{"$connect", "$default", "$disconnect",
-		"getMembers", "getRecentMessages", "joinRoom", "leaveRoom", "ping", "sendMessage"}; !reflect.DeepEqual(got, want) {
+		"getMembers", "getRecentMessages", "joinRoom", "leaveRoom", "ping", "sendMessage"}; !reflect.DeepEqual(got,
+		want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -353,8 +379,10 @@ func BenchmarkDispatch(b *testing.B) {
 		Logger: slog.New(slog.DiscardHandler),
 		Meter:  telemetry.New("chat"),
 	})
-	payload := []byte(`{"requestContext":{"routeKey":"sendMessage","messageId":"R1knPc2ntjMCFIA=","eventType":"MESSAGE",` +
-		`"extendedRequestId":"R1knPH17NjMFftw=","requestTime":"20/Jan/2024:11:55:00 +0000","messageDirection":"IN","stage":"prod",` +
+	payload := []byte(`{"requestContext":{"routeKey":"sendMessage","messageId":"R1knPc2ntjMCFIA=",` +
+		`"eventType":"MESSAGE",` +
+		`"extendedRequestId":"R1knPH17NjMFftw=","requestTime":"20/Jan/2024:11:55:00 ` +
+		`+0000","messageDirection":"IN","stage":"prod",` +
 		`"connectedAt":1705751697419,"requestTimeEpoch":1705751700453,"identity":{"sourceIp":"49.105.91.154"},` +
 		`"requestId":"R1knPH17NjMFftw=","domainName":"dl7ptocha9.execute-api.ap-northeast-1.amazonaws.com",` +
 		`"connectionId":"R1kmxc2VNjMCFIA=","apiId":"gy415nuibc"},` +
@@ -373,10 +401,12 @@ func (nowhere) Post(context.Context, string, []byte) error { return nil }
 func (nowhere) Close(context.Context, string) error        { return nil }
 
 // message is an invocation of a handler with a bare event, and its status.
-func bareMessage(t *testing.T, h *route.Handler, connection, action, body string, authorizer map[string]any) (int, string) {
+func bareMessage(t *testing.T, h *route.Handler, connection, action, body string, authorizer map[string]any) (int,
+	string) {
 	t.Helper()
 	payload, _ := json.Marshal(map[string]any{"body": body, "requestContext": map[string]any{
-		"routeKey": action, "eventType": "MESSAGE", "connectionId": connection, "requestId": "r=", "authorizer": authorizer}})
+		"routeKey": action, "eventType": "MESSAGE", "connectionId": connection, "requestId": "r=",
+		"authorizer": authorizer}})
 	answer, err := h.Invoke(t.Context(), payload)
 	if err != nil {
 		t.Fatal(err)
@@ -391,11 +421,13 @@ func bareMessage(t *testing.T, h *route.Handler, connection, action, body string
 	return response.StatusCode, response.Body
 }
 
-// One connection that asks for more than its share is told so; others are not hurt, and a second later it may ask again.
+// One connection that asks for more than its share is told so; others are not hurt, and a second later it may ask
+// again.
 func TestActionsPerSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := route.New(route.Config{
-			Chat:             chat.Service{Roster: &localstore.Roster{}, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 1},
+			Chat: chat.Service{Roster: &localstore.Roster{}, Encoder: protocol.Encoder{}, Now: time.Now,
+				Workers: 1},
 			Poster:           func(string, string) chat.Poster { return nowhere{} },
 			ActionsPerSecond: 5,
 			Logger:           slog.New(slog.DiscardHandler),
@@ -448,13 +480,14 @@ func TestRoomsOfOneConnection(t *testing.T) {
 			t.Errorf("room %d: %d, want %d", room, got, want)
 		}
 	}
-	if status, _ := bareMessage(t, h, "c", "leaveRoom", `{"room_name":"r1"}`, nil); status != 200 || join("c", 4) != 200 || join("d", 4) != 200 {
+	if status, _ := bareMessage(t, h, "c", "leaveRoom", `{"room_name":"r1"}`, nil); status != 200 ||
+		join("c", 4) != 200 || join("d", 4) != 200 {
 		t.Error("after one was left, another cannot be joined")
 	}
 }
 
-// A connection from before there were ids is its subject's. Where another claim says who people are, its id may be none to
-// show, and it is closed, so that it connects again; so is one whose id is from another claim.
+// A connection from before there were ids is its subject's. Where another claim says who people are, its id may be
+// none to show, and it is closed, so that it connects again; so is one whose id is from another claim.
 func TestGrantsOfBefore(t *testing.T) {
 	soon := fmt.Sprint(time.Now().Add(time.Hour).Unix())
 	grant := func(more map[string]any) map[string]any {
@@ -479,7 +512,8 @@ func TestGrantsOfBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := route.New(route.Config{
-			Chat: chat.Service{Log: log, Roster: &localstore.Roster{}, Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Encoder: protocol.Encoder{},
+			Chat: chat.Service{Log: log, Roster: &localstore.Roster{},
+				Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Encoder: protocol.Encoder{},
 				Now: time.Now, Workers: 1},
 			Poster:  func(string, string) chat.Poster { return sent },
 			Auth:    true,
@@ -488,10 +522,12 @@ func TestGrantsOfBefore(t *testing.T) {
 			Meter:   telemetry.New("chat"),
 		})
 		join, _ := bareMessage(t, h, "c", "joinRoom", `{"action":"joinRoom","room_name":"r","ref":"1"}`, tc.grant)
-		send, _ := bareMessage(t, h, "c", "sendMessage", `{"action":"sendMessage","room_name":"r","content":"hi"}`, tc.grant)
+		send, _ := bareMessage(t, h, "c", "sendMessage", `{"action":"sendMessage","room_name":"r","content":"hi"}`,
+			tc.grant)
 		frames := strings.Join(sent.frames["c"], "\n")
 		if tc.id == "" {
-			if join != 403 || send != 403 || strings.Contains(frames, `"user_id"`) || strings.Count(frames, "closed") != 2 {
+			if join != 403 || send != 403 || strings.Contains(frames, `"user_id"`) ||
+				strings.Count(frames, "closed") != 2 {
 				t.Errorf("%q with %v: %d, %d, %s", tc.claim, tc.grant, join, send, frames)
 			}
 		} else if join != 200 || send != 200 || strings.Count(frames, `"user_id":"`+tc.id+`"`) != 2 {
@@ -503,7 +539,8 @@ func TestGrantsOfBefore(t *testing.T) {
 	}
 }
 
-// With authentication, an event without a grant is nobody's: a stack whose authorizer is missing lets nobody do anything.
+// With authentication, an event without a grant is nobody's: a stack whose authorizer is missing lets nobody do
+// anything.
 func TestWithoutAGrantNobodyDoesAnything(t *testing.T) {
 	h := route.New(route.Config{
 		Chat:   chat.Service{Roster: &localstore.Roster{}, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 1},
@@ -514,16 +551,20 @@ func TestWithoutAGrantNobodyDoesAnything(t *testing.T) {
 	})
 	soon := fmt.Sprint(time.Now().Add(time.Hour).Unix())
 	for _, action := range route.Actions() {
-		for want, authorizer := range map[int]map[string]any{403: nil, 401: {"principalId": "u1", "user": `"ann"`, "expires": "1", "rooms": `["*"]`}} {
+		for want, authorizer := range map[int]map[string]any{403: nil, 401: {"principalId": "u1", "user": `"ann"`,
+			"expires": "1", "rooms": `["*"]`}} {
 			if status, body := bareMessage(t, h, "c", action, `{"room_name":"r"}`, authorizer); status != want {
 				t.Errorf("%s with %v: %d %s", action, authorizer, status, body)
 			}
 		}
-		if status, _ := bareMessage(t, h, "c", action, `{"room_name":"r"}`, map[string]any{"principalId": "u1", "user": `"ann"`, "expires": soon, "rooms": `["other"]`}); status != 403 {
+		if status, _ := bareMessage(t, h, "c", action, `{"room_name":"r"}`,
+			map[string]any{"principalId": "u1", "user": `"ann"`, "expires": soon,
+				"rooms": `["other"]`}); status != 403 {
 			t.Errorf("%s of a room that is not allowed: %d", action, status)
 		}
 	}
-	if status, _ := bareMessage(t, h, "c", "getMembers", `{"room_name":"r"}`, map[string]any{"principalId": "u1", "user": `"ann"`, "expires": soon, "rooms": `["*"]`}); status != 200 {
+	if status, _ := bareMessage(t, h, "c", "getMembers", `{"room_name":"r"}`,
+		map[string]any{"principalId": "u1", "user": `"ann"`, "expires": soon, "rooms": `["*"]`}); status != 200 {
 		t.Errorf("with a grant: %d", status)
 	}
 }

@@ -77,29 +77,41 @@ func TestEveryFaultMovesAMetric(t *testing.T) {
 		moves map[telemetry.Metric]float64 // besides those of every message
 	}{
 		{"nothing", "", &broken{}, &failing{}, map[telemetry.Metric]float64{
-			telemetry.MessagesStored: 1, telemetry.Rounds: 1, telemetry.Posts: 2, telemetry.Deliveries: 2, telemetry.MessagesPerPost: 1}},
+			telemetry.MessagesStored: 1, telemetry.Rounds: 1, telemetry.Posts: 2, telemetry.Deliveries: 2,
+			telemetry.MessagesPerPost: 1}},
 		{"a repeat", "again", &broken{}, &failing{}, map[telemetry.Metric]float64{telemetry.Duplicates: 1}},
-		{"a connection is gone", "", &broken{}, &failing{"other=", chat.ErrGone, always}, map[telemetry.Metric]float64{telemetry.GoneConnections: 1, telemetry.Posts: 1}},
-		{"a post is throttled once", "", &broken{}, &failing{"other=", chat.ErrTryAgain, 1}, map[telemetry.Metric]float64{telemetry.PostsAgain: 1, telemetry.Posts: 2}},
-		{"a client does not read", "", &broken{}, &failing{"other=", chat.ErrTryAgain, always}, map[telemetry.Metric]float64{telemetry.Undelivered: 1, telemetry.SendErrors: 1}},
-		{"a post is forbidden", "", &broken{}, &failing{"other=", errors.New("403"), always}, map[telemetry.Metric]float64{telemetry.Undelivered: 1, telemetry.SendErrors: 1}},
-		{"the log fails", "", &broken{appendErr: errors.New("reset")}, &failing{}, map[telemetry.Metric]float64{telemetry.Errors: 1, telemetry.Refusals: 1}},
-		{"the room is busy", "", &broken{appendErr: &chat.Error{Code: chat.CodeRoomBusy}}, &failing{}, map[telemetry.Metric]float64{telemetry.Errors: 1, telemetry.Refusals: 1}},
-		{"the members cannot be read", "", &broken{membersErr: errors.New("reset")}, &failing{}, map[telemetry.Metric]float64{
-			telemetry.Errors: 1, telemetry.Refusals: 1, telemetry.SendErrors: 1, telemetry.MessagesStored: 1}},
-		{"nor can the sender be told", "", &broken{appendErr: errors.New("reset")}, &failing{"c=", errors.New("403"), always}, map[telemetry.Metric]float64{
-			telemetry.Errors: 1, telemetry.SendErrors: 1}},
+		{"a connection is gone", "", &broken{}, &failing{"other=", chat.ErrGone, always},
+			map[telemetry.Metric]float64{telemetry.GoneConnections: 1, telemetry.Posts: 1}},
+		{"a post is throttled once", "", &broken{}, &failing{"other=", chat.ErrTryAgain, 1},
+			map[telemetry.Metric]float64{telemetry.PostsAgain: 1, telemetry.Posts: 2}},
+		{"a client does not read", "", &broken{}, &failing{"other=", chat.ErrTryAgain, always},
+			map[telemetry.Metric]float64{telemetry.Undelivered: 1, telemetry.SendErrors: 1}},
+		{"a post is forbidden", "", &broken{}, &failing{"other=", errors.New("403"), always},
+			map[telemetry.Metric]float64{telemetry.Undelivered: 1, telemetry.SendErrors: 1}},
+		{"the log fails", "", &broken{appendErr: errors.New("reset")}, &failing{},
+			map[telemetry.Metric]float64{telemetry.Errors: 1, telemetry.Refusals: 1}},
+		{"the room is busy", "", &broken{appendErr: &chat.Error{Code: chat.CodeRoomBusy}}, &failing{},
+			map[telemetry.Metric]float64{telemetry.Errors: 1, telemetry.Refusals: 1}},
+		{"the members cannot be read", "", &broken{membersErr: errors.New("reset")}, &failing{},
+			map[telemetry.Metric]float64{
+				telemetry.Errors: 1, telemetry.Refusals: 1, telemetry.SendErrors: 1, telemetry.MessagesStored: 1}},
+		{"nor can the sender be told", "", &broken{appendErr: errors.New("reset")},
+			&failing{"c=", errors.New("403"), always}, map[telemetry.Metric]float64{
+				telemetry.Errors: 1, telemetry.SendErrors: 1}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFixture(t, nil)
 				f.handler = route.New(route.Config{
-					Chat:   chat.Service{Log: tc.store, Roster: tc.store, Broadcaster: broadcast.Broadcaster{Leases: &tc.store.Leases}, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 2},
+					Chat: chat.Service{Log: tc.store, Roster: tc.store,
+						Broadcaster: broadcast.Broadcaster{Leases: &tc.store.Leases}, Encoder: protocol.Encoder{},
+						Now: time.Now, Workers: 2},
 					Poster: func(string, string) chat.Poster { return tc.posts },
 					Logger: slog.New(slog.NewJSONHandler(f.lines, nil)),
 					Meter:  telemetry.New("chat"),
 				})
-				body := fmt.Sprintf(`{"action":"sendMessage","room_name":"r","user_name":"ann","content":"hi","message_id":%q}`, tc.id)
+				body := fmt.Sprintf(
+					`{"action":"sendMessage","room_name":"r","user_name":"ann","content":"hi","message_id":%q}`, tc.id)
 				if tc.id == "" {
 					body = `{"action":"sendMessage","room_name":"r","user_name":"ann","content":"hi"}`
 				}
@@ -129,7 +141,8 @@ func (slow) Post(context.Context, string, []byte) error {
 	return nil
 }
 
-// BenchmarkTelemetry is a message in a quiet room, from the event to the answer, with its log line and metrics and without.
+// BenchmarkTelemetry is a message in a quiet room, from the event to the answer, with its log line and metrics and
+// without.
 func BenchmarkTelemetry(b *testing.B) {
 	for name, c := range map[string]route.Config{
 		"on":  {Logger: slog.New(slog.NewJSONHandler(io.Discard, nil)), Meter: telemetry.New("chat")},
@@ -137,7 +150,8 @@ func BenchmarkTelemetry(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			store := &broken{}
-			c.Chat = chat.Service{Log: store, Roster: store, Broadcaster: broadcast.Broadcaster{Leases: &store.Leases}, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 2}
+			c.Chat = chat.Service{Log: store, Roster: store, Broadcaster: broadcast.Broadcaster{Leases: &store.Leases},
+				Encoder: protocol.Encoder{}, Now: time.Now, Workers: 2}
 			c.Poster = func(string, string) chat.Poster { return &slow{} }
 			h := route.New(c)
 			payload := []byte(`{"requestContext":{"routeKey":"sendMessage","eventType":"MESSAGE","requestId":"req=","connectionId":"c="},` +

@@ -8,11 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// Plain returns a Writer for the lines of a log. Characters that cannot be seen are written as JSON escapes, "\u202e" for
-// one: control characters, those that turn text around, line separators, and every other of the category Cf. A client
-// chooses some of what is logged, and must not write to a terminal or make one line look like two or like another. What
-// a line of JSON says stays the same, because such characters stand only within its strings. Line feeds and tabs stay.
-// Bytes that are not UTF-8 become "\ufffd". Each call must get whole characters, as log/slog writes whole lines.
+// Plain returns a Writer for the lines of a log. Characters that cannot be seen are written as JSON escapes, "\u202e"
+// for one: control characters, those that turn text around, line separators, and every other of the category Cf. A
+// client chooses some of what is logged, and must not write to a terminal or make one line look like two or like
+// another. What a line of JSON says stays the same, because such characters stand only within its strings. Line feeds
+// and tabs stay. Bytes that are not UTF-8 become "\ufffd". Each call must get whole characters, as log/slog writes
+// whole lines.
 func Plain(w io.Writer) io.Writer { return plainWriter{w} }
 
 type plainWriter struct{ to io.Writer }

@@ -22,7 +22,8 @@ import (
 // raw finds what must not be in a log, whatever a client sends.
 func raw(text string) string {
 	i := strings.IndexFunc(text, func(r rune) bool {
-		return unicode.IsControl(r) && r != '\n' && r != '\t' || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 ||
+		return unicode.IsControl(r) && r != '\n' && r != '\t' || r >= 0x202a && r <= 0x202e || r >= 0x2066 &&
+			r <= 0x2069 ||
 			r == 0x200e || r == 0x200f || r == 0x61c || r == 0x2028 || r == 0x2029 || r == 0xfeff
 	})
 	if i < 0 {
@@ -66,7 +67,8 @@ type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, fs.ErrClosed }
 
-// FuzzPlain: whatever a client puts into a line of JSON, the line is one line without raw characters, and says the same.
+// FuzzPlain: whatever a client puts into a line of JSON, the line is one line without raw characters, and says the
+// same.
 func FuzzPlain(f *testing.F) {
 	for _, text := range []string{"lobby", "a\u009b\u202e", "\u2028\x00\x7f\xff", "\U000e0067\\", `\u202e"`, "\r\n\t"} {
 		f.Add(text, "room")
@@ -77,7 +79,8 @@ func FuzzPlain(f *testing.F) {
 			slog.NewJSONHandler(&straight, nil), slog.NewJSONHandler(telemetry.Plain(&out), nil),
 		} {
 			line := slog.NewRecord(time.Unix(1795620000, 0), slog.LevelInfo, value, 0)
-			line.AddAttrs(slog.String("k"+key, value), slog.Any("error", errors.New(value)), slog.Any("list", []string{value}),
+			line.AddAttrs(slog.String("k"+key, value), slog.Any("error", errors.New(value)),
+				slog.Any("list", []string{value}),
 				slog.Group("g", slog.Any("map", map[string]string{key: value})))
 			if err := handler.Handle(t.Context(), line); err != nil {
 				t.Fatal(err)
@@ -87,7 +90,8 @@ func FuzzPlain(f *testing.F) {
 			t.Errorf("%+q: %+q", value, out.String())
 		}
 		var want, got any
-		if err := errors.Join(json.Unmarshal(straight.Bytes(), &want), json.Unmarshal(out.Bytes(), &got)); err != nil || !reflect.DeepEqual(got, want) {
+		if err := errors.Join(json.Unmarshal(straight.Bytes(), &want), json.Unmarshal(out.Bytes(), &got)); err != nil ||
+			!reflect.DeepEqual(got, want) {
 			t.Errorf("%+q: the line says %v, not %v; %v", value, got, want, err)
 		}
 	})

@@ -1,5 +1,5 @@
-// Package telemetry is what the chat measures: its metrics by name, and how they get into the log line of an invocation, where
-// CloudWatch finds them without a call
+// Package telemetry is what the chat measures: its metrics by name, and how they get into the log line of an
+// invocation, where CloudWatch finds them without a call
 // (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
 package telemetry
 
@@ -35,8 +35,8 @@ type Meter struct {
 // New returns a Meter for the function of that name, which tells CloudWatch of every metric.
 func New(functionName string) *Meter { return &Meter{functionName: functionName, specs: Specs()} }
 
-// NewFree returns a Meter that tells CloudWatch only of the metrics in Free. The values of the others are in the log line all
-// the same.
+// NewFree returns a Meter that tells CloudWatch only of the metrics in Free. The values of the others are in the log
+// line all the same.
 func NewFree(functionName string) *Meter {
 	m := New(functionName)
 	m.told = map[Metric]bool{}
@@ -121,8 +121,8 @@ type definition struct {
 	Unit string `json:"Unit"`
 }
 
-// Log writes the invocation's line, with its metrics. Where the logger leaves out lines of that level, the metrics are written
-// without the rest: what is measured does not depend on how much is logged.
+// Log writes the invocation's line, with its metrics. Where the logger leaves out lines of that level, the metrics
+// are written without the rest: what is measured does not depend on how much is logged.
 func (r *Record) Log(ctx context.Context, logger *slog.Logger, level slog.Level, message string, attrs ...slog.Attr) {
 	metrics := r.attrs()
 	switch {
@@ -159,7 +159,8 @@ func (r *Record) attrs() []slog.Attr {
 		case spec.By == "":
 			plain.Metrics = append(plain.Metrics, definition{m, spec.Unit})
 		default:
-			directives = append(directives, directive{Namespace, [][]string{{FunctionName, spec.By}}, []definition{{m, spec.Unit}}})
+			directives = append(directives, directive{Namespace, [][]string{{FunctionName, spec.By}},
+				[]definition{{m, spec.Unit}}})
 		}
 	}
 	if len(plain.Metrics) > 0 {

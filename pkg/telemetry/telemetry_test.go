@@ -79,7 +79,8 @@ func TestLinesAreInTheEmbeddedMetricFormat(t *testing.T) {
 	if len(seen) != 6 || seen["StoreTime"] != "Milliseconds" || seen["ColdStarts"] != "Count" {
 		t.Errorf("the metrics are %v", seen)
 	}
-	if got["Posts"] != 7.0 || got["StoreTime"] != 1.5 || got["Code"] != "room_busy" || got["FunctionName"] != "function" {
+	if got["Posts"] != 7.0 || got["StoreTime"] != 1.5 || got["Code"] != "room_busy" ||
+		got["FunctionName"] != "function" {
 		t.Errorf("the line is %v", got)
 	}
 }
@@ -179,8 +180,8 @@ func told(t *testing.T, line map[string]any) map[string]bool {
 	return all
 }
 
-// Of the free metrics there are as many as an account has for nothing, counted as CloudWatch counts them: each value of a
-// dimension is another metric. The line has the values of all in any case.
+// Of the free metrics there are as many as an account has for nothing, counted as CloudWatch counts them: each value
+// of a dimension is another metric. The line has the values of all in any case.
 func TestFreeMetrics(t *testing.T) {
 	const free = 10 // https://aws.amazon.com/cloudwatch/pricing/
 	const values = 15

@@ -50,8 +50,8 @@ type Response struct {
 	Body    string
 }
 
-// New returns the site whose page connects to a WebSocket URL, as wss://HOST/STAGE; or to a path on the page's own host.
-// With auth, it asks for a token in place of a name.
+// New returns the site whose page connects to a WebSocket URL, as wss://HOST/STAGE; or to a path on the page's own
+// host. With auth, it asks for a token in place of a name.
 func New(webSocketURL string, auth bool) *Site {
 	asks := "off"
 	if auth {
@@ -67,7 +67,8 @@ func New(webSocketURL string, auth bool) *Site {
 		if err != nil {
 			panic("webclient: " + err.Error()) // Paths lists what is embedded
 		}
-		body := strings.NewReplacer(urlPlaceholder, html.EscapeString(webSocketURL), authPlaceholder, asks).Replace(string(raw))
+		body := strings.NewReplacer(urlPlaceholder, html.EscapeString(webSocketURL), authPlaceholder,
+			asks).Replace(string(raw))
 		sum := sha256.Sum256([]byte(body))
 		headers := securityHeaders(webSocketURL)
 		headers["Content-Type"] = contentTypes()[path.Ext(name)]
@@ -114,8 +115,8 @@ func permissions() string {
 	return strings.Join(none, ", ")
 }
 
-// policy lets the page load its own files, ask whether its server is there, and connect to the chat. Nobody may put it into
-// a frame.
+// policy lets the page load its own files, ask whether its server is there, and connect to the chat. Nobody may put
+// it into a frame.
 func policy(webSocketURL string) string {
 	connect := "'self'"
 	if u, err := url.Parse(webSocketURL); err == nil && u.Host != "" {
@@ -123,7 +124,8 @@ func policy(webSocketURL string) string {
 	}
 	return strings.Join([]string{
 		"default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src data:", "connect-src " + connect,
-		"base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'",
+		"base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'",
+		"trusted-types 'none'",
 	}, "; ")
 }
 

@@ -32,7 +32,8 @@ func TestThePageKnowsWhereToConnect(t *testing.T) {
 		if r.Status != 200 || !strings.Contains(r.Body, want[0]) || strings.Contains(r.Body, "{{") {
 			t.Errorf("%s: %d %s", url, r.Status, r.Body)
 		}
-		if policy := r.Headers["Content-Security-Policy"]; !strings.Contains(policy, want[1]) || !strings.Contains(policy, "default-src 'none'") {
+		if policy := r.Headers["Content-Security-Policy"]; !strings.Contains(policy, want[1]) ||
+			!strings.Contains(policy, "default-src 'none'") {
 			t.Errorf("%s: %s", url, policy)
 		}
 	}
@@ -79,7 +80,8 @@ func TestAFileIsSentOnce(t *testing.T) {
 		}
 		etag := first.Headers["ETag"]
 		for _, known := range []string{etag, "W/" + etag, `"other", ` + etag, "*"} {
-			if again := serve(t, s, path, known); again.Status != 304 || again.Body != "" || again.Headers["ETag"] != etag {
+			if again := serve(t, s, path, known); again.Status != 304 || again.Body != "" ||
+				again.Headers["ETag"] != etag {
 				t.Errorf("%s with %s: %d", path, known, again.Status)
 			}
 		}
@@ -87,7 +89,8 @@ func TestAFileIsSentOnce(t *testing.T) {
 			t.Errorf("%s with another tag: %d", path, other.Status)
 		}
 	}
-	if a, b := serve(t, s, "/", ""), serve(t, webclient.New("/prod", false), "/", ""); a.Headers["ETag"] == b.Headers["ETag"] {
+	if a, b := serve(t, s, "/", ""), serve(t, webclient.New("/prod", false), "/",
+		""); a.Headers["ETag"] == b.Headers["ETag"] {
 		t.Error("two pages have one tag")
 	}
 	if _, err := s.Serve("/nothing", ""); err == nil {
@@ -101,7 +104,8 @@ func TestNothingIsAskedOfAnybodyElse(t *testing.T) {
 	imported := regexp.MustCompile(`(?m)^import .* from "\.(/[^"]+)";|(?:href|src)="([a-z.]+)"`)
 	for _, path := range webclient.Paths() {
 		body := serve(t, s, path, "").Body
-		if i := strings.Index(strings.ReplaceAll(body, "http://www.w3.org/2000/svg", ""), "http"); i >= 0 && strings.Contains(body[i:min(i+8, len(body))], "//") {
+		if i := strings.Index(strings.ReplaceAll(body, "http://www.w3.org/2000/svg", ""), "http"); i >= 0 &&
+			strings.Contains(body[i:min(i+8, len(body))], "//") {
 			t.Errorf("%s names a URL: %.60s", path, body[i:])
 		}
 		for _, m := range imported.FindAllStringSubmatch(body, -1) {

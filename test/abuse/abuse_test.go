@@ -8,9 +8,9 @@ import (
 	"wschat/test/localchat"
 )
 
-// Whatever one client does, a room that it has nothing to do with sees nothing of it: what is said there comes in time, is not lost
-// and is not refused. Time is measured with the attack and without it in one run, on a chat whose account may make 2,000 posts
-// and take as many messages a second, where a post takes 10 ms.
+// Whatever one client does, a room that it has nothing to do with sees nothing of it: what is said there comes in
+// time, is not lost and is not refused. Time is measured with the attack and without it in one run, on a chat whose
+// account may make 2,000 posts and take as many messages a second, where a post takes 10 ms.
 func TestOneClientHurtsNobodyElse(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes seven seconds for each attack")
@@ -43,7 +43,8 @@ func TestOneClientHurtsNobodyElse(t *testing.T) {
 			during := speak()
 			cancel()
 			t.Logf("%d times: %v", <-done, during)
-			if most := max(60*time.Millisecond, before.p99*5/2); during.p99 > most || during.lost > 0 || during.refused > 0 {
+			if most := max(60*time.Millisecond, before.p99*5/2); during.p99 > most || during.lost > 0 ||
+				during.refused > 0 {
 				t.Errorf("an unrelated room sees %v, where it may be %v; without an attack %v", during, most, before)
 			}
 			time.Sleep(time.Second) // what the account has in reserve is full again

@@ -28,7 +28,8 @@ const (
 
 func attacks() []attack {
 	return []attack{
-		{name: "connects and disconnects in a room of 98", rate: 100, connect: "room_name=" + crowd + "&user_name=mallory%d"},
+		{name: "connects and disconnects in a room of 98", rate: 100, connect: "room_name=" + crowd +
+			"&user_name=mallory%d"},
 		{name: "connects with no name and disconnects in a room of 98", rate: 100, connect: "room_name=" + crowd},
 		{name: "joins a room of 98 again and again under other names", rate: 100, frame: func(i int) string {
 			return object("action", "joinRoom", "room_name", crowd, "user_name", fmt.Sprint("mallory", i))
@@ -40,12 +41,19 @@ func attacks() []attack {
 			return object("action", "getRecentMessages", "room_name", large, "limit", chat.MaxHistory)
 		}},
 		{name: "joins a room with its history and its members", rate: 50, frame: func(i int) string {
-			return object("action", "joinRoom", "room_name", large, "user_name", fmt.Sprint("mallory", i), "limit", chat.MaxHistory,
+			return object("action", "joinRoom", "room_name", large, "user_name", fmt.Sprint("mallory", i), "limit",
+				chat.MaxHistory,
 				"members", true, "ref", fmt.Sprint(i))
 		}},
-		{name: "asks who is there", rate: 500, frame: func(int) string { return object("action", "getMembers", "room_name", crowd) }},
+		{name: "asks who is there", rate: 500, frame: func(int) string {
+			return object("action", "getMembers",
+				"room_name", crowd)
+		}},
 		{name: "sends broken frames", rate: 1500, frame: func(int) string { return "{" }},
-		{name: "sends unknown actions", rate: 1500, frame: func(int) string { return object("action", "fly", "ref", "1") }},
+		{name: "sends unknown actions", rate: 1500, frame: func(int) string {
+			return object("action", "fly", "ref",
+				"1")
+		}},
 		{name: "asks whether it is heard", rate: 1500, frame: func(int) string { return object("action", "ping") }},
 	}
 }

@@ -48,7 +48,8 @@ func newRoom(ctx context.Context, address, name string, members int) (*room, err
 	var connecting sync.WaitGroup // all at once: one by one, each would wait for the room to be told of the one before
 	for i := range members {
 		connecting.Go(func() {
-			r.members[i], errs[i] = dial(ctx, address, "room_name="+url.QueryEscape(name)+"&user_name="+fmt.Sprint("user", i))
+			r.members[i], errs[i] = dial(ctx, address,
+				"room_name="+url.QueryEscape(name)+"&user_name="+fmt.Sprint("user", i))
 		})
 	}
 	connecting.Wait()
@@ -109,7 +110,8 @@ type seen struct {
 }
 
 func (s seen) String() string {
-	return fmt.Sprintf("p99 %v, %d deliveries lost, %d sends refused", s.p99.Round(100*time.Microsecond), s.lost, s.refused)
+	return fmt.Sprintf("p99 %v, %d deliveries lost, %d sends refused", s.p99.Round(100*time.Microsecond), s.lost,
+		s.refused)
 }
 
 // speak has one member say something five times a second, for so long, and tells what the members saw of it, up to

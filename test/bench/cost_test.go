@@ -61,23 +61,26 @@ func (c *counted) Post(context.Context, string, []byte) error {
 
 func (c *counted) Close(context.Context, string) error { return nil }
 
-// BenchmarkCost counts what a room of 100 costs where so many messages are sent to it a second, in dollars for a million
-// messages delivered: each message is delivered to 100.
+// BenchmarkCost counts what a room of 100 costs where so many messages are sent to it a second, in dollars for a
+// million messages delivered: each message is delivered to 100.
 func BenchmarkCost(b *testing.B) {
 	const members, seconds = 100, 5
 	for _, rate := range []int{1, 10, 100} {
 		b.Run(fmt.Sprintf("rate=%d", rate), func(b *testing.B) {
 			roster := &localstore.Roster{}
 			for i := range members {
-				if _, err := roster.Join(b.Context(), chat.Member{Room: "r", ConnectionID: fmt.Sprint(i), ExpiresAt: time.Now().Add(time.Hour)}); err != nil {
+				if _, err := roster.Join(b.Context(), chat.Member{Room: "r", ConnectionID: fmt.Sprint(i),
+					ExpiresAt: time.Now().Add(time.Hour)}); err != nil {
 					b.Fatal(err)
 				}
 			}
 			table := newDistant()
-			c := &counted{Roster: roster, Leases: &localstore.Leases{}, memberUnits: 4} // 100 rows of 150 bytes, strongly consistent
+			// 100 rows of 150 bytes, strongly consistent
+			c := &counted{Roster: roster, Leases: &localstore.Leases{}, memberUnits: 4}
 			processes := make([]chat.Service, 16)
 			for i := range processes {
-				processes[i] = chat.Service{Log: dynamo.NewLog(table, "messages", 0), Roster: c, Broadcaster: broadcast.Broadcaster{Leases: c}, Poster: c,
+				processes[i] = chat.Service{Log: dynamo.NewLog(table, "messages", 0), Roster: c,
+					Broadcaster: broadcast.Broadcaster{Leases: c}, Poster: c,
 					Encoder: protocol.Encoder{}, Now: time.Now, Workers: workers}
 			}
 			var busy atomic.Int64 // nanoseconds of invocations
@@ -89,7 +92,8 @@ func BenchmarkCost(b *testing.B) {
 					s := processes[messages%len(processes)]
 					all.Go(func() {
 						began := time.Now()
-						if _, err := s.Send(b.Context(), "0", chat.Draft{Room: "r", User: "ann", Content: "hello"}); err != nil {
+						if _, err := s.Send(b.Context(), "0",
+							chat.Draft{Room: "r", User: "ann", Content: "hello"}); err != nil {
 							b.Error(err)
 						}
 						busy.Add(int64(time.Since(began)))
@@ -109,7 +113,8 @@ func BenchmarkCost(b *testing.B) {
 			b.ReportMetric(function/delivered, "$-function")
 			b.ReportMetric(database/delivered, "$-database")
 			b.ReportMetric((gateway+function+database)/delivered, "$-all")
-			b.ReportMetric((n+n*members)*price.Message/delivered, "$-a-post-each") // API Gateway's part, with a post for each message and member
+			// API Gateway's part, with a post for each message and member
+			b.ReportMetric((n+n*members)*price.Message/delivered, "$-a-post-each")
 		})
 	}
 }

@@ -27,9 +27,9 @@ const (
 	postDelay = 10 * time.Millisecond // what the sink takes for a post
 )
 
-// BenchmarkFanOut is one message in a quiet room, from Send to the last post's answer, beside a bare loop: the same workers,
-// bytes and sink with plain net/http, which is what the network alone costs. What Send does after that is not in ms/delivered:
-// it waits for the room's pace, looks for more, and gives the lease back.
+// BenchmarkFanOut is one message in a quiet room, from Send to the last post's answer, beside a bare loop: the same
+// workers, bytes and sink with plain net/http, which is what the network alone costs. What Send does after that is
+// not in ms/delivered: it waits for the room's pace, looks for more, and gives the lease back.
 func BenchmarkFanOut(b *testing.B) {
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -55,7 +55,8 @@ func BenchmarkFanOut(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("bare/members=%d", members), func(b *testing.B) {
 			client := &http.Client{Transport: &http.Transport{MaxIdleConns: workers, MaxIdleConnsPerHost: workers}}
-			frame := protocol.Encoder{}.Messages(chat.Page{Messages: []chat.Message{{Room: "r", User: "ann", Content: "hello", CreateAt: 1795515136}}})[0].Text
+			frame := protocol.Encoder{}.Messages(chat.Page{Messages: []chat.Message{{Room: "r", User: "ann",
+				Content: "hello", CreateAt: 1795515136}}})[0].Text
 			for b.Loop() {
 				bareLoop(b, client, sink.URL, frame, members)
 			}
@@ -83,15 +84,18 @@ func (p *lastPost) Post(ctx context.Context, connectionID string, frame []byte) 
 func service(b *testing.B, endpoint string, members int) chat.Service {
 	roster := &localstore.Roster{}
 	for i := range members {
-		_, err := roster.Join(b.Context(), chat.Member{Room: "r", ConnectionID: fmt.Sprint(i), ExpiresAt: time.Now().Add(time.Hour)})
+		_, err := roster.Join(b.Context(), chat.Member{Room: "r", ConnectionID: fmt.Sprint(i),
+			ExpiresAt: time.Now().Add(time.Hour)})
 		if err != nil {
 			b.Fatal(err)
 		}
 	}
 	stages := management.Stages{Options: management.Options{Endpoint: endpoint, Region: "local", Workers: workers,
 		Credentials: awsclient.Static(aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"})}}
-	return chat.Service{Log: &counter{}, Roster: roster, Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Poster: stages.Poster("", ""), Encoder: protocol.Encoder{},
-		Now: time.Now, Workers: workers}
+	return chat.Service{Log: &counter{}, Roster: roster,
+		Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Poster: stages.Poster("", ""),
+		Encoder: protocol.Encoder{},
+		Now:     time.Now, Workers: workers}
 }
 
 // counter is a chat.Log that only counts.
@@ -119,7 +123,8 @@ func bareLoop(b *testing.B, client *http.Client, url string, frame []byte, posts
 	for range min(workers, posts) {
 		wg.Go(func() {
 			for id := range ids {
-				answer, err := client.Post(fmt.Sprint(url, "/@connections/", id), "application/octet-stream", bytes.NewReader(frame))
+				answer, err := client.Post(fmt.Sprint(url, "/@connections/", id), "application/octet-stream",
+					bytes.NewReader(frame))
 				if err != nil {
 					b.Error(err)
 					return

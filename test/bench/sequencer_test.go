@@ -30,7 +30,8 @@ const readTime, writeTime = 4 * time.Millisecond, 5 * time.Millisecond
 
 func newDistant() *distant { return &distant{rooms: map[string][]map[string]types.AttributeValue{}} }
 
-func (d *distant) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+func (d *distant) PutItem(_ context.Context, in *dynamodb.PutItemInput,
+	_ ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
 	time.Sleep(writeTime / 2)
 	defer time.Sleep(writeTime / 2)
 	room := in.Item["room_name"].(*types.AttributeValueMemberS).Value
@@ -45,7 +46,8 @@ func (d *distant) PutItem(_ context.Context, in *dynamodb.PutItemInput, _ ...fun
 }
 
 // Query answers the two queries of dynamo.Log: for the last row, and for rows between two indexes.
-func (d *distant) Query(_ context.Context, in *dynamodb.QueryInput, _ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
+func (d *distant) Query(_ context.Context, in *dynamodb.QueryInput,
+	_ ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error) {
 	time.Sleep(readTime / 2)
 	defer time.Sleep(readTime / 2)
 	values := in.ExpressionAttributeValues
@@ -69,8 +71,8 @@ func numberOf(v types.AttributeValue) int {
 	return n
 }
 
-// BenchmarkSequencer is how long it takes to store a message in one room, where so many are sent a second, whatever comes of
-// them, by sixteen processes that each remember the tail that they have seen.
+// BenchmarkSequencer is how long it takes to store a message in one room, where so many are sent a second, whatever
+// comes of them, by sixteen processes that each remember the tail that they have seen.
 func BenchmarkSequencer(b *testing.B) {
 	for _, rate := range []int{10, 50, 100, 150, 200} {
 		b.Run(fmt.Sprintf("rate=%d", rate), func(b *testing.B) {

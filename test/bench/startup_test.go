@@ -10,13 +10,14 @@ import (
 	"wschat/test/installed"
 )
 
-// BenchmarkStartup is the time from the start of a process to its first request for work, which is what the program adds
-// to a cold start: of the Lambda function, and of the smallest program that Lambda can run.
+// BenchmarkStartup is the time from the start of a process to its first request for work, which is what the program
+// adds to a cold start: of the Lambda function, and of the smallest program that Lambda can run.
 func BenchmarkStartup(b *testing.B) {
 	for _, program := range []string{"lambda", "test/bench/testdata/minimal"} {
 		b.Run(filepath.Base(program), func(b *testing.B) {
 			path := filepath.Join(b.TempDir(), "bootstrap")
-			build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", path, "./"+program)
+			build := exec.Command("go", "build", "-tags", "lambda.norpc", "-trimpath", "-ldflags", "-s -w", "-o", path,
+				"./"+program)
 			build.Dir = filepath.Dir(installed.Dir())
 			if out, err := build.CombinedOutput(); err != nil {
 				b.Fatalf("%v\n%s", err, out)
@@ -35,7 +36,8 @@ func BenchmarkStartup(b *testing.B) {
 			for b.Loop() {
 				cmd := exec.Command(path)
 				cmd.Env = []string{
-					"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(), "AWS_REGION=eu-north-1", "AWS_ACCESS_KEY_ID=id",
+					"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(), "AWS_REGION=eu-north-1",
+					"AWS_ACCESS_KEY_ID=id",
 					"AWS_SECRET_ACCESS_KEY=key", "CONNECTIONS_TABLE=c", "MESSAGES_TABLE=m",
 				}
 				if err := cmd.Start(); err != nil {

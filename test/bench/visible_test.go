@@ -16,9 +16,9 @@ import (
 // replyTime is how long the function runs for a question that is answered with one post, and some reads.
 const replyTime = postDelay + 5*time.Millisecond
 
-// BenchmarkVisibleHours computes from the client's own times what a thousand hours cost in which a page is visible, in one
-// room of ten people where nobody speaks: the heartbeat, the list of members, and the questions for news. In a room where
-// somebody speaks, the heartbeat costs less: it comes only after a silence.
+// BenchmarkVisibleHours computes from the client's own times what a thousand hours cost in which a page is visible,
+// in one room of ten people where nobody speaks: the heartbeat, the list of members, and the questions for news. In a
+// room where somebody speaks, the heartbeat costs less: it comes only after a silence.
 func BenchmarkVisibleHours(b *testing.B) {
 	const hours = 1000
 	for b.Loop() {
@@ -27,11 +27,13 @@ func BenchmarkVisibleHours(b *testing.B) {
 			reads float64 // units, of each question
 		}{
 			"heartbeat": {clientTime(b, "heartbeat"), 0},
-			"members":   {clientTime(b, "members") * 8 / 10, 1}, // on average, as they are read at random a little earlier
-			"news":      {clientTime(b, "sync") * 95 / 100, 1},
+			// on average, as they are read at random a little earlier
+			"members": {clientTime(b, "members") * 8 / 10, 1},
+			"news":    {clientTime(b, "sync") * 95 / 100, 1},
 		} {
 			n := float64(hours * time.Hour / timer.every)
-			dollars := n * (2*price.Message + price.Request + replyTime.Seconds()*functionGB*price.GBSecond + timer.reads*price.ReadUnit)
+			dollars := n * (2*price.Message + price.Request + replyTime.Seconds()*functionGB*price.GBSecond +
+				timer.reads*price.ReadUnit)
 			b.ReportMetric(dollars, "$-"+part)
 		}
 	}

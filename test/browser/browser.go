@@ -89,7 +89,8 @@ func (b *Browser) open(t testing.TB, profile cdp.BrowserContextID, url string, o
 		opt(&o)
 	}
 	p := &Page{browser: b, profile: profile}
-	p.ctx, p.close = chromedp.NewContext(b.ctx, chromedp.WithExistingBrowserContext(profile), chromedp.WithListener(p.listen))
+	p.ctx, p.close = chromedp.NewContext(b.ctx, chromedp.WithExistingBrowserContext(profile),
+		chromedp.WithListener(p.listen))
 	t.Cleanup(p.Close)
 	// The page lives as long as the context of its first step, which therefore has no deadline.
 	if err := chromedp.Do(p.ctx, chromedp.EmulateViewport(o.width, o.height, chromedp.EmulateScale(1))); err != nil {

@@ -12,12 +12,15 @@ import (
 
 // The tests that use this package must be able to fail: what is wrong with a page is seen.
 func TestWhatIsWrongIsSeen(t *testing.T) {
-	const bad = `<!doctype html><title>Bad</title><body><img src="x.png"><input id="field"><script>window.ran = true</script>`
-	const good = `<!doctype html><html lang="en"><title>Good</title><main><h1>Good</h1><label>Name <input id="field"></label></main></html>`
+	const bad = `<!doctype html><title>Bad</title><body><img src="x.png"><input id="field"><script>window.ran = ` +
+		`true</script>`
+	const good = `<!doctype html><html lang="en"><title>Good</title><main><h1>Good</h1><label>Name <input ` +
+		`id="field"></label></main></html>`
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if r.URL.Path == "/bad" {
-			w.Header().Set("Content-Security-Policy", "default-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
+			w.Header().Set("Content-Security-Policy",
+				"default-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
 			_, _ = w.Write([]byte(bad))
 			return
 		}
@@ -53,7 +56,8 @@ func TestWhatIsWrongIsSeen(t *testing.T) {
 		Width int
 		Dark  bool
 	}
-	p.Eval(t, `({ value: document.querySelector("#field").value, width: innerWidth, dark: matchMedia("(prefers-color-scheme: dark)").matches })`, &seen)
+	p.Eval(t, `({ value: document.querySelector("#field").value, width: innerWidth, dark: `+
+		`matchMedia("(prefers-color-scheme: dark)").matches })`, &seen)
 	if seen.Value != "one" || seen.Width != 400 || !seen.Dark || len(p.Console()) > 1 { // the icon is not there
 		t.Errorf("got %+v, console %q", seen, p.Console())
 	}

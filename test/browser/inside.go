@@ -37,7 +37,8 @@ func (p *Page) eval(within time.Duration, js string) ([]byte, error) {
 func (p *Page) fail(t testing.TB, format string, args ...any) {
 	t.Helper()
 	shows, _ := p.eval(2*time.Second, "document.body.innerText")
-	t.Fatalf("%s\nthe page shows %s\nand logged %q", fmt.Sprintf(format, args...), abbreviate(string(shows)), p.Console())
+	t.Fatalf("%s\nthe page shows %s\nand logged %q", fmt.Sprintf(format, args...), abbreviate(string(shows)),
+		p.Console())
 }
 
 func abbreviate(s string) string {
@@ -83,8 +84,8 @@ func (p *Page) listen(ev any) {
 	}
 }
 
-// Axe looks for what keeps people out, with axe-core (https://github.com/dequelabs/axe-core), and returns a line for each
-// element that breaks a rule. It is evaluated from outside, so that no policy of the page forbids it.
+// Axe looks for what keeps people out, with axe-core (https://github.com/dequelabs/axe-core), and returns a line for
+// each element that breaks a rule. It is evaluated from outside, so that no policy of the page forbids it.
 func (p *Page) Axe(t testing.TB) (violations []string) {
 	t.Helper()
 	source, err := os.ReadFile(installed.File(t, "node_modules/axe-core/axe.min.js"))
@@ -110,7 +111,8 @@ func (p *Page) Axe(t testing.TB) (violations []string) {
 	}
 	for _, v := range found {
 		for _, node := range v.Nodes {
-			violations = append(violations, fmt.Sprintf("%s (%s) at %v: %s", v.ID, v.Help, node.Target, node.FailureSummary))
+			violations = append(violations, fmt.Sprintf("%s (%s) at %v: %s", v.ID, v.Help, node.Target,
+				node.FailureSummary))
 		}
 	}
 	return violations

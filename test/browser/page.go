@@ -76,9 +76,9 @@ func (p *Page) Type(t testing.TB, selector, text string) {
 	p.do(t, fmt.Sprintf("type into %s", selector), chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// Press presses a key where the focus is. Its name is that of KeyboardEvent.key, after "Shift+" where that is held: "Enter",
-// "Shift+Tab". The character that a key types belongs to the press, as on a keyboard: a page that prevents the one prevents
-// the other. (chromedp's own KeyEvent sends it apart.)
+// Press presses a key where the focus is. Its name is that of KeyboardEvent.key, after "Shift+" where that is held:
+// "Enter", "Shift+Tab". The character that a key types belongs to the press, as on a keyboard: a page that prevents
+// the one prevents the other. (chromedp's own KeyEvent sends it apart.)
 func (p *Page) Press(t testing.TB, key string) {
 	t.Helper()
 	name, shift := strings.CutPrefix(key, "Shift+")
@@ -90,8 +90,9 @@ func (p *Page) Press(t testing.TB, key string) {
 		if k.Key != name || char == '\n' {
 			continue
 		}
-		down := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Modifiers: held, Text: k.Text, UnmodifiedText: k.Unmodified,
-			Code: k.Code, Key: k.Key, WindowsVirtualKeyCode: k.Windows, NativeVirtualKeyCode: k.Native}
+		down := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Modifiers: held, Text: k.Text,
+			UnmodifiedText: k.Unmodified,
+			Code:           k.Code, Key: k.Key, WindowsVirtualKeyCode: k.Windows, NativeVirtualKeyCode: k.Native}
 		up := down
 		up.Type, up.Text, up.UnmodifiedText = input.DispatchKeyEventTypeKeyUp, "", ""
 		p.do(t, "press "+key, command(input.DispatchKeyEvent, down), command(input.DispatchKeyEvent, up))
@@ -121,7 +122,8 @@ func (p *Page) Resize(t testing.TB, width, height int) {
 // TimeZone moves the page into another time zone, such as Asia/Tokyo.
 func (p *Page) TimeZone(t testing.TB, name string) {
 	t.Helper()
-	p.do(t, "time zone "+name, command(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: name}))
+	p.do(t, "time zone "+name, command(emulation.SetTimezoneOverride,
+		emulation.SetTimezoneOverrideParams{TimezoneID: name}))
 }
 
 // Screenshot writes what the viewport shows into a PNG file.
@@ -146,7 +148,8 @@ func (p *Page) History(t testing.TB) (addresses []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
 	defer cancel()
-	history, err := chromedp.Run(ctx, func(ctx context.Context, target *chromedp.Target) (page.GetNavigationHistoryResult, error) {
+	history, err := chromedp.Run(ctx, func(ctx context.Context,
+		target *chromedp.Target) (page.GetNavigationHistoryResult, error) {
 		return cdp.Call(ctx, target, page.GetNavigationHistory, cdp.Empty{})
 	})
 	if err != nil {
@@ -163,7 +166,8 @@ func (p *Page) Offline(t testing.TB, offline bool) {
 	t.Helper()
 	p.do(t, "offline",
 		command(network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
-			MatchedNetworkConditions: []*network.Conditions{{Offline: offline, DownloadThroughput: -1, UploadThroughput: -1}}}),
+			MatchedNetworkConditions: []*network.Conditions{{Offline: offline, DownloadThroughput: -1,
+				UploadThroughput: -1}}}),
 		command(network.OverrideNetworkState, network.OverrideNetworkStateParams{
 			Offline: offline, DownloadThroughput: -1, UploadThroughput: -1}))
 }

@@ -37,7 +37,8 @@ func Announcements(t *testing.T, announcements chat.Announcements) {
 		if got := current(t); got != (chat.Announcement{}) {
 			t.Errorf("a room in which nothing was announced has %+v", got)
 		}
-		for _, want := range []chat.Announcement{first, waited, {Version: 2, By: "bob", AnnouncedAt: at.Add(time.Second)}} {
+		for _, want := range []chat.Announcement{first, waited,
+			{Version: 2, By: "bob", AnnouncedAt: at.Add(time.Second)}} {
 			replace(t, current(t), want, true)
 			got := current(t)
 			if !got.AnnouncedAt.Equal(want.AnnouncedAt) || !got.WaiterUntil.Equal(want.WaiterUntil) {

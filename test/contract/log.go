@@ -1,4 +1,5 @@
-// Package contract holds what every chat.Log and chat.Roster must do, as tests that each implementation's own tests run.
+// Package contract holds what every chat.Log and chat.Roster must do, as tests that each implementation's own tests
+// run.
 package contract
 
 import (
@@ -75,7 +76,8 @@ func appendCountsFromOne(t *testing.T, log chat.Log) {
 	a, b := room(t)+"a", room(t)+"b"
 	for i := range int64(12) {
 		for _, name := range []string{a, b} {
-			if got := appendTo(t, log, chat.Message{Room: name, User: "u", Content: "c", CreateAt: time.Now().Unix()}); got.Index != i+1 {
+			if got := appendTo(t, log, chat.Message{Room: name, User: "u", Content: "c",
+				CreateAt: time.Now().Unix()}); got.Index != i+1 {
 				t.Errorf("message %d of %s has index %d", i+1, name, got.Index)
 			}
 			if tail, err := log.Tail(t.Context(), name); err != nil || tail != i+1 {
@@ -93,7 +95,8 @@ func messagesComeBack(t *testing.T, log chat.Log, ids bool) {
 		{User: "sam", UserID: "auth0|1", Content: "hi", ID: "m-1"},
 		{User: "sam", UserID: " \x00\u202ee\u0301\u00e9", Content: "hi", ID: "m-1"},
 		{User: "b", Content: strings.Repeat("x", chat.MaxContentBytes)},
-		{User: strings.Repeat("u", chat.MaxNameBytes), UserID: strings.Repeat("i", 255), Content: " ", ID: strings.Repeat("i", chat.MaxNameBytes)},
+		{User: strings.Repeat("u", chat.MaxNameBytes), UserID: strings.Repeat("i", 255), Content: " ",
+			ID: strings.Repeat("i", chat.MaxNameBytes)},
 	} {
 		m.Room, m.CreateAt = room(t), time.Now().Unix()
 		if !ids {
@@ -158,7 +161,8 @@ func appendAll(t *testing.T, log chat.Log, rows ...appended) {
 	name := room(t)
 	var want []chat.Message
 	for _, a := range rows {
-		m := chat.Message{Room: name, User: a.user, UserID: a.userID, ID: a.id, Content: a.content, CreateAt: time.Now().Unix()}
+		m := chat.Message{Room: name, User: a.user, UserID: a.userID, ID: a.id, Content: a.content,
+			CreateAt: time.Now().Unix()}
 		stored, repeat, err := log.Append(t.Context(), m)
 		if err != nil || stored.Index != a.index || repeat != a.repeat {
 			t.Errorf("%+v: got index %d, repeat %v, %v", a, stored.Index, repeat, err)
@@ -231,7 +235,8 @@ func manySenders(t *testing.T, log chat.Log, repeats bool) {
 	for s := range senders {
 		wg.Go(func() {
 			for i := range each {
-				m := chat.Message{Room: name, User: fmt.Sprint(s), Content: fmt.Sprint(s*each + i), CreateAt: time.Now().Unix()}
+				m := chat.Message{Room: name, User: fmt.Sprint(s), Content: fmt.Sprint(s*each + i),
+					CreateAt: time.Now().Unix()}
 				if s%2 == 0 { // half of them have signed in, and have one name
 					m.User, m.UserID = "sam", fmt.Sprint(s)
 				}
@@ -283,7 +288,8 @@ func readAgreesWithAModel(t *testing.T, log chat.Log) {
 	name := room(t)
 	var model []chat.Message
 	for i := range n {
-		model = append(model, appendTo(t, log, chat.Message{Room: name, User: "u", Content: fmt.Sprint(i), CreateAt: time.Now().Unix()}))
+		model = append(model, appendTo(t, log, chat.Message{Room: name, User: "u", Content: fmt.Sprint(i),
+			CreateAt: time.Now().Unix()}))
 	}
 	rapid.Check(t, func(r *rapid.T) {
 		span := chat.Span{
@@ -314,7 +320,8 @@ func readAgreesWithAModel(t *testing.T, log chat.Log) {
 }
 
 func neverUsed(t *testing.T, log chat.Log) {
-	for _, span := range []chat.Span{{Limit: 10}, {Limit: 10, Newest: true}, {Limit: 10, After: 5}, {Limit: 10, Before: 5, Newest: true}} {
+	for _, span := range []chat.Span{{Limit: 10}, {Limit: 10, Newest: true}, {Limit: 10, After: 5},
+		{Limit: 10, Before: 5, Newest: true}} {
 		if found, err := log.Read(t.Context(), room(t), span); err != nil || len(found) != 0 {
 			t.Errorf("%+v: got %v, %v", span, found, err)
 		}

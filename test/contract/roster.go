@@ -19,7 +19,8 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 	// Milliseconds are what is promised to be kept of a time.
 	now := time.UnixMilli(time.Now().UnixMilli())
 	member := func(room, id, user string) chat.Member {
-		return chat.Member{Room: room, ConnectionID: id, User: user, ConnectedAt: now, JoinedAt: now.Add(time.Second), ExpiresAt: time.Unix(now.Unix()+3600, 0), JoinID: math.MaxInt64}
+		return chat.Member{Room: room, ConnectionID: id, User: user, ConnectedAt: now, JoinedAt: now.Add(time.Second),
+			ExpiresAt: time.Unix(now.Unix()+3600, 0), JoinID: math.MaxInt64}
 	}
 	join := func(t *testing.T, ms ...chat.Member) {
 		t.Helper()
@@ -138,7 +139,8 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 // another membership, even if it says the same at the same time; the last pair is from before they had names.
 func removeEndsWhatWasRead(t *testing.T, roster chat.Roster) {
 	at := time.UnixMilli(1795515136000)
-	first := chat.Member{Room: room(t), ConnectionID: "x", User: "ann", ConnectedAt: at, JoinedAt: at, ExpiresAt: at.Add(time.Hour), JoinID: 1}
+	first := chat.Member{Room: room(t), ConnectionID: "x", User: "ann", ConnectedAt: at, JoinedAt: at,
+		ExpiresAt: at.Add(time.Hour), JoinID: 1}
 	again, later, unnamed := first, first, first
 	again.JoinID = 2
 	unnamed.JoinID = 0
@@ -158,7 +160,8 @@ func removeEndsWhatWasRead(t *testing.T, roster chat.Roster) {
 				t.Errorf("%+v: removing %+v is %v, %v; want %v", pair, remove.what, ok, err, remove.ok)
 			}
 			left, err := roster.Members(t.Context(), first.Room, 0)
-			if stays := remove.what == pair[0]; err != nil || (len(left) == 1) != stays || stays && !same(left[0], pair[1]) {
+			if stays := remove.what == pair[0]; err != nil || (len(left) == 1) != stays || stays &&
+				!same(left[0], pair[1]) {
 				t.Errorf("%+v: after removing %+v there are %+v, %v", pair, remove.what, left, err)
 			}
 		}

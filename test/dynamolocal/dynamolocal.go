@@ -1,5 +1,5 @@
-// Package dynamolocal runs DynamoDB Local, and dynalite, for tests. Both come out of Node packages in test/package.json;
-// DynamoDB Local is AWS's own, and needs Java.
+// Package dynamolocal runs DynamoDB Local, and dynalite, for tests. Both come out of Node packages in
+// test/package.json; DynamoDB Local is AWS's own, and needs Java.
 package dynamolocal
 
 import (
@@ -30,7 +30,8 @@ func Start(t testing.TB) string {
 	java := installed.Program(t, "java")
 	jar := installed.File(t, "node_modules/amplify-dynamodb-simulator/emulator/DynamoDBLocal.jar")
 	port := freePort(t)
-	return run(t, port, exec.Command(java, "-Xmx1g", "-Djava.library.path="+filepath.Join(filepath.Dir(jar), "DynamoDBLocal_lib"),
+	return run(t, port, exec.Command(java, "-Xmx1g", "-Djava.library.path="+filepath.Join(filepath.Dir(jar),
+		"DynamoDBLocal_lib"),
 		"-jar", jar, "-inMemory", "-disableTelemetry", "-port", port))
 }
 
@@ -83,8 +84,8 @@ func Env(url string) awsclient.Env {
 // Client is a client as the Lambda function makes it.
 func Client(url string) *dynamodb.Client { return dynamo.NewClient(Env(url)) }
 
-// Tables creates a pair of tables with names of their own, and returns them. They are what the stack's template says, so
-// that a key which is wrong there fails the tests of the code.
+// Tables creates a pair of tables with names of their own, and returns them. They are what the stack's template says,
+// so that a key which is wrong there fails the tests of the code.
 func Tables(t testing.TB, client *dynamodb.Client) (connections, messages string) {
 	t.Helper()
 	return create(t, client, "Connections", true), create(t, client, "Messages", true)
@@ -137,11 +138,13 @@ func create(t testing.TB, client *dynamodb.Client, id string, ttl bool) string {
 		if _, exists := errors.AsType[*types.ResourceInUseException](err); err != nil && !exists {
 			t.Fatal(err)
 		}
-		if err := dynamodb.NewTableExistsWaiter(client).Wait(t.Context(), &dynamodb.DescribeTableInput{TableName: in.TableName}, time.Minute); err != nil {
+		if err := dynamodb.NewTableExistsWaiter(client).Wait(t.Context(),
+			&dynamodb.DescribeTableInput{TableName: in.TableName}, time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		if ttl {
-			_, err := client.UpdateTimeToLive(t.Context(), &dynamodb.UpdateTimeToLiveInput{TableName: in.TableName, TimeToLiveSpecification: &expiry})
+			_, err := client.UpdateTimeToLive(t.Context(), &dynamodb.UpdateTimeToLiveInput{TableName: in.TableName,
+				TimeToLiveSpecification: &expiry})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -39,7 +39,8 @@ func (n *Network) RoundTrip(r *http.Request) (*http.Response, error) {
 	_, op, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	switch fault := n.next(op); fault {
 	case Throttled:
-		return answer(r, 400, `{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"slow down"}`), nil
+		return answer(r, 400, `{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",`+
+			`"message":"slow down"}`), nil
 	case Failed:
 		return answer(r, 500, `{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"oops"}`), nil
 	case Reset:
@@ -77,8 +78,8 @@ func answer(r *http.Request, status int, body string) *http.Response {
 		Body: io.NopCloser(bytes.NewReader([]byte(body))), ContentLength: int64(len(body)), Request: r}
 }
 
-// Begin starts counting requests anew, with what is to go wrong: decide is asked for the nth request, counted from 0. Nil has nothing
-// go wrong.
+// Begin starts counting requests anew, with what is to go wrong: decide is asked for the nth request, counted from 0.
+// Nil has nothing go wrong.
 func (n *Network) Begin(decide func(n int, op string) Fault) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -13,9 +13,9 @@
 //	close NAME                 closes the client
 //	get PATH STATUS TEXT       expects an HTTP answer
 //
-// and the condition [own], which holds where the chat is one that the conversation started. Every frame that somebody sees must be
-// as pkg/protocol/asyncapi.yaml says, and every frame that somebody sends, if and only if it is not refused as wrong. In the end the
-// log has nothing that anybody wrote, and nobody's name.
+// and the condition [own], which holds where the chat is one that the conversation started. Every frame that somebody
+// sees must be as pkg/protocol/asyncapi.yaml says, and every frame that somebody sends, if and only if it is not
+// refused as wrong. In the end the log has nothing that anybody wrote, and nobody's name.
 package e2e
 
 import (
@@ -80,9 +80,10 @@ func TestConversationsOnTheBuiltBinary(t *testing.T) {
 //
 //	CHAT_URL=wss://ID.execute-api.REGION.amazonaws.com/STAGE go test -run AtAURL ./test/e2e
 //
-// with CHAT_HTTP_URL for the chat's HTTP address, too, and with CHAT_TOKEN where one must sign in: then one user's conversation is
-// tried, in the room CHAT_ROOM, which the token must allow. Its rooms have names that nobody uses; members leave them as they close,
-// and the messages stay in the table for as long as its retention says. Where CHAT_URL is not set, it is tried on this machine.
+// with CHAT_HTTP_URL for the chat's HTTP address, too, and with CHAT_TOKEN where one must sign in: then one user's
+// conversation is tried, in the room CHAT_ROOM, which the token must allow. Its rooms have names that nobody uses;
+// members leave them as they close, and the messages stay in the table for as long as its retention says. Where
+// CHAT_URL is not set, it is tried on this machine.
 func TestConversationsAtAURL(t *testing.T) {
 	s := stage{url: os.Getenv("CHAT_URL"), httpURL: os.Getenv("CHAT_HTTP_URL")}
 	switch token := os.Getenv("CHAT_TOKEN"); {
@@ -206,7 +207,8 @@ func (c *cast) keepPrivate(words ...string) {
 	}
 }
 
-// checkLog fails where the log has something private. Ids are random, and may have anything in them; a room is no secret.
+// checkLog fails where the log has something private. Ids are random, and may have anything in them; a room is no
+// secret.
 func (c *cast) checkLog(ts *testscript.TestScript) {
 	text, err := os.ReadFile(ts.MkAbs("local.log"))
 	ts.Check(err)
@@ -391,8 +393,8 @@ func see(ts *testscript.TestScript, neg bool, got []string) {
 	}
 }
 
-// isAnnounced tells whether a frame is a list of members that nobody asked for. Those come about once a second at most, and so
-// a conversation sees them only where it says so.
+// isAnnounced tells whether a frame is a list of members that nobody asked for. Those come about once a second at
+// most, and so a conversation sees them only where it says so.
 func isAnnounced(frame string) bool {
 	var f struct {
 		Members json.RawMessage
@@ -401,8 +403,8 @@ func isAnnounced(frame string) bool {
 	return json.Unmarshal([]byte(frame), &f) == nil && f.Members != nil && f.Ref == ""
 }
 
-// silent asks a question and expects its answer next: frames come in the order in which they were posted. The pause lets
-// a frame that ought not to come be posted first.
+// silent asks a question and expects its answer next: frames come in the order in which they were posted. The pause
+// lets a frame that ought not to come be posted first.
 func silent(ts *testscript.TestScript, neg bool, got []string) {
 	args(ts, neg, got, 1, 1)
 	time.Sleep(100 * time.Millisecond)

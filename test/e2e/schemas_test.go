@@ -19,8 +19,8 @@ import (
 	"wschat/test/localchat"
 )
 
-// schemas are those of pkg/protocol/asyncapi.yaml, by the names of the messages. In the chat's own frames a field that they do not
-// have is wrong here, unlike for a client, so that the document has all.
+// schemas are those of pkg/protocol/asyncapi.yaml, by the names of the messages. In the chat's own frames a field
+// that they do not have is wrong here, unlike for a client, so that the document has all.
 type schemas struct {
 	client, chat map[string]*jsonschema.Schema
 	examples     []example

@@ -62,7 +62,8 @@ func signedIn(t *testing.T, url, token, room string) {
 	if page := fmt.Sprint(ask(map[string]any{"action": "getRecentMessages", "ref": "2"})); !strings.Contains(page, id) {
 		t.Errorf("the message is not in history: %s", page)
 	}
-	if members := ask(map[string]any{"action": "getMembers", "ref": "3"}); len(members["members"].(map[string]any)["users"].([]any)) == 0 {
+	if members := ask(map[string]any{"action": "getMembers",
+		"ref": "3"}); len(members["members"].(map[string]any)["users"].([]any)) == 0 {
 		t.Errorf("got %v", members)
 	}
 	ask(map[string]any{"action": "leaveRoom", "ref": "4"})

@@ -14,8 +14,8 @@ import (
 	"wschat/pkg/localstore"
 )
 
-// World is a Log, a Poster and an Encoder in memory, and the store of a Roster and of Leases. Tests change its fields before
-// they use it, or hold Mu. The zero value is an empty chat.
+// World is a Log, a Poster and an Encoder in memory, and the store of a Roster and of Leases. Tests change its fields
+// before they use it, or hold Mu. The zero value is an empty chat.
 type World struct {
 	Mu      sync.Mutex
 	Calls   []string            // of the stores, in order
@@ -265,7 +265,8 @@ func (w *World) Post(ctx context.Context, id string, frame []byte) error {
 // member adds a member of a room that connected some time ago, and is in its own $connect where that is 0.
 func (w *World) AddMember(room, id string, ago time.Duration) {
 	at := time.Now().Add(-ago)
-	w.Roll = append(w.Roll, chat.Member{Room: room, ConnectionID: id, ConnectedAt: at, ExpiresAt: at.Add(chat.ConnectionLife), Opened: ago > 0})
+	w.Roll = append(w.Roll, chat.Member{Room: room, ConnectionID: id, ConnectedAt: at,
+		ExpiresAt: at.Add(chat.ConnectionLife), Opened: ago > 0})
 }
 
 func (w *World) IDs() (ids []string) {

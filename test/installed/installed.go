@@ -53,8 +53,8 @@ func Program(t testing.TB, programs ...string) string {
 	return ""
 }
 
-// Dir is the folder test of the checkout that the working directory is in, which for a test is its package's folder. (Where the
-// source was at compile time is not known to a test that was built with -trimpath.)
+// Dir is the folder test of the checkout that the working directory is in, which for a test is its package's folder.
+// (Where the source was at compile time is not known to a test that was built with -trimpath.)
 func Dir() string {
 	dir, err := os.Getwd()
 	for ; err == nil && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {

@@ -1,4 +1,5 @@
-// Package issuer is an OpenID Connect provider for tests, which may be down, slow or wrong, and signs whatever it is asked to.
+// Package issuer is an OpenID Connect provider for tests, which may be down, slow or wrong, and signs whatever it is
+// asked to.
 package issuer
 
 import (
@@ -103,10 +104,12 @@ func (k Key) Public() map[string]string {
 	b64 := base64.RawURLEncoding.EncodeToString
 	switch key := k.Signer.(type) {
 	case *rsa.PrivateKey:
-		return map[string]string{"kty": "RSA", "kid": k.ID, "use": "sig", "n": b64(key.N.Bytes()), "e": b64(big.NewInt(int64(key.E)).Bytes())}
+		return map[string]string{"kty": "RSA", "kid": k.ID, "use": "sig", "n": b64(key.N.Bytes()),
+			"e": b64(big.NewInt(int64(key.E)).Bytes())}
 	case *ecdsa.PrivateKey:
 		x, y := make([]byte, 32), make([]byte, 32)
-		return map[string]string{"kty": "EC", "kid": k.ID, "crv": "P-256", "x": b64(key.X.FillBytes(x)), "y": b64(key.Y.FillBytes(y))}
+		return map[string]string{"kty": "EC", "kid": k.ID, "crv": "P-256", "x": b64(key.X.FillBytes(x)),
+			"y": b64(key.Y.FillBytes(y))}
 	default:
 		panic("no such key")
 	}
@@ -117,7 +120,8 @@ type After time.Duration
 
 // Claims are those of a good token, with some replaced; a nil value leaves a claim out.
 func (p *Provider) Claims(more map[string]any) map[string]any {
-	c := map[string]any{"iss": p.URL, "aud": "chat", "sub": "u1", "name": "ann", "exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}
+	c := map[string]any{"iss": p.URL, "aud": "chat", "sub": "u1", "name": "ann",
+		"exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix()}
 	maps.Copy(c, more)
 	maps.DeleteFunc(c, func(_ string, v any) bool { return v == nil })
 	for name, value := range c {

@@ -27,24 +27,34 @@ func TestTheVerdict(t *testing.T) {
 		is     func(report) bool
 		shared bool
 	}{
-		{"one frame each", []string{frame(1), frame(2), frame(3)}, true, func(r report) bool { return r.frames == 3 }, false},
-		{"all in one frame", []string{frame(1, 2, 3)}, true, func(r report) bool { return r.frames == 1 && r.delivered == 3 }, false},
+		{"one frame each", []string{frame(1), frame(2), frame(3)}, true, func(r report) bool { return r.frames == 3 },
+			false},
+		{"all in one frame", []string{frame(1, 2, 3)}, true, func(r report) bool {
+			return r.frames == 1 &&
+				r.delivered == 3
+		}, false},
 		{"one missing", []string{frame(1), frame(3)}, false, func(r report) bool { return r.missing == 1 }, false},
-		{"one again", []string{frame(1), frame(2), frame(2), frame(3)}, false, func(r report) bool { return r.repeated == 1 }, false},
-		{"one overtaken", []string{frame(1), frame(3), frame(2)}, false, func(r report) bool { return r.overtaken == 1 }, false},
+		{"one again", []string{frame(1), frame(2), frame(2), frame(3)}, false,
+			func(r report) bool { return r.repeated == 1 }, false},
+		{"one overtaken", []string{frame(1), frame(3), frame(2)}, false,
+			func(r report) bool { return r.overtaken == 1 }, false},
 		{"nothing", nil, false, func(r report) bool { return r.missing == 3 }, false},
-		{"one refused", []string{frame(1), frame(2), `{"error":{"code":"room_busy","message_id":"m-3"}}`}, false, func(r report) bool {
-			return r.missing == 0 && r.refused["room_busy"] == 1
-		}, false},
-		{"a failure at API Gateway", []string{frame(1, 2, 3), `{"message":"Internal server error","connectionId":"c"}`}, false, func(r report) bool {
-			return r.gatewaySaid == 1
-		}, false},
-		{"stored twice", []string{frame(1, 2, 3), `{"messages":[{"index":4,"message_id":"m-3"}]}`}, false, func(r report) bool {
-			return r.repeated == 1
-		}, true},
-		{"an index that no message has", []string{frame(1), frame(2), `{"messages":[{"index":4,"message_id":"m-3"}]}`}, false, func(r report) bool {
-			return r.missing == 1
-		}, false},
+		{"one refused", []string{frame(1), frame(2), `{"error":{"code":"room_busy","message_id":"m-3"}}`}, false,
+			func(r report) bool {
+				return r.missing == 0 && r.refused["room_busy"] == 1
+			}, false},
+		{"a failure at API Gateway", []string{frame(1, 2, 3), `{"message":"Internal server error","connectionId":"c"}`},
+			false, func(r report) bool {
+				return r.gatewaySaid == 1
+			}, false},
+		{"stored twice", []string{frame(1, 2, 3), `{"messages":[{"index":4,"message_id":"m-3"}]}`}, false,
+			func(r report) bool {
+				return r.repeated == 1
+			}, true},
+		{"an index that no message has", []string{frame(1), frame(2), `{"messages":[{"index":4,"message_id":"m-3"}]}`},
+			false, func(r report) bool {
+				return r.missing == 1
+			}, false},
 		{"a room that had messages", []string{
 			`{"messages":[{"index":8,"message_id":"m-1"},{"index":9,"message_id":"m-2"},{"index":10,"message_id":"m-3"}]}`,
 		}, true, func(r report) bool { return r.delivered == 3 && r.frames == 1 }, true},
@@ -83,16 +93,19 @@ func lightLoad(t *testing.T, flags []string) {
 		_, token, _ = strings.Cut(strings.TrimSpace(user), "#token=")
 	}
 	url := server.URL()
-	r, err := run(context.Background(), options{url: url, token: token, connections: 20, rooms: 4, rate: 50, duration: 2 * time.Second,
+	r, err := run(context.Background(), options{url: url, token: token, connections: 20, rooms: 4, rate: 50,
+		duration: 2 * time.Second,
 		patience: 20 * time.Second, connecting: 8, size: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.sent != 100 || r.stored != 100 || r.delivered != 500 || r.missing+r.repeated > 0 || len(r.broken)+len(r.refused) > 0 {
+	if r.sent != 100 || r.stored != 100 || r.delivered != 500 || r.missing+r.repeated > 0 ||
+		len(r.broken)+len(r.refused) > 0 {
 		t.Errorf("got %v", r)
 	}
 	for range 2 { // in one room, which the second time has the messages of the first
-		r, err := run(context.Background(), options{url: url, token: token, connections: 5, rooms: 1, room: "a & b", rate: 50, duration: time.Second,
+		r, err := run(context.Background(), options{url: url, token: token, connections: 5, rooms: 1, room: "a & b",
+			rate: 50, duration: time.Second,
 			patience: 20 * time.Second, connecting: 8, size: 100})
 		if err != nil {
 			t.Fatal(err)

@@ -80,13 +80,16 @@ func (r report) String() string {
 	o := r.options
 	fmt.Fprintf(&b, "%d connections in %d rooms, connected in %v; %g messages a second for %v\n",
 		o.connections, o.rooms, r.connecting.Round(time.Millisecond), o.rate, o.duration)
-	fmt.Fprintf(&b, "sent %d, stored %d, refused %v; the last arrived after %v\n", r.sent, r.stored, r.refused, r.sending.Round(time.Millisecond))
+	fmt.Fprintf(&b, "sent %d, stored %d, refused %v; the last arrived after %v\n", r.sent, r.stored, r.refused,
+		r.sending.Round(time.Millisecond))
 	if r.delivered > 0 {
 		fmt.Fprintf(&b, "delivered %d, %.0f a second, in %d frames: %.3f for each message\n",
 			r.delivered, float64(r.delivered)/r.sending.Seconds(), r.frames, float64(r.frames)/float64(r.delivered))
 	}
-	fmt.Fprintf(&b, "from sending to receiving: p50 %v, p99 %v, at most %v\n", r.quantile(0.5), r.quantile(0.99), r.quantile(1))
-	fmt.Fprintf(&b, "missing %d, repeated %d, overtaken %d, told of failures by API Gateway %d, connections that broke %v\n",
+	fmt.Fprintf(&b, "from sending to receiving: p50 %v, p99 %v, at most %v\n", r.quantile(0.5), r.quantile(0.99),
+		r.quantile(1))
+	fmt.Fprintf(&b, "missing %d, repeated %d, overtaken %d, told of failures by API Gateway %d, connections that "+
+		"broke %v\n",
 		r.missing, r.repeated, r.overtaken, r.gatewaySaid, r.broken)
 	if r.good() {
 		b.WriteString("every member got every message, once and in order\n")

@@ -18,7 +18,7 @@ import (
 type options struct {
 	url, token         string
 	connections, rooms int
-	room               string // the name of the room, or what the names of rooms begin with; "" for names that nobody uses
+	room               string // the room's name, or what rooms' names begin with; "" for names that nobody uses
 	rate               float64
 	duration, patience time.Duration
 	connecting, size   int
@@ -110,8 +110,8 @@ func connect(ctx context.Context, o options) ([]*room, error) {
 	return rooms, nil
 }
 
-// send sends at the rate, from one member after the other, whether or not what was sent before has arrived. It returns how
-// many messages were sent.
+// send sends at the rate, from one member after the other, whether or not what was sent before has arrived. It
+// returns how many messages were sent.
 func send(ctx context.Context, o options, rooms []*room) int {
 	begin := time.Now()
 	n := 0
@@ -129,16 +129,18 @@ func send(ctx context.Context, o options, rooms []*room) int {
 		id := fmt.Sprintf("%s-%d", r.run, n) // the room may hold messages of other runs
 		r.note(id)
 		r.members[n/len(rooms)%len(r.members)].send(fmt.Sprintf(
-			`{"action":"sendMessage","room_name":%q,%s"message_id":%q,"content":%q}`, r.name, o.userField(), id, pad(id, o.size)))
+			`{"action":"sendMessage","room_name":%q,%s"message_id":%q,"content":%q}`, r.name, o.userField(), id,
+			pad(id, o.size)))
 	}
 }
 
 func pad(s string, size int) string { return s + " " + strings.Repeat("x", max(0, size-len(s)-1)) }
 
-// wait returns when every member has every message that was sent and not refused, or when patience is over; and when the
-// last message came.
+// wait returns when every member has every message that was sent and not refused, or when patience is over; and when
+// the last message came.
 func wait(ctx context.Context, o options, rooms []*room) time.Time {
-	for deadline := time.Now().Add(o.patience); time.Now().Before(deadline) && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(o.patience); time.Now().Before(deadline) &&
+		ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
 		missing := false
 		for _, r := range rooms {
 			missing = missing || !r.complete()

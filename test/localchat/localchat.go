@@ -36,8 +36,8 @@ type Chat struct {
 // URL is that of the WebSocket API.
 func (c Chat) URL() string { return "ws://" + c.Addr + "/dev" }
 
-// Run runs the built command in a folder, with its messages in a file there, and returns when it accepts connections. The
-// caller ends the process.
+// Run runs the built command in a folder, with its messages in a file there, and returns when it accepts connections.
+// The caller ends the process.
 func Run(program, dir string, log io.Writer, flags ...string) (Chat, error) {
 	c := Chat{Cmd: exec.Command(program, append([]string{"-addr", "127.0.0.1:0", "-data", "chat.db"}, flags...)...)}
 	c.Dir, c.Stderr = dir, log

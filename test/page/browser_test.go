@@ -34,7 +34,8 @@ type browsers struct {
 func startBrowsers(t *testing.T, clock localgateway.Clock) *browsers {
 	t.Helper()
 	b := &browsers{Browser: browser.Start(t), options: localchat.Config{
-		Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"), Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: clock}}
+		Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"),
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Clock: clock}}
 	b.start(t)
 	b.options.Addr = b.server.Addr // and the same again after a stop
 	t.Cleanup(func() { b.stop(t) })
@@ -67,7 +68,8 @@ const online = `document.querySelector("#state").dataset.state === "online"`
 func (b *browsers) enter(t *testing.T, name, room string, opts ...browser.Option) person {
 	t.Helper()
 	p := person{b.Open(t, "http://"+b.server.Addr+"/", append(opts, browser.Before(recorder))...)}
-	p.Eval(t, fmt.Sprintf(`{ document.querySelector("#enter-name").value = ""; document.querySelector("#enter-room").value = %q }`, room), nil)
+	p.Eval(t, fmt.Sprintf(`{ document.querySelector("#enter-name").value = ""; `+
+		`document.querySelector("#enter-room").value = %q }`, room), nil)
 	p.Type(t, "#enter-name", name)
 	p.Press(t, "Enter")
 	p.WaitFor(t, online, 10*time.Second)
@@ -88,7 +90,8 @@ window.recorded = { shown: new Set(), wrong: [] };
 addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
   const now = [...document.querySelectorAll("#messages [data-index]")].map((m) => Number(m.dataset.index));
   for (const i of now) recorded.shown.add(i);
-  for (let i = 1; i < now.length; i++) if (now[i] !== now[i - 1] + 1 && recorded.wrong.length < 5) recorded.wrong.push(now[i - 1] + " before " + now[i]);
+  for (let i = 1; i < now.length; i++) if (now[i] !== now[i - 1] + 1 &&
+    recorded.wrong.length < 5) recorded.wrong.push(now[i - 1] + " before " + now[i]);
 }).observe(document.querySelector("#scroller"), { childList: true, subtree: true }));`
 
 // say writes a message as a person does.
@@ -98,20 +101,23 @@ func (p person) say(t *testing.T, text string) {
 	p.Press(t, "Enter")
 }
 
-// shows waits until the last message of the room is shown, and that all from the first to it were, in order. A page that was cut off
-// several times one after the other waits up to half a minute before it connects again.
+// shows waits until the last message of the room is shown, and that all from the first to it were, in order. A page
+// that was cut off several times one after the other waits up to half a minute before it connects again.
 func (p person) shows(t *testing.T, first, last int) {
 	t.Helper()
-	p.WaitFor(t, fmt.Sprintf(`recorded.shown.has(%d) && document.querySelectorAll("#outbox li").length === 0`, last), 3*time.Minute)
+	p.WaitFor(t, fmt.Sprintf(`recorded.shown.has(%d) && document.querySelectorAll("#outbox li").length === 0`, last),
+		3*time.Minute)
 	var got struct {
 		Count int
 		Least int
 		Most  int
 		Wrong []string
 	}
-	p.Eval(t, `({ count: recorded.shown.size, least: Math.min(...recorded.shown), most: Math.max(...recorded.shown), wrong: recorded.wrong })`, &got)
+	p.Eval(t, `({ count: recorded.shown.size, least: Math.min(...recorded.shown), most: `+
+		`Math.max(...recorded.shown), wrong: recorded.wrong })`, &got)
 	if got.Count != last-first+1 || got.Least != first || got.Most != last || len(got.Wrong) > 0 {
-		t.Errorf("the page showed %d messages from %d to %d, want those from %d to %d; in the wrong order: %v", got.Count, got.Least, got.Most, first, last, got.Wrong)
+		t.Errorf("the page showed %d messages from %d to %d, want those from %d to %d; in the wrong order: %v",
+			got.Count, got.Least, got.Most, first, last, got.Wrong)
 	}
 }
 
@@ -139,7 +145,9 @@ func TestBrowserTwoBrowsersAndWscatTalk(t *testing.T) {
 	for i := range 5 {
 		ann.say(t, fmt.Sprint("ann ", i))
 		bob.say(t, fmt.Sprint("bob ", i))
-		if err := program.Send(fmt.Sprintf(`{"action":"sendMessage","room_name":"lobby","user_name":"wscat","content":"wscat %d"}`, i)); err != nil {
+		frame := fmt.Sprintf(
+			`{"action":"sendMessage","room_name":"lobby","user_name":"wscat","content":"wscat %d"}`, i)
+		if err := program.Send(frame); err != nil {
 			t.Fatal(err)
 		}
 		want = append(want, fmt.Sprint("ann ", i), fmt.Sprint("bob ", i), fmt.Sprint("wscat ", i))
@@ -190,7 +198,8 @@ func (p person) fast(t *testing.T, n int) {
 	})()`, n), nil)
 }
 
-// Sockets are cut with no close, at random, 20 times while 500 messages are written: every page shows every message once.
+// Sockets are cut with no close, at random, 20 times while 500 messages are written: every page shows every message
+// once.
 func TestBrowserSocketsAreCut(t *testing.T) { // not beside others: what it sends takes nearly as long as a step may
 	b := startBrowsers(t, nil)
 	people := []person{b.enter(t, "ann", "lobby"), b.enter(t, "bob", "lobby")}
@@ -235,7 +244,8 @@ func TestBrowserTheServerIsRestarted(t *testing.T) {
 	ann.say(t, "before")
 	bob.shows(t, 1, 1)
 	b.stop(t)
-	ann.WaitFor(t, `!document.querySelector("#banner").hidden && document.querySelector("#state").dataset.state !== "online"`, 10*time.Second)
+	ann.WaitFor(t, `!document.querySelector("#banner").hidden && document.querySelector("#state").dataset.state !== `+
+		`"online"`, 10*time.Second)
 	ann.say(t, "meanwhile 1")
 	ann.say(t, "meanwhile 2")
 	bob.say(t, "and I")
@@ -245,7 +255,8 @@ func TestBrowserTheServerIsRestarted(t *testing.T) {
 	bob.WaitFor(t, online, 60*time.Second)
 	ann.shows(t, 1, 4)
 	bob.shows(t, 1, 4)
-	if got := ann.contents(t); !slices.Equal(got, bob.contents(t)) || slices.Index(got, "meanwhile 1") > slices.Index(got, "meanwhile 2") {
+	if got := ann.contents(t); !slices.Equal(got, bob.contents(t)) ||
+		slices.Index(got, "meanwhile 1") > slices.Index(got, "meanwhile 2") {
 		t.Errorf("ann sees %q, bob sees %q", got, bob.contents(t))
 	}
 	ann.WaitFor(t, `document.querySelector("#banner").hidden`, 5*time.Second)
@@ -284,7 +295,8 @@ func TestBrowserAQuietPageIsNotCut(t *testing.T) {
 		t.Fatal(members, err)
 	}
 	pass(t, clock, factor, 25*time.Minute, nil)
-	if after, err := b.server.Roster.Members(t.Context(), "lobby", 0); err != nil || len(after) != 1 || after[0].ConnectionID != members[0].ConnectionID {
+	if after, err := b.server.Roster.Members(t.Context(), "lobby", 0); err != nil || len(after) != 1 ||
+		after[0].ConnectionID != members[0].ConnectionID {
 		t.Errorf("the members are %v, %v; want the same connection", after, err)
 	}
 	ann.neverOffline(t)
@@ -307,8 +319,8 @@ func (p person) neverOffline(t *testing.T) {
 	}
 }
 
-// More than two hours with messages all the time: a second connection takes over before API Gateway cuts the first, no message is
-// lost, and nobody notices.
+// More than two hours with messages all the time: a second connection takes over before API Gateway cuts the first,
+// no message is lost, and nobody notices.
 func TestBrowserASecondConnectionTakesOver(t *testing.T) {
 	t.Parallel() // it mostly waits
 	clock := localgateway.NewManualClock(time.Now())

@@ -26,7 +26,8 @@ func startDoor(t *testing.T, p *issuer.Provider) *door {
 	t.Helper()
 	d := &door{log: &logbuffer.Buffer{}}
 	s, err := localchat.Start(t.Context(), localchat.Config{
-		Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"), Logger: slog.New(slog.NewJSONHandler(d.log, nil)),
+		Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"), Logger: slog.New(slog.NewJSONHandler(d.log,
+			nil)),
 		Settings: config.Values{config.AuthIssuer: p.URL, config.AuthAudience: "chat", config.AuthRoomsClaim: "rooms"},
 		Now:      func() time.Time { return time.Now().Add(time.Duration(d.ahead.Load())) },
 	})

@@ -20,10 +20,11 @@ type gate struct {
 	isShut      bool
 	connections []string       // that were made
 	sent        map[string]int // how often each content was sent
-	lost        string         // a content after which the gate is shut: it is stored, and the sender does not learn of it
-	slow        time.Duration  // of each answer with history
-	broken      string         // a room that cannot be joined: the function fails
-	listed      map[string]int // how often the members of each room were asked for
+	// a content after which the gate is shut: it is stored, and the sender does not learn of it
+	lost   string
+	slow   time.Duration  // of each answer with history
+	broken string         // a room that cannot be joined: the function fails
+	listed map[string]int // how often the members of each room were asked for
 }
 
 // startGated starts the chat behind a gate, and a browser.

@@ -113,7 +113,8 @@ func TestBrowserALinkSignsIn(t *testing.T) {
 			t.Errorf("%s: axe finds %q", name, violations)
 		}
 		ann.Click(t, "#notice-close")
-		ann.WaitFor(t, `document.querySelector("#notice").hidden && document.activeElement.id === "draft"`, 5*time.Second)
+		ann.WaitFor(t, `document.querySelector("#notice").hidden && document.activeElement.id === "draft"`,
+			5*time.Second)
 		ann.Reload(t)
 		ann.isIn(t, "Ann")
 	}
@@ -210,8 +211,13 @@ func TestBrowserALinkBesideAnotherPersonAsks(t *testing.T) {
 	token := l.token("bob", "Bob", nil)
 	ann := l.opens(t, l.token("ann", "Ann", nil))
 	for name, open := range map[string]func() person{
-		"opened":            func() person { return person{ann.OpenTab(t, l.url+"#token="+token)} },
-		"on the first page": func() person { p := person{ann.OpenTab(t, l.url)}; p.follow(t, "#token="+token); return p },
+		"opened": func() person { return person{ann.OpenTab(t, l.url+"#token="+token)} },
+		"on the first page": func() person {
+			p := person{ann.OpenTab(t, l.url)}
+			p.follow(t,
+				"#token="+token)
+			return p
+		},
 	} {
 		second := open()
 		second.showsNoToken(t)
@@ -263,7 +269,8 @@ func TestBrowserALinkForTheSamePerson(t *testing.T) {
 		  document.querySelector("#notice").hidden`, 5*time.Second)
 		ann.showsNoToken(t)
 	}
-	newer, newest, older := l.token("ann", "Ann", at(-30)), l.token("ann", "Ann", at(-10)), l.token("ann", "Ann", at(-50))
+	newer, newest, older := l.token("ann", "Ann", at(-30)), l.token("ann", "Ann", at(-10)), l.token("ann", "Ann",
+		at(-50))
 	ann.follow(t, "#token="+newer)
 	holds(newer)
 	ann.load(t, l.url, "#token="+newest)
@@ -286,9 +293,12 @@ func TestBrowserALinkThatIsNoGood(t *testing.T) {
 	}
 	const unreadable, refused = "has no token that can be read", "did not accept its token"
 	rows := map[string]string{
-		"#token=": unreadable, "#token=hello": unreadable, "#token=forged.forged.forged": unreadable, "#token=%": unreadable,
-		"#token=" + other + "&room=attic": unreadable, "#token=" + other + "%20": unreadable, "#Token=" + other: unreadable,
-		"#id_token=" + other: unreadable, "#state=x&access_token=" + other: unreadable, "#lobby&token=" + other: unreadable,
+		"#token=": unreadable, "#token=hello": unreadable, "#token=forged.forged.forged": unreadable,
+		"#token=%":                        unreadable,
+		"#token=" + other + "&room=attic": unreadable, "#token=" + other + "%20": unreadable, "#Token=" +
+			other: unreadable,
+		"#id_token=" + other: unreadable, "#state=x&access_token=" + other: unreadable, "#lobby&token=" +
+			other: unreadable,
 		"#token%3D" + other: unreadable, "#" + other: unreadable, "#/token=" + other: unreadable,
 		"#lobby," + strings.ReplaceAll(other, ".", "%2E"): unreadable,
 		"#token=" + forged("ann"):                         refused, "#token=" + forged("bob"): refused,

@@ -22,7 +22,8 @@ func TestBrowserADeadNetwork(t *testing.T) {
 	p.Swallow()
 	say(t, b.server, "lobby", "bob", "while ann was away")
 	ann.WaitFor(t, `states.includes("offline")`, time.Minute)
-	ann.WaitFor(t, online+` && document.querySelector("#messages").textContent.includes("while ann was away")`, 20*time.Second)
+	ann.WaitFor(t, online+` && document.querySelector("#messages").textContent.includes("while ann was away")`,
+		20*time.Second)
 	ann.Eval(t, `states.length = 0`, nil)
 	ann.Offline(t, true)
 	ann.WaitFor(t, `states.includes("offline")`, 2*time.Second)
@@ -30,8 +31,8 @@ func TestBrowserADeadNetwork(t *testing.T) {
 	ann.WaitFor(t, online, 20*time.Second)
 }
 
-// An older store takes the place of the one that clients know, as when a backup is restored. They notice, and show what is
-// there now.
+// An older store takes the place of the one that clients know, as when a backup is restored. They notice, and show
+// what is there now.
 func TestBrowserALogThatWentBack(t *testing.T) {
 	t.Parallel()
 	b := startBrowsers(t, nil)
@@ -55,8 +56,10 @@ func TestBrowserALogThatWentBack(t *testing.T) {
 	for i := range 3 { // as many as were lost: the tail alone tells nothing
 		say(t, b.server, "lobby", "bob", fmt.Sprint("new ", i))
 	}
-	ann.WaitFor(t, `[...document.querySelectorAll("#messages .content")].map((m) => m.textContent).join() === "kept 0,kept 1,new 0,new 1,new 2"`, 60*time.Second)
+	ann.WaitFor(t, `[...document.querySelectorAll("#messages .content")].map((m) => m.textContent).join() === "kept `+
+		`0,kept 1,new 0,new 1,new 2"`, 60*time.Second)
 	ann.WaitFor(t, online, 5*time.Second)
 	ann.say(t, "and mine")
-	ann.WaitFor(t, `document.querySelector("#messages [data-index='6']")?.textContent.includes("and mine")`, 10*time.Second)
+	ann.WaitFor(t, `document.querySelector("#messages [data-index='6']")?.textContent.includes("and mine")`,
+		10*time.Second)
 }

@@ -57,21 +57,26 @@ func TestBrowserWhatPeopleWriteIsText(t *testing.T) {
 		}
 		p.Eval(t, `({
 		  pwned: "pwned" in window,
-		  sideways: document.documentElement.scrollWidth > innerWidth || document.documentElement.scrollHeight > innerHeight || document.querySelector("#scroller").scrollWidth > document.querySelector("#scroller").clientWidth,
-		  tooWide: [...document.querySelectorAll("#messages .bubble, #messages .who")].some((e) => e.getBoundingClientRect().right > innerWidth + 1),
+		  sideways: document.documentElement.scrollWidth > innerWidth ||
+		    document.documentElement.scrollHeight > innerHeight ||
+		      document.querySelector("#scroller").scrollWidth > document.querySelector("#scroller").clientWidth,
+		  tooWide: [...document.querySelectorAll("#messages .bubble, #messages .who")]
+		    .some((e) => e.getBoundingClientRect().right > innerWidth + 1),
 		  links: document.querySelectorAll("#messages a").length,
 		  elements: document.querySelectorAll("#messages .content *").length,
-		  noName: [...document.querySelectorAll("#messages .who bdi")].map((n) => n.textContent).find((n) => n.includes("(")) ?? "",
+		  noName: [...document.querySelectorAll("#messages .who bdi")].map((n) => n.textContent)
+		    .find((n) => n.includes("(")) ?? "",
 		})`, &layout)
-		if layout.Pwned || layout.Sideways || layout.TooWide || layout.Links+layout.Elements > 0 || layout.NoName != "(no name)" {
+		if layout.Pwned || layout.Sideways || layout.TooWide || layout.Links+layout.Elements > 0 ||
+			layout.NoName != "(no name)" {
 			t.Errorf("at %d pixels: %+v", size[0], layout)
 		}
 		p.Close()
 	}
 }
 
-// A room of 10,000 messages: how long it takes to see the last ones, how smoothly the list scrolls back through thousands of
-// them, and what the page then holds. The times are printed with -v; what must be small is checked.
+// A room of 10,000 messages: how long it takes to see the last ones, how smoothly the list scrolls back through
+// thousands of them, and what the page then holds. The times are printed with -v; what must be small is checked.
 func TestBrowserALongHistory(t *testing.T) {
 	t.Parallel()
 	b := startBrowsers(t, nil)
@@ -79,7 +84,8 @@ func TestBrowserALongHistory(t *testing.T) {
 	for i := range messages {
 		content := fmt.Sprintf("Message %d of a long conversation. %s", i+1, strings.Repeat("And so on. ", i%12))
 		if _, _, err := b.server.Log.Append(t.Context(), chat.Message{
-			Room: "lobby", User: fmt.Sprint("user", i/3%7), Content: content, CreateAt: time.Now().Unix() - messages + int64(i)}); err != nil {
+			Room: "lobby", User: fmt.Sprint("user", i/3%7), Content: content, CreateAt: time.Now().Unix() - messages +
+				int64(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -98,7 +104,8 @@ func TestBrowserALongHistory(t *testing.T) {
 	  const frames = [];
 	  let last = performance.now(), jump = 0;
 	  while (Math.min(...recorded.shown) > %d) {
-	    const watched = [...document.querySelectorAll("#messages [data-index]")].find((e) => e.getBoundingClientRect().bottom > s.getBoundingClientRect().top);
+	    const watched = [...document.querySelectorAll("#messages [data-index]")]
+	      .find((e) => e.getBoundingClientRect().bottom > s.getBoundingClientRect().top);
 	    const top = watched.getBoundingClientRect().top;
 	    const before = s.scrollTop;
 	    s.scrollTop -= 150;
@@ -106,13 +113,16 @@ func TestBrowserALongHistory(t *testing.T) {
 	    frames.push(performance.now() - last);
 	    last = performance.now();
 	    // Whatever was fetched above meanwhile, what is on the screen moved by what was scrolled, and no more.
-	    if (watched.isConnected && before >= 150) jump = Math.max(jump, Math.abs(watched.getBoundingClientRect().top - top - 150));
+	    if (watched.isConnected && before >= 150) jump = Math.max(jump,
+	      Math.abs(watched.getBoundingClientRect().top - top - 150));
 	  }
 	  frames.sort((a, b) => a - b);
 	  return { frames: frames.length, slow: frames.filter((f) => f > 50).length, worst: frames.at(-1), jump,
-	    nodes: document.querySelectorAll("#messages *").length, shown: recorded.shown.size, heap: performance.memory.usedJSHeapSize / 1e6, wrong: recorded.wrong };
+	    nodes: document.querySelectorAll("#messages *").length, shown: recorded.shown.size,
+	      heap: performance.memory.usedJSHeapSize / 1e6, wrong: recorded.wrong };
 	})()`, messages-back), &got)
-	t.Logf("the last of %d messages after %v, browser and name included; %d frames back to message %d: %d of them longer than 50 ms, the longest %.0f ms; "+
+	t.Logf("the last of %d messages after %v, browser and name included; %d frames back to message %d: %d of them "+
+		"longer than 50 ms, the longest %.0f ms; "+
 		"what is on the screen jumped by at most %.1f pixels; %d elements, a heap of %.1f MB",
 		messages, first, got.Frames, messages-back, got.Slow, got.Worst, got.Jump, got.Nodes, got.Heap)
 	if got.Shown < back || len(got.Wrong) > 0 || got.Jump > 2 {
@@ -123,7 +133,8 @@ func TestBrowserALongHistory(t *testing.T) {
 	}
 	// And back to the end, with one click, however far it is.
 	p.Click(t, "#to-end")
-	p.WaitFor(t, fmt.Sprintf(`document.querySelector("[data-index='%d']")?.getBoundingClientRect().bottom <= innerHeight`, messages), 10*time.Second)
+	p.WaitFor(t, fmt.Sprintf(`document.querySelector("[data-index='%d']")?.getBoundingClientRect().bottom <= `+
+		`innerHeight`, messages), 10*time.Second)
 }
 
 // Rooms, unread counts, and a list that stays where somebody reads.
@@ -133,13 +144,16 @@ func TestBrowserRoomsAndReading(t *testing.T) {
 	ann, bob := b.enter(t, "ann", "lobby"), b.enter(t, "bob", "lobby")
 	ann.Type(t, "#add-room-name", "attic")
 	ann.Press(t, "Enter")
-	ann.WaitFor(t, `document.querySelector("#room-name").textContent === "attic" && document.querySelectorAll("#rooms li").length === 2`, 5*time.Second)
+	ann.WaitFor(t, `document.querySelector("#room-name").textContent === "attic" && `+
+		`document.querySelectorAll("#rooms li").length === 2`, 5*time.Second)
 	for i := range 3 {
 		bob.say(t, fmt.Sprint("news ", i))
 	}
-	ann.WaitFor(t, `document.querySelector("[data-room=lobby] .badge").textContent === "3" && document.title === "(3) Chat"`, 5*time.Second)
+	ann.WaitFor(t, `document.querySelector("[data-room=lobby] .badge").textContent === "3" && document.title === `+
+		`"(3) Chat"`, 5*time.Second)
 	ann.Click(t, "[data-room=lobby] button")
-	ann.WaitFor(t, `document.querySelector("[data-room=lobby] .badge").hidden && document.title === "Chat"`, 5*time.Second)
+	ann.WaitFor(t, `document.querySelector("[data-room=lobby] .badge").hidden && document.title === "Chat"`,
+		5*time.Second)
 
 	bob.fast(t, 100)
 	ann.shows(t, 1, 103)
@@ -158,7 +172,8 @@ func TestBrowserRoomsAndReading(t *testing.T) {
 
 	// After a reload, the browser knows the name and the rooms.
 	ann.Reload(t)
-	ann.WaitFor(t, online+` && document.querySelectorAll("#rooms li").length === 2 && document.querySelector("#room-name").textContent === "lobby"`, 10*time.Second)
+	ann.WaitFor(t, online+` && document.querySelectorAll("#rooms li").length === 2 && `+
+		`document.querySelector("#room-name").textContent === "lobby"`, 10*time.Second)
 	ann.Click(t, "#leave")
 	ann.WaitFor(t, `document.querySelector("#room-name").textContent === "attic"`, 5*time.Second)
 	ann.Click(t, "#leave")
@@ -194,7 +209,8 @@ func TestBrowserTheKeyboardIsEnough(t *testing.T) {
 	tabTo("add-room-name")
 	p.Type(t, "#add-room-name", "attic")
 	p.Press(t, "Enter")
-	p.WaitFor(t, `document.querySelector("#room-name").textContent === "attic" && document.activeElement.id === "draft"`, 5*time.Second)
+	p.WaitFor(t, `document.querySelector("#room-name").textContent === "attic" && document.activeElement.id === `+
+		`"draft"`, 5*time.Second)
 	tabTo("scroller") // by which it can be scrolled
 	p.Press(t, "Escape")
 	p.WaitFor(t, `document.activeElement.id === "draft"`, 5*time.Second)
@@ -206,7 +222,8 @@ func TestBrowserRefusalsInPlainWords(t *testing.T) {
 	b := startBrowsers(t, nil)
 	p := b.enter(t, "ann", "lobby")
 	p.refuse(t, broken)
-	p.WaitFor(t, `document.querySelector(".failed .sent").textContent === "Not sent. The chat does not take this. (content must be valid Unicode, without half a surrogate pair)"`, 5*time.Second)
+	p.WaitFor(t, `document.querySelector(".failed .sent").textContent === "Not sent. The chat does not take this. `+
+		`(content must be valid Unicode, without half a surrogate pair)"`, 5*time.Second)
 	p.say(t, "the next one goes all the same")
 	p.WaitFor(t, `document.querySelector("[data-index='1']")`, 5*time.Second)
 	p.Click(t, ".failed button:nth-of-type(2)")
@@ -216,11 +233,12 @@ func TestBrowserRefusalsInPlainWords(t *testing.T) {
 	p.WaitFor(t, `!document.querySelector(".failed")`, 5*time.Second)
 	p.Type(t, "#add-room-name", "#secret")
 	p.Press(t, "Enter")
-	p.WaitFor(t, `document.querySelector("#add-room-name").validationMessage === "A room's name must not begin with #."`, 5*time.Second)
+	p.WaitFor(t, `document.querySelector("#add-room-name").validationMessage === "A room's name must not begin with `+
+		`#."`, 5*time.Second)
 }
 
-// Every look of the page, in both themes and both sizes: no rule of axe-core is broken, and a picture of each is kept in
-// test/out for people to look at.
+// Every look of the page, in both themes and both sizes: no rule of axe-core is broken, and a picture of each is kept
+// in test/out for people to look at.
 func TestBrowserLooksAndAccessibility(t *testing.T) {
 	t.Parallel()
 	b := startBrowsers(t, nil)
@@ -230,11 +248,13 @@ func TestBrowserLooksAndAccessibility(t *testing.T) {
 		{"bob", "Nice. The train is about to go through the long tunnel, so I may be quiet for a while."},
 		{"bob", "Keep talking, I will read it all afterwards."}, {"wscat", "deploy finished: 42 resources, 0 errors"},
 		{"سلمى", "صباح الخير جميعاً، هل وصلت الرسالة؟"}, {"ann", "Yes, it did. Welcome!"},
-		{"ann", "Here is the plan:\n  1. write the notes\n  2. send them round\n  3. lunch"}, {"bob", "Sounds good to me."},
+		{"ann", "Here is the plan:\n  1. write the notes\n  2. send them round\n  3. lunch"},
+		{"bob", "Sounds good to me."},
 	}
 	for i, m := range talk {
 		if _, _, err := b.server.Log.Append(t.Context(), chat.Message{
-			Room: "lobby", User: m.user, Content: m.text, CreateAt: time.Now().Unix() - int64(len(talk)-i)*120}); err != nil {
+			Room: "lobby", User: m.user, Content: m.text,
+			CreateAt: time.Now().Unix() - int64(len(talk)-i)*120}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -264,7 +284,8 @@ func TestBrowserLooksAndAccessibility(t *testing.T) {
 			ann.Press(t, "Enter")
 			ann.shows(t, 1, tailOf(t, b, "lobby"))
 			bob.say(t, "Hello from "+name)
-			ann.WaitFor(t, fmt.Sprintf(`document.querySelector("#messages").textContent.includes("Hello from %s")`, name), 5*time.Second)
+			ann.WaitFor(t, fmt.Sprintf(`document.querySelector("#messages").textContent.includes("Hello from %s")`,
+				name), 5*time.Second)
 			ann.WaitFor(t, `document.querySelector("#show-people").textContent === "2 people"`, 5*time.Second)
 			if size.name == "desktop" {
 				ann.Click(t, "#show-people")

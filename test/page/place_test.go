@@ -23,7 +23,8 @@ func (p person) place(t *testing.T) (at place) {
 	  const { top } = document.querySelector("#scroller").getBoundingClientRect();
 	  const messages = [...document.querySelectorAll("#messages [data-index]")];
 	  const first = messages.find((m) => m.getBoundingClientRect().bottom > top);
-	  return { index: Number(first.dataset.index), offset: first.getBoundingClientRect().bottom - top, count: messages.length };
+	  return { index: Number(first.dataset.index), offset: first.getBoundingClientRect().bottom - top,
+	    count: messages.length };
 	})()`, &at)
 	return at
 }
@@ -32,15 +33,16 @@ func (p person) place(t *testing.T) (at place) {
 func (p person) isAt(t *testing.T, what string, was place) {
 	t.Helper()
 	var offset float64
-	p.Eval(t, fmt.Sprintf(`document.querySelector("[data-index='%d']").getBoundingClientRect().bottom - document.querySelector("#scroller").getBoundingClientRect().top`,
+	p.Eval(t, fmt.Sprintf(`document.querySelector("[data-index='%d']").getBoundingClientRect().bottom - `+
+		`document.querySelector("#scroller").getBoundingClientRect().top`,
 		was.Index), &offset)
 	if math.Abs(offset-was.Offset) > 2 {
 		t.Errorf("%s: message %d is at %v, was at %v", what, was.Index, offset, was.Offset)
 	}
 }
 
-// Somebody reads far up, goes to another room while older messages are on their way, and comes back: the same line is at the
-// top, whatever came above it meanwhile.
+// Somebody reads far up, goes to another room while older messages are on their way, and comes back: the same line is
+// at the top, whatever came above it meanwhile.
 func TestBrowserThePlaceInARoomIsKept(t *testing.T) {
 	t.Parallel()
 	b, g := startGated(t)
@@ -85,8 +87,8 @@ func tallTexts() []string {
 	}
 }
 
-// What is high is shown in part, with a button for the rest, whatever makes it high, and in every window. What is not high
-// has none.
+// What is high is shown in part, with a button for the rest, whatever makes it high, and in every window. What is not
+// high has none.
 func TestBrowserTallMessages(t *testing.T) {
 	t.Parallel()
 	b := startBrowsers(t, nil)
@@ -100,10 +102,13 @@ func TestBrowserTallMessages(t *testing.T) {
 		t.Helper()
 		p.WaitFor(t, `[...document.querySelectorAll("#messages .message")].every((m) => {
 		  const tall = m.dataset.index % 2 === 1, { height } = m.getBoundingClientRect();
-		  return Boolean(m.querySelector("button")) === tall && height < Math.max(innerHeight * 0.4, 100) + 90 && (tall || height < 100);
+		  return Boolean(m.querySelector("button")) === tall && height < Math.max(innerHeight * 0.4, 100) + 90 &&
+		    (tall || height < 100);
 		})`, 5*time.Second)
 		var sideways bool
-		p.Eval(t, `document.documentElement.scrollWidth > innerWidth || document.querySelector("#scroller").scrollWidth > document.querySelector("#scroller").clientWidth`, &sideways)
+		p.Eval(t, `document.documentElement.scrollWidth > innerWidth || `+
+			`document.querySelector("#scroller").scrollWidth > document.querySelector("#scroller").clientWidth`,
+			&sideways)
 		if sideways {
 			t.Errorf("%s: the page scrolls sideways", what)
 		}
@@ -118,7 +123,8 @@ func TestBrowserTallMessages(t *testing.T) {
 	const button = `document.querySelector("[data-index='1'] button")`
 	p.Eval(t, button+`.scrollIntoView({ block: "center" })`, nil)
 	p.Click(t, "[data-index='1'] button")
-	p.WaitFor(t, button+`.textContent === "Show less" && document.querySelector("[data-index='1']").offsetHeight > 30000`, 5*time.Second)
+	p.WaitFor(t, button+`.textContent === "Show less" && document.querySelector("[data-index='1']").offsetHeight > `+
+		`30000`, 5*time.Second)
 	p.Eval(t, button+`.scrollIntoView({ block: "center" })`, nil)
 	var before, after float64
 	p.Eval(t, button+`.getBoundingClientRect().top`, &before)
@@ -153,14 +159,17 @@ func TestBrowserTallMessagesMoveNothing(t *testing.T) {
 	var jump float64
 	p.Eval(t, `(async () => {
 	  const s = document.querySelector("#scroller");
-	  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done))); // and what is observed then
+	  const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+	    // and what is observed then
 	  let jump = 0;
 	  while (Math.min(...recorded.shown) > 1 || s.scrollTop > 0) {
-	    const watched = [...document.querySelectorAll("#messages [data-index]")].find((e) => e.getBoundingClientRect().bottom > s.getBoundingClientRect().top);
+	    const watched = [...document.querySelectorAll("#messages [data-index]")]
+	      .find((e) => e.getBoundingClientRect().bottom > s.getBoundingClientRect().top);
 	    const bottom = watched.getBoundingClientRect().bottom, before = s.scrollTop;
 	    s.scrollTop -= 150;
 	    await frame();
-	    if (watched.isConnected && before >= 150) jump = Math.max(jump, Math.abs(watched.getBoundingClientRect().bottom - bottom - 150));
+	    if (watched.isConnected && before >= 150) jump = Math.max(jump,
+	      Math.abs(watched.getBoundingClientRect().bottom - bottom - 150));
 	  }
 	  return jump;
 	})()`, &jump)
@@ -174,7 +183,8 @@ func TestBrowserTallMessagesMoveNothing(t *testing.T) {
 	before := p.place(t)
 	for _, size := range [][2]int{{780, 390}, {390, 780}, {320, 480}} {
 		p.Resize(t, size[0], size[1])
-		p.WaitFor(t, fmt.Sprintf(`innerWidth === %d && new Promise((done) => requestAnimationFrame(() => setTimeout(done, 100, true)))`, size[0]), 5*time.Second)
+		p.WaitFor(t, fmt.Sprintf(`innerWidth === %d && new Promise((done) => requestAnimationFrame(() => `+
+			`setTimeout(done, 100, true)))`, size[0]), 5*time.Second)
 		if got := p.place(t); got.Index != before.Index {
 			t.Errorf("at %v, the top line is %+v, was %+v", size, got, before)
 		}

@@ -33,14 +33,17 @@ func TestBrowserATextThatIsTooLong(t *testing.T) {
 		{strings.Repeat("x", most-1), "1 character left"},
 		{strings.Repeat("x", most), "0 characters left"},
 		{strings.Repeat("x", most+1), "Too long. Please shorten it by about 1 character, or send it in two parts."},
-		{strings.Repeat("x", 100_000), "Too long. Please shorten it by about 83,616 characters, or send it in two parts."},
-		{strings.Repeat("é", most/2+100), "Too long. Please shorten it by about 100 characters, or send it in two parts."},
+		{strings.Repeat("x", 100_000), "Too long. Please shorten it by about 83,616 characters, or send it in two " +
+			"parts."},
+		{strings.Repeat("é", most/2+100), "Too long. Please shorten it by about 100 characters, or send it in two " +
+			"parts."},
 		{strings.Repeat("👩", most/4+7), "Too long. Please shorten it by about 7 characters, or send it in two parts."},
 		{strings.Repeat("\x01", 6000), "Too long."}, // six bytes each in a frame
 	} {
 		p.write(t, test.text)
 		tooLong := strings.HasPrefix(test.says, "Too long")
-		p.WaitFor(t, fmt.Sprintf(`(({ hidden, textContent: says }) => hidden === %v && says.startsWith(%q))(document.querySelector("#length"))`,
+		p.WaitFor(t, fmt.Sprintf(`(({ hidden, textContent: says }) => hidden === %v && `+
+			`says.startsWith(%q))(document.querySelector("#length"))`,
 			test.says == "", test.says), 5*time.Second)
 		if !tooLong {
 			continue
@@ -50,7 +53,8 @@ func TestBrowserATextThatIsTooLong(t *testing.T) {
 		}
 		p.Press(t, "Enter")
 		p.Click(t, "#composer button")
-		p.WaitFor(t, fmt.Sprintf(`document.querySelector("#draft").value.length === %d && document.querySelectorAll("li.message").length === 0`,
+		p.WaitFor(t, fmt.Sprintf(`document.querySelector("#draft").value.length === %d && `+
+			`document.querySelectorAll("li.message").length === 0`,
 			len([]uint16(utf16(test.text)))), 5*time.Second)
 	}
 	p.WaitFor(t, `document.querySelector("#announcer").textContent.includes("Too long.")`, 5*time.Second)
@@ -58,7 +62,8 @@ func TestBrowserATextThatIsTooLong(t *testing.T) {
 	p.Press(t, "Enter")
 	p.shows(t, 1, 1)
 	bob.shows(t, 1, 1)
-	p.WaitFor(t, `document.querySelector("#length").hidden && document.querySelector("#draft").value === ""`, 5*time.Second)
+	p.WaitFor(t, `document.querySelector("#length").hidden && document.querySelector("#draft").value === ""`,
+		5*time.Second)
 }
 
 func utf16(s string) (units []uint16) {
@@ -76,19 +81,22 @@ const broken = `"broken \ud800 text"`
 // refuse has a person send a text that is refused, and waits until it is.
 func (p person) refuse(t *testing.T, script string) {
 	t.Helper()
-	p.Eval(t, fmt.Sprintf(`{ document.querySelector("#draft").value = %s; document.querySelector("#composer").requestSubmit() }`, script), nil)
-	p.WaitFor(t, `document.querySelector(".failed") && document.querySelector("#outbox").children.length === 0`, 10*time.Second)
+	p.Eval(t, fmt.Sprintf(`{ document.querySelector("#draft").value = %s; `+
+		`document.querySelector("#composer").requestSubmit() }`, script), nil)
+	p.WaitFor(t, `document.querySelector(".failed") && document.querySelector("#outbox").children.length === 0`,
+		10*time.Second)
 }
 
 // lines are what stands in the list, in order.
 func (p person) lines(t *testing.T) (lines []string) {
 	t.Helper()
-	p.Eval(t, `[...document.querySelectorAll("#messages .content")].map((m) => m.closest(".failed") ? "refused" : m.textContent)`, &lines)
+	p.Eval(t, `[...document.querySelectorAll("#messages .content")].map((m) => m.closest(".failed") ? "refused" : `+
+		`m.textContent)`, &lines)
 	return lines
 }
 
-// What was refused stands where it was refused, and what comes later below it; it is not lost when the window moves or the page
-// is loaded again; and it can be edited, sent again and deleted.
+// What was refused stands where it was refused, and what comes later below it; it is not lost when the window moves
+// or the page is loaded again; and it can be edited, sent again and deleted.
 func TestBrowserARefusedMessage(t *testing.T) {
 	t.Parallel()
 	b := startBrowsers(t, nil)
@@ -105,7 +113,8 @@ func TestBrowserARefusedMessage(t *testing.T) {
 		t.Errorf("the list has %q, want %q", got, want)
 	}
 	p.Reload(t)
-	p.WaitFor(t, online+` && document.querySelector(".failed .sent").textContent.startsWith("Not sent. The chat does not take this.")`, 10*time.Second)
+	p.WaitFor(t, online+` && document.querySelector(".failed .sent").textContent.startsWith("Not sent. The chat `+
+		`does not take this.")`, 10*time.Second)
 	if got := p.lines(t); strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("after a reload, the list has %q, want %q", got, want)
 	}
@@ -116,7 +125,8 @@ func TestBrowserARefusedMessage(t *testing.T) {
 	}
 	bob.say(t, "the last")
 	p.WaitFor(t, `document.querySelector("[data-index='453']") && !document.querySelector(".failed")`, 30*time.Second)
-	p.WaitFor(t, `document.querySelector("#refused").textContent.includes("1 message was not sent.") && !document.querySelector("#refused").hidden`, 5*time.Second)
+	p.WaitFor(t, `document.querySelector("#refused").textContent.includes("1 message was not sent.") && `+
+		`!document.querySelector("#refused").hidden`, 5*time.Second)
 	p.Click(t, "#show-refused")
 	p.WaitFor(t, `(() => {
 	  const { top, bottom } = document.querySelector(".failed").getBoundingClientRect();
@@ -126,7 +136,8 @@ func TestBrowserARefusedMessage(t *testing.T) {
 		t.Errorf("far up, the list has %q, want %q", got[:5], want)
 	}
 	p.Click(t, "#to-end")
-	p.WaitFor(t, `document.querySelector("[data-index='453']")?.getBoundingClientRect().bottom <= innerHeight`, 10*time.Second)
+	p.WaitFor(t, `document.querySelector("[data-index='453']")?.getBoundingClientRect().bottom <= innerHeight`,
+		10*time.Second)
 	// And scrolling there, as people do.
 	p.Eval(t, `(async () => {
 	  while (!document.querySelector(".failed")) {
@@ -143,12 +154,14 @@ func TestBrowserARefusedMessage(t *testing.T) {
 	p.Click(t, ".failed button:nth-of-type(2)")
 	p.WaitFor(t, `!document.querySelector("#refused").hidden`, 10*time.Second)
 	p.Click(t, "#show-refused")
-	p.WaitFor(t, `document.querySelector("[data-index='453']").nextElementSibling.classList.contains("failed")`, 5*time.Second)
+	p.WaitFor(t, `document.querySelector("[data-index='453']").nextElementSibling.classList.contains("failed")`,
+		5*time.Second)
 
 	// Edit: nothing of what is written is lost.
 	p.write(t, "and the next one")
 	p.Click(t, ".failed button:nth-of-type(1)")
-	p.WaitFor(t, `document.querySelector("#draft").value === "broken \ud800 text\nand the next one" && document.activeElement.id === "draft" &&
+	p.WaitFor(t, `document.querySelector("#draft").value === "broken \ud800 text\nand the next one" &&
+	  document.activeElement.id === "draft" &&
 	  !document.querySelector(".failed")`, 5*time.Second)
 	p.Reload(t)
 	p.WaitFor(t, online+` && document.querySelector("#draft").value.endsWith("text\nand the next one")`, 10*time.Second)
@@ -159,7 +172,8 @@ func TestBrowserARefusedMessage(t *testing.T) {
 	p.Click(t, ".failed button:nth-of-type(3)")
 	p.WaitFor(t, `!document.querySelector(".failed")`, 5*time.Second)
 	p.Reload(t)
-	p.WaitFor(t, online+` && document.querySelector("[data-index='454']") && !document.querySelector(".failed")`, 10*time.Second)
+	p.WaitFor(t, online+` && document.querySelector("[data-index='454']") && !document.querySelector(".failed")`,
+		10*time.Second)
 }
 
 // What waits for a connection can be given up.
@@ -174,12 +188,14 @@ func TestBrowserGivesUpWhatWaits(t *testing.T) {
 	}
 	ann.WaitFor(t, `document.querySelector("#chat").dataset.state === "offline"`, 30*time.Second)
 	ann.Click(t, "#outbox li:nth-child(29) .give-up")
-	ann.WaitFor(t, `document.querySelectorAll("#outbox li").length === 29 && document.activeElement.id === "draft"`, 5*time.Second)
+	ann.WaitFor(t, `document.querySelectorAll("#outbox li").length === 29 && document.activeElement.id === "draft"`,
+		5*time.Second)
 	g.open()
 	ann.WaitFor(t, online+` && document.querySelectorAll("#outbox li").length === 0`, 60*time.Second)
 	if n := tailOf(t, b, "lobby"); n != 29 || g.timesSent("written 28") != 0 {
 		t.Errorf("%d messages are stored", n)
 	}
 	// The list is at its end, as before.
-	ann.WaitFor(t, `document.querySelector("#to-end").hidden && document.querySelector("[data-index='29']").getBoundingClientRect().bottom < innerHeight`, 5*time.Second)
+	ann.WaitFor(t, `document.querySelector("#to-end").hidden && `+
+		`document.querySelector("[data-index='29']").getBoundingClientRect().bottom < innerHeight`, 5*time.Second)
 }

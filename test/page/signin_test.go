@@ -48,7 +48,8 @@ func (p person) leftNothing(t *testing.T) {
 	for range 2 {
 		p.WaitFor(t, `(async () => `+storedHere+` === "")()`, 5*time.Second)
 		p.WaitFor(t, `["rooms", "room-name", "my-name", "scroller", "people", "announcer", "notice-text"].every(
-		  (id) => document.getElementById(id).textContent === "") && document.querySelector("#draft").value === ""`, 5*time.Second)
+		  (id) => document.getElementById(id).textContent === "") && document.querySelector("#draft").value === ""`,
+			5*time.Second)
 		time.Sleep(300 * time.Millisecond) // what is written late is found the second time
 	}
 }
@@ -62,9 +63,11 @@ func TestBrowserTokensAtThePageAndWscat(t *testing.T) {
 	b := browser.Start(t)
 	token := p.Token(map[string]any{"name": "Ann", "rooms": []string{"lobby"}})
 	ann := person{b.Open(t, "http://"+d.Addr+"/#token="+token, browser.Before(recorder))}
-	ann.WaitFor(t, online+` && document.querySelector("#my-name").textContent === "Ann" && !location.href.includes("token")`, 10*time.Second)
+	ann.WaitFor(t, online+` && document.querySelector("#my-name").textContent === "Ann" && `+
+		`!location.href.includes("token")`, 10*time.Second)
 
-	bob, err := wscat.Start(program, "ws://"+d.Addr+"/dev?room_name=lobby", "-s", "chat", "-s", p.Token(map[string]any{"name": "Bob", "rooms": []string{"lobby"}}))
+	bob, err := wscat.Start(program, "ws://"+d.Addr+"/dev?room_name=lobby", "-s", "chat", "-s",
+		p.Token(map[string]any{"name": "Bob", "rooms": []string{"lobby"}}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,29 +81,35 @@ func TestBrowserTokensAtThePageAndWscat(t *testing.T) {
 
 	ann.Type(t, "#add-room-name", "attic")
 	ann.Press(t, "Enter")
-	ann.WaitFor(t, `document.querySelector("#messages").textContent.includes("This room cannot be joined. You are not allowed in this room.")`, 5*time.Second)
+	ann.WaitFor(t, `document.querySelector("#messages").textContent.includes("This room cannot be joined. You are `+
+		`not allowed in this room.")`, 5*time.Second)
 
-	// Signing out forgets the token; one that is no good is not accepted, and the page says so where another can be given.
+	// Signing out forgets the token; one that is no good is not accepted, and the page says so where another can be
+	// given.
 	ann.Click(t, "#rename")
 	for given, want := range map[string]string{
-		"hello":            "The chat did not accept your token, or cannot check it now.",
-		"hello hello":      "The token must be a text of letters, digits and . - _, without blanks: was all of it copied, and no more?",
-		"he\"l\"lo, \\you": "The token must be a text of letters, digits and . - _, without blanks: was all of it copied, and no more?",
+		"hello": "The chat did not accept your token, or cannot check it now.",
+		"hello hello": "The token must be a text of letters, digits and . - _, without blanks: was all of it " +
+			"copied, and no more?",
+		"he\"l\"lo, \\you": "The token must be a text of letters, digits and . - _, without blanks: was all of it " +
+			"copied, and no more?",
 	} {
-		ann.WaitFor(t, `!document.querySelector("#welcome").hidden && document.activeElement.id === "enter-token"`, 5*time.Second)
+		ann.WaitFor(t, `!document.querySelector("#welcome").hidden && document.activeElement.id === "enter-token"`,
+			5*time.Second)
 		ann.Type(t, "#enter-token", given)
 		ann.Press(t, "Enter")
 		ann.WaitFor(t, fmt.Sprintf(`document.querySelector("#enter-problem").textContent === %q`, want), 10*time.Second)
 	}
 	ann.Reload(t) // the token is forgotten
-	ann.WaitFor(t, `!document.querySelector("#welcome").hidden && document.querySelector("#enter-problem").textContent === ""`, 5*time.Second)
+	ann.WaitFor(t, `!document.querySelector("#welcome").hidden && `+
+		`document.querySelector("#enter-problem").textContent === ""`, 5*time.Second)
 	if log := d.log.String(); strings.Contains(log, token) || strings.Contains(log, "eyJ") {
 		t.Error("the log has a token")
 	}
 }
 
-// Signing out leaves nothing of the person in the browser: not in the storage of the tab, not in that of the others, and
-// not in what another tab writes meanwhile. What is not sent would be lost, so the page asks.
+// Signing out leaves nothing of the person in the browser: not in the storage of the tab, not in that of the others,
+// and not in what another tab writes meanwhile. What is not sent would be lost, so the page asks.
 func TestBrowserSigningOutLeavesNothing(t *testing.T) {
 	t.Parallel()
 	p := issuer.Start(t)
@@ -228,9 +237,11 @@ func TestBrowserWritesBeforeTheNameIsKnown(t *testing.T) {
 	ann := person{b.Open(t, "http://"+d.Addr+"/", browser.Before(recorder))}
 	ann.WaitFor(t, `document.activeElement.id === "enter-token"`, 5*time.Second)
 	ann.Offline(t, true)
-	ann.Eval(t, fmt.Sprintf(`document.querySelector("#enter-token").value = %q`, p.Token(map[string]any{"name": "Ann", "rooms": []string{"*"}})), nil)
+	ann.Eval(t, fmt.Sprintf(`document.querySelector("#enter-token").value = %q`,
+		p.Token(map[string]any{"name": "Ann", "rooms": []string{"*"}})), nil)
 	ann.Press(t, "Enter")
-	ann.WaitFor(t, `!document.querySelector("#banner").hidden && document.querySelector("#welcome").hidden`, 10*time.Second) // nobody says that the token is bad
+	ann.WaitFor(t, `!document.querySelector("#banner").hidden && document.querySelector("#welcome").hidden`,
+		10*time.Second) // nobody says that the token is bad
 	ann.say(t, "first words")
 	ann.Type(t, "#draft", "half a sent")
 	ann.waits(t, "first words")
@@ -261,7 +272,8 @@ func TestBrowserATokenEndsAtThePage(t *testing.T) {
 	ann.signIn(t, p.Token(map[string]any{"rooms": []string{"*"}}))
 	ann.drafts(t, "half a sent")
 	ann.say(t, "ence")
-	ann.WaitFor(t, `document.querySelector("[data-index='1']")?.textContent.includes("half a sentence")`, 10*time.Second)
+	ann.WaitFor(t, `document.querySelector("[data-index='1']")?.textContent.includes("half a sentence")`,
+		10*time.Second)
 
 	late := person{ann.OpenTab(t, "http://"+d.Addr+"/#token="+short())}
 	late.WaitFor(t, online, 10*time.Second)

@@ -35,7 +35,8 @@ const movableClock = `{
 func (p person) days(t *testing.T) (lines []string) {
 	t.Helper()
 	p.Eval(t, `[...document.querySelectorAll("#messages > *")].map((li) =>
-	  li.matches(".day") ? "[" + li.textContent + "]" : li.matches(".event") ? li.textContent : li.querySelector(".content")?.textContent ?? "-")`, &lines)
+	  li.matches(".day") ? "[" + li.textContent + "]" : li.matches(".event")
+	    ? li.textContent : li.querySelector(".content")?.textContent ?? "-")`, &lines)
 	return lines
 }
 
@@ -56,22 +57,26 @@ func TestBrowserDays(t *testing.T) {
 	ann.say(t, "one")
 	for _, name := range []string{"bob", "cid"} {
 		visitor := b.enter(t, name, "lobby")
-		ann.WaitFor(t, fmt.Sprintf(`document.querySelector("#messages").textContent.includes("%s came in")`, name), 5*time.Second)
+		ann.WaitFor(t, fmt.Sprintf(`document.querySelector("#messages").textContent.includes("%s came in")`, name),
+			5*time.Second)
 		visitor.say(t, name+"'s")
-		ann.WaitFor(t, fmt.Sprintf(`document.querySelector("#messages").textContent.includes("%s's")`, name), 5*time.Second)
+		ann.WaitFor(t, fmt.Sprintf(`document.querySelector("#messages").textContent.includes("%s's")`, name),
+			5*time.Second)
 	}
 	format := func(ago time.Duration) string { return now.Add(-ago).Format("Monday, January 2, 2006") }
 	want := []string{"[" + format(49*time.Hour) + "]", "old 0"}
 	if format(48*time.Hour) != format(49*time.Hour) {
 		want = append(want, "["+format(48*time.Hour)+"]")
 	}
-	want = append(want, "old 1", "[Yesterday]", "old 2", "[Today]", "one", "bob came in", "bob's", "cid came in", "cid's")
+	want = append(want, "old 1", "[Yesterday]", "old 2", "[Today]", "one", "bob came in", "bob's", "cid came in",
+		"cid's")
 	if got := ann.days(t); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("the list has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 
 	// Midnight.
-	ann.Eval(t, `{ const midnight = new Date(); midnight.setHours(24, 0, 0, 0); skip(midnight - Date.now() + 1000) }`, nil)
+	ann.Eval(t, `{ const midnight = new Date(); midnight.setHours(24, 0, 0, 0); skip(midnight - Date.now() + 1000) }`,
+		nil)
 	ann.WaitFor(t, `[...document.querySelectorAll(".day")].at(-1).textContent === "Yesterday"`, 5*time.Second)
 	want[len(want)-6] = "[Yesterday]"
 	for i := range want {
@@ -100,10 +105,13 @@ func TestBrowserTimes(t *testing.T) {
 	ann := b.enter(t, "ann", "lobby", browser.Viewport(390, 780))
 	check := func(zone, day string, times ...string) {
 		t.Helper()
-		ann.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("#messages .message time")].map((t) => t.textContent).join() === %q &&
-		  [...document.querySelectorAll("#messages .day")][0].textContent === %q`, strings.Join(times, ","), day), 5*time.Second)
+		ann.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("#messages .message time")]
+		  .map((t) => t.textContent).join() === %q &&
+		  [...document.querySelectorAll("#messages .day")][0].textContent === %q`, strings.Join(times, ","), day),
+			5*time.Second)
 		var hidden int
-		ann.Eval(t, `[...document.querySelectorAll("#messages time")].filter((time) => !time.checkVisibility({ opacityProperty: true, visibilityProperty: true }) ||
+		ann.Eval(t, `[...document.querySelectorAll("#messages time")]
+		  .filter((time) => !time.checkVisibility({ opacityProperty: true, visibilityProperty: true }) ||
 		  time.getBoundingClientRect().width < 20).length`, &hidden)
 		if hidden > 0 {
 			t.Errorf("in %s, %d times cannot be seen", zone, hidden)
@@ -112,11 +120,13 @@ func TestBrowserTimes(t *testing.T) {
 	const layout = "Monday, January 2, 2006"
 	for _, move := range []struct{ event, zone, day, first, second, third string }{
 		{"focus", "Asia/Tokyo", at.Add(9 * time.Hour).Format(layout), "12:30 AM", "12:31 AM", "12:32 AM"},
-		{"visibilitychange", "Pacific/Kiritimati", at.Add(14 * time.Hour).Format(layout), "05:30 AM", "05:31 AM", "05:32 AM"},
+		{"visibilitychange", "Pacific/Kiritimati", at.Add(14 * time.Hour).Format(layout), "05:30 AM", "05:31 AM",
+			"05:32 AM"},
 		{"focus", "Pacific/Pago_Pago", at.Add(-11 * time.Hour).Format(layout), "04:30 AM", "04:31 AM", "04:32 AM"},
 	} {
 		ann.TimeZone(t, move.zone)
-		ann.Eval(t, fmt.Sprintf(`(%q === "focus" ? window : document).dispatchEvent(new Event(%[1]q))`, move.event), nil)
+		ann.Eval(t, fmt.Sprintf(`(%q === "focus" ? window : document).dispatchEvent(new Event(%[1]q))`, move.event),
+			nil)
 		check(move.zone, move.day, move.first, move.second, move.third)
 	}
 }
@@ -128,5 +138,6 @@ func TestBrowserAnotherZoneIsNoticed(t *testing.T) {
 	sayAt(t, b, "lobby", "bob", "hello", time.Date(2026, 1, 2, 15, 30, 0, 0, time.UTC))
 	ann := b.enter(t, "ann", "lobby", fastClock(30))
 	ann.TimeZone(t, "Asia/Tokyo")
-	ann.WaitFor(t, `document.querySelector("#messages time").textContent === "12:30 AM" && document.querySelector("#messages .day").textContent === "Saturday, January 3, 2026"`, 10*time.Second)
+	ann.WaitFor(t, `document.querySelector("#messages time").textContent === "12:30 AM" && `+
+		`document.querySelector("#messages .day").textContent === "Saturday, January 3, 2026"`, 10*time.Second)
 }

@@ -7,7 +7,8 @@ import (
 	"wschat/test/browser"
 )
 
-// A room that cannot be joined for now says so, and no other one does. What is written there is kept, and sent when it works.
+// A room that cannot be joined for now says so, and no other one does. What is written there is kept, and sent when
+// it works.
 func TestBrowserARoomInTrouble(t *testing.T) {
 	t.Parallel()
 	b, g := startGated(t)
@@ -16,7 +17,8 @@ func TestBrowserARoomInTrouble(t *testing.T) {
 	ann.Type(t, "#add-room-name", "attic")
 	ann.Press(t, "Enter")
 	const trouble = `document.querySelector("#trouble")`
-	ann.WaitFor(t, `!`+trouble+`.hidden && `+trouble+`.textContent.includes("cannot open this room") && `+online, 20*time.Second)
+	ann.WaitFor(t, `!`+trouble+`.hidden && `+trouble+`.textContent.includes("cannot open this room") && `+online,
+		20*time.Second)
 	if violations := ann.Axe(t); len(violations) > 0 {
 		t.Errorf("axe finds %q", violations)
 	}
@@ -29,7 +31,8 @@ func TestBrowserARoomInTrouble(t *testing.T) {
 	ann.WaitFor(t, `!`+trouble+`.hidden`, 5*time.Second)
 	ann.waits(t, "for later")
 	g.breakRoom("")
-	ann.WaitFor(t, trouble+`.hidden && document.querySelector("#messages").textContent.includes("for later")`, 60*time.Second)
+	ann.WaitFor(t, trouble+`.hidden && document.querySelector("#messages").textContent.includes("for later")`,
+		60*time.Second)
 	b.stored(t, "attic", "for later")
 }
 
@@ -52,7 +55,8 @@ func TestBrowserWatchesTheRoomThatIsSeen(t *testing.T) {
 		g.timesListed(other[seen])
 		time.Sleep(5 * time.Second)
 		if n, others := g.timesListed(seen), g.timesListed(other[seen]); n == 0 || others > 0 {
-			t.Errorf("in the %s, its members were asked for %d times, and those of the %s %d times", seen, n, other[seen], others)
+			t.Errorf("in the %s, its members were asked for %d times, and those of the %s %d times", seen, n,
+				other[seen], others)
 		}
 		ann.WaitFor(t, `document.querySelector("#show-people").textContent === "1 person"`, 5*time.Second)
 	}
@@ -73,13 +77,15 @@ func TestBrowserNeverClaimsToBeOnline(t *testing.T) {
 	      claims.push(state.textContent + " / " + shown);
 	    }
 	  };
-	  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+	  new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true,
+	    characterData: true });
 	}`, nil)
 	for range 3 {
 		g.shut()
 		ann.WaitFor(t, `!document.querySelector("#banner").hidden`, 20*time.Second)
 		g.open()
-		ann.WaitFor(t, `document.querySelector("#retry-now").click(), document.querySelector("#banner").hidden && `+online, 60*time.Second)
+		ann.WaitFor(t, `document.querySelector("#retry-now").click(), document.querySelector("#banner").hidden &&
+		  `+online, 60*time.Second)
 	}
 	var claims []string
 	ann.Eval(t, `claims`, &claims)

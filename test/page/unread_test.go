@@ -16,7 +16,8 @@ func (p person) unread(t *testing.T, room string, n int) {
 	if n > 0 {
 		text = fmt.Sprint(n)
 	}
-	p.WaitFor(t, fmt.Sprintf(`(({ hidden, textContent }) => (hidden ? "" : textContent) === %q)(document.querySelector("[data-room=%s] .badge"))`, text, room),
+	p.WaitFor(t, fmt.Sprintf(`(({ hidden, textContent }) => (hidden ? "" : textContent) === `+
+		`%q)(document.querySelector("[data-room=%s] .badge"))`, text, room),
 		10*time.Second)
 }
 
@@ -27,20 +28,23 @@ func (p person) goTo(t *testing.T, room string) {
 	p.WaitFor(t, fmt.Sprintf(`document.querySelector("#room-name").textContent === %q`, room), 5*time.Second)
 }
 
-// newAfter waits until the line that says what is new stands between a message and the one after it, and is on the screen.
+// newAfter waits until the line that says what is new stands between a message and the one after it, and is on the
+// screen.
 func (p person) newAfter(t *testing.T, index int) {
 	t.Helper()
 	p.WaitFor(t, fmt.Sprintf(`(() => {
 	  const line = document.querySelector("#messages .new");
 	  if (!line) return false;
-	  const { top, bottom } = line.getBoundingClientRect(), s = document.querySelector("#scroller").getBoundingClientRect();
+	  const { top, bottom } = line.getBoundingClientRect(),
+	    s = document.querySelector("#scroller").getBoundingClientRect();
 	  const messages = [...document.querySelectorAll("#messages [data-index]")];
 	  const before = messages.findLast((m) => m.compareDocumentPosition(line) & Node.DOCUMENT_POSITION_FOLLOWING);
 	  return Number(before?.dataset.index ?? 0) === %d && top >= s.top && bottom <= s.bottom;
 	})()`, index), 5*time.Second)
 }
 
-// What is not read is known after a reload and a closed tab, with what came meanwhile. A line marks where reading stopped.
+// What is not read is known after a reload and a closed tab, with what came meanwhile. A line marks where reading
+// stopped.
 func TestBrowserUnreadMessages(t *testing.T) {
 	t.Parallel()
 	b := startBrowsers(t, nil)
@@ -96,12 +100,14 @@ func TestBrowserUnreadMessages(t *testing.T) {
 	ann.unread(t, "lobby", 0)
 	ann.WaitFor(t, `document.querySelector("#messages .new")`, 5*time.Second)
 	ann.say(t, "answer")
-	ann.WaitFor(t, `!document.querySelector("#messages .new") && document.querySelector("[data-index='133']")`, 5*time.Second)
+	ann.WaitFor(t, `!document.querySelector("#messages .new") && document.querySelector("[data-index='133']")`,
+		5*time.Second)
 
 	// Somebody reads far up, or not at all.
 	ann.Eval(t, `{ document.querySelector("#scroller").scrollTop = 0 }`, nil)
 	bob.say(t, "unseen")
-	ann.WaitFor(t, `document.querySelector("#to-end").textContent.startsWith("1 new") && document.querySelector("[data-index='134']")`, 5*time.Second)
+	ann.WaitFor(t, `document.querySelector("#to-end").textContent.startsWith("1 new") && `+
+		`document.querySelector("[data-index='134']")`, 5*time.Second)
 	ann.Click(t, "#to-end")
 	ann.newAfter(t, 133)
 	ann.goTo(t, "attic")
@@ -130,7 +136,8 @@ func TestBrowserManyUnreadMessages(t *testing.T) {
 		say(t, b.server, "lobby", "bob", fmt.Sprint("while ann was away ", i))
 	}
 	ann = ann.openTab(t, b)
-	ann.WaitFor(t, `document.querySelector("[data-index='351']")?.getBoundingClientRect().bottom < innerHeight`, 10*time.Second)
+	ann.WaitFor(t, `document.querySelector("[data-index='351']")?.getBoundingClientRect().bottom < innerHeight`,
+		10*time.Second)
 	ann.Eval(t, `(async () => {
 	  while (!document.querySelector("#messages .new")) {
 	    document.querySelector("#scroller").scrollTop = 0;
@@ -193,7 +200,8 @@ func TestBrowserUnreadInALogThatWentBack(t *testing.T) {
 	ann.unread(t, "lobby", 1)
 	ann.goTo(t, "lobby")
 	ann.newAfter(t, 1)
-	ann.WaitFor(t, `document.querySelector("#messages").textContent.includes("This room is as it was some time ago.") && document.querySelector(".failed") &&
+	ann.WaitFor(t, `document.querySelector("#messages").textContent.includes("This room is as it was some time ago.") &&
+	  document.querySelector(".failed") &&
 	  !document.querySelector("#messages").textContent.includes("lost")`, 5*time.Second)
 	ann.say(t, "hello")
 	ann.WaitFor(t, `document.querySelector("[data-index='3'].mine")`, 10*time.Second)

@@ -21,16 +21,19 @@ func (p person) openTab(t *testing.T, b *browsers, opts ...browser.Option) perso
 func (p person) join(t *testing.T, name, room string) {
 	t.Helper()
 	p.WaitFor(t, `!document.querySelector("#welcome").hidden`, 5*time.Second)
-	p.Eval(t, fmt.Sprintf(`{ document.querySelector("#enter-name").value = ""; document.querySelector("#enter-room").value = %q }`, room), nil)
+	p.Eval(t, fmt.Sprintf(`{ document.querySelector("#enter-name").value = ""; `+
+		`document.querySelector("#enter-room").value = %q }`, room), nil)
 	p.Type(t, "#enter-name", name)
 	p.Press(t, "Enter")
-	p.WaitFor(t, fmt.Sprintf(`!document.querySelector("#chat").hidden && document.querySelector("#room-name").textContent === %q`, room), 5*time.Second)
+	p.WaitFor(t, fmt.Sprintf(`!document.querySelector("#chat").hidden && `+
+		`document.querySelector("#room-name").textContent === %q`, room), 5*time.Second)
 }
 
 // waits waits until these messages, and no others, are shown as not sent yet.
 func (p person) waits(t *testing.T, contents ...string) {
 	t.Helper()
-	p.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("#outbox .content")].map((m) => m.textContent).join("\n") === %q`, strings.Join(contents, "\n")), 10*time.Second)
+	p.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("#outbox .content")].map((m) => `+
+		`m.textContent).join("\n") === %q`, strings.Join(contents, "\n")), 10*time.Second)
 }
 
 // drafts waits until this, and no more, is written and not sent.
@@ -61,8 +64,8 @@ func (b *browsers) stored(t *testing.T, room string, contents ...string) {
 	}
 }
 
-// What is written while there is no connection is still there after everything that people do to pages, in its order, and is
-// stored once.
+// What is written while there is no connection is still there after everything that people do to pages, in its order,
+// and is stored once.
 func TestBrowserUnsentMessagesAndDraftsAreKept(t *testing.T) {
 	t.Parallel()
 	for name, leave := range map[string]func(*testing.T, *browsers, person) person{
@@ -136,8 +139,8 @@ func TestBrowserUnsentMessagesAndDraftsAreKept(t *testing.T) {
 	}
 }
 
-// Two tabs of one person: each sends what was written there, once; what a closed one did not send, the other does; and neither
-// writes over what the other remembers.
+// Two tabs of one person: each sends what was written there, once; what a closed one did not send, the other does;
+// and neither writes over what the other remembers.
 func TestBrowserTwoTabs(t *testing.T) {
 	t.Parallel()
 	b, g := startGated(t)
@@ -179,7 +182,8 @@ func TestBrowserTwoTabs(t *testing.T) {
 	second.WaitFor(t, online, 60*time.Second)
 	rooms := func(p person, names ...string) {
 		t.Helper()
-		p.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("#rooms li")].map((r) => r.dataset.room).join("\n") === %q`, strings.Join(names, "\n")), 5*time.Second)
+		p.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("#rooms li")].map((r) => r.dataset.room).join("\n") `+
+			`=== %q`, strings.Join(names, "\n")), 5*time.Second)
 	}
 	for _, step := range []struct {
 		p    person
@@ -257,9 +261,11 @@ func TestBrowserKnowsWhatAnEarlierPageRemembered(t *testing.T) {
 	t.Parallel()
 	b := startBrowsers(t, nil)
 	p := person{b.Open(t, "http://"+b.server.Addr+"/", browser.Before(`localStorage.getItem("was here") ??
-	  (localStorage.setItem("was here", "yes"), localStorage.setItem("chat", '{"name":"ann","rooms":["lobby","attic"],"active":"attic"}'))`))}
+	  (localStorage.setItem("was here", "yes"), localStorage.setItem("chat",
+	    '{"name":"ann","rooms":["lobby","attic"],"active":"attic"}'))`))}
 	for range 2 {
-		p.WaitFor(t, online+` && document.querySelector("#my-name").textContent === "ann" && document.querySelector("#room-name").textContent === "attic" &&
+		p.WaitFor(t, online+` && document.querySelector("#my-name").textContent === "ann" &&
+		  document.querySelector("#room-name").textContent === "attic" &&
 		  document.querySelectorAll("#rooms li").length === 2 && localStorage.getItem("chat") === null`, 10*time.Second)
 		p.Reload(t)
 	}

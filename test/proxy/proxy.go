@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Proxy passes on TCP connections. It can swallow what goes over the connections that it has, in both directions, and close
-// none of them: as a network does that is gone.
+// Proxy passes on TCP connections. It can swallow what goes over the connections that it has, in both directions, and
+// close none of them: as a network does that is gone.
 type Proxy struct {
 	Addr string // HOST:PORT, where clients connect
 
@@ -55,7 +55,8 @@ func Start(t *testing.T, target string) *Proxy {
 	return p
 }
 
-// Close closes all the connections that there are: a program that waits for a close to be answered need not wait longer.
+// Close closes all the connections that there are: a program that waits for a close to be answered need not wait
+// longer.
 func (p *Proxy) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -20,7 +20,8 @@ type Client struct {
 	once   sync.Once
 }
 
-// Start starts wscat, the program at path, with more flags where they are given, and returns when it is connected to the URL.
+// Start starts wscat, the program at path, with more flags where they are given, and returns when it is connected to
+// the URL.
 func Start(path, url string, flags ...string) (*Client, error) {
 	// With -P it prints a line when it is connected: it sends a ping, whose answer it shows.
 	w := &Client{cmd: exec.Command(path, append(flags, "--slash", "-P", "-c", url)...), frames: make(chan string, 100)}

@@ -1,5 +1,5 @@
-// Package demoissuer is a small OpenID Connect provider, for trying the chat out and for its tests: it vouches for whoever
-// it is told to. It has no login, and keeps its keys in memory.
+// Package demoissuer is a small OpenID Connect provider, for trying the chat out and for its tests: it vouches for
+// whoever it is told to. It has no login, and keeps its keys in memory.
 package demoissuer
 
 import (
@@ -58,7 +58,8 @@ func (i *Issuer) Token(user string, life time.Duration, more map[string]any) (st
 	i.mu.Lock()
 	key := i.keys[len(i.keys)-1]
 	i.mu.Unlock()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, (&jose.SignerOptions{}).WithType("JWT"))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key},
+		(&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		return "", fmt.Errorf("demo issuer: %w", err)
 	}
@@ -71,7 +72,8 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var document any
 	switch {
 	case strings.HasSuffix(r.URL.Path, "/.well-known/openid-configuration"):
-		document = map[string]any{"issuer": i.url, "jwks_uri": i.url + "/keys", "id_token_signing_alg_values_supported": []string{"ES256"}}
+		document = map[string]any{"issuer": i.url, "jwks_uri": i.url + "/keys",
+			"id_token_signing_alg_values_supported": []string{"ES256"}}
 	case strings.HasSuffix(r.URL.Path, "/keys"):
 		i.mu.Lock()
 		var public jose.JSONWebKeySet
