@@ -130,7 +130,7 @@ func architecture(s settings) awslambda.Architecture {
 	return awslambda.Architecture_ARM_64()
 }
 
-// newLogGroup keeps a month: long enough to look into what somebody reports, and no store of who talks to whom.
+// newLogGroup keeps a month: long enough to look into a report, and no record of people's contacts.
 func newLogGroup(scope constructs.Construct, id string) awslogs.LogGroup {
 	return awslogs.NewLogGroup(scope, &id, &awslogs.LogGroupProps{
 		Retention:     awslogs.RetentionDays_ONE_MONTH,

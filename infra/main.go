@@ -80,7 +80,7 @@ func checkContext(given map[string]any, warnings io.Writer) error {
 	return nil
 }
 
-// isCDKs tells whether a name of the context is the CDK's own: its library's have a : or a / in them, and these are
+// isCDKs reports whether a name of the context is the CDK's own: its library's have a : or a / in them, and these are
 // its CLI's.
 func isCDKs(name string) bool {
 	return strings.ContainsAny(name, ":/") || name == "acknowledged-issue-numbers" || name == "cli-telemetry"

@@ -287,7 +287,7 @@ func TestTheFunctionIsConfigured(t *testing.T) {
 				tc.page) {
 				t.Errorf("the environment is %v", env)
 			}
-			// Where pages are restricted, the chat's own may connect all the same.
+			// If pages are restricted, the chat's own may connect all the same.
 			origins := fmt.Sprint(env[config.AllowedOrigins])
 			if (env[config.AllowedOrigins] == nil) != (tc.origins == "") || !strings.Contains(origins, tc.origins) ||
 				tc.origins != "" && !strings.Contains(origins, "ApiEndpoint") {

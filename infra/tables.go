@@ -19,7 +19,7 @@ func newTables(scope constructs.Construct, s settings) tables {
 		connections: newTable(scope, "Connections", dynamo.ConnectionsTable(), s),
 		messages:    newTable(scope, "Messages", dynamo.MessagesTable(), s),
 	}
-	if s.messagesTable != "" { // a restored one; the stack's own stays, for whoever wants to go back
+	if s.messagesTable != "" { // a restored one; the stack's own stays, so that one can go back
 		t.messages = awsdynamodb.Table_FromTableName(scope, jsii.String("OtherMessages"), &s.messagesTable)
 	}
 	return t

@@ -16,7 +16,7 @@ import (
 	"wschat/pkg/localchat"
 )
 
-// Where only some pages may connect, the chat's own may all the same, by every name that this machine has for a
+// If only some pages may connect, the chat's own may all the same, by every name that this machine has for a
 // browser on it.
 func TestTheOwnPageMayConnect(t *testing.T) {
 	o, err := parse([]string{"-addr", "127.0.0.1:0", "-data", filepath.Join(t.TempDir(), "chat.db"), "-allowed-origins",

@@ -1,5 +1,5 @@
-// Package auth is the chat's door: the Lambda authorizer of $connect, which lets in whom an OpenID Connect provider
-// vouches for, and the grant that says who came in and what they may do, on its way to the handlers.
+// Package auth is the chat's door. The Lambda authorizer of $connect lets in clients that an OpenID Connect provider
+// vouches for. The grant then tells the handlers who the client is and what it may do.
 //
 // The token travels as a subprotocol of the handshake, after the word chat: a browser can set no header, and a URL is
 // logged in many places.
@@ -107,7 +107,7 @@ type statement struct {
 // maxResultBytes is how large an answer may be: API Gateway takes 8 KB.
 const maxResultBytes = 7_500
 
-// Invoke answers one event: whoever has a good token is let in with a grant, everybody else is refused, which the
+// Invoke answers one event: a client with a good token is let in with a grant, every other client is refused, which the
 // client sees as 403. An error, which is 500, means that it could not be told: the provider does not answer, and
 // nobody is let in.
 func (a *Authorizer) Invoke(ctx context.Context, payload []byte) ([]byte, error) {

@@ -128,7 +128,7 @@ func checkParty(said kind, all map[string]json.RawMessage, audience string) erro
 	return refuse(ReasonAudience, "its azp is another party than the audience")
 }
 
-// looksLikeAccess tells whether a token that names no kind is an access token, by its header's type
+// looksLikeAccess reports whether a token that names no kind is an access token, by its header's type
 // (https://www.rfc-editor.org/rfc/rfc9068#section-2.1) or its scopes, which ID tokens do not have.
 func looksLikeAccess(header, all map[string]json.RawMessage) bool {
 	_, scope := all["scope"]
@@ -146,7 +146,7 @@ func text(raw json.RawMessage) string {
 	return s
 }
 
-// hasHalfPair tells whether valid JSON escapes a surrogate that no other one completes
+// hasHalfPair reports whether valid JSON escapes a surrogate that no other one completes
 // (https://www.rfc-editor.org/rfc/rfc8259#section-8.2).
 func hasHalfPair(raw []byte) bool {
 	for i := 0; i < len(raw); i++ {
@@ -167,7 +167,7 @@ func hasHalfPair(raw []byte) bool {
 	return false
 }
 
-// escaped is the UTF-16 code unit of an escape such as \u00e9 at the beginning of a text, 0 where there is none.
+// escaped is the UTF-16 code unit of an escape such as \u00e9 at the beginning of a text, 0 if there is none.
 func escaped(raw []byte) rune {
 	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
 		return 0

@@ -32,7 +32,7 @@ func newClient(issuer string) *http.Client {
 	return client
 }
 
-// isProxied tells whether requests to a URL go through a proxy. It may be on this machine, and it resolves the names.
+// isProxied reports whether requests to a URL go through a proxy. It may be on this machine, and it resolves the names.
 func isProxied(address string) bool {
 	u, err := url.Parse(address)
 	if err != nil {

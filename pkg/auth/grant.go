@@ -133,7 +133,7 @@ func idOf(context map[string]any) (id, claim string, err error) {
 	return id, claim, errors.Join(err, checkID(id))
 }
 
-// Allows tells whether the grant covers a room, whose name must be in its canonical form.
+// Allows reports whether the grant covers a room, whose name must be in its canonical form.
 //
 // Names are compared byte for byte: letters that only look alike are different rooms, here as in the store. Only a * at
 // the end of a pattern stands for any rest. Both sides are in their canonical form, so it does not matter how a letter

@@ -17,7 +17,7 @@ import (
 	"wschat/pkg/chat"
 )
 
-// allows tells whether a token with these patterns allows a room, both in any form.
+// allows reports whether a token with these patterns allows a room, both in any form.
 func allows(t *testing.T, rooms []string, room string) bool {
 	t.Helper()
 	grant, err := auth.FromContext(map[string]any{"principalId": "u1", "user": `"ann"`, "expires": "1",
@@ -29,7 +29,8 @@ func allows(t *testing.T, rooms []string, room string) bool {
 	return err == nil && grant.Allows(canonical)
 }
 
-// The table of who may use which room. What the handshake and the actions make of it is tested in infra/local.
+// The table of tokens and the rooms that they allow. What the handshake and the actions make of it is tested in
+// infra/local.
 func TestRoomPatterns(t *testing.T) {
 	type row struct {
 		rooms []string

@@ -79,8 +79,8 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 	return nil, refuse(ReasonSignature, "%v", err)
 }
 
-// current returns the keys with an id, all keys where the token names none. It fetches them where there are none,
-// where they are old, and where they do not serve: the id is not among them, or the caller has found that none fits.
+// current returns the keys with an id, all keys where the token names none. It fetches them if there are none,
+// where they are old, and if they do not serve: the id is not among them, or the caller has found that none fits.
 // Then the provider may have changed its keys. It waits for one fetch at most; old keys are used where that fails.
 func (s *keySet) current(ctx context.Context, id string, noneFits bool) ([]providerKey, error) {
 	s.mu.Lock()
@@ -132,7 +132,7 @@ func (s *keySet) withID(id string) (found []providerKey) {
 	return found
 }
 
-// fetch replaces the keys. It is nobody's own: others than the one who began it wait for it.
+// fetch replaces the keys. Several requests wait for one fetch, not only the request that began it.
 func (s *keySet) fetch(done chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*fetchTimeout)
 	defer cancel()

@@ -104,7 +104,7 @@ func TestASenderThatIsNoMemberIsAnsweredWhoeverIsTheBroadcaster(t *testing.T) {
 	}
 }
 
-// Who cannot be reached for a while gets everything later, in order and once, and nobody waits for it.
+// A member that cannot be reached for a while gets everything later, in order and once, and nobody waits for it.
 func TestAMemberThatIsBehindHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
@@ -372,7 +372,7 @@ func TestARoomWithoutALeaseStartsNearItsEnd(t *testing.T) {
 	}
 }
 
-// keepUp has one member say so many things, and fails where another has not got each of them before the next.
+// keepUp has one member say so many things, and fails if another has not got each of them before the next.
 func (w *world) keepUp(t *testing.T, from, to string, messages int, every time.Duration) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -386,7 +386,7 @@ func (w *world) keepUp(t *testing.T, from, to string, messages int, every time.D
 	all.Wait()
 }
 
-// Who is behind when a turn is over, and for long, holds up nobody.
+// A member that is behind when a turn is over, and for long, holds up nobody.
 func TestAMemberThatIsBehindHoldsUpNobodyAfterATurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}

@@ -178,7 +178,7 @@ func (s scene) play(t *testing.T) (problem string) {
 			joined = int64(len(w.Stored))
 			w.Mu.Unlock()
 		})
-		time.Sleep(5 * time.Minute) // whoever lives has ended
+		time.Sleep(5 * time.Minute) // the senders that live have ended
 		w.say(t, "ann", "last")
 		w.Mu.Lock()
 		stored := int64(len(w.Stored))
@@ -201,7 +201,7 @@ func (s scene) play(t *testing.T) (problem string) {
 	return problem
 }
 
-// judge says what is wrong with what a member got, who is to get all messages after from.
+// judge says what is wrong with the frames of a member that must get all messages after from.
 func (s scene) judge(frames []string, from, stored int64) string {
 	greatest := int64(0)
 	for _, frame := range frames {
@@ -222,7 +222,8 @@ func (s scene) judge(frames []string, from, stored int64) string {
 	return ""
 }
 
-// Whoever dies, and in whichever call: every member gets every message, in order, and none twice where nobody died.
+// Whichever sender dies, and in whichever call: every member gets every message, in order, and none twice where
+// nobody died.
 func TestPromisesSurviveDeaths(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		n := rapid.IntRange(1, 6).Draw(r, "senders")
@@ -230,7 +231,7 @@ func TestPromisesSurviveDeaths(t *testing.T) {
 			seed:  rapid.Uint64().Draw(r, "seed"),
 			joins: time.Duration(rapid.IntRange(0, 300).Draw(r, "joins")) * time.Millisecond,
 		}
-		// not together: who fails during a stall is given up, as it should be
+		// not together: a member that fails during a stall is given up, as it should be
 		switch rapid.IntRange(0, 4).Draw(r, "trouble") {
 		case 0:
 			s.faults = 30
@@ -254,7 +255,7 @@ func TestPromisesSurviveDeaths(t *testing.T) {
 	})
 }
 
-// A broadcaster that dies in each of its calls, one after the other, beside two who live.
+// A broadcaster that dies in each of its calls, one after the other, beside two that live.
 func TestABroadcasterDiesInEachCall(t *testing.T) {
 	for last := 1; last <= 30; last++ {
 		for _, inEffect := range []bool{false, true} {

@@ -134,7 +134,7 @@ func TestAVoidRowIsNotPostedTo(t *testing.T) {
 	}
 }
 
-// For whom a message fails, and why, is told one by one, but not for a whole room.
+// Failures are told one by one, with the member and the reason, but not for a whole room.
 func TestFailuresAreNamed(t *testing.T) {
 	w := &world{}
 	w.OnPost = func(_ context.Context, id string) error { return fmt.Errorf("%s is forbidden", id) }

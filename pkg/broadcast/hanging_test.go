@@ -48,7 +48,7 @@ func (w *world) talk(t *testing.T, id string, messages int, pause time.Duration,
 	return said
 }
 
-// A post that is not answered is waited for by nobody but its own member; where there are more of them than workers,
+// A post that is not answered is waited for by nobody but its own member; if there are more of them than workers,
 // only the first round is late.
 func TestAPostThatHangsHoldsUpNobody(t *testing.T) {
 	for _, tc := range []struct {
@@ -82,7 +82,7 @@ func TestAPostThatHangsHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// Who takes long to be posted to gets everything all the same, in order and once, and no other broadcaster posts to it
+// A member whose posts take long gets everything all the same, in order and once, and no other broadcaster posts to it
 // meanwhile.
 func TestASlowMemberGetsAllInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestASlowMemberGetsAllInOrder(t *testing.T) {
 	})
 }
 
-// Where there are more members that hang than posts to them at once, each has its turn: whoever reads again gets
+// If there are more members that hang than posts to them at once, each has its turn: a member that reads again gets
 // everything soon.
 func TestWhoNoLongerHangsIsReached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -143,8 +143,8 @@ func TestWhoNoLongerHangsIsReached(t *testing.T) {
 	})
 }
 
-// A member to whom every post takes long, while others talk: it gets everything, from one broadcaster after the
-// other. Where its posts take longer than a broadcaster waits in the end, the next one repeats something.
+// Every post to a member takes long, while others talk: it gets everything, from one broadcaster after the
+// other. If its posts take longer than a broadcaster waits in the end, the next one repeats something.
 func TestWhoIsAlwaysSlowLosesNothing(t *testing.T) {
 	for _, slow := range []time.Duration{400 * time.Millisecond, 1500 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
@@ -182,7 +182,7 @@ func TestWhoIsAlwaysSlowLosesNothing(t *testing.T) {
 	}
 }
 
-// A room so large that nobody has time to post to all of it, while others talk: those whom there was no time for come
+// A room so large that nobody has time to post to all of it, while others talk: members that there was no time for come
 // first.
 func TestNobodyStarvesInALargeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestAShortOutageLosesNothing(t *testing.T) {
 	})
 }
 
-// Where all are slow, and more than are posted to at once, a post to one is made again although the one before was
+// If all are slow, and more than are posted to at once, a post to one is made again although the one before was
 // long ago.
 func TestWhoIsOnlySlowHasTheSamePatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -262,7 +262,7 @@ func TestWhoIsOnlySlowHasTheSamePatience(t *testing.T) {
 	})
 }
 
-// Who never reads makes nobody get anything twice, when one broadcaster's time ends after the other's.
+// A member that never reads makes nobody get anything twice, when one broadcaster's time ends after the other's.
 func TestWhoNeverReadsCausesNoRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}

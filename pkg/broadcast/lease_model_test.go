@@ -32,7 +32,7 @@ type sender struct {
 	target int8 // and up to here it knows that there is something
 }
 
-// state is everything that matters for what can happen next. A room has one member, who was there before the first
+// state is everything that matters for what can happen next. A room has one member, which was there before the first
 // message.
 type state struct {
 	senders [senders]sender
@@ -50,7 +50,7 @@ type protocol struct {
 	acquireFirst  bool // before the message is stored
 	noLastLook    bool
 	postUnchecked bool // also after the own lease's time is over
-	forgetful     bool // who takes over begins at its own message
+	forgetful     bool // a sender that takes over begins at its own message
 }
 
 // explore tries every interleaving, and returns what goes wrong in one, or "".
@@ -182,7 +182,7 @@ func (p protocol) step(s state, i int) (state, string) {
 	return s, ""
 }
 
-// judge says what is wrong where nobody does anything more. Where a sender died, messages may wait for the next; it is
+// judge says what is wrong if nobody does anything more. If a sender died, messages may wait for the next; it is
 // there when the lease has ended.
 func (p protocol) judge(s state) string {
 	if s.got == s.tail {

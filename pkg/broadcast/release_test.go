@@ -46,7 +46,7 @@ func (l *forgetfulLater) Acquire(ctx context.Context, room, owner string, start 
 	return sent, ok, err
 }
 
-// attentive leases do nothing for who has no time left.
+// attentive leases do nothing for a caller that has no time left.
 type attentive struct{ leases }
 
 func (l attentive) Release(ctx context.Context, room, owner string, sent int64) error {

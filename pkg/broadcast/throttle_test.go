@@ -51,7 +51,7 @@ func TestABusyRoomLeavesTheQuotaToOthers(t *testing.T) {
 	})
 }
 
-// Where the quota is used up, by whomever, the room is posted to more slowly until nearly every post is taken.
+// If the quota is used up, by whomever, the room is posted to more slowly until nearly every post is taken.
 func TestARoomGivesWayWhereTheQuotaIsUsedUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const quota = 300
@@ -101,7 +101,7 @@ func TestALargeRoomIsNotSlowerThanTheLongestPace(t *testing.T) {
 	})
 }
 
-// Where more is stored in a second than one read returns, more is read, and goes out together.
+// If more is stored in a second than one read returns, more is read, and goes out together.
 func TestALargeBusyRoomKeepsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}

@@ -55,7 +55,7 @@ func (l slowLog) Read(ctx context.Context, room string, span chat.Span) ([]chat.
 	return l.world.Read(ctx, room, span)
 }
 
-// Who cannot be reached for a moment loses nothing because another cannot be reached at all, for as long as a
+// A member that cannot be reached for a moment loses nothing because another cannot be reached at all, for as long as a
 // broadcaster's time goes.
 func TestWhoFailsAtTheEndIsLeftToTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestWhoFailsAtTheEndIsLeftToTheNext(t *testing.T) {
 	})
 }
 
-// Whom a broadcaster had no time for at all is sent to by the next.
+// The next broadcaster sends to members that the one before had no time for at all.
 func TestWhoWasNotTriedIsLeftToTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}

@@ -27,7 +27,7 @@ const AnnouncementLife = 3 * time.Hour
 
 // Announcements keep an Announcement for each room, for AnnouncementLife after its last change.
 type Announcements interface {
-	// Announcement returns a room's announcement; the zero value where it has none. Every Replace that had returned
+	// Announcement returns a room's announcement; the zero value if it has none. Every Replace that had returned
 	// before is seen.
 	Announcement(ctx context.Context, room string) (Announcement, error)
 
@@ -46,7 +46,7 @@ const (
 	waiterLife = 3 * time.Second
 
 	// calm is how many announcements right after each other have presence frames with them, for clients that know no
-	// lists. Where people come and go all the time, such clients have to ask.
+	// lists. If people come and go all the time, such clients have to ask.
 	calm = 8
 )
 
@@ -64,7 +64,7 @@ const (
 // the announcement that it read first, `now` the one that it read last, and `me` is its name. An announcer that may
 // not wait takes the turn at once.
 //
-// The members are read only after the turn was taken. So an announcer may leave where another has taken the turn
+// The members are read only after the turn was taken. So an announcer may leave if another has taken the turn
 // since, or waits for it: that one sees the change.
 func next(first, now Announcement, me string, at time.Time, mayWait bool) (turn turnOf, by Announcement) {
 	due := now.Streak < quick || at.Sub(now.AnnouncedAt) >= announcePause || !mayWait
@@ -106,7 +106,7 @@ func (s Service) takeTurn(ctx context.Context, room string) (a Announcement, ok 
 			_ = backoff.Sleep(ctx, min(due.Sub(s.Now()), began.Add(announcePause).Sub(s.Now())))
 		case replaces:
 			replaced, err := s.Announcements.Replace(ctx, room, read, by)
-			if err != nil { // the next read tells whether it is in place
+			if err != nil { // the next read reports whether it is in place
 				_ = backoff.Sleep(ctx, retries().Pause(1))
 			} else if replaced && by.By == me {
 				return by, true

@@ -323,7 +323,7 @@ func TestComingsAndGoingsCostLittle(t *testing.T) {
 	})
 }
 
-// Where there is no time to wait, who comes is announced at once, by one who speaks for all that came before it.
+// With no time to wait, a coming is announced at once, by one announcer for all comings before it.
 func TestWithoutTimeOneSpeaksForMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newUnsteadyRoom(t, 1, 4, 10*time.Millisecond)

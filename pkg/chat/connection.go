@@ -19,14 +19,14 @@ type Member struct {
 	JoinID       int64     // names the writing of this membership; 0 in one from before there was such a name
 }
 
-// Same tells whether both are the same membership: one that was written again since is another, whatever it says.
+// Same reports whether both are the same membership: one that was written again since is another, whatever it says.
 func (m Member) Same(other Member) bool {
 	return m.Room == other.Room && m.ConnectionID == other.ConnectionID &&
 		m.JoinID == other.JoinID && m.JoinedAt.Equal(other.JoinedAt)
 }
 
-// isUser tells whether two memberships are of one user. Ids decide it. A row without one is from the open chat, or from
-// before there were ids: then the names do.
+// isUser reports whether two memberships are of one user. Ids decide it. A row without one is from the open chat, or
+// from before there were ids: then the names do.
 func (m Member) isUser(other Member) bool {
 	if m.UserID == "" || other.UserID == "" {
 		return m.User == other.User
@@ -45,8 +45,8 @@ type Roster interface {
 	// zero Member.
 	Join(ctx context.Context, m Member) (before Member, err error)
 
-	// Leave removes the membership that it finds, and returns it. Where there is none, it returns the zero Member and
-	// no error; also where the connection joins again before the membership is removed: the later membership stays.
+	// Leave removes the membership that it finds, and returns it. If there is none, it returns the zero Member and
+	// no error; also if the connection joins again before the membership is removed: the later membership stays.
 	Leave(ctx context.Context, room, connectionID string) (Member, error)
 
 	// Remove removes a membership as it was read. It is not ok, and removes nothing, where the membership is not there
@@ -57,7 +57,7 @@ type Roster interface {
 	// so many. Every Join that had returned before Members was called is seen.
 	Members(ctx context.Context, room string, most int) ([]Member, error)
 
-	// Forget has a connection leave every room and returns what it removed, also where it fails on the way. It may
+	// Forget has a connection leave every room and returns what it removed, also if it fails on the way. It may
 	// miss a room that was joined within the last moments: the caller that knows of one calls Leave.
 	Forget(ctx context.Context, connectionID string) ([]Member, error)
 
@@ -70,7 +70,7 @@ type Roster interface {
 type Poster interface {
 	// Post sends one text frame to a connection, in one attempt. It returns an error that wraps ErrGone where the
 	// connection is closed, never existed, or is still in its own $connect: API Gateway does not tell these apart;
-	// and one that wraps ErrTryAgain where another attempt may do better.
+	// and one that wraps ErrTryAgain if another attempt may do better.
 	Post(ctx context.Context, connectionID string, frame []byte) error
 
 	// Close closes a connection. That it is closed already is no error.

@@ -46,7 +46,7 @@ func joinedEmoji() [][]string {
 }
 
 // emojiAt reads the emoji that a text begins with, if it has more than one character. It returns the one spelling of it
-// and how many characters it has in the text, 0 where there is none. The style of an emoji that has no other, and that
+// and how many characters it has in the text, 0 if there is none. The style of an emoji that has no other, and that
 // of a part of a sequence, cannot be seen: some keyboards send it, and some do not.
 func emojiAt(text []rune) (spelled []rune, length int) {
 	if len(text) < 2 || !isOneOf("\ufe0f\u20e3\u200d🏻🏼🏽🏾🏿", text[1]) && text[0] != blackFlag {

@@ -80,7 +80,7 @@ type Error struct {
 	Err     error
 }
 
-// Error is the sentence and, where there is one, the cause. It is for logs; clients get Message.
+// Error is the sentence and, if there is one, the cause. It is for logs; clients get Message.
 func (e *Error) Error() string {
 	if e.Err == nil {
 		return string(e.Code) + ": " + e.Message

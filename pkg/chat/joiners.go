@@ -14,7 +14,7 @@ const (
 	joiner    = '\u200d'
 )
 
-// joins tells whether a joiner changes what is seen, between the text before it and the text after it. It is stricter
+// joins reports whether a joiner changes what is seen, between the text before it and the text after it. It is stricter
 // than RFC 5892 in two points, where the joiner could not be seen: a virama must stand on a letter of its own script,
 // and a non-joiner after one must be followed by such a letter.
 func joins(before []rune, r rune, after []rune) bool {
@@ -39,19 +39,19 @@ func joins(before []rune, r rune, after []rune) bool {
 	return len(after) > 0 && inRanges(joinsPrevious(), after[0])
 }
 
-// isVirama tells whether a mark takes the vowel from its letter, as its canonical combining class says
+// isVirama reports whether a mark takes the vowel from its letter, as its canonical combining class says
 // (https://www.unicode.org/reports/tr44/#Canonical_Combining_Class_Values).
 func isVirama(r rune) bool {
 	const classOfViramas = 9
 	return norm.NFC.PropertiesString(string(r)).CCC() == classOfViramas
 }
 
-// sameScript tells whether a letter can carry a virama: both are in one block, or in two beside each other.
+// sameScript reports whether a letter can carry a virama: both are in one block, or in two beside each other.
 func sameScript(letter, virama rune) bool {
 	return unicode.Is(unicode.Lo, letter) && letter>>8 == virama>>8
 }
 
-// inRanges tells whether a character is in a list of ranges, of which two characters each are the first and the last.
+// inRanges reports whether a character is in a list of ranges, of which two characters each are the first and the last.
 func inRanges(list string, r rune) bool {
 	ends := []rune(list)
 	for i := 0; i < len(ends); i += 2 {
@@ -62,7 +62,7 @@ func inRanges(list string, r rune) bool {
 	return false
 }
 
-// isOneOf tells whether a character is in a list.
+// isOneOf reports whether a character is in a list.
 func isOneOf(list string, r rune) bool { return strings.ContainsRune(list, r) }
 
 // joinsNext are the letters that are written in one stroke with the next: Joining_Type D and L of Unicode 15

@@ -15,7 +15,7 @@ func (s Service) Connect(ctx context.Context, m Member) error {
 		return checkOptionalUser(m.User)
 	}
 	until := m.ExpiresAt
-	// Where the store was slow, or the announcement had to wait, the row is written again: then it is there again if
+	// If the store was slow, or the announcement had to wait, the row is written again: then it is there again if
 	// a broadcaster has taken the connection for gone meanwhile, and one that has not begins its grace anew. The
 	// clock is this process's alone.
 	for announced := false; ; announced = true {
@@ -111,8 +111,8 @@ func (s Service) join(ctx context.Context, m *Member) (before Member, err error)
 }
 
 // checkRooms refuses one more room to a connection that is in as many as it may be. Joining again counts as one more:
-// nobody who is at the limit needs that. It is a bound against abuse, not a promise: rooms that are joined at the
-// same moment may exceed it.
+// a connection at the limit does not need that. It is a bound against abuse, not a promise: rooms that are joined at
+// the same moment may exceed it.
 func (s Service) checkRooms(ctx context.Context, connectionID string) error {
 	if s.MaxRooms == 0 {
 		return nil

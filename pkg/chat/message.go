@@ -13,7 +13,7 @@ type Message struct {
 	ID       string // the sender's own message_id, stored once per room and sender; "" for none
 }
 
-// IsFromBeforeIDs tells whether a stored message, which has the same name and message id as a repeat that has a
+// IsFromBeforeIDs reports whether a stored message, which has the same name and message id as a repeat that has a
 // UserID, is what the repeat is of: it was stored with no UserID, and its content is the same. A name alone proves
 // nothing.
 func (m Message) IsFromBeforeIDs(repeat Message) bool {
@@ -25,14 +25,14 @@ func (m Message) IsFromBeforeIDs(repeat Message) bool {
 // Its promise: a room's indexes are 1, 2, 3, … with no gap and no duplicate; a message at n is stored only where n-1
 // was; a stored message is never overwritten. Old messages may expire from the beginning; the count goes on.
 //
-// A sender is known by the UserID, and where there is none by the name.
+// A sender is known by the UserID, and if there is none by the name.
 //
 // Implementations retry what is worth retrying, inside ctx's deadline, and may return an *Error that says why not.
 //
 // An index is never used again, also after its message has expired. With a retention there is one exception: a room
 // forgets its count two years after its last message, or later, and then begins again at 1.
 type Log interface {
-	// Append stores m as the next message of m.Room and returns it with its Index. Where m.ID is set and was
+	// Append stores m as the next message of m.Room and returns it with its Index. If m.ID is set and was
 	// stored before in m.Room by the same sender, it stores nothing and returns that message, with repeat true. A
 	// message that was stored with no UserID is also the same sender's if its name and its content are the same: it may
 	// be from before there were ids.
@@ -44,7 +44,7 @@ type Log interface {
 	// Every message whose Append had returned before Read was called is seen.
 	Read(ctx context.Context, room string, span Span) ([]Message, error)
 
-	// Tail returns the index of the room's last message, also where that has expired; 0 for a room never used.
+	// Tail returns the index of the room's last message, also if that has expired; 0 for a room never used.
 	Tail(ctx context.Context, room string) (int64, error)
 
 	// Ping proves that the log can be written.
@@ -56,7 +56,7 @@ type Span struct {
 	After  int64 // only indexes greater than this; 0 for all
 	Before int64 // only indexes less than this; 0 for no bound
 	Limit  int   // at most so many, at least 1
-	Newest bool  // where there are more than Limit: keep the newest of them, not the oldest
+	Newest bool  // if there are more than Limit: keep the newest of them, not the oldest
 }
 
 // Page is an answer out of a room's history.
@@ -65,6 +65,6 @@ type Page struct {
 	More     bool      // older messages remain (with Query.After: newer ones)
 	Expired  bool      // what was asked for begins before the oldest message that is kept
 	Tail     *int64    // with Query.After: the index of the room's last message, 0 for a room never used; otherwise nil
-	Ref      string    // of the request that this answers; "" where it had none
+	Ref      string    // of the request that this answers; "" if it had none
 	Part     bool      // frames of another kind follow in the same answer
 }

@@ -21,7 +21,7 @@ func canonicalForms() map[string]string {
 		"e\u0323\u0302":                         "\u1ec7",             // two marks in one letter
 		"\u1ec7":                                "\u1ec7",             //
 		"\u00ea\u0323":                          "\u1ec7",             // the mark that is under the letter comes first
-		"q\u0307\u0323":                         "q\u0323\u0307",      // and where there is no such letter
+		"q\u0307\u0323":                         "q\u0323\u0307",      // and if there is no such letter
 		"\u1112\u1161\u11ab":                    "\ud55c",             // Hangul: three parts of a syllable
 		"\ud558\u11ab":                          "\ud55c",             // a syllable of two, and the third
 		"\u1100\u1161":                          "\uac00",             //

@@ -51,7 +51,7 @@ func (s *sharedPing) Ping(ctx context.Context) error {
 	}
 }
 
-// write returns the write that counts now, and begins it where there is none.
+// write returns the write that counts now, and begins it if there is none.
 func (s *sharedPing) write(ctx context.Context) *pingWrite {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *sharedPing) write(ctx context.Context) *pingWrite {
 	return w
 }
 
-// counts tells whether the write is under way or of the last second.
+// counts reports whether the write is under way or of the last second.
 func (w *pingWrite) counts(now time.Time) bool {
 	select {
 	case <-w.done:

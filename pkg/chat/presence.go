@@ -15,7 +15,7 @@ import (
 type Presence struct {
 	Room   string
 	User   string // the name; "" for a connection that gave none
-	UserID string // "" where there is none
+	UserID string // "" if there is none
 	Event  PresenceEvent
 	Ref    string // of the request that this answers; "" in what the others in the room are sent
 	Part   bool   // more frames of the same answer follow
@@ -33,7 +33,7 @@ const (
 // User is somebody in a room.
 type User struct {
 	Name        string // "" for all connections that gave no name; of several names under one id, the latest
-	ID          string // "" where there is none
+	ID          string // "" if there is none
 	Connections int    // how many of the user's connections are in the room
 }
 
@@ -41,7 +41,7 @@ type User struct {
 type Attendance struct {
 	Room      string
 	Users     []User // by name, and users of one name by id
-	Version   int64  // of the room's last announcement before the roster was read; 0 where there was none
+	Version   int64  // of the room's last announcement before the roster was read; 0 if there was none
 	OverLimit bool   // there are too many for a list, which is no longer sent; Users is empty then
 	Ref       string // of the request that this answers
 }
@@ -108,7 +108,7 @@ type change struct {
 	went []Member // one after the other
 }
 
-// hasName tells whether somebody with a name came or went.
+// hasName reports whether somebody with a name came or went.
 func (c change) hasName() bool {
 	return c.came.User != "" || slices.ContainsFunc(c.went, func(m Member) bool { return m.User != "" })
 }

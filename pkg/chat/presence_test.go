@@ -122,7 +122,7 @@ func TestARefIsConfirmed(t *testing.T) {
 	}
 }
 
-// Where a room has more connections than the limit, its members are told so once, and the list again when it has fewer.
+// If a room has more connections than the limit, its members are told so once, and the list again when it has fewer.
 func TestTheLimitIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}

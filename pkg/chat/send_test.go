@@ -46,7 +46,8 @@ func TestSendReachesASenderThatIsNoMember(t *testing.T) {
 	}
 }
 
-// A sender repeats what was not acknowledged, and is answered each time; who has got the message is not sent it again.
+// A sender repeats what was not acknowledged, and is answered each time. Members that have the message are not sent
+// it again.
 func TestSendAgainStoresNothingAndAnswersWithTheStoredMessage(t *testing.T) {
 	w := &world{}
 	w.AddMember("r", "bob", time.Hour)
@@ -70,7 +71,7 @@ func TestSendAgainStoresNothingAndAnswersWithTheStoredMessage(t *testing.T) {
 	}
 }
 
-// Where the one who sent it first died before it was sent to the room, a repeat sends it.
+// If the first sender died before the message was sent to the room, a repeat sends it.
 func TestSendAgainSendsWhatNobodyWasSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
@@ -91,7 +92,7 @@ func TestSendAgainSendsWhatNobodyWasSent(t *testing.T) {
 	})
 }
 
-// Where the store is slow to take a new member, the row is made young again before the handshake is answered.
+// If the store is slow to take a new member, the row is made young again before the handshake is answered.
 func TestARowIsYoungWhenConnectReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}

@@ -76,7 +76,7 @@ type Sent struct {
 	Delivery Delivery // of this message and of others, where this sender was the room's broadcaster, and of the reply
 
 	StoredAfter time.Duration // from the beginning of Send
-	// from there until the last post of the first round was taken; 0 for none, and where another was the broadcaster
+	// from there until the last post of the first round was taken; 0 for none, and if another was the broadcaster
 	PostedAfter time.Duration
 }
 

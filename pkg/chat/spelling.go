@@ -10,7 +10,7 @@ import (
 
 // spell returns the canonical spelling of a text. Blanks of every kind become a space, one between two words and none
 // at either end. Emoji have one spelling. Characters that cannot be seen are left out, and the first of them is
-// returned; it is 0 where there is none. The rest is in Unicode's normal form C
+// returned; it is 0 if there is none. The rest is in Unicode's normal form C
 // (https://www.unicode.org/reports/tr15/): an "é" that was typed as one character and one that was typed as two
 // become the same. Control characters stay.
 func spell(s string) (spelled string, left rune) {
@@ -51,7 +51,7 @@ func compose(s string) string {
 	return composed
 }
 
-// isUnseen tells whether a character cannot be seen, or has no look that two readers agree on. It is every character
+// isUnseen reports whether a character cannot be seen, or has no look that two readers agree on. It is every character
 // with the property Default_Ignorable_Code_Point (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point),
 // other format characters, blank letters, separators of lines, characters for private use, and noncharacters.
 func isUnseen(r rune) bool {
@@ -60,18 +60,18 @@ func isUnseen(r rune) bool {
 		!unicode.Is(unicode.Prepended_Concatenation_Mark, r) || isBlankLetter(r)
 }
 
-// isBlankLetter tells whether a character is a letter, mark or symbol by its category, and blank by its name or by its
-// description in the code charts: the fillers of Hangul and Khitan, the empty pattern of Braille, the half and the full
-// blank of hieroglyphs, the inherent vowels of Khmer, a note without a head, what stands for an object, and signs that
-// only tie their neighbours.
+// isBlankLetter reports whether a character is a letter, mark or symbol by its category, and blank by its name or by
+// its description in the code charts: the fillers of Hangul and Khitan, the empty pattern of Braille, the half and
+// the full blank of hieroglyphs, the inherent vowels of Khmer, a note without a head, what stands for an object, and
+// signs that only tie their neighbours.
 func isBlankLetter(r rune) bool {
 	return isOneOf("\u115f\u1160\u3164\uffa0\U00016fe4\u2800\U00013441\U00013442\u17b4\u17b5\U0001d159\ufffc"+
 		"\u2d7f\U0001107f", r)
 }
 
-// isSeen tells whether a character is seen without another one.
+// isSeen reports whether a character is seen without another one.
 func isSeen(r rune) bool { return !isUnseen(r) && !unicode.In(r, unicode.Zs, unicode.M, unicode.Cc) }
 
-// turnsText tells whether a character changes the direction of text up to another one: the embeddings, overrides and
+// turnsText reports whether a character changes the direction of text up to another one: the embeddings, overrides and
 // isolates of https://www.unicode.org/reports/tr9/.
 func turnsText(r rune) bool { return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' }

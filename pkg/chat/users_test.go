@@ -21,7 +21,7 @@ func user(t *testing.T, s chat.Service, connection, id, name string) {
 	}
 }
 
-// Where people sign in, the id tells who comes, who is there and who goes, and the name does not.
+// If people sign in, the id tells who comes, who is there and who goes, and the name does not.
 func TestUsersAreToldApartByTheirIDs(t *testing.T) { synctest.Test(t, testUsersAreToldApartByTheirIDs) }
 
 func testUsersAreToldApartByTheirIDs(t *testing.T) {

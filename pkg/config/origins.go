@@ -86,7 +86,7 @@ func parseOrigin(text string) (string, error) {
 	return scheme + "://" + host, nil
 }
 
-// splitPort takes HOST:PORT apart. The port is "" where there is none, and has no zeros before it.
+// splitPort takes HOST:PORT apart. The port is "" if there is none, and has no zeros before it.
 func splitPort(text string) (host, port string, err error) {
 	at := strings.LastIndex(text, ":")
 	if at < 0 || strings.HasSuffix(text, "]") {

@@ -84,7 +84,7 @@ func CheckDeployedURL(value string) error {
 	return nil
 }
 
-// OnThisMachine tells whether a URL names this machine or its own link: localhost and the names below it
+// OnThisMachine reports whether a URL names this machine or its own link: localhost and the names below it
 // (https://www.rfc-editor.org/rfc/rfc6761#section-6.3), or an address as AddressOnThisMachine knows it. A name may also
 // resolve to such an address: check that when the name is dialled.
 func OnThisMachine(value string) bool {
@@ -92,13 +92,13 @@ func OnThisMachine(value string) bool {
 	return err == nil && (host.onThisMachine || host.onThisLink)
 }
 
-// AddressOnThisMachine tells whether an address is a loopback, unspecified or link-local one, also where IPv6 wraps
+// AddressOnThisMachine reports whether an address is a loopback, unspecified or link-local one, also where IPv6 wraps
 // it. Lambda serves its runtime API and credentials on such addresses.
 func AddressOnThisMachine(address netip.Addr) bool {
 	return isLoopback(address) || unwrap(address).IsLinkLocalUnicast()
 }
 
-// isLoopback tells whether an address leads back to this machine: 127.0.0.0/8 and ::1, and the unspecified addresses,
+// isLoopback reports whether an address leads back to this machine: 127.0.0.0/8 and ::1, and the unspecified addresses,
 // to which Linux connects as if they were loopback. The rest of 0.0.0.0/8 is "this host on this network"
 // (https://www.rfc-editor.org/rfc/rfc6890#section-2.2.2).
 func isLoopback(address netip.Addr) bool {

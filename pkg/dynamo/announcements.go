@@ -65,7 +65,7 @@ func (a *Announcements) Announcement(ctx context.Context, room string) (chat.Ann
 	}, nil
 }
 
-// Replace replaces a room's announcement; see chat.Announcements. Where the answer to an earlier try of the SDK's was
+// Replace replaces a room's announcement; see chat.Announcements. If the answer to an earlier try of the SDK's was
 // lost, it is not ok, and the caller finds its own row when it reads again.
 func (a *Announcements) Replace(ctx context.Context, room string, read, by chat.Announcement) (ok bool, err error) {
 	row := announcementKey(room)

@@ -30,9 +30,9 @@ const (
 
 // Append stores a message; see chat.Log.
 //
-// The put is conditional on the index being free, so of all who try the same next index one stores, and the others
-// try the one after it, or learn the tail again. Nothing is put at an index before the one before it has been seen to
-// be taken.
+// The put is conditional on the index being free, so of all senders that try the same next index one stores, and the
+// others try the one after it, or learn the tail again. Nothing is put at an index before the one before it has been
+// seen to be taken.
 func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, repeat bool, err error) {
 	most := appendTimeout
 	if deadline, ok := ctx.Deadline(); ok {
@@ -161,7 +161,7 @@ func (p put) alone(ctx context.Context, row item) (putResult, error) {
 		return putResult{index: numberOf(row, attrIndex)}, nil
 	}
 	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
-		// Where the row is this call's own, an earlier try of the SDK's stored it and the answer was lost.
+		// If the row is this call's own, an earlier try of the SDK's stored it and the answer was lost.
 		if textOf(failed.Item, attrPutID) == p.id {
 			return putResult{index: numberOf(row, attrIndex)}, nil
 		}

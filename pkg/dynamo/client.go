@@ -55,7 +55,7 @@ func number(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-// textOf returns a text attribute, "" where it is not there.
+// textOf returns a text attribute, "" if it is not there.
 func textOf(row item, name string) string {
 	if s, ok := row[name].(*types.AttributeValueMemberS); ok {
 		return s.Value
@@ -63,7 +63,7 @@ func textOf(row item, name string) string {
 	return ""
 }
 
-// numberOf returns a whole number, 0 where it is not there.
+// numberOf returns a whole number, 0 if it is not there.
 func numberOf(row item, name string) int64 {
 	if s, ok := row[name].(*types.AttributeValueMemberN); ok {
 		n, _ := strconv.ParseInt(s.Value, 10, 64)

@@ -301,7 +301,7 @@ func TestLastingFaultsFromEachCallOn(t *testing.T) {
 	}
 }
 
-// Many senders, each of whom sends again until it is told, while one request in four meets some fault.
+// Many senders send again until they are told, while one request in four meets a fault.
 func TestFaultsAtRandom(t *testing.T) {
 	w := newWorld(t)
 	const senders, each = 8, 15

@@ -42,7 +42,7 @@ func NewLeases(api LeasesAPI, table string, retention time.Duration) *Leases {
 // leaseKey is the key of a room's lease. No room's name begins as it does.
 func leaseKey(room string) item { return key("#lease\x00"+room, 0) }
 
-// Acquire takes a room's lease; see broadcast.Leases. Where the answer to an earlier try of the SDK's was lost, the
+// Acquire takes a room's lease; see broadcast.Leases. If the answer to an earlier try of the SDK's was lost, the
 // owner has it already. A row that has expired counts as none, whether DynamoDB has removed it or not.
 func (l *Leases) Acquire(ctx context.Context, room, owner string, start int64) (sent int64, ok bool, err error) {
 	now := time.Now()

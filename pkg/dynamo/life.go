@@ -4,7 +4,7 @@ import "time"
 
 // With a retention, everything of a room expires in the end. The room's own row, which holds its count, outlives the
 // last message; the lease's row, which says up to where the room was sent everything, must be void before the count may
-// begin anew, or the new messages would count as sent. Where there is no retention, nothing expires.
+// begin anew, or the new messages would count as sent. If there is no retention, nothing expires.
 const (
 	day = 24 * time.Hour
 

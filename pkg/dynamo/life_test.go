@@ -40,7 +40,7 @@ func (w *world) rowsOf(t *testing.T) map[string]row {
 }
 
 // With a retention, TTL removes every row of a room: a message and its marker after the retention, the room's own row
-// after two years, the lease's a little earlier. Where messages are kept for longer, so is the room's own row. Without,
+// after two years, the lease's a little earlier. If messages are kept for longer, so is the room's own row. Without,
 // nothing expires.
 func TestWhatExpires(t *testing.T) {
 	w := newPatientWorld(t)

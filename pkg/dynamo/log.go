@@ -83,7 +83,7 @@ func (l *Log) Ping(ctx context.Context) error {
 	return nil
 }
 
-// expired tells whether a row's time is over. DynamoDB removes such rows only after a while, and in no order.
+// expired reports whether a row's time is over. DynamoDB removes such rows only after a while, and in no order.
 func expired(row item, now int64) bool {
 	at := numberOf(row, attrExpiresAt)
 	return at != 0 && at <= now

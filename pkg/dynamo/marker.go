@@ -21,7 +21,7 @@ import (
 // The second marker is one row more in a transaction: two write units. A mere check of it would cost the same, and
 // would not stop the older processes.
 
-// nameMarkerLife is how long a second marker counts: longer than an older process can be at work, also where the
+// nameMarkerLife is how long a second marker counts: longer than an older process can be at work, also if the
 // version before is deployed again.
 const nameMarkerLife = 24 * time.Hour
 
@@ -33,7 +33,7 @@ func (p put) markers(m chat.Message, expiresAt int64) (markers []*types.Put) {
 	const free = notTaken + " OR " + attrExpiresAt + " <= :now"
 	now := time.Now()
 	markers = append(markers, p.marker(markerRoom(m), m, expiresAt, free, now))
-	// Where there is a marker already that is another message's, it stays, and stops older processes as it is.
+	// If there is a marker already that is another message's, it stays, and stops older processes as it is.
 	if m.UserID != "" && !p.passed {
 		soon := now.Add(nameMarkerLife).Unix()
 		if expiresAt > 0 {

@@ -83,7 +83,7 @@ func (r *Roster) Leave(ctx context.Context, room, connectionID string) (chat.Mem
 	if err != nil || was == replaced {
 		return chat.Member{}, err
 	}
-	return m, nil // also where the row is missing: it was there before, and an earlier try may have deleted it
+	return m, nil // also if the row is missing: it was there before, and an earlier try may have deleted it
 }
 
 // Remove removes a membership as it was read; see chat.Roster.
@@ -133,7 +133,7 @@ func memberKey(room, connectionID string) item {
 	return item{attrRoom: text(room), attrConnectionID: text(connectionID)}
 }
 
-// memberOf reads a row; where there is none, it is the zero Member.
+// memberOf reads a row; if there is none, it is the zero Member.
 func memberOf(row item) chat.Member {
 	if len(row) == 0 {
 		return chat.Member{}

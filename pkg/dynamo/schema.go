@@ -10,7 +10,7 @@ type Key struct {
 	Type types.ScalarAttributeType
 }
 
-// Table is what a table must be for this package, whoever creates it.
+// Table is what a table must be for this package.
 type Table struct {
 	PartitionKey Key
 	SortKey      Key
@@ -39,13 +39,13 @@ const (
 	attrPutID        = "put_id"       // what Append recognises its own row by
 	attrLastIndex    = "last_index"   // of a room's own row: the index of its last message
 	attrStoredAt     = "stored_at"    // of a marker row: the index of the message that has the id
-	attrOwner        = "lease_owner"  // of a lease: who has it; not there where nobody has
+	attrOwner        = "lease_owner"  // of a lease: its owner; absent if there is none
 	attrLeaseUntil   = "lease_until"  // of a lease: milliseconds since the epoch
 	attrSent         = "sent"         // of a lease: the index up to which everything has been sent
 	attrVersion      = "version"      // of an announcement: how many there have been
-	attrBy           = "announcer"    // of an announcement: who made the last one
+	attrBy           = "announcer"    // of an announcement: the last announcer
 	attrAnnouncedAt  = "announced_at" // of an announcement: milliseconds since the epoch
-	attrWaiter       = "waiter"       // of an announcement: who makes the next one; "" for nobody
+	attrWaiter       = "waiter"       // of an announcement: the next announcer; "" for none
 	attrWaiterUntil  = "waiter_until" // of an announcement: milliseconds since the epoch
 	attrStreak       = "streak"       // of an announcement: how many came right after the one before
 	// of an announcement: 1 where the members know that there are too many of them for a list

@@ -97,7 +97,7 @@ func (d *door) knock(t *testing.T, query string, offered ...string) (*websocket.
 	return c, answer.StatusCode
 }
 
-// Who may come in.
+// Which clients are let in.
 func TestTheDoor(t *testing.T) {
 	p := issuer.Start(t)
 	var attracted sync.Map // requests to where a token's header points
@@ -246,7 +246,7 @@ func TestTheDoor(t *testing.T) {
 				t.Errorf("%s: %d, want 403", r.name, status)
 			}
 		}
-		// Where there is no subprotocol at all, the authorizer is not asked.
+		// If there is no subprotocol at all, the authorizer is not asked.
 		for _, query := range []string{"", "?token=" + p.Token(nil), "?access_token=" + p.Token(nil)} {
 			if _, status := d.knock(t, query); status != 401 {
 				t.Errorf("no subprotocol, query %.20q: %d, want 401", query, status)
@@ -272,7 +272,7 @@ func jsonOf(v any) string {
 	return string(b)
 }
 
-// checkLog fails where a token, or a part of one, is in the log, and where a connect cost more than an authorizer's
+// checkLog fails where a token, or a part of one, is in the log, and if a connect cost more than an authorizer's
 // call and one of $connect.
 func (d *door) checkLog(t *testing.T, p *issuer.Provider) {
 	t.Helper()
@@ -317,7 +317,8 @@ func codeOf(answer map[string]any) string {
 	return code
 }
 
-// What those may do who came in: a room that the token does not allow is refused to every action, under whatever name.
+// What clients may do once they are in: a room that the token does not allow is refused to every action, under
+// whatever name.
 func TestRoomsOutsideTheToken(t *testing.T) {
 	p := issuer.Start(t)
 	ways(t, func(t *testing.T, bootstrap string) {

@@ -27,7 +27,7 @@ import (
 // watched is what an alarm of the stack watches.
 type watched struct {
 	metrics   []string // with their namespaces
-	statistic string   // of the one metric; "" where there are more
+	statistic string   // of the one metric; "" if there are more
 	threshold float64
 }
 
@@ -194,7 +194,7 @@ func (p *patient) strike(t *testing.T, user string, f localgateway.Fault) {
 	}
 }
 
-// Whatever can go wrong is seen by somebody: a metric moves, and where it must not go on like that, an alarm that
+// Whatever can go wrong is seen by somebody: a metric moves, and if it must not go on like that, an alarm that
 // watches this metric wakes them. With metrics=all every such alarm is there. By default at least one of them is;
 // what wakes nobody is in the log line, and some of it is a metric too.
 func TestEveryFaultIsSeen(t *testing.T) {
@@ -212,7 +212,7 @@ func TestEveryFaultIsSeen(t *testing.T) {
 		happen func(t *testing.T, p *patient)
 		moves  []telemetry.Metric
 		aws    []string // metrics that AWS itself would move
-		// with metrics=all; none where nobody need be woken: what is under moves can be seen on the dashboard
+		// with metrics=all; none if nobody need be woken: what is under moves can be seen on the dashboard
 		alarms []string
 
 		byDefault []string // those of the alarms that are there by default

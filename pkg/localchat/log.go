@@ -20,7 +20,7 @@ func LogTo(w io.Writer) (*slog.Logger, http.Handler, io.Writer) {
 	return slog.New(seen), seen, newRelay(seen, w)
 }
 
-// newLogHandler writes log lines for whoever reads them: for people at a terminal, in colour where something is
+// newLogHandler writes log lines for their readers: for people at a terminal, in colour where something is
 // wrong; and elsewhere in JSON, as the function does on AWS.
 func newLogHandler(w io.Writer) slog.Handler {
 	if f, ok := w.(*os.File); ok {

@@ -115,7 +115,7 @@ func (r *propertyRun) client(user string, steps []step) {
 			}
 		case "leave":
 			if w := s.open(room); w != nil {
-				// what was stored before is then sent, whoever is the broadcaster
+				// what was stored before is then sent, whichever sender is the broadcaster
 				r.h.server.Gateway.WaitForInvocations()
 				w.leaving = r.h.now()
 				s.act(r, "leaveRoom", room, user, "", "")
@@ -303,7 +303,7 @@ func (r *propertyRun) checkSocket(s *socket, logs map[string][]chat.Message) {
 			r.t.Fatalf("a client received %+v, which the log does not hold", m)
 		}
 		got[m.Content]++
-		// What is repeated is answered each time; and who sends, and joins while the message is on its way to the
+		// What is repeated is answered each time; and a sender that joins while the message is on its way to the
 		// room, gets it as the sender and as a member.
 		if got[m.Content] > 1 && m.ID == "" && !(s.sent[m.Content] && got[m.Content] == 2) {
 			r.t.Fatalf("a client received %+v %d times", m, got[m.Content])

@@ -16,7 +16,7 @@ import (
 	"wschat/pkg/telemetry"
 )
 
-// Who talks finds what was measured of it on the page, and in lines of JSON, as on AWS.
+// What was measured of a conversation is on the page, and in lines of JSON, as on AWS.
 func TestStatsAreWhatIsInTheLog(t *testing.T) {
 	var lines bytes.Buffer
 	seen := newStats(newLogHandler(&lines))

@@ -53,7 +53,7 @@ func (a *Authorizer) check() error {
 	return nil
 }
 
-// identified tells whether a handshake has every identity source, not empty.
+// identified reports whether a handshake has every identity source, not empty.
 func (a *Authorizer) identified(header http.Header, query url.Values) bool {
 	for _, source := range a.IdentitySources {
 		value := ""
@@ -160,7 +160,7 @@ func (g *Gateway) methodARN() string {
 	return "arn:aws:execute-api:" + region + ":" + accountID + ":" + apiID + "/" + g.config.Stage + "/" + routeConnect
 }
 
-// evaluate reads an authorizer's answer and tells whether it allows the method.
+// evaluate reads an authorizer's answer and reports whether it allows the method.
 func evaluate(payload []byte, methodARN string) (result authorizerResult, allowed bool, err error) {
 	if len(payload) > maxAuthorizerResult {
 		return result, false, fmt.Errorf("it has %d bytes, more than %d", len(payload), maxAuthorizerResult)
@@ -182,7 +182,7 @@ func evaluate(payload []byte, methodARN string) (result authorizerResult, allowe
 	return result, allowed, err
 }
 
-// isUnauthorized tells whether a function failed with the error that stands for 401.
+// isUnauthorized reports whether a function failed with the error that stands for 401.
 func isUnauthorized(err error) bool {
 	message := err.Error()
 	if e, ok := errors.AsType[interface {

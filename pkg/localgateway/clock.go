@@ -11,7 +11,7 @@ type Clock interface {
 	Now() time.Time
 
 	// AfterFunc calls f once, on a goroutine of the clock's own choice, when d has passed. What it returns prevents the
-	// call, and tells whether it did.
+	// call, and reports whether it did.
 	AfterFunc(d time.Duration, f func()) (stop func() bool)
 }
 
@@ -79,7 +79,7 @@ func (c *ManualClock) Advance(d time.Duration) {
 	}
 }
 
-// next moves the clock to the earliest alarm that falls due by end and takes it; where there is none, to end.
+// next moves the clock to the earliest alarm that falls due by end and takes it; if there is none, to end.
 func (c *ManualClock) next(end time.Time) func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

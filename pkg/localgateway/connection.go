@@ -167,7 +167,7 @@ func (c *connection) closedWith() (code int, reason string, ok bool) {
 	return c.code, c.reason, c.closing
 }
 
-// isOpen tells whether frames are taken for the client.
+// isOpen reports whether frames are taken for the client.
 func (c *connection) isOpen() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -248,7 +248,7 @@ func (c *connection) write() {
 	}
 }
 
-// noMoreWrites lets go of who waits for the close frame. The caller holds mu.
+// noMoreWrites wakes the caller that waits for the close frame. The caller holds mu.
 func (c *connection) noMoreWrites() {
 	select {
 	case <-c.closeWritten:
@@ -264,7 +264,7 @@ func (c *connection) closeWrite() {
 	}
 }
 
-// abandon closes the socket at once. Where no close was begun, the connection ends without one.
+// abandon closes the socket at once. If no close was begun, the connection ends without one.
 func (c *connection) abandon() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,7 +19,7 @@
 //   - Config.Credentials: the check of the signature on calls of @connections.
 //
 // The rules it follows are those of
-// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html. Where AWS's pages and
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html. If AWS's pages and
 // events captured from it leave something open, the choice is written at the place where it is made. The README.md of
 // this package says what it does not do. It knows nothing of what the handler does.
 package localgateway

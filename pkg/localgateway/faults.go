@@ -118,7 +118,7 @@ type occasion struct {
 	connection uint64 // its number in the order of handshakes; 0 for HTTP routes
 }
 
-// strikes tells whether an effect takes place now, and the fault that says so. c is nil for HTTP routes; routeKey is
+// strikes reports whether an effect takes place now, and the fault that says so. c is nil for HTTP routes; routeKey is
 // empty where the effect has no route.
 func (p *faultPlan) strikes(effect Effect, c *connection, routeKey string) (Fault, bool) {
 	if p == nil {

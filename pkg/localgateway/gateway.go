@@ -29,7 +29,7 @@ type Config struct {
 	// Handler is invoked for every route. Required.
 	Handler Handler
 
-	// Routes are the route keys of the WebSocket API. Where $connect or $disconnect is not among them, clients connect
+	// Routes are the route keys of the WebSocket API. If $connect or $disconnect is not among them, clients connect
 	// and leave without an invocation; a message that matches none goes to $default, or is answered with Forbidden
 	// where that is not among them. Empty means $connect, $disconnect and $default.
 	Routes []string
@@ -50,11 +50,11 @@ type Config struct {
 	// Authorizer is asked before $connect. Optional.
 	Authorizer *Authorizer
 
-	// Quotas, where it is set, limits how much may happen in a second; &Quotas{} is AWS's default for an account. Nil
+	// Quotas, if it is set, limits how much may happen in a second; &Quotas{} is AWS's default for an account. Nil
 	// means no limits.
 	Quotas *Quotas
 
-	// Credentials, where it is set, are those that calls of @connections must be signed with. Nil means that no
+	// Credentials, if it is set, are those that calls of @connections must be signed with. Nil means that no
 	// signature is looked at.
 	Credentials *Credentials
 
@@ -271,7 +271,7 @@ func (g *Gateway) remove(c *connection) {
 	delete(g.connections, c.id)
 }
 
-// connection returns a connection that is open; nil where there is none.
+// connection returns a connection that is open; nil if there is none.
 func (g *Gateway) connection(id string) *connection {
 	g.mu.Lock()
 	c := g.connections[id]
@@ -282,7 +282,7 @@ func (g *Gateway) connection(id string) *connection {
 	return c
 }
 
-// isQuery tells whether a query can be read, and written into an event: a % begins two hexadecimal digits, & and not
+// isQuery reports whether a query can be read, and written into an event: a % begins two hexadecimal digits, & and not
 // ; stands between parameters, and names and values are UTF-8.
 func isQuery(raw string) bool {
 	query, err := url.ParseQuery(raw)
@@ -297,12 +297,12 @@ func isQuery(raw string) bool {
 	return true
 }
 
-// isUpgrade tells whether a request asks for a WebSocket.
+// isUpgrade reports whether a request asks for a WebSocket.
 func isUpgrade(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// hasToken tells whether a comma-separated header has a word among its values, in any case.
+// hasToken reports whether a comma-separated header has a word among its values, in any case.
 func hasToken(values, word string) bool {
 	return slices.ContainsFunc(strings.Split(values, ","), func(s string) bool {
 		return strings.EqualFold(strings.TrimSpace(s), word)

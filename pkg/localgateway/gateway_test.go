@@ -49,7 +49,7 @@ func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return []byte(`{"statusCode":200,"body":"ok"}`), nil
 }
 
-// next is the next event; the test fails where there is none.
+// next is the next event; the test fails if there is none.
 func (f *function) next(t *testing.T) event {
 	t.Helper()
 	select {

@@ -136,7 +136,7 @@ func TestHostileClientsCostOthersNothing(t *testing.T) {
 	config := allRoutes
 	config.Routes = append(slices.Clone(config.Routes), "copy")
 	friends := make(chan string, 1)
-	copies := make(chan string, 10_000) // whom to post 32 KB to, as a handler would
+	copies := make(chan string, 10_000) // connections that are posted 32 KB, as by a handler
 	gw, err := localgateway.New(func() localgateway.Config {
 		config.Handler = handlerFunc(func(_ context.Context, payload []byte) ([]byte, error) {
 			var e struct {

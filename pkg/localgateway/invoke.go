@@ -21,7 +21,7 @@ type response struct {
 	IsBase64Encoded   bool                `json:"isBase64Encoded"`
 }
 
-// header is what the answer to the handshake has. Where a name is in both, the one with many values holds.
+// header is what the answer to the handshake has. If a name is in both, the one with many values holds.
 func (r response) header() http.Header {
 	h := http.Header{}
 	for name, value := range r.Headers {

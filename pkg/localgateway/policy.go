@@ -83,7 +83,7 @@ func (p policy) allows(methodARN string) (bool, error) {
 	return allowed && !denied, nil
 }
 
-// matchARN tells whether a policy's resource covers an ARN: segment by segment between the colons, but a * that ends
+// matchARN reports whether a policy's resource covers an ARN: segment by segment between the colons, but a * that ends
 // a segment may reach on into those that follow
 // (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html). It does reach across
 // slashes, so that API/STAGE/* covers API/STAGE/$connect, and API/STAGE/*/* does not.

@@ -69,7 +69,7 @@ func newBucket(clock Clock, rate, burst int) *bucket {
 		filled: clock.Now()}
 }
 
-// take takes a token; false where there is none.
+// take takes a token; false if there is none.
 func (b *bucket) take() bool {
 	if b == nil {
 		return true

@@ -103,7 +103,7 @@ func nextConnect(t *testing.T, f *function) string {
 	}
 }
 
-// Where nothing is said, there are no limits; with &Quotas{} there are AWS's.
+// If nothing is said, there are no limits; with &Quotas{} there are AWS's.
 func TestQuotasAreOffByDefault(t *testing.T) {
 	for _, tc := range []struct {
 		quotas *localgateway.Quotas

@@ -76,7 +76,7 @@ func (t *turns) end(c *connection) {
 	})
 }
 
-// isFree tells whether a connection may have one more turn. The caller holds mu.
+// isFree reports whether a connection may have one more turn. The caller holds mu.
 func (t *turns) isFree(c *connection) bool {
 	return c.turns == 0 || c.turns < messagesAtOnce && t.taken < messagesAtOnceInAll
 }

@@ -22,7 +22,7 @@ func (l *lines) Write(p []byte) (int, error) {
 		end = len(l.begun)
 	}
 	if end > 0 {
-		// Where nobody can read it, the process goes on all the same.
+		// If nobody can read it, the process goes on all the same.
 		_, _ = l.to.Write(l.begun[:end])
 		l.begun = append([]byte(nil), l.begun[end:]...)
 	}

@@ -47,7 +47,7 @@ func (d *damage) look(tx *bolt.Tx) error {
 	})
 }
 
-// sameRooms tells whether two buckets hold buckets of the same names, and nothing else.
+// sameRooms reports whether two buckets hold buckets of the same names, and nothing else.
 func sameRooms(messages, ids *bolt.Bucket) error {
 	for _, pair := range [][2]*bolt.Bucket{{messages, ids}, {ids, messages}} {
 		err := pair[0].ForEach(func(name, value []byte) error {

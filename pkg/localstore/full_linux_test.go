@@ -84,8 +84,8 @@ func TestANewFileWithoutRoom(t *testing.T) {
 	grow(t, open(t, path), 1)
 }
 
-// isAlone tells whether a test is in a process of its own; otherwise it runs the test in one. A limit of files concerns
-// those that go test writes too.
+// isAlone reports whether a test is in a process of its own; otherwise it runs the test in one. A limit of files
+// concerns those that go test writes too.
 func isAlone(t *testing.T) bool {
 	t.Helper()
 	const alone = "LOCALSTORE_TEST_ALONE"

@@ -35,7 +35,7 @@ func (g *guard) fail(cause error) {
 	})
 }
 
-// isFailed tells whether the file was given up.
+// isFailed reports whether the file was given up.
 func (g *guard) isFailed() bool {
 	select {
 	case <-g.failed:

@@ -15,7 +15,7 @@ type Leases struct {
 }
 
 type lease struct {
-	owner string // "" where nobody has it
+	owner string // "" if nobody has it
 	until time.Time
 	sent  int64
 }

@@ -57,7 +57,7 @@ func OpenLog(path string, logger *slog.Logger) (*Log, error) {
 	return l, nil
 }
 
-// isNew tells whether there is no file yet, or an empty one, which bbolt takes as such.
+// isNew reports whether there is no file yet, or an empty one, which bbolt takes as such.
 func isNew(path string, logger *slog.Logger) (bool, error) {
 	info, err := os.Stat(path)
 	switch {

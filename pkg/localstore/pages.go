@@ -147,7 +147,7 @@ func pageIn(id uint64, b []byte) page {
 	return page{id, int(binary.NativeEndian.Uint16(b[8:])), int(binary.NativeEndian.Uint16(b[10:])), b}
 }
 
-// bounds are the least key that a page may hold, and the least that is too great; nil where there is none.
+// bounds are the least key that a page may hold, and the least that is too great; nil if there is none.
 type bounds struct{ from, to []byte }
 
 // checkPage checks a page and all below it. A bucket's first page, its root, may be a leaf without rows.

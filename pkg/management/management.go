@@ -62,7 +62,7 @@ type Poster struct {
 
 var _ chat.Poster = (*Poster)(nil)
 
-// NewPoster returns a Poster. Where its endpoint is no URL with a host, every post says so.
+// NewPoster returns a Poster. If its endpoint is no URL with a host, every post says so.
 func NewPoster(o Options) *Poster {
 	budget := awsclient.Budget{
 		AttemptTimeout: postTimeout,
@@ -176,7 +176,7 @@ func (p *Poster) Close(ctx context.Context, connectionID string) error {
 
 // Stages hands out a Poster for each stage, so that one process keeps its connections from event to event.
 type Stages struct {
-	// Options for each stage's poster. Where Endpoint is empty it is https://DOMAIN/STAGE of the event: right for an
+	// Options for each stage's poster. If Endpoint is empty it is https://DOMAIN/STAGE of the event: right for an
 	// API's own domain, wrong behind a custom domain, where @connections is not served.
 	Options Options
 

@@ -57,8 +57,8 @@ func (f Frame) Room() string {
 	return s
 }
 
-// SetUser puts the name in a token, in its canonical form, in the place of the frame's own user_name, and tells whether
-// that was another.
+// SetUser puts the name in a token, in its canonical form, in the place of the frame's own user_name, and reports
+// whether that was another.
 func (f Frame) SetUser(name string) (other bool) {
 	if f["user_name"] != nil {
 		given, err := f.string("user_name")
@@ -147,14 +147,14 @@ func (f Frame) CatchUp() (c chat.CatchUp, err error) {
 	return c, nil
 }
 
-// Ref reads the client's own name for its request, which any frame may have; "" where it has none.
+// Ref reads the client's own name for its request, which any frame may have; "" if it has none.
 func (f Frame) Ref() (string, error) { return f.optionalString("ref") }
 
 // Membership is what a joinRoom, leaveRoom or getMembers frame asks for.
 type Membership struct {
 	Room string
-	User string // "" where it is not given
-	Ref  string // the client's own name for the request; "" where it is not given
+	User string // "" if it is not given
+	Ref  string // the client's own name for the request; "" if it is not given
 }
 
 // Membership reads a joinRoom, leaveRoom or getMembers frame.

@@ -22,13 +22,13 @@ type message struct {
 }
 
 // Encoder makes the frames; it is the chat.Encoder of this protocol. HTML is not escaped: it would make frames
-// longer, and whoever shows them must escape for their own medium in any case.
+// longer, and a program that shows them must escape for its own medium in any case.
 type Encoder struct{}
 
 var _ chat.Encoder = Encoder{}
 
 // Messages makes {"messages":[…]} frames of a page, at least one, each at most chat.MaxFrameBytes unless a single
-// message is larger. "more", "expired" and "tail" stand in the last frame. Where there is a ref, it stands in every
+// message is larger. "more", "expired" and "tail" stand in the last frame. If there is a ref, it stands in every
 // frame, and "part" in every one but the last of the answer.
 func (Encoder) Messages(page chat.Page) []chat.Frame {
 	end := "]"
@@ -135,13 +135,13 @@ func newList(open, next, end string) *list {
 	return &list{open: open, next: next, end: end, frame: []byte(open)}
 }
 
-// fits tells whether an element has room in the frame that the last one is in.
+// fits reports whether an element has room in the frame that the last one is in.
 func (l *list) fits(element []byte) bool {
 	return len(l.frame) == len(l.open) ||
 		len(l.frame)+len(",")+len(element)+max(len(l.next), len(l.end)) <= chat.MaxFrameBytes
 }
 
-// add adds an element, and tells whether it begins another frame than the one before it is in.
+// add adds an element, and reports whether it begins another frame than the one before it is in.
 func (l *list) add(element []byte) (another bool) {
 	if another = !l.fits(element); another {
 		l.full = append(l.full, append(l.frame, l.next...))
@@ -159,10 +159,10 @@ func (l *list) frames() [][]byte { return append(l.full, append(l.frame, l.end..
 type ErrorFrame struct {
 	Code      chat.Code `json:"code"`
 	Message   string    `json:"message"`
-	Action    string    `json:"action,omitempty"`     // the refused frame's, where it had one
-	MessageID string    `json:"message_id,omitempty"` // the refused frame's, where it had one
+	Action    string    `json:"action,omitempty"`     // the refused frame's, if it had one
+	MessageID string    `json:"message_id,omitempty"` // the refused frame's, if it had one
 	RequestID string    `json:"request_id"`           // to find the log line by
-	// the refused frame's, where it had one; beside the error, as in every answer
+	// the refused frame's, if it had one; beside the error, as in every answer
 	Ref string `json:"-"`
 }
 

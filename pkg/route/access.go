@@ -75,7 +75,7 @@ func (a access) user(given string) (string, error) {
 // userID tells the client's user from others; "" without authentication.
 func (a access) userID() string { return a.grant.ID }
 
-// until is when the client's memberships end at the latest; zero where there is no bound.
+// until is when the client's memberships end at the latest; zero if there is no bound.
 func (a access) until() time.Time {
 	if !a.on {
 		return time.Time{}
@@ -134,7 +134,7 @@ func (in *invocation) closeConnection(ctx context.Context) []slog.Attr {
 	return []slog.Attr{slog.Bool("closed", true)}
 }
 
-// offersChat tells whether a client offers the subprotocol that its token travels behind, which then must be granted.
+// offersChat reports whether a client offers the subprotocol that its token travels behind, which then must be granted.
 func (in *invocation) offersChat() bool {
 	for _, protocol := range auth.Offered(in.Headers) {
 		if protocol == auth.Subprotocol {

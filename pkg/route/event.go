@@ -5,7 +5,7 @@ package route
 // and those of an HTTP API in payload format 2.0, which carry their route key in the same place.
 type Event struct {
 	Context Context `json:"requestContext"`
-	// Query has every value of each parameter of a handshake; absent where there is no query.
+	// Query has every value of each parameter of a handshake; absent if there is no query.
 	Query map[string][]string `json:"multiValueQueryStringParameters"`
 	// Headers has every value of each header of a handshake, its names spelt as the client spelt them.
 	Headers map[string][]string `json:"multiValueHeaders"`

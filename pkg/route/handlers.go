@@ -128,7 +128,7 @@ func (in *invocation) refusedOrigin() (string, bool) {
 	return "", false
 }
 
-// allowed tells whether pages of an origin, in lower case, may connect. A page that connects to its own host may, by
+// allowed reports whether pages of an origin, in lower case, may connect. A page that connects to its own host may, by
 // whatever name and port its browser has found it.
 func (in *invocation) allowed(origin string) bool {
 	if slices.Contains(in.config.AllowedOrigins, origin) {

@@ -42,7 +42,7 @@ func newLimiter(rate, maxRooms int) *limiter {
 	return &limiter{rate: rate, burst: max(rate, postsOfJoining*maxRooms), now: time.Now, buckets: map[string]*bucket{}}
 }
 
-// take tells whether a connection may ask for something now.
+// take reports whether a connection may ask for something now.
 func (p *limiter) take(connectionID string) bool {
 	if p.rate == 0 {
 		return true
@@ -67,7 +67,7 @@ func (p *limiter) charge(connectionID string, posts int) {
 	p.bucket(connectionID).tokens -= float64(posts)
 }
 
-// refuse counts a refusal, and tells whether the connection may go on.
+// refuse counts a refusal, and reports whether the connection may go on.
 func (p *limiter) refuse(connectionID string) bool {
 	if p.rate == 0 {
 		return true

@@ -29,11 +29,11 @@ type Config struct {
 	Poster func(domainName, stage string) chat.Poster
 
 	// AllowedOrigins are the origins of web pages that may connect, as config.ParseOrigins returns them; empty for
-	// all. A client that is no browser has none, and may. Where WebSocketURL is a path, the pages of the API's own
+	// all. A client that is no browser has none, and may. If WebSocketURL is a path, the pages of the API's own
 	// host may too.
 	AllowedOrigins []string
 
-	// Auth says that only who has a grant, which an authorizer gave, may do anything.
+	// Auth says that only connections with a grant, which an authorizer gave, may do anything.
 	Auth bool
 
 	// IDClaim is the claim that grants must have users' ids from; "" for auth.DefaultIDClaim. A connection with another
@@ -48,7 +48,7 @@ type Config struct {
 	// coming back costs.
 	ActionsPerSecond int
 
-	// WebSocketURL is where the browser client connects: a wss:// URL, or a path on its own host. "" where nobody said.
+	// WebSocketURL is where the browser client connects: a wss:// URL, or a path on its own host. "" if nobody said.
 	WebSocketURL string
 
 	// Logger gets one line for each invocation. Required.

@@ -486,7 +486,7 @@ func TestRoomsOfOneConnection(t *testing.T) {
 	}
 }
 
-// A connection from before there were ids is its subject's. Where another claim says who people are, its id may be
+// A connection from before there were ids is its subject's. If another claim says who people are, its id may be
 // none to show, and it is closed, so that it connects again; so is one whose id is from another claim.
 func TestGrantsOfBefore(t *testing.T) {
 	soon := fmt.Sprint(time.Now().Add(time.Hour).Unix())

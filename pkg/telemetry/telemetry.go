@@ -74,13 +74,13 @@ func (m *Meter) Begin(ctx context.Context) (context.Context, *Record) {
 	return context.WithValue(ctx, key{}, r), r
 }
 
-// FromContext returns the Record of the invocation at hand; nil where there is none.
+// FromContext returns the Record of the invocation at hand; nil if there is none.
 func FromContext(ctx context.Context) *Record {
 	r, _ := ctx.Value(key{}).(*Record)
 	return r
 }
 
-// Cold tells whether this is the process's first invocation.
+// Cold reports whether this is the process's first invocation.
 func (r *Record) Cold() bool { return r != nil && r.cold }
 
 // Add adds to a metric, which then has a value, if 0, in this invocation.
@@ -121,7 +121,7 @@ type definition struct {
 	Unit string `json:"Unit"`
 }
 
-// Log writes the invocation's line, with its metrics. Where the logger leaves out lines of that level, the metrics
+// Log writes the invocation's line, with its metrics. If the logger leaves out lines of that level, the metrics
 // are written without the rest: what is measured does not depend on how much is logged.
 func (r *Record) Log(ctx context.Context, logger *slog.Logger, level slog.Level, message string, attrs ...slog.Attr) {
 	metrics := r.attrs()
@@ -135,7 +135,7 @@ func (r *Record) Log(ctx context.Context, logger *slog.Logger, level slog.Level,
 	}
 	line := slog.NewRecord(time.Now(), level, message, 0)
 	line.AddAttrs(attrs...)
-	_ = logger.Handler().Handle(ctx, line) // who would be told?
+	_ = logger.Handler().Handle(ctx, line) // there is no other place to report it
 }
 
 // attrs are the metrics, and what tells CloudWatch that they are some.

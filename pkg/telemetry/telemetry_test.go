@@ -131,7 +131,7 @@ func TestARecordMayBeAddedToFromEverywhere(t *testing.T) {
 	}
 }
 
-// Who wants to read less is not to know less.
+// A higher log level must not lose metrics.
 func TestMetricsDoNotDependOnTheLevel(t *testing.T) {
 	var out bytes.Buffer
 	logger := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelError}))

@@ -145,7 +145,7 @@ func Paths() []string {
 	return paths
 }
 
-// Serve answers a GET of one of Paths; ifNoneMatch is the request's header of that name, "" where it has none.
+// Serve answers a GET of one of Paths; ifNoneMatch is the request's header of that name, "" if it has none.
 func (s *Site) Serve(p, ifNoneMatch string) (Response, error) {
 	f, ok := s.files[p]
 	if !ok {

@@ -30,7 +30,7 @@ func TestOneClientHurtsNobodyElse(t *testing.T) {
 		}
 		return s
 	}
-	time.Sleep(2 * time.Second) // who is there has been announced
+	time.Sleep(2 * time.Second) // the list of members has been announced
 	before := speak()
 	t.Logf("without an attack: %v", before)
 	for _, a := range attacks() {

@@ -91,7 +91,7 @@ func object(fields ...any) string {
 	return string(text)
 }
 
-// run attacks until ctx ends, and returns how often it did. Where its connection is closed, that was the attack.
+// run attacks until ctx ends, and returns how often it did. If its connection is closed, that was the attack.
 func (a attack) run(ctx context.Context, address string) (times int) {
 	if a.connect != "" {
 		return a.comeAndGo(ctx, address)

@@ -17,7 +17,7 @@ import (
 const replyTime = postDelay + 5*time.Millisecond
 
 // BenchmarkVisibleHours computes from the client's own times what a thousand hours cost in which a page is visible,
-// in one room of ten people where nobody speaks: the heartbeat, the list of members, and the questions for news. In a
+// in one room of ten people if nobody speaks: the heartbeat, the list of members, and the questions for news. In a
 // room where somebody speaks, the heartbeat costs less: it comes only after a silence.
 func BenchmarkVisibleHours(b *testing.B) {
 	const hours = 1000

@@ -19,7 +19,7 @@ func Leases(t *testing.T, leases broadcast.Leases) {
 		l.acquire("bob", 0, 7, true)
 		l.release("bob", 7)
 		l.acquire("ann", 9, 7, true)
-		l.release("ann", 0) // who does not know how much leaves what was noted
+		l.release("ann", 0) // 0 leaves what was noted
 		l.acquire("bob", 9, 7, true)
 	})
 	t.Run("OneAtATime", func(t *testing.T) {
@@ -51,7 +51,7 @@ func Leases(t *testing.T, leases broadcast.Leases) {
 	})
 }
 
-// ofManyOne has many try at once, and returns who has the lease then.
+// ofManyOne has many try at once, and returns the owner of the lease then.
 func ofManyOne(t *testing.T, leases broadcast.Leases) (owner string) {
 	t.Helper()
 	var holders atomic.Int32

@@ -168,7 +168,7 @@ func removeEndsWhatWasRead(t *testing.T, roster chat.Roster) {
 	}
 }
 
-// same tells whether two members are the same, to the millisecond.
+// same reports whether two members are the same, to the millisecond.
 func same(a, b chat.Member) bool {
 	return a.Room == b.Room && a.ConnectionID == b.ConnectionID && a.User == b.User && a.UserID == b.UserID &&
 		a.ConnectedAt.Equal(b.ConnectedAt) && a.JoinedAt.Equal(b.JoinedAt) && a.ExpiresAt.Equal(b.ExpiresAt) &&

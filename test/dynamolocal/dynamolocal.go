@@ -91,7 +91,7 @@ func Tables(t testing.TB, client *dynamodb.Client) (connections, messages string
 	return create(t, client, "Connections", true), create(t, client, "Messages", true)
 }
 
-// TablesWithoutTTL does the same for dynalite, where no row expires.
+// TablesWithoutTTL does the same for dynalite, if no row expires.
 func TablesWithoutTTL(t testing.TB, client *dynamodb.Client) (connections, messages string) {
 	t.Helper()
 	return create(t, client, "Connections", false), create(t, client, "Messages", false)

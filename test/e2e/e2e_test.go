@@ -143,7 +143,7 @@ type stage struct {
 	url, httpURL string // of a chat that is there already, in place of local
 }
 
-// cast is who is in one conversation.
+// cast are the people in one conversation.
 type cast struct {
 	server       *exec.Cmd // nil where it is not the conversation's own
 	url, httpURL string
@@ -155,7 +155,7 @@ type cast struct {
 
 type castKey struct{}
 
-// person is somebody who talks.
+// person is one of the people who talk.
 type person interface {
 	send(frame string) error
 	next(ctx context.Context) (frame string, err error)
@@ -393,7 +393,7 @@ func see(ts *testscript.TestScript, neg bool, got []string) {
 	}
 }
 
-// isAnnounced tells whether a frame is a list of members that nobody asked for. Those come about once a second at
+// isAnnounced reports whether a frame is a list of members that nobody asked for. Those come about once a second at
 // most, and so a conversation sees them only where it says so.
 func isAnnounced(frame string) bool {
 	var f struct {

@@ -180,7 +180,7 @@ func one(of map[string]*jsonschema.Schema, frame string) error {
 	}
 }
 
-// Who writes a client begins with the examples: they are what they are said to be, and the chat takes them.
+// The authors of clients begin with the examples: they are what they are said to be, and the chat takes them.
 func TestExamplesOfTheProtocol(t *testing.T) {
 	s := loadSchemas(t)
 	if len(s.client) < 5 || len(s.chat) < 5 {

@@ -1,4 +1,4 @@
-// Package installed finds the programs that ./test/run installs for the tests. Where one is missing, a plain go test
+// Package installed finds the programs that ./test/run installs for the tests. If one is missing, a plain go test
 // skips what needs it, and ./test/run fails.
 package installed
 

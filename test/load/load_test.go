@@ -75,7 +75,7 @@ func TestTheVerdict(t *testing.T) {
 	}
 }
 
-// The chat on this machine, under a load that it carries; open, and where one must sign in.
+// The chat on this machine, under a load that it carries; open, and if one must sign in.
 func TestALightLoad(t *testing.T) {
 	for _, flags := range [][]string{nil, {"-demo-users", "load"}} {
 		t.Run(strings.Join(flags, " "), func(t *testing.T) { lightLoad(t, flags) })

@@ -53,7 +53,7 @@ func (r *room) sent() int {
 	return len(r.sentAt)
 }
 
-// complete tells whether every member has every message.
+// complete reports whether every member has every message.
 func (r *room) complete() bool {
 	want := r.sent()
 	for _, m := range r.members {

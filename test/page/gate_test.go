@@ -153,7 +153,7 @@ func (g *gate) admit(connection string) bool {
 	return !g.isShut
 }
 
-// count counts what is sent, and tells whether the gate is to be shut after it.
+// count counts what is sent, and reports whether the gate is to be shut after it.
 func (g *gate) count(content string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

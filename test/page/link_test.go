@@ -93,7 +93,7 @@ func (p person) asks(t *testing.T, answer int, words ...string) {
 
 const notice = `document.querySelector("#notice").hidden ? "" : document.querySelector("#notice-text").textContent`
 
-// Where nobody is signed in, a link signs a person in, and the page says whom.
+// If nobody is signed in, a link signs a person in, and the page names the person.
 func TestBrowserALinkSignsIn(t *testing.T) {
 	t.Parallel()
 	l := startLinks(t)

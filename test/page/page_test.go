@@ -227,7 +227,7 @@ func TestBrowserRefusalsInPlainWords(t *testing.T) {
 	p.say(t, "the next one goes all the same")
 	p.WaitFor(t, `document.querySelector("[data-index='1']")`, 5*time.Second)
 	p.Click(t, ".failed button:nth-of-type(2)")
-	p.WaitFor(t, `document.querySelector("[data-index='1'] + .failed")`, 5*time.Second) // again, and where it is now
+	p.WaitFor(t, `document.querySelector("[data-index='1'] + .failed")`, 5*time.Second) // again, and if it is now
 	p.Click(t, ".failed button:nth-of-type(3)")
 	p.shows(t, 1, 1)
 	p.WaitFor(t, `!document.querySelector(".failed")`, 5*time.Second)

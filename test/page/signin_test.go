@@ -84,7 +84,7 @@ func TestBrowserTokensAtThePageAndWscat(t *testing.T) {
 	ann.WaitFor(t, `document.querySelector("#messages").textContent.includes("This room cannot be joined. You are `+
 		`not allowed in this room.")`, 5*time.Second)
 
-	// Signing out forgets the token; one that is no good is not accepted, and the page says so where another can be
+	// Signing out forgets the token; one that is no good is not accepted, and the page says so if another can be
 	// given.
 	ann.Click(t, "#rename")
 	for given, want := range map[string]string{
@@ -194,7 +194,7 @@ func TestBrowserSigningOutLeavesNothing(t *testing.T) {
 	d.stores(t, "lobby", "hello", "from Bob")
 }
 
-// The other tabs are told of a sign-out also where the chat has not said yet who the person is.
+// The other tabs are told of a sign-out also if the chat has not said yet who the person is.
 func TestBrowserSigningOutBeforeTheNameIsKnown(t *testing.T) {
 	t.Parallel()
 	p := issuer.Start(t)

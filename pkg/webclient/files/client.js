@@ -12,7 +12,7 @@
 // missing. After an interruption it asks for all that came meanwhile, and then sends again what is not there.
 //
 // It also tells when it is not connected. A network that drops closes no socket, so the client asks after a silence whether
-// it is still heard, and connects again where no answer comes.
+// it is still heard, and connects again if no answer comes.
 
 /** How long things may take, in milliseconds. Every one can be set with the option `timing`. */
 const TIMING = {
@@ -668,7 +668,7 @@ export class Room extends EventTarget {
     this._pump();
     this.#newsLater();
     this._seen();
-    // Where many come at once, as after an outage, an older chat does not announce all of them.
+    // If many come at once, as after an outage, an older chat does not announce all of them.
     if (Number.isNaN(this.#version)) this.#readMembersSoon();
   }
 
