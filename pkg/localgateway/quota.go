@@ -2,8 +2,8 @@ package localgateway
 
 import (
 	"fmt"
-	"sync"
-	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Quotas are the account's limits on how much may happen in a second, per Region
@@ -54,35 +54,15 @@ func newQuotas(q *Quotas, clock Clock) quotas {
 	return quotas{newBucket(clock, connections, connections), newBucket(clock, requests, burst)}
 }
 
-// bucket is a token bucket: it holds up to burst tokens and gains rate of them a second.
+// bucket is a token bucket on the gateway's clock.
 type bucket struct {
-	clock       Clock
-	rate, burst float64
-
-	mu     sync.Mutex
-	tokens float64
-	filled time.Time
+	clock   Clock
+	limiter *rate.Limiter
 }
 
-func newBucket(clock Clock, rate, burst int) *bucket {
-	return &bucket{clock: clock, rate: float64(rate), burst: float64(burst), tokens: float64(burst),
-		filled: clock.Now()}
+func newBucket(clock Clock, perSecond, burst int) *bucket {
+	return &bucket{clock, rate.NewLimiter(rate.Limit(perSecond), burst)}
 }
 
-// take takes a token; false if there is none.
-func (b *bucket) take() bool {
-	if b == nil {
-		return true
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if now := b.clock.Now(); now.After(b.filled) {
-		b.tokens = min(b.burst, b.tokens+b.rate*now.Sub(b.filled).Seconds())
-		b.filled = now
-	}
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
-}
+// take takes a token. It returns false if there is none; a nil bucket has no limit.
+func (b *bucket) take() bool { return b == nil || b.limiter.AllowN(b.clock.Now(), 1) }

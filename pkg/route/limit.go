@@ -3,97 +3,99 @@ package route
 import (
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
-// limiter bounds what one connection may cost: each of its requests, and each post of an answer beyond the first, is
-// one of its share of a second. It knows what this process has seen: one client may be served by several, and then
-// has that many times as much.
+// limiter bounds what one connection may cost: each of its requests, and each post of an answer beyond the first, takes a
+// token of the connection's bucket. It counts what this process has seen. A client that several processes serve has a
+// bucket in each.
 type limiter struct {
-	rate  int // a second's share; 0 means any number
-	burst int // what may come at once
-	now   func() time.Time
+	perSecond int // tokens that a bucket gains a second; 0 means that there is no limit
+	burst     int // tokens of a full bucket
+	now       func() time.Time
 
 	mu      sync.Mutex
 	buckets map[string]*bucket // by connection id
 	swept   time.Time
 }
 
-// bucket is what one connection has left, and how often it was refused.
+// bucket is what one connection may still ask for, and how often it was refused.
 type bucket struct {
-	tokens  float64 // negative where an answer cost more than was left
-	at      time.Time
+	tokens  *rate.Limiter
+	at      time.Time          // when it was last used
 	refused [refusalWindow]int // in the last seconds, the present one at second % refusalWindow
 	second  int64              // since the epoch
 }
 
 const (
-	// postsOfJoining is what joining a room costs that is joined again: the confirmation, what was said, and who is
-	// there.
+	// postsOfJoining is what it costs to join a room again: the confirmation, the messages, and the members.
 	postsOfJoining = 3
 
-	// refusalWindow is for how many seconds refusals are counted, and bucketsRefused how many times its bucket a
-	// connection may be refused in them before it is closed: its client does not listen.
+	// A connection is closed after it was refused bucketsRefused times as often as its bucket has tokens, within
+	// refusalWindow seconds: its client does not listen.
 	refusalWindow  = 10
 	bucketsRefused = 3
 )
 
 // newLimiter returns a limiter. A client that comes back joins up to maxRooms rooms at once, which must fit.
-func newLimiter(rate, maxRooms int) *limiter {
-	return &limiter{rate: rate, burst: max(rate, postsOfJoining*maxRooms), now: time.Now, buckets: map[string]*bucket{}}
+func newLimiter(perSecond, maxRooms int) *limiter {
+	return &limiter{
+		perSecond: perSecond, burst: max(perSecond, postsOfJoining*maxRooms), now: time.Now, buckets: map[string]*bucket{},
+	}
 }
 
-// take reports whether a connection may ask for something now.
-func (p *limiter) take(connectionID string) bool {
-	if p.rate == 0 {
+// take takes a token for a request. It returns false if there is none.
+func (l *limiter) take(connectionID string) bool {
+	if l.perSecond == 0 {
 		return true
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	b := p.bucket(connectionID)
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.bucket(connectionID)
+	return b.tokens.AllowN(b.at, 1)
 }
 
-// charge takes the posts of an answer. That may be more than is left: the connection waits for it later.
-func (p *limiter) charge(connectionID string, posts int) {
-	if p.rate == 0 {
+// charge takes tokens for the posts of an answer. They may be more than are left: the connection waits for them later.
+func (l *limiter) charge(connectionID string, posts int) {
+	if l.perSecond == 0 {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.bucket(connectionID).tokens -= float64(posts)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.bucket(connectionID)
+	for n := 0; posts > 0; posts -= n {
+		n = min(posts, l.burst) // more than a burst cannot be reserved at once
+		b.tokens.ReserveN(b.at, n)
+	}
 }
 
 // refuse counts a refusal, and reports whether the connection may go on.
-func (p *limiter) refuse(connectionID string) bool {
-	if p.rate == 0 {
+func (l *limiter) refuse(connectionID string) bool {
+	if l.perSecond == 0 {
 		return true
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	b := p.bucket(connectionID)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.bucket(connectionID)
 	b.refused[b.second%refusalWindow]++
 	sum := 0
 	for _, n := range b.refused {
 		sum += n
 	}
-	return sum <= bucketsRefused*p.burst
+	return sum <= bucketsRefused*l.burst
 }
 
-// bucket returns a connection's bucket, as full as it is now.
-func (p *limiter) bucket(connectionID string) *bucket {
-	now := p.now()
-	p.sweep(now)
-	b := p.buckets[connectionID]
+// bucket returns a connection's bucket as it is now. A clock that goes back counts as standing still.
+func (l *limiter) bucket(connectionID string) *bucket {
+	now := l.now()
+	l.sweep(now)
+	b := l.buckets[connectionID]
 	if b == nil {
-		b = &bucket{tokens: float64(p.burst), at: now, second: now.Unix()}
-		p.buckets[connectionID] = b
+		b = &bucket{tokens: rate.NewLimiter(rate.Limit(l.perSecond), l.burst), at: now, second: now.Unix()}
+		l.buckets[connectionID] = b
 	}
-	if passed := now.Sub(b.at).Seconds(); passed > 0 {
-		b.tokens = min(float64(p.burst), b.tokens+passed*float64(p.rate))
+	if now.After(b.at) {
 		b.at = now
 	}
 	for ; b.second < now.Unix(); b.second++ {
@@ -106,15 +108,15 @@ func (p *limiter) bucket(connectionID string) *bucket {
 }
 
 // sweep forgets the buckets that are full again and have no refusals.
-func (p *limiter) sweep(now time.Time) {
-	idle := max(refusalWindow*time.Second, time.Duration(p.burst/p.rate+1)*time.Second)
-	if now.Sub(p.swept) < idle {
+func (l *limiter) sweep(now time.Time) {
+	idle := max(refusalWindow*time.Second, time.Duration(l.burst/l.perSecond+1)*time.Second)
+	if now.Sub(l.swept) < idle {
 		return
 	}
-	p.swept = now
-	for id, b := range p.buckets {
+	l.swept = now
+	for id, b := range l.buckets {
 		if now.Sub(b.at) > idle {
-			delete(p.buckets, id)
+			delete(l.buckets, id)
 		}
 	}
 }
