@@ -28,7 +28,9 @@ const (
 	maxDocument  = 1 << 20        // bytes of an answer
 )
 
-// keySet is the provider's keys, fetched when a token needs them. Safe for concurrent use.
+// keySet is the provider's keys, fetched when a token needs them. Safe for concurrent use. It is written by hand
+// because of its outage rules: keys stay good for a day if the provider goes away, and unknown ids cannot cause many
+// fetches.
 type keySet struct {
 	issuer string
 	url    string // of the keys; "" where discovery finds it

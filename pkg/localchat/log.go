@@ -31,7 +31,8 @@ func newLogHandler(w io.Writer) slog.Handler {
 	return slog.NewJSONHandler(telemetry.Plain(w), nil)
 }
 
-// terminal is a slog.Handler for people.
+// terminal is a slog.Handler for people. It is written by hand: handlers such as lmittmann/tint write messages and keys
+// as they are, and in a log that relays what clients send, that would let a client write to the terminal.
 type terminal struct {
 	slog.Handler // writes to line
 	line         *bytes.Buffer

@@ -2,7 +2,8 @@ package route
 
 // Event is what this package reads of API Gateway's events: those of a WebSocket API
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html)
-// and those of an HTTP API in payload format 2.0, which carry their route key in the same place.
+// and those of an HTTP API in payload format 2.0, which carry their route key in the same place. It is written by
+// hand: the types of aws-lambda-go/events are one for each kind of API, and have fields that are not needed here.
 type Event struct {
 	Context Context `json:"requestContext"`
 	// Query has every value of each parameter of a handshake; absent if there is no query.

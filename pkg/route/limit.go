@@ -7,9 +7,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limiter bounds what one connection may cost: each of its requests, and each post of an answer beyond the first, takes a
-// token of the connection's bucket. It counts what this process has seen. A client that several processes serve has a
-// bucket in each.
+// limiter bounds what one connection may cost: each of its requests, and each post of an answer beyond the first,
+// takes a token of the connection's bucket. It counts what this process has seen. A client that several processes
+// serve has a bucket in each.
 type limiter struct {
 	perSecond int // tokens that a bucket gains a second; 0 means that there is no limit
 	burst     int // tokens of a full bucket
@@ -41,7 +41,8 @@ const (
 // newLimiter returns a limiter. A client that comes back joins up to maxRooms rooms at once, which must fit.
 func newLimiter(perSecond, maxRooms int) *limiter {
 	return &limiter{
-		perSecond: perSecond, burst: max(perSecond, postsOfJoining*maxRooms), now: time.Now, buckets: map[string]*bucket{},
+		perSecond: perSecond, burst: max(perSecond, postsOfJoining*maxRooms),
+		now: time.Now, buckets: map[string]*bucket{},
 	}
 }
 

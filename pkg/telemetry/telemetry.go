@@ -1,6 +1,8 @@
 // Package telemetry is what the chat measures: its metrics by name, and how they get into the log line of an
 // invocation, where CloudWatch finds them without a call
 // (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
+// It is written by hand because libraries for that format write lines of their own: here the metrics ride on the log
+// line.
 package telemetry
 
 import (
