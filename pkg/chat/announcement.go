@@ -9,20 +9,20 @@ import (
 	"wschat/pkg/deadline"
 )
 
-// Announcement is what a room keeps of the last time that its members were announced in it, and of the announcer that
-// waits to do it next. The zero value is that of a room in which nothing was announced lately.
+// Announcement is a room's record of the last list of members that was sent to it, and of the announcer that waits to
+// send the next. The zero value means that no list was sent lately.
 type Announcement struct {
 	Version     int64     // counts the announcements
 	By          string    // the announcer
 	AnnouncedAt time.Time // when it began, before the members were read
 	Waiter      string    // the announcer that waits for its turn; "" for none
-	WaiterUntil time.Time // from then on nobody counts on the waiter, which may have died
+	WaiterUntil time.Time // after this, others no longer rely on the waiter: it may have died
 	OverLimit   bool      // the members were told that there are too many of them for a list
 	Streak      int       // how many announcements came right after the one before, up to this one
 }
 
-// AnnouncementLife is how long a room keeps its announcement: longer than any connection lives that was sent it.
-// After that the versions may begin again.
+// AnnouncementLife is how long a room keeps its announcement: longer than the life of any connection that got the
+// list. After that the versions may begin again.
 const AnnouncementLife = 3 * time.Hour
 
 // Announcements keep an Announcement for each room, for AnnouncementLife after its last change.
@@ -31,22 +31,22 @@ type Announcements interface {
 	// before is seen.
 	Announcement(ctx context.Context, room string) (Announcement, error)
 
-	// Replace puts an announcement in the place of the one that was read, if that has still the same version and the
-	// same waiter; ok says whether. On an error it is not known.
+	// Replace is a compare-and-swap: it stores by if the room's announcement still has the version and the waiter of
+	// read. It is not ok otherwise. After an error it is not known whether it stored anything.
 	Replace(ctx context.Context, room string, read, by Announcement) (ok bool, err error)
 }
 
 const (
-	// announcePause is how long after an announcement the next one in its room begins, at the earliest, but for the
-	// first few that follow a quiet time: where two or three people meet, nobody waits.
+	// announcePause is the least time between the beginnings of two announcements in a room. The first few after a
+	// quiet time are exempt: nobody waits when two or three people meet.
 	announcePause = time.Second
 	quick         = 3
 
-	// waiterLife is for how long others count on a waiter.
+	// waiterLife is how long others rely on a waiter.
 	waiterLife = 3 * time.Second
 
-	// calm is how many announcements right after each other have presence frames with them, for clients that know no
-	// lists. If people come and go all the time, such clients have to ask.
+	// calm is how many announcements in a row are accompanied by presence frames, for clients that know no lists. If
+	// people come and go all the time, such clients must ask.
 	calm = 8
 )
 
@@ -57,12 +57,12 @@ const (
 	announces turnOf = iota // it has the turn: it reads the members, and sends them
 	replaces                // it tries to put its announcement in the place of what it read
 	waits                   // it waits for its turn, and reads again
-	leaves                  // another announces later than the change that this one is about
+	leaves                  // another announcer reads the members after this one's change
 )
 
-// next is the rule by which announcers of a room take turns. Each begins after it has changed the roster; `first` is
-// the announcement that it read first, `now` the one that it read last, and `me` is its name. An announcer that may
-// not wait takes the turn at once.
+// next is the rule by which announcers of a room take turns. An announcer begins after it has changed the roster.
+// `first` is the announcement that it read first, `now` the one that it read last, and `me` is its name. An announcer
+// that may not wait takes the turn at once.
 //
 // The members are read only after the turn was taken. So an announcer may leave if another has taken the turn
 // since, or waits for it: that one sees the change.
@@ -88,8 +88,8 @@ func next(first, now Announcement, me string, at time.Time, mayWait bool) (turn 
 	return replaces, now
 }
 
-// takeTurn takes an announcer's turn in a room. Without ok there is nothing to announce: another does it later than the
-// change of the roster that this one is about.
+// takeTurn takes an announcer's turn in a room. It is not ok if there is nothing to announce: another announcer reads
+// the members after this one's change of the roster.
 func (s Service) takeTurn(ctx context.Context, room string) (a Announcement, ok bool) {
 	me, began := rand.Text(), s.Now()
 	first, err := s.readAnnouncement(ctx, room)
@@ -116,7 +116,8 @@ func (s Service) takeTurn(ctx context.Context, room string) (a Announcement, ok 
 	return Announcement{}, false
 }
 
-// readAnnouncement reads a room's announcement, and insists: others count on the one that has the turn or waits for it.
+// readAnnouncement reads a room's announcement, and retries: others rely on the announcer that has the turn or waits
+// for it.
 func (s Service) readAnnouncement(ctx context.Context, room string) (Announcement, error) {
 	return insistOnReading(ctx, func() (Announcement, error) { return s.Announcements.Announcement(ctx, room) })
 }

@@ -10,7 +10,7 @@ import (
 type Member struct {
 	Room         string
 	ConnectionID string
-	User         string    // the name; "" where the connection gave none
+	User         string    // the name; "" if the connection gave none
 	UserID       string    // of the user who has signed in; "" in the open chat, and in rows from before there were ids
 	ConnectedAt  time.Time // when the connection was made
 	JoinedAt     time.Time // when it joined the room
@@ -19,7 +19,8 @@ type Member struct {
 	JoinID       int64     // names the writing of this membership; 0 in one from before there was such a name
 }
 
-// Same reports whether both are the same membership: one that was written again since is another, whatever it says.
+// Same reports whether both are the same membership. A membership that was written again since is another one,
+// whatever it says.
 func (m Member) Same(other Member) bool {
 	return m.Room == other.Room && m.ConnectionID == other.ConnectionID &&
 		m.JoinID == other.JoinID && m.JoinedAt.Equal(other.JoinedAt)
@@ -46,31 +47,31 @@ type Roster interface {
 	Join(ctx context.Context, m Member) (before Member, err error)
 
 	// Leave removes the membership that it finds, and returns it. If there is none, it returns the zero Member and
-	// no error; also if the connection joins again before the membership is removed: the later membership stays.
+	// no error. If the connection joins again meanwhile, the later membership stays.
 	Leave(ctx context.Context, room, connectionID string) (Member, error)
 
-	// Remove removes a membership as it was read. It is not ok, and removes nothing, where the membership is not there
+	// Remove removes a membership as it was read. It is not ok, and removes nothing, if the membership is not there
 	// any more or was written again since.
 	Remove(ctx context.Context, m Member) (ok bool, err error)
 
-	// Members returns the memberships of a room, in no particular order: all of them where most is 0, otherwise at most
-	// so many. Every Join that had returned before Members was called is seen.
+	// Members returns the memberships of a room, in no particular order: all of them if most is 0, otherwise at most
+	// so many. It sees every Join that had returned before Members was called.
 	Members(ctx context.Context, room string, most int) ([]Member, error)
 
-	// Forget has a connection leave every room and returns what it removed, also if it fails on the way. It may
-	// miss a room that was joined within the last moments: the caller that knows of one calls Leave.
+	// Forget has a connection leave every room and returns what it removed, also if it fails on the way. It may miss
+	// a room that was joined within the last moments: a caller that knows of one calls Leave.
 	Forget(ctx context.Context, connectionID string) ([]Member, error)
 
-	// Rooms counts the rooms that a connection is in, up to most. It may miss those that were joined or left within
+	// Rooms counts the rooms that a connection is in, up to most. It may miss rooms that were joined or left within
 	// the last moments.
 	Rooms(ctx context.Context, connectionID string, most int) (int, error)
 }
 
 // Poster sends frames to connections.
 type Poster interface {
-	// Post sends one text frame to a connection, in one attempt. It returns an error that wraps ErrGone where the
-	// connection is closed, never existed, or is still in its own $connect: API Gateway does not tell these apart;
-	// and one that wraps ErrTryAgain if another attempt may do better.
+	// Post sends one text frame to a connection, in one attempt. Its error wraps ErrGone if the connection is
+	// closed, never existed, or is still in its own $connect: API Gateway does not tell these apart. It wraps
+	// ErrTryAgain if another attempt may do better.
 	Post(ctx context.Context, connectionID string, frame []byte) error
 
 	// Close closes a connection. That it is closed already is no error.

@@ -39,8 +39,8 @@ func (s Service) history(ctx context.Context, connectionID string, q Query, part
 	return page, len(texts), s.Reply(ctx, connectionID, texts...)
 }
 
-// encode encodes a page in at most MaxAnswerFrames. Messages for which there is no more room are taken out of it: the
-// oldest of the newest, otherwise the newest.
+// encode encodes a page in at most MaxAnswerFrames. Messages that do not fit are taken out of the page: the oldest
+// of a history that ends with the newest, otherwise the newest.
 func (s Service) encode(page *Page, newest bool) (texts [][]byte) {
 	frames := s.Encoder.Messages(*page)
 	for excess := len(frames) - MaxAnswerFrames; excess > 0; excess = len(frames) - MaxAnswerFrames {

@@ -8,16 +8,16 @@ import (
 	"math/rand/v2"
 )
 
-// Connect makes a new connection a member of a room. An empty room is none: the connection may join one later. The
-// times of the membership are set here; where m.ExpiresAt is set already, it ends then at the latest.
+// Connect makes a new connection a member of a room. With an empty room it does nothing: the connection may join one
+// later. Connect sets the times of the membership. If m.ExpiresAt is set, the membership ends then at the latest.
 func (s Service) Connect(ctx context.Context, m Member) error {
 	if m.Room == "" {
 		return checkOptionalUser(m.User)
 	}
 	until := m.ExpiresAt
-	// If the store was slow, or the announcement had to wait, the row is written again: then it is there again if
-	// a broadcaster has taken the connection for gone meanwhile, and one that has not begins its grace anew. The
-	// clock is this process's alone.
+	// If the store was slow, or the announcement had to wait, the row is written again. So it is there again if a
+	// broadcaster has taken the connection for gone meanwhile, and a broadcaster that has not begins its grace anew.
+	// The clock is this process's alone.
 	for announced := false; ; announced = true {
 		m.ConnectedAt, m.ExpiresAt = s.Now(), until
 		if _, err := s.join(ctx, &m); err != nil {
@@ -32,7 +32,7 @@ func (s Service) Connect(ctx context.Context, m Member) error {
 	}
 }
 
-// CatchUp is what a new member asks for together with joining: as one request, nothing falls between the two, and a
+// CatchUp is what a new member asks for together with joining. As one request, nothing falls between the two, and a
 // client that comes back to many rooms sends one frame for each.
 type CatchUp struct {
 	Messages *Query // a part of the room's history; nil for none. Its Room and Ref are set by Join
@@ -40,9 +40,9 @@ type CatchUp struct {
 	Ref      string // the client's own name for the request, which every frame of the answer repeats; "" for none
 }
 
-// Join makes a connection a member of one more room. It confirms that where there is a ref or something else is asked
-// for, and then answers with the messages and the members, as far as asked for. The room is told, if the user is new
-// there. m.JoinedAt, m.JoinID, m.Opened and m.ExpiresAt are set here; where the last is set already, the membership
+// Join makes a connection a member of one more room. If there is a ref or something else is asked for, it confirms
+// that, and then answers with the messages and the members, as far as asked for. It tells the room if the user is
+// new there. It sets m.JoinedAt, m.JoinID, m.Opened and m.ExpiresAt. If m.ExpiresAt is set already, the membership
 // ends then at the latest.
 //
 // An error after the membership is stored leaves it in place.
@@ -110,9 +110,9 @@ func (s Service) join(ctx context.Context, m *Member) (before Member, err error)
 	return before, nil
 }
 
-// checkRooms refuses one more room to a connection that is in as many as it may be. Joining again counts as one more:
-// a connection at the limit does not need that. It is a bound against abuse, not a promise: rooms that are joined at
-// the same moment may exceed it.
+// checkRooms refuses one more room to a connection that is in as many rooms as it may be. Joining a room again
+// counts as one more. It is a bound against abuse, not a promise: rooms that are joined at the same moment may
+// exceed it.
 func (s Service) checkRooms(ctx context.Context, connectionID string) error {
 	if s.MaxRooms == 0 {
 		return nil
@@ -128,7 +128,7 @@ func (s Service) checkRooms(ctx context.Context, connectionID string) error {
 	return nil
 }
 
-// Leave ends a connection's membership of one room, and confirms it where there is a ref. The room is told, if the user
+// Leave ends a connection's membership of one room, and confirms it if there is a ref. It tells the room if the user
 // has no other connection there. Leaving a room that was not joined is no error.
 func (s Service) Leave(ctx context.Context, connectionID, room, ref string) error {
 	if err := errors.Join(checkRoom(room), checkOptionalName("ref", ref)); err != nil {

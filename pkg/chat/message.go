@@ -13,35 +13,36 @@ type Message struct {
 	ID       string // the sender's own message_id, stored once per room and sender; "" for none
 }
 
-// IsFromBeforeIDs reports whether a stored message, which has the same name and message id as a repeat that has a
-// UserID, is what the repeat is of: it was stored with no UserID, and its content is the same. A name alone proves
-// nothing.
+// IsFromBeforeIDs reports whether a repeat, which has a UserID, is the same message as a stored one that has its
+// name and message id: the stored one has no UserID, and the same content. A name alone proves nothing.
 func (m Message) IsFromBeforeIDs(repeat Message) bool {
 	return m.UserID == "" && m.User == repeat.User && m.Content == repeat.Content
 }
 
 // Log keeps each room's messages.
 //
-// Its promise: a room's indexes are 1, 2, 3, … with no gap and no duplicate; a message at n is stored only where n-1
-// was; a stored message is never overwritten. Old messages may expire from the beginning; the count goes on.
+// Its promise: a room's indexes are 1, 2, 3, … with no gap and no duplicate. A message at n is stored only if there
+// was one at n-1. A stored message is never overwritten. Old messages may expire from the beginning, and the count
+// goes on.
 //
-// A sender is known by the UserID, and if there is none by the name.
+// A sender is known by the UserID or, if there is none, by the name.
 //
-// Implementations retry what is worth retrying, inside ctx's deadline, and may return an *Error that says why not.
+// Implementations retry what is worth it, within ctx's deadline. They may return an *Error that says why they
+// failed.
 //
 // An index is never used again, also after its message has expired. With a retention there is one exception: a room
 // forgets its count two years after its last message, or later, and then begins again at 1.
 type Log interface {
-	// Append stores m as the next message of m.Room and returns it with its Index. If m.ID is set and was
-	// stored before in m.Room by the same sender, it stores nothing and returns that message, with repeat true. A
-	// message that was stored with no UserID is also the same sender's if its name and its content are the same: it may
-	// be from before there were ids.
-	// On an error it is not known whether m was stored, except with CodeRoomBusy: it was not.
+	// Append stores m as the next message of m.Room and returns it with its Index. If m.ID is set and the same
+	// sender stored it before in m.Room, Append stores nothing and returns that message, with repeat true. A message
+	// that was stored with no UserID is also the same sender's if its name and its content are the same: it may be
+	// from before there were ids. After an error it is not known whether m was stored, except after CodeRoomBusy: it
+	// was not.
 	Append(ctx context.Context, m Message) (stored Message, repeat bool, err error)
 
-	// Read returns the messages of a room whose index lies in span, oldest first and without a gap. At the index of a
-	// message that the store can no longer read stands one that says so, always with the same sender and time.
-	// Every message whose Append had returned before Read was called is seen.
+	// Read returns the messages of a room whose index lies in span, oldest first and without a gap. If the store can
+	// no longer read a message, one that says so stands at its index, always with the same sender and time. Read
+	// sees every message whose Append had returned before Read was called.
 	Read(ctx context.Context, room string, span Span) ([]Message, error)
 
 	// Tail returns the index of the room's last message, also if that has expired; 0 for a room never used.

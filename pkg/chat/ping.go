@@ -13,8 +13,8 @@ const (
 	// like.
 	pingInterval = time.Second
 
-	// pingTimeout is how long one write of Ping may take. It is not a caller's own time, because others wait for it
-	// too.
+	// pingTimeout is how long one write of Ping may take. It is not a caller's own time, because other callers wait
+	// for it too.
 	pingTimeout = 10 * time.Second
 )
 
@@ -34,10 +34,10 @@ type pingWrite struct {
 	err   error
 }
 
-// SharePings returns log with another Ping: it writes at most once a second, one write at a time, and all callers of
-// that second get the result of that write, an error too. A caller whose context ends gets the context's error; the
-// write goes on for the others, for at most 10 seconds. A process needs one such Log, because what is shared is
-// shared in it.
+// SharePings returns log with another Ping. It writes at most once a second, one write at a time, and all callers of
+// that second get the result of that write, an error too. A caller whose context ends gets the context's error, and
+// the write goes on for the others, for at most 10 seconds. A process needs one such Log: its callers share what is
+// in it.
 func SharePings(log Log, now func() time.Time) Log { return &sharedPing{Log: log, now: now} }
 
 // Ping proves that the log can be written, or could be within the last second.

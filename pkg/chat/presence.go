@@ -37,7 +37,7 @@ type User struct {
 	Connections int    // how many of the user's connections are in the room
 }
 
-// Attendance is who is in a room.
+// Attendance is a list of the users in a room.
 type Attendance struct {
 	Room      string
 	Users     []User // by name, and users of one name by id
@@ -49,8 +49,8 @@ type Attendance struct {
 // DefaultPresenceLimit is how many connections a room may have for its members to be announced in it.
 const DefaultPresenceLimit = 100
 
-// presenceBudget is how long the posts of an announcement may take: it must not hold up the handshake that it is made
-// in.
+// presenceBudget is how long the posts of an announcement may take. The announcement is made in a handshake, and
+// must not hold it up.
 const presenceBudget = time.Second
 
 // Members reads who is in a room and posts it to the connection that asked, in at most MaxAnswerFrames.
@@ -71,8 +71,8 @@ func (s Service) members(ctx context.Context, connectionID, room, ref string, mo
 	return a, s.Reply(ctx, connectionID, s.Encoder.Members(a, most)...)
 }
 
-// attendance reads who is in a room. The version is read before the roster: a list that is announced later than that
-// has a greater one, and counts.
+// attendance reads the users in a room. The version is read before the roster: a list that is announced later has a
+// greater version, and counts.
 func (s Service) attendance(ctx context.Context, room string) (a Attendance, err error) {
 	var announced Announcement
 	if s.PresenceLimit > 0 {
@@ -84,7 +84,7 @@ func (s Service) attendance(ctx context.Context, room string) (a Attendance, err
 	return Attendance{Room: room, Users: users(Present(members, s.Now())), Version: announced.Version}, err
 }
 
-// users counts the connections of each user: of each id, and without one of each name.
+// users counts the connections of each user. Users are told apart by their id, and without one by their name.
 func users(members []Member) []User {
 	slices.SortStableFunc(members, func(a, b Member) int { return a.JoinedAt.Compare(b.JoinedAt) })
 	type key struct{ id, name string } // just one of them
@@ -113,8 +113,8 @@ func (c change) hasName() bool {
 	return c.came.User != "" || slices.ContainsFunc(c.went, func(m Member) bool { return m.User != "" })
 }
 
-// announceJoin tells a room that a member came. before is what the membership replaced, if anything: where that was
-// the same user's, nothing has changed.
+// announceJoin tells a room that a member came. before is the membership that it replaced, if any. If that was the
+// same user's, nothing has changed.
 func (s Service) announceJoin(ctx context.Context, m, before Member) {
 	switch {
 	case before.ConnectionID == "":
@@ -124,7 +124,7 @@ func (s Service) announceJoin(ctx context.Context, m, before Member) {
 	}
 }
 
-// announceLeave tells rooms that members went, each room beside the others: where one has to wait, so may they.
+// announceLeave tells rooms that members went. The rooms are told concurrently, because each may have to wait.
 func (s Service) announceLeave(ctx context.Context, gone ...Member) {
 	changes := map[string]change{}
 	for _, m := range gone {
@@ -136,14 +136,14 @@ func (s Service) announceLeave(ctx context.Context, gone ...Member) {
 	parallel.ForEach(len(rooms), len(rooms), func(i int) { s.announce(ctx, rooms[i]) })
 }
 
-// announce sends the list of a room's members to those of them who have a name. A room is announced about once a
-// second at most, whatever happens in it; a change in between is in the next list. So it costs what the room is
-// large, and not what comings and goings there are.
+// announce sends the list of a room's members to the members that have a name, about once a second at most, whatever
+// happens in the room. A change in between is in the next list. So the cost depends on the size of the room, and not
+// on how often members come and go.
 //
-// It is a courtesy: each member is posted to once, and the next list makes good what was lost. Above all it does not
-// insist on connections that are in their own $connect, which may be waiting for this one.
+// It is a courtesy. Each member is posted to once, and the next list makes good what was lost. Above all it does not
+// retry posts to connections that are in their own $connect: their handshakes may be waiting for this call.
 //
-// Connections with no name come and go without a list: they are not people, and how many there are the next list tells.
+// Connections with no name cause no list: they are not people. The next list has their number.
 func (s Service) announce(ctx context.Context, c change) {
 	if s.PresenceLimit == 0 || !c.hasName() {
 		return
@@ -177,8 +177,7 @@ func (s Service) announce(ctx context.Context, c change) {
 	s.announceLeave(ctx, s.prune(ctx, gone)...)
 }
 
-// membersToTell reads a room's members, up to twice as many as are told of each other: all who may have been told
-// before.
+// membersToTell reads a room's members, up to twice as many as a list may have: all that may have been told before.
 func (s Service) membersToTell(ctx context.Context, room string) ([]Member, error) {
 	members, err := insistOnReading(ctx, func() ([]Member, error) {
 		return s.Roster.Members(ctx, room, 2*s.PresenceLimit)
@@ -192,8 +191,9 @@ type event struct {
 	by    string
 }
 
-// events are what a change means for its users: the one that came is told of unless it was there before, the one that
-// went unless it is still there. Of many that went at once the first is told of: the list tells of the others.
+// events are what a change means for its users. A user that came is told of unless the user was there before. A user
+// that went is told of unless the user is still there. If many went at once, the first is told of: the list has the
+// others.
 func (s Service) events(c change, members []Member) (events []event) {
 	add := func(m Member, what PresenceEvent, unless func(other Member) bool) {
 		same := func(other Member) bool {

@@ -1,5 +1,5 @@
-// Package chat is what a chat is: rooms that are logs of messages, connections that are members of rooms, and the use
-// cases on them. It knows neither AWS nor JSON; what it needs of them it asks for in its interfaces.
+// Package chat is what a chat is: rooms that are logs of messages, connections that are members of rooms, and the
+// use cases on them. It knows neither AWS nor JSON. Its interfaces say what it needs of them.
 package chat
 
 import (
@@ -13,8 +13,8 @@ import (
 	"wschat/pkg/parallel"
 )
 
-// Service carries out the use cases. Its fields are read only, so one value serves any number of goroutines,
-// and a copy with another Poster is cheap.
+// Service carries out the use cases. Its fields are only read, so one value serves any number of goroutines. A copy
+// with another Poster is cheap.
 type Service struct {
 	Log    Log    // required
 	Roster Roster // required
@@ -80,17 +80,16 @@ type Sent struct {
 	PostedAfter time.Duration
 }
 
-// Send stores a message and sees that it is sent to every member of its room, and to the sender even where it is no
-// member.
+// Send stores a message. It sees that the message is sent to every member of its room, and to the sender even if it
+// is no member.
 //
-// The members are read after the message is stored: whoever joined before is among them, whoever joins later finds
-// the message in history. Who sends it is either this sender, as the room's broadcaster, or the broadcaster that
-// there is already: it looks for more before it stops, and finds this message, which was stored before it was seen
-// that there is one.
+// The members are read after the message is stored. A connection that joined before is among them, and one that joins
+// later finds the message in history. Either this sender sends it, as the room's broadcaster, or the present
+// broadcaster does: that one looks for more before it stops, and finds this message, which was stored before this
+// sender looked at the lease.
 //
 // A draft whose ID was stored before stores nothing, and is answered with the stored message. A sender repeats what
-// was not acknowledged, and then it may be that nobody was sent it: like every sender, this one sends to the room
-// what was not.
+// was not acknowledged, and perhaps nobody was sent it: so Send also sends the room whatever was not sent.
 func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, error) {
 	if err := s.checkDraft(d); err != nil {
 		return Sent{}, err
