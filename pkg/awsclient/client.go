@@ -1,6 +1,6 @@
-// Package awsclient is how this project's AWS SDK clients connect, retry and are configured: within a budget that is
-// stated, and from the environment that Lambda sets, without the SDK's general configuration loading, which costs a
-// cold start more time than all else in it.
+// Package awsclient configures this project's AWS SDK clients: how they connect and retry, within a stated budget,
+// and from the environment that Lambda sets. It does without the SDK's general loading of configuration, which costs
+// a cold start more time than everything else in it.
 package awsclient
 
 import (
@@ -15,7 +15,7 @@ import (
 	"wschat/pkg/backoff"
 )
 
-// Budget is what one call may cost, and how many calls a client is made for. All fields are required.
+// Budget is what one call may cost, and how many calls at a time a client is made for. All fields are required.
 type Budget struct {
 	AttemptTimeout time.Duration // one HTTP request, with its answer
 	MaxAttempts    int
@@ -23,8 +23,8 @@ type Budget struct {
 	Connections    int            // kept open, so that as many calls at once open no new ones
 }
 
-// HTTPClient returns an HTTP client for the budget. The SDK's default keeps 10 connections, and opens and closes one
-// for each call beyond.
+// HTTPClient returns an HTTP client for the budget. The SDK's default client keeps 10 connections, and opens and
+// closes one for each further call.
 func (b Budget) HTTPClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTimeout(b.AttemptTimeout).WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns = b.Connections
@@ -32,9 +32,9 @@ func (b Budget) HTTPClient() *awshttp.BuildableClient {
 	})
 }
 
-// Retryer retries what the SDK takes for transient or throttled. Its own retryer waits a second and more after a
-// throttled call, and stops retrying in the whole client after a burst of them; here the caller's deadline is the
-// bound.
+// Retryer retries errors that the SDK takes for transient or throttled. The SDK's own retryer waits a second and
+// more after a throttled call, and after a burst of them it stops retrying in the whole client. Here the caller's
+// deadline is the bound.
 func (b Budget) Retryer() aws.RetryerV2 {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = b.MaxAttempts

@@ -13,8 +13,8 @@ import (
 	"wschat/pkg/chat"
 )
 
-// AnnouncementsAPI is what Announcements call of *dynamodb.Client. The function's role allows just these calls on the
-// connections table beside those of RosterAPI.
+// AnnouncementsAPI is the part of *dynamodb.Client that Announcements use. The function's role allows just these
+// calls on the connections table beside those of RosterAPI.
 type AnnouncementsAPI interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
@@ -35,8 +35,8 @@ func NewAnnouncements(api AnnouncementsAPI, table string) *Announcements {
 	return &Announcements{api: api, table: table}
 }
 
-// announcementKey is the key of a room's announcement. No room's name begins as it does. In the index by connection
-// the rows are as far apart as the rooms.
+// announcementKey is the key of a room's announcement. No room's name begins like it. The index by connection has
+// these rows in as many partitions as there are rooms.
 func announcementKey(room string) item {
 	name := text("#presence\x00" + room)
 	return item{attrRoom: name, attrConnectionID: name}

@@ -16,23 +16,22 @@ import (
 	"wschat/pkg/telemetry"
 )
 
-// How long Append goes on where others take each next index before it does.
+// How long Append goes on while other senders take each next index.
 const (
-	// nextTries is up to which attempt the index after one that was taken is tried at once. Up to about 150 messages
-	// a second in a room that beats reading the tail again; beyond, it only makes the crowd larger
+	// nextTries is the last attempt after which the next index is tried at once. Up to about 150 messages a second
+	// in a room, that is better than reading the tail again. Beyond, it only makes the contention worse
 	// (BenchmarkSequencer).
 	nextTries = 4
 
-	// appendTimeout bounds it, together with two thirds of the caller's time: something is left for sending what was
-	// stored.
+	// appendTimeout bounds it, together with two thirds of the caller's time. The rest is for sending the message.
 	appendTimeout = 25 * time.Second
 )
 
 // Append stores a message; see chat.Log.
 //
-// The put is conditional on the index being free, so of all senders that try the same next index one stores, and the
-// others try the one after it, or learn the tail again. Nothing is put at an index before the one before it has been
-// seen to be taken.
+// The put is conditional on the index being free. Of all senders that try the same index one stores. The others try
+// the next index, or read the tail again. Nothing is put at an index before the index before it was seen to be
+// taken.
 func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, repeat bool, err error) {
 	most := appendTimeout
 	if deadline, ok := ctx.Deadline(); ok {
@@ -83,9 +82,9 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 			tail, known = m.Index, true
 			continue
 		}
-		// After a conflict the same index is tried again, and no other before somebody else's message is seen there:
-		// an earlier try of this call may be what the conflict was with, and then the next index would get a second
-		// message.
+		// After a conflict the same index is tried again, and no other before another sender's message is seen
+		// there: the conflict may have been with an earlier try of this call, and then the next index would get a
+		// second message.
 		known = result.conflict
 		pauses++
 		pause := betweenAttempts.Pause(pauses)
@@ -98,7 +97,7 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 	}
 }
 
-// outOfTime is the error of an Append that has tried for as long as it may. It says that nothing was stored only where
+// outOfTime is the error of an Append that has tried for as long as it may. It says that nothing was stored only if
 // that is known.
 func outOfTime(index int64, attempt int, last putResult) error {
 	if last.conflict {
@@ -112,7 +111,8 @@ func outOfTime(index int64, attempt int, last putResult) error {
 	}
 }
 
-// putResult is what became of an attempt to store a message. The zero value means that another message is at the index.
+// putResult is the outcome of an attempt to store a message. The zero value means that another message is at the
+// index.
 type putResult struct {
 	index    int64 // where the message is stored; 0 for nowhere
 	repeat   bool  // it has been there before: another call stored a message with the same id
@@ -173,8 +173,8 @@ func (p put) alone(ctx context.Context, row item) (putResult, error) {
 	return putResult{}, fmt.Errorf("put a message: %w", err)
 }
 
-// together stores a message with what must be stored with it: the markers of its id, and, where messages expire, the
-// room's last index.
+// together stores a message in one transaction with the markers of its id and, with a retention, the room's last
+// index.
 func (p put) together(ctx context.Context, m chat.Message, row item) (putResult, error) {
 	writes := []types.TransactWriteItem{{Put: &types.Put{
 		TableName: &p.table, Item: row, ConditionExpression: aws.String(notTaken),
@@ -206,8 +206,8 @@ func (p put) together(ctx context.Context, m chat.Message, row item) (putResult,
 	return judge(canceled.CancellationReasons, m, p.id, err)
 }
 
-// judge reads why a transaction was cancelled: a reason for each of its writes, in their order, with the row that was
-// in the way. m is the message that it would have stored.
+// judge reads why a transaction was cancelled: a reason for each of its writes, in their order, with the row that
+// was in the way. m is the message that the transaction would have stored.
 func judge(reasons []types.CancellationReason, m chat.Message, putID string, err error) (putResult, error) {
 	var result putResult
 	taken := false
@@ -215,8 +215,8 @@ func judge(reasons []types.CancellationReason, m chat.Message, putID string, err
 		at := numberOf(reason.Item, attrStoredAt) // of a marker
 		switch code := aws.ToString(reason.Code); {
 		case textOf(reason.Item, attrPutID) == putID:
-			// A row that is this call's own was stored by an earlier try whose answer was lost, if at another index
-			// than this one, then there.
+			// An earlier try stored a row that is this call's own, and its answer was lost. The row may be at
+			// another index than this one.
 			return putResult{index: max(at, numberOf(reason.Item, attrIndex))}, nil
 		case code == conditionFailed && at > 0 && textOf(reason.Item, attrRoom) == markerRoom(m):
 			return putResult{index: at, repeat: true}, nil

@@ -1,5 +1,5 @@
-// Package dynamo is the chat's Log and Roster on two DynamoDB tables. The conditional put of a message at the next
-// index is what puts a room's messages in order.
+// Package dynamo keeps the chat's state in two DynamoDB tables. A conditional put of each message at the next index
+// puts a room's messages in order.
 package dynamo
 
 import (

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
 
-// TableAPI is what Create calls of *dynamodb.Client. The Lambda function calls none of it.
+// TableAPI is the part of *dynamodb.Client that Create uses. The Lambda function calls none of it.
 type TableAPI interface {
 	CreateTable(context.Context, *dynamodb.CreateTableInput, ...func(*dynamodb.Options)) (*dynamodb.CreateTableOutput,
 		error)

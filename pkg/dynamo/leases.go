@@ -13,8 +13,8 @@ import (
 	"wschat/pkg/broadcast"
 )
 
-// LeasesAPI is what Leases call of *dynamodb.Client. The function's role allows just this call on the messages table
-// beside those of LogAPI.
+// LeasesAPI is the part of *dynamodb.Client that Leases use. The function's role allows just this call on the
+// messages table beside those of LogAPI.
 type LeasesAPI interface {
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput,
 		error)
@@ -22,9 +22,8 @@ type LeasesAPI interface {
 
 var _ LeasesAPI = (*dynamodb.Client)(nil)
 
-// Leases is a broadcast.Leases on the messages table: a row for each room, under a key of its own. (Not the room's
-// row at index 0: with a retention every message's transaction writes that one, and the two would get in each other's
-// way.)
+// Leases is a broadcast.Leases on the messages table: a row for each room, under a key of its own. (The room's row
+// at index 0 would not do: with a retention every message's transaction writes it, and the two would conflict.)
 type Leases struct {
 	api       LeasesAPI
 	table     string
@@ -62,7 +61,7 @@ func (l *Leases) Acquire(ctx context.Context, room, owner string, start int64) (
 	return numberOf(row, attrSent), ok, nil
 }
 
-// taking is how a lease is taken: what becomes of the attribute sent, and on which condition.
+// taking is how a lease is taken: the update of the attribute sent, and the condition.
 type taking struct {
 	sent      string // an expression
 	start     int64
@@ -135,7 +134,8 @@ func (l *Leases) Release(ctx context.Context, room, owner string, sent int64) er
 	return nil
 }
 
-// update updates a row where its condition holds, and returns what was asked for of it, or of the row as it is.
+// update updates a row if its condition holds. It returns the attributes that were asked for, of the new row or of
+// the present one.
 func (l *Leases) update(ctx context.Context, in *dynamodb.UpdateItemInput) (row item, ok bool, err error) {
 	in.TableName = &l.table
 	out, err := l.api.UpdateItem(ctx, in)

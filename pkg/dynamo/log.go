@@ -11,7 +11,8 @@ import (
 	"wschat/pkg/chat"
 )
 
-// LogAPI is what a Log calls of *dynamodb.Client. The function's role allows just these calls on the messages table.
+// LogAPI is the part of *dynamodb.Client that a Log uses. The function's role allows just these calls on the
+// messages table.
 type LogAPI interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
@@ -35,10 +36,10 @@ var _ chat.Log = (*Log)(nil)
 // NewLog returns a Log on the table of that name, which must be as MessagesTable says. Messages expire after the
 // retention; with 0 they are kept for ever.
 //
-// A room that was given a retention remembers its last index in a row of its own, for at least two years after its last
-// message; that row counts as long as it is there. Once there was a retention, go on with one, however long: without,
-// that row is not kept up to date. What was stored without a retention stays in the table, but is out of sight as soon
-// as what came after it expires.
+// With a retention, a room remembers its last index in a row of its own, for at least two years after its last
+// message. That row counts as long as it is there. Once there was a retention, go on with one, however long: without
+// one, that row is not kept up to date. Messages that were stored without a retention stay in the table, but are out
+// of sight as soon as later ones expire.
 func NewLog(api LogAPI, table string, retention time.Duration) *Log {
 	return &Log{api: api, table: table, retention: retention}
 }
@@ -64,7 +65,8 @@ func (l *Log) Tail(ctx context.Context, room string) (int64, error) {
 	if l.retention == 0 && numberOf(newest, attrExpiresAt) == 0 {
 		return tail, nil
 	}
-	// The row that was last may have expired and be gone while this one, older, is not: the room's own row knows.
+	// The row that was the last one may have expired and be gone, while this older one is not. The room's own row
+	// knows.
 	own, err := l.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.table, Key: key(room, 0),
 		ConsistentRead: aws.Bool(true)})
 	if err != nil {
@@ -83,7 +85,7 @@ func (l *Log) Ping(ctx context.Context) error {
 	return nil
 }
 
-// expired reports whether a row's time is over. DynamoDB removes such rows only after a while, and in no order.
+// expired reports whether a row's time is over. DynamoDB removes expired rows late, and in no order.
 func expired(row item, now int64) bool {
 	at := numberOf(row, attrExpiresAt)
 	return at != 0 && at <= now

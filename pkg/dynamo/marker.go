@@ -9,8 +9,8 @@ import (
 	"wschat/pkg/chat"
 )
 
-// A message with an id has a marker, a row whose key says the room, the sender and the id. It must not be there when
-// the message is stored, so that the message is stored once.
+// A message with an id has a marker: a row whose key has the room, the sender and the id. The transaction that
+// stores the message requires that the marker is not there. So the message is stored once.
 //
 // Processes from before there were user ids know a sender by the name alone. While a new version is deployed, both
 // kinds may store one message that was sent twice. So a message with a UserID has a second marker for a while, under
@@ -18,8 +18,8 @@ import (
 // stops a newer one, which then looks whether it is the same message (chat.Message.IsFromBeforeIDs). A marker of a
 // newer process has the UserID and stops only older ones: for newer ones, two people of one name do not meet there.
 //
-// The second marker is one row more in a transaction: two write units. A mere check of it would cost the same, and
-// would not stop the older processes.
+// The second marker is one more row in a transaction: two write units. A condition check of it would cost the same,
+// and would not stop the older processes.
 
 // nameMarkerLife is how long a second marker counts: longer than an older process can be at work, also if the
 // version before is deployed again.

@@ -14,8 +14,8 @@ import (
 	"wschat/pkg/chat"
 )
 
-// RosterAPI is what a Roster calls of *dynamodb.Client. The function's role allows just these calls on the connections
-// table, and of them only Query on its index.
+// RosterAPI is the part of *dynamodb.Client that a Roster uses. The function's role allows just these calls on the
+// connections table, and of them only Query on its index.
 type RosterAPI interface {
 	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	PutItem(context.Context, *dynamodb.PutItemInput, ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error)
@@ -92,7 +92,7 @@ func (r *Roster) Remove(ctx context.Context, m chat.Member) (ok bool, err error)
 	return err == nil && was == removed, err
 }
 
-// removal is what a conditional delete of a row met.
+// removal is the outcome of a conditional delete of a row.
 type removal int
 
 const (

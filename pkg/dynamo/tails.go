@@ -5,9 +5,9 @@ import "sync"
 // mostTails is how many rooms' tails one process remembers.
 const mostTails = 10_000
 
-// tails remembers the last index that this process stored in each room, which saves the next message a read, unless
-// others send to the room as well: then what is remembered is too low, and saves nothing but costs a put. It is never
-// too high. The zero value is ready to use.
+// tails remembers the last index that this process stored in each room. That saves the next message a read, unless
+// other processes send to the room as well: then the remembered index is too low, and costs a put. It is never too
+// high. The zero value is ready to use.
 type tails struct {
 	mu     sync.Mutex
 	byRoom map[string]remembered

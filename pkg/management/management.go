@@ -41,7 +41,7 @@ type Options struct {
 	Workers     int // how many posts are usually under way at once: as many connections are kept open
 }
 
-// API is what this package calls of *apigatewaymanagementapi.Client.
+// API is the part of *apigatewaymanagementapi.Client that this package uses.
 type API interface {
 	DeleteConnection(context.Context, *apigatewaymanagementapi.DeleteConnectionInput,
 		...func(*apigatewaymanagementapi.Options)) (*apigatewaymanagementapi.DeleteConnectionOutput, error)
@@ -49,8 +49,8 @@ type API interface {
 
 var _ API = (*apigatewaymanagementapi.Client)(nil)
 
-// Poster is a chat.Poster on one stage. It posts without the SDK's client, which costs a post several times what its
-// request does, but with the SDK's signature; all else goes through the SDK.
+// Poster is a chat.Poster on one stage. It posts with the SDK's signature and without the SDK's client, which costs
+// several times as much as the request itself. Everything else goes through the SDK.
 type Poster struct {
 	options Options
 	base    *url.URL // of the @connections
@@ -148,7 +148,7 @@ func (p *Poster) post(ctx context.Context, connectionID string, frame []byte) (*
 
 // meaning is the error that an answer stands for, nil for a frame that was taken
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html).
-// 429 is the answer both to too many calls of the account and for a client whose buffer is full.
+// API Gateway answers with 429 both if the account makes too many calls and if the client's buffer is full.
 func meaning(answer *http.Response) error {
 	name, _, _ := strings.Cut(answer.Header.Get("x-amzn-ErrorType"), ":")
 	switch status := answer.StatusCode; {
