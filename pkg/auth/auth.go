@@ -26,12 +26,12 @@ const Subprotocol = "chat"
 // IdentitySource is what a handshake must have for the authorizer to be asked at all.
 const IdentitySource = "route.request.header.Sec-WebSocket-Protocol"
 
-// DefaultNameClaim is the claim with the display name, where none is configured
+// DefaultNameClaim is the claim with the display name, if none is configured
 // (https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims).
 const DefaultNameClaim = "name"
 
-// DefaultIDClaim is the claim that says who somebody is, where none is configured: the provider gives it to one user
-// only, and to no other one ever (https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
+// DefaultIDClaim is the claim with the user's id, if none is configured. The provider gives an id to one user only,
+// and never to another (https://openid.net/specs/openid-connect-core-1_0.html#IDToken).
 const DefaultIDClaim = "sub"
 
 // Config is what an Authorizer needs.
@@ -107,9 +107,8 @@ type statement struct {
 // maxResultBytes is how large an answer may be: API Gateway takes 8 KB.
 const maxResultBytes = 7_500
 
-// Invoke answers one event: a client with a good token is let in with a grant, every other client is refused, which the
-// client sees as 403. An error, which is 500, means that it could not be told: the provider does not answer, and
-// nobody is let in.
+// Invoke answers one event. A client with a good token is let in with a grant. Every other client is refused, which
+// it sees as 403. An error, which it sees as 500, means that the provider does not answer: nobody is let in.
 func (a *Authorizer) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	began := time.Now()
 	var r request

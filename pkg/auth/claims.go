@@ -34,8 +34,8 @@ func checkExtensions(header map[string]json.RawMessage) error {
 	return nil
 }
 
-// checkTimes refuses times that are not NumericDates (https://www.rfc-editor.org/rfc/rfc7519#section-2), or that
-// nobody can mean. Readers differ in what they make of those.
+// checkTimes refuses times that are not NumericDates (https://www.rfc-editor.org/rfc/rfc7519#section-2), and times
+// that nobody can mean: readers interpret them differently.
 func checkTimes(all map[string]json.RawMessage) error {
 	end := time.Date(10_000, time.January, 1, 0, 0, 0, 0, time.UTC).Unix()
 	for _, name := range []string{"exp", "iat", "nbf"} {
@@ -54,7 +54,7 @@ func checkTimes(all map[string]json.RawMessage) error {
 	return nil
 }
 
-// kind is what a token is for.
+// kind is the purpose of a token.
 type kind int
 
 const (
@@ -85,8 +85,8 @@ func otherPurposes() map[string]string {
 	}
 }
 
-// checkPurpose refuses a token that is for another purpose than to vouch for its subject here. Headers and claims
-// must be those of a token whose signature was verified.
+// checkPurpose refuses a token whose purpose is not to vouch for its subject here. Headers and claims must be those
+// of a token whose signature was verified.
 func checkPurpose(header, all map[string]json.RawMessage, audience string) error {
 	for name, purpose := range otherPurposes() {
 		if _, ok := all[name]; ok {

@@ -13,9 +13,8 @@ import (
 	"wschat/pkg/chat"
 )
 
-// Grant is what a token allows: who somebody is, which rooms they may use, and until when. Names and patterns are in
-// their canonical form, both in a grant that the authorizer makes and in one out of an event. An id has no other form
-// than the one that it came in.
+// Grant is what a token allows: the user, the rooms that the user may use, and the end. Names and patterns are in
+// their canonical form, both in a grant of the authorizer and in one from an event. An id stays as it came.
 type Grant struct {
 	ID      string   // tells users apart: 1 to MaxIDBytes bytes, of any characters
 	IDClaim string   // the claim that it is from
@@ -42,8 +41,8 @@ func checkID(id string) error {
 	return nil
 }
 
-// canonical returns the grant with its name and its patterns in their canonical form. The error says why the user can
-// have no such name.
+// canonical returns the grant with its name and its patterns in their canonical form. The error says why the name is
+// not allowed.
 func (g Grant) canonical() (Grant, error) {
 	user, err := chat.CanonicalTokenUser(g.User)
 	if err == nil && user == "" {
@@ -70,8 +69,8 @@ const (
 	contextSubject = "principalId"
 )
 
-// context is the grant on its way to the handlers. What is not ASCII is escaped: API Gateway does not say what becomes
-// of it, and two names that became one would be a hole.
+// context is the grant on its way to the handlers. Characters beyond ASCII are escaped: API Gateway does not say
+// what becomes of them, and two names that became one would be a hole.
 func (g Grant) context() map[string]string {
 	return map[string]string{
 		contextID:      asciiJSON(g.ID),

@@ -49,7 +49,7 @@ func parseKey(raw json.RawMessage) (k providerKey, err error) {
 	return k, err
 }
 
-// notToVerify says why a key must not verify signatures, "" where it may. A key that says nothing about its use may
+// notToVerify says why a key must not verify signatures; "" if it may. A key that says nothing about its use may
 // (https://www.rfc-editor.org/rfc/rfc7517#section-4.2 and section 4.3).
 func notToVerify(fields map[string]json.RawMessage) (string, error) {
 	var use *string
@@ -68,7 +68,7 @@ func notToVerify(fields map[string]json.RawMessage) (string, error) {
 	return "", nil
 }
 
-// unfit says why the key cannot have made a signature with an algorithm, "" where it can. Without this check, a
+// unfit says why the key cannot have made a signature with an algorithm; "" if it can. Without this check, a
 // provider's key for one purpose could be used for another.
 func (k providerKey) unfit(algorithm string) string {
 	kind, bits := "of another kind", minRSABits

@@ -54,8 +54,8 @@ type providerError struct{ err error }
 func (e *providerError) Error() string { return e.err.Error() }
 func (e *providerError) Unwrap() error { return e.err }
 
-// VerifySignature returns the payload of a token that one of the provider's keys has signed; a *Refusal where none
-// has, and a *providerError where the keys are not to be had.
+// VerifySignature returns the payload of a token that one of the provider's keys has signed. The error is a *Refusal
+// if none has, and a *providerError if the keys cannot be had.
 func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, error) {
 	jws, err := jose.ParseSignedCompact(token, algorithms())
 	if err != nil || len(jws.Signatures) != 1 {
@@ -81,9 +81,9 @@ func (s *keySet) VerifySignature(ctx context.Context, token string) ([]byte, err
 	return nil, refuse(ReasonSignature, "%v", err)
 }
 
-// current returns the keys with an id, all keys where the token names none. It fetches them if there are none,
-// where they are old, and if they do not serve: the id is not among them, or the caller has found that none fits.
-// Then the provider may have changed its keys. It waits for one fetch at most; old keys are used where that fails.
+// current returns the keys with an id, or all keys if the token names none. It fetches the keys if there are none,
+// if they are old, and if they do not serve: the id is not among them, or the caller found that none fits. Then the
+// provider may have changed its keys. It waits for one fetch at most. If the fetch fails, it returns old keys.
 func (s *keySet) current(ctx context.Context, id string, noneFits bool) ([]providerKey, error) {
 	s.mu.Lock()
 	now := s.now()

@@ -59,7 +59,7 @@ func newVerifier(c Config) *verifier {
 	}
 }
 
-// check is the keys for one token. It keeps what they say, of which the library passes on no more than the text.
+// check is the keys for one token. It keeps the Refusal of the keys, of which the library passes on only the text.
 type check struct {
 	keys *keySet
 	err  error
@@ -70,8 +70,8 @@ func (c *check) VerifySignature(ctx context.Context, token string) (payload []by
 	return payload, c.err
 }
 
-// verify returns what a token says, a *Refusal where it is not to be believed, or another error where that cannot be
-// told.
+// verify returns the claims of a token. The error is a *Refusal if the token is not to be believed, and another
+// error if that cannot be told.
 func (v *verifier) verify(ctx context.Context, token string) (claims, error) {
 	rawHeader, payload, err := split(token)
 	if err != nil {

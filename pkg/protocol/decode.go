@@ -1,5 +1,5 @@
-// Package protocol is the wire format: the JSON frames that clients and the chat exchange, decoded, checked for shape,
-// and encoded. What the values must be is the chat's to say (pkg/chat).
+// Package protocol is the wire format: the JSON frames that clients and the chat exchange. It decodes them, checks
+// their shape, and encodes them. pkg/chat says what the values must be.
 package protocol
 
 import (
@@ -71,7 +71,7 @@ func (f Frame) SetUser(name string) (other bool) {
 	return other
 }
 
-// Text returns a field for an error frame to quote, or "" where it is no string or too long to be quoted.
+// Text returns a field for an error frame to quote; "" if it is no string or too long to be quoted.
 func (f Frame) Text(name string) string {
 	s, err := f.string(name)
 	if err != nil || len(s) > chat.MaxNameBytes {
@@ -206,7 +206,7 @@ func (f Frame) string(name string) (string, error) {
 	return s, nil
 }
 
-// optionalBool is false where the field is not there.
+// optionalBool is false if the field is not there.
 func (f Frame) optionalBool(name string) (b bool, err error) {
 	if raw, ok := f[name]; ok && json.Unmarshal(raw, &b) != nil {
 		return false, chat.InvalidField(name, "must be true or false")

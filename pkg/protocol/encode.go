@@ -56,9 +56,9 @@ func (Encoder) Messages(page chat.Page) []chat.Frame {
 	return frames
 }
 
-// Members makes {"members":…} frames of who is in a room, at least one and at most `most`, each at most
-// chat.MaxFrameBytes. "part" stands in every frame but the last, a version and a ref in every one. Users for whom
-// there is no more room are left out, and "more" in the last frame says so.
+// Members makes {"members":…} frames of the users in a room, at least one and at most `most`, each at most
+// chat.MaxFrameBytes. "part" stands in every frame but the last; a version and a ref stand in every one. Users that
+// do not fit are left out, and "more" in the last frame says so.
 func (Encoder) Members(a chat.Attendance, most int) [][]byte {
 	open, version, ref := `{"members":{"room_name":`+string(encode(a.Room)), "", refField(a.Ref)
 	if a.Version > 0 {

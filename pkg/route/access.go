@@ -54,8 +54,8 @@ func (h *Handler) admit(in *invocation) (access, error) {
 	return a, nil
 }
 
-// checkRoom refuses a room that the token does not allow. The name must be in its canonical form, in which the room is
-// then used. An empty name is no room, and is refused where one is needed.
+// checkRoom refuses a room that the token does not allow. The name must be in its canonical form, in which the room
+// is then used. An empty name means no room: a route that needs one refuses it.
 func (a access) checkRoom(room string) error {
 	if a.on && room != "" && !a.grant.Allows(room) {
 		return &chat.Error{Code: chat.CodeForbidden, Message: "your token does not allow the room " + quote(room)}

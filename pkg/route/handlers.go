@@ -110,7 +110,7 @@ func connect(ctx context.Context, in *invocation) (reply, error) {
 	})
 }
 
-// refusedOrigin returns the origin of the page that opens the connection, where such pages may not. Browsers always
+// refusedOrigin returns the origin of the page that opens the connection, if such pages may not. Browsers always
 // send it and let no page change it (RFC 6455, section 10.2).
 func (in *invocation) refusedOrigin() (string, bool) {
 	if len(in.config.AllowedOrigins) == 0 {
@@ -164,7 +164,7 @@ func unknownAction(_ context.Context, in *invocation) (reply, error) {
 	return reply{}, namingActions(&chat.Error{Code: chat.CodeUnknownAction, Message: sentence})
 }
 
-// namingActions adds to a refusal what could have been asked for.
+// namingActions adds the list of actions to a refusal.
 func namingActions(err error) error {
 	e := *chat.AsError(err)
 	e.Message += "; the actions are " + strings.Join(Actions(), ", ")
@@ -197,8 +197,8 @@ func sendMessage(ctx context.Context, in *invocation) (reply, error) {
 	return r, err
 }
 
-// sentAttrs says what became of a message: from here on its story can be read, by its room and index. In a busy room
-// the sender is not the broadcaster: then rounds is 0, and the broadcaster's line has the posts.
+// sentAttrs says what became of a message, so that the log tells its story by its room and index. In a busy room the
+// sender is not the broadcaster: then rounds is 0, and the broadcaster's line has the posts.
 func sentAttrs(sent chat.Sent) []slog.Attr {
 	d := sent.Delivery
 	attrs := []slog.Attr{

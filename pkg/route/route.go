@@ -1,5 +1,5 @@
-// Package route takes API Gateway's events to the chat's use cases: requestContext.routeKey picks the handler, and what
-// it returns becomes a status and, for a client that waits on a socket, an error frame.
+// Package route takes API Gateway's events to the chat's use cases. requestContext.routeKey picks the route. Its
+// reply becomes the response, and a refusal also an error frame for a client on a socket.
 package route
 
 import (
@@ -40,12 +40,12 @@ type Config struct {
 	// one is closed.
 	IDClaim string
 
-	// Authorizer answers the authorizer's events, where this function is that too. Optional.
+	// Authorizer answers the authorizer's events, if this function is the authorizer too. Optional.
 	Authorizer Authorizer
 
-	// ActionsPerSecond is how many actions one connection may ask this process for, where an answer of several frames
-	// counts as so many actions; 0 means any number. At once it may be three times Chat.MaxRooms, which is what
-	// coming back costs.
+	// ActionsPerSecond is how many actions a second one connection may ask this process for. An answer of several
+	// frames counts as so many actions. 0 means any number. At once it may be three times Chat.MaxRooms, which is
+	// what coming back costs.
 	ActionsPerSecond int
 
 	// WebSocketURL is where the browser client connects: a wss:// URL, or a path on its own host. "" if nobody said.
@@ -118,9 +118,9 @@ type Response struct {
 // Lambda, but what lambda.NewHandler makes of one is not safe for concurrent use: aws-lambda-go v1.55.1 returns a
 // buffer that its next invocation overwrites, https://github.com/aws/aws-lambda-go/pull/639.)
 //
-// Every refusal and failure is a Response: to a WebSocket client it also goes as an error
-// frame, because API Gateway shows no client the response to a message. The error is not nil only for an event that is
-// none of API Gateway's.
+// Every refusal and failure is a Response. To a client on a socket it also goes as an error frame, because API
+// Gateway shows no client the response to a message. The error is not nil only for an event that is not API
+// Gateway's.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if isAuthorizerEvent(payload) {
 		return h.authorize(ctx, payload)
@@ -251,7 +251,8 @@ func (h *Handler) dispatch(ctx context.Context, in *invocation) (r reply, err er
 	return f(ctx, in)
 }
 
-// chargeOf returns what takes the posts of one request's answers off its connection's share. The first is paid for.
+// chargeOf returns the function that charges a connection for the posts of one request's answers. The first post is
+// paid for with the request.
 func (h *Handler) chargeOf(connectionID string) func(posts int) {
 	var paid atomic.Bool
 	return func(posts int) {
