@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,35 +14,6 @@ import (
 	"wschat/pkg/broadcast"
 	"wschat/pkg/chat"
 )
-
-// say sends a message of a member, and returns what became of it; the test fails where it could not be sent.
-func (w *world) say(t *testing.T, id, content string) chat.Sent {
-	t.Helper()
-	sent, err := w.Service().Send(t.Context(), id, chat.Draft{Room: "r", User: id, Content: content})
-	if err != nil {
-		t.Errorf("%s says %s: %v", id, content, err)
-	}
-	return sent
-}
-
-// got is all that a connection was posted.
-func (w *world) got(id string) []string {
-	w.Mu.Lock()
-	defer w.Mu.Unlock()
-	return slices.Clone(w.Posts[id])
-}
-
-// slowly has every post take d.
-func slowly(d time.Duration) func(context.Context, string) error {
-	return func(ctx context.Context, _ string) error {
-		select {
-		case <-time.After(d):
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
 
 func TestWhatIsStoredDuringARoundGoesOutInOneFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -238,33 +208,6 @@ func TestTurns(t *testing.T) {
 	})
 }
 
-// inOrder fails unless a connection got so many messages, each once and after the one before it.
-func inOrder(t *testing.T, w *world, id string, messages int) {
-	t.Helper()
-	next := int64(1)
-	for _, frame := range w.got(id) {
-		for _, index := range indexes(frame) {
-			if index != next {
-				t.Fatalf("%s got message %d where %d is next", id, index, next)
-			}
-			next++
-		}
-	}
-	if next != int64(messages)+1 {
-		t.Errorf("%s got %d messages of %d", id, next-1, messages)
-	}
-}
-
-// indexes are those of the messages in a frame of the world's.
-func indexes(frame string) (list []int64) {
-	for _, m := range strings.Fields(frame) {
-		number, _, _ := strings.Cut(m, ":")
-		index, _ := strconv.ParseInt(number, 10, 64)
-		list = append(list, index)
-	}
-	return list
-}
-
 func TestTheNextGoesOnWhereADeadBroadcasterEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
@@ -324,7 +267,7 @@ func TestAStalledBroadcasterPostsNoMore(t *testing.T) {
 			late += len(w.got(fmt.Sprint(i))) - 1
 		}
 		if late != 16 {
-			t.Errorf("%d posts ended after another had taken over; 16 were under way", late)
+			t.Errorf("%d posts ended after another had taken over; 16 were in flight", late)
 		}
 	})
 }
@@ -334,7 +277,8 @@ func TestALargeRoomKeepsItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
 		w.OnPost = slowly(time.Second)
-		const members = 240 // of four workers, who do not wait for posts that hang but for 16 at a time: 15 s
+		// The four workers do not wait for posts that hang, but at most 16 posts are in flight: 15 s for all.
+		const members = 240
 		for i := range members {
 			w.AddMember("r", fmt.Sprint(i), time.Hour)
 		}
@@ -359,7 +303,7 @@ func TestALargeRoomKeepsItsLease(t *testing.T) {
 	})
 }
 
-// A room that was used before there were leases is not sent all its history, but what may be under way.
+// A room that was used before there were leases is not sent all its history, but the messages that may be in flight.
 func TestARoomWithoutALeaseStartsNearItsEnd(t *testing.T) {
 	w := &world{}
 	w.AddMember("r", "bob", time.Hour)
@@ -370,20 +314,6 @@ func TestARoomWithoutALeaseStartsNearItsEnd(t *testing.T) {
 	if got := strings.Fields(strings.Join(w.got("bob"), "")); len(got) != 101 || got[100] != "1001:new" {
 		t.Errorf("bob got %d messages, the last %q", len(got), got[len(got)-1])
 	}
-}
-
-// keepUp has one member say so many things, and fails if another has not got each of them before the next.
-func (w *world) keepUp(t *testing.T, from, to string, messages int, every time.Duration) {
-	t.Helper()
-	var all sync.WaitGroup
-	for i := range messages {
-		all.Go(func() { w.say(t, from, fmt.Sprint(i)) })
-		time.Sleep(every)
-		if got := w.got(to); len(got) <= i {
-			t.Errorf("%v after message %d %s has got %d", every, i+1, to, len(got))
-		}
-	}
-	all.Wait()
 }
 
 // A member that is behind when a turn is over, and for long, holds up nobody.

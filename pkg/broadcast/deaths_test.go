@@ -79,10 +79,8 @@ type (
 )
 
 func (m mortalLeases) Acquire(ctx context.Context, room, owner string, start int64) (sent int64, ok bool, err error) {
-	return sent, ok, errors.Join(m.call(func() {
-		sent, ok, err = leases{World: &m.World}.Acquire(ctx, room, owner,
-			start)
-	}), err)
+	died := m.call(func() { sent, ok, err = leases{World: &m.World}.Acquire(ctx, room, owner, start) })
+	return sent, ok, errors.Join(died, err)
 }
 
 func (m mortalLeases) Renew(ctx context.Context, room, owner string, sent int64) (ok bool, err error) {
@@ -222,7 +220,7 @@ func (s scene) judge(frames []string, from, stored int64) string {
 	return ""
 }
 
-// Whichever sender dies, and in whichever call: every member gets every message, in order, and none twice where
+// Whichever sender dies, and in whichever call: every member gets every message, in order, and none twice if
 // nobody died.
 func TestPromisesSurviveDeaths(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {

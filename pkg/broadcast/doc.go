@@ -9,21 +9,22 @@
 //
 // A broadcast is three things. The broadcast itself holds the lease and runs the loop: read entries, read members,
 // send. Its fan-out sends in rounds; in each, every member that lacks something gets one attempt. The fan-out has one
-// recipient for each member:
+// recipient for each member. A new entry makes a recipient due that is up to date. An attempt leads on from there:
 //
-//	             new entry              sent                  more entries came meanwhile
-//	up to date ─────────────▶ due ─────────────▶ in flight ──────────────────────────────▶ slow
-//	    ▲                      ▲                   │ │ │                                    │
-//	    ├──────── all taken ───┼───────────────────┘ │ └─ 410 ─▶ gone                       │
-//	    │                      └──── after backoff ──┤                                      │
-//	    └─────────────── given up ◀── for 5 s ── failing                                    │
-//	                                                 ▲                                      │
-//	                                                 └────────── in flight again ◀──────────┘
+//	                    ┌─ all was taken ───────────────────────────────▶ up to date
+//	                    ├─ all was taken, but it lacks more already ────▶ slow
+//	                    ├─ there was no time for it ────────────────────▶ as before
+//	due ───▶ in flight ─┼─ it failed, and another attempt may help ─────▶ failing
+//	                    ├─ the same, for 5 s ───────────────────────────▶ given up
+//	                    ├─ it failed, and no other attempt will help ───▶ up to date
+//	                    └─ 410: the connection is closed ───────────────▶ gone
+//
+// A recipient that is slow, failing or given up goes in flight like one that is due, but no round waits for it:
 //
 //	state       what it means                                     what a round does
-//	up to date  it has every entry that was read                  nothing
+//	up to date  it needs none of the entries that were read       nothing
 //	due         it lacks entries                                  begins an attempt, and waits for it
-//	in flight   an attempt is under way, at most one              waits, at most 300 ms
+//	in flight   an attempt has begun and not ended, at most one   waits, at most 300 ms
 //	slow        its last attempt outlasted a round                begins an attempt, and does not wait for it
 //	failing     its last attempts failed, and another may help    the same, after the backoff's pause
 //	given up    attempts failed for 5 s                           the same, for new entries only, until one succeeds

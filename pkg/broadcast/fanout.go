@@ -216,7 +216,6 @@ func (f *fanOut) beginAt(sent int64) {
 		}
 	}
 	f.sumUp()
-	f.sent = max(f.sent, sent)
 }
 
 // leave notes that another broadcaster sends what recipients lack.

@@ -58,8 +58,7 @@ func entryOf(m chat.Message) Entry { return Entry{Index: m.Index, Message: m} }
 // from returns the entries from an index on. The entries are in the order of their indexes.
 func from(entries []Entry, index int64) []Entry {
 	i, _ := slices.BinarySearchFunc(entries, index, func(e Entry, index int64) int {
-		return cmp.Compare(e.Index,
-			index)
+		return cmp.Compare(e.Index, index)
 	})
 	return entries[i:]
 }

@@ -151,7 +151,7 @@ func (p protocol) step(s state, i int) (state, string) {
 			case me.posted <= s.got && s.deaths+s.expiry == 0:
 				return s, fmt.Sprintf("the member gets message %d again, and nobody died", me.posted)
 			case me.posted <= s.got && s.owner != mine:
-				return s, fmt.Sprintf("the member gets message %d of one who is the broadcaster no more", me.posted)
+				return s, fmt.Sprintf("the member gets message %d from a former broadcaster", me.posted)
 			}
 			s.got = max(s.got, me.posted)
 		}

@@ -143,7 +143,7 @@ func (w *world) skewedSay(t *testing.T, skew time.Duration) {
 	}
 }
 
-// A connection that never opened is removed also where every process lives for one message in a quiet room, after few
+// A connection that never opened is removed also if every process lives for one message in a quiet room, after few
 // posts.
 func TestAQuietRoomRemovesAConnectionThatNeverOpened(t *testing.T) {
 	for _, skew := range []time.Duration{-mostSkew, 0, mostSkew} {

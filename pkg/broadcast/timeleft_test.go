@@ -13,8 +13,8 @@ import (
 	"wschat/pkg/chat"
 )
 
-// A sender that has little time left, for whatever reason, and a member that nothing reaches: what others store until
-// it ends, who saw that there is a broadcaster, is sent.
+// The broadcaster has little time left, for whatever reason, and no post reaches one of the members. Other senders that
+// find the lease taken rely on it: what they store until it ends is sent.
 func TestABroadcasterWithLittleTimeLeavesNothingBehind(t *testing.T) {
 	for _, left := range []time.Duration{5 * time.Second, 7 * time.Second, 10 * time.Second} {
 		for at := 10 * time.Millisecond; at < left; at += 90 * time.Millisecond {
@@ -155,4 +155,91 @@ func (l *interruptedLeases) Acquire(ctx context.Context, room, owner string, sta
 		l.before()
 	}
 	return l.leases.Acquire(ctx, room, owner, start)
+}
+
+// A message that is stored after the members were read waits for the next read of the members, also if expired messages
+// leave room for it in the first read of messages: a member may have joined in between.
+func TestAMemberThatJoinsAfterTheMembersWereReadIsNotForgotten(t *testing.T) {
+	w := &world{}
+	w.AddMember("r", "ann", time.Hour)
+	for i := range 3 {
+		w.Stored = append(w.Stored, chat.Message{Room: "r", Index: int64(i + 1), Content: "old"})
+	}
+	w.Expired = 2
+	s := w.Service()
+	s.Log = &joinedLog{world: w}
+	if _, err := s.Send(t.Context(), "ann", draft); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.got("late"); !slices.Equal(got, []string{"5:more "}) {
+		t.Errorf("the member that joined before message 5 got %q", got)
+	}
+	if got := w.got("ann"); !slices.Equal(got, []string{"3:old 4:hi ", "5:more "}) {
+		t.Errorf("ann got %q", got)
+	}
+}
+
+// joinedLog is the world's log. Before its first read a member joins, and then somebody stores a message.
+type joinedLog struct {
+	*world
+	read bool
+}
+
+func (l *joinedLog) Read(ctx context.Context, room string, span chat.Span) ([]chat.Message, error) {
+	if !l.read {
+		l.read = true
+		l.AddMember(room, "late", time.Hour)
+		if _, _, err := l.Append(ctx, chat.Message{Room: room, User: "bob", Content: "more"}); err != nil {
+			return nil, err
+		}
+	}
+	return l.world.Read(ctx, room, span)
+}
+
+// A broadcaster that has lost its lease leaves nothing: the other broadcaster sends what recipients lack.
+func TestABroadcasterThatLostItsLeaseLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		w.AddMember("r", "ann", time.Hour)
+		w.AddMember("r", "full", time.Hour)
+		w.OnPost = func(_ context.Context, id string) error {
+			if id == "full" {
+				return chat.ErrTryAgain
+			}
+			return nil
+		}
+		s := w.Service()
+		s.Broadcaster = broadcast.Broadcaster{Leases: lostLeases{leases{World: &w.World}}}
+		sent, err := s.Send(t.Context(), "ann", draft)
+		if d := sent.Delivery; err != nil || d.Delivered != 1 || d.Left != 0 || d.Failed != 0 || d.Err != nil {
+			t.Errorf("got %+v, %v", d, err)
+		}
+		if n := w.Count("release"); n != 0 {
+			t.Errorf("it gave back a lease of another, %d times", n)
+		}
+	})
+}
+
+// lostLeases are another's when they are renewed.
+type lostLeases struct{ leases }
+
+func (lostLeases) Renew(context.Context, string, string, int64) (bool, error) { return false, nil }
+
+// A sender that repeats an old message is answered. Members that have newer messages are not sent anything.
+func TestARepeatOfAnOldMessageSendsTheRoomNothing(t *testing.T) {
+	w := &world{}
+	w.AddMember("r", "bob", time.Hour)
+	first := draft
+	first.ID = "m1"
+	for _, d := range []chat.Draft{first, draft, draft, first} {
+		if _, err := w.Service().Send(t.Context(), "ann", d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := w.got("bob"); !slices.Equal(got, []string{"1:hi ", "2:hi ", "3:hi "}) {
+		t.Errorf("the member got %q", got)
+	}
+	if got := w.got("ann"); len(got) != 4 || got[3] != "1:hi " {
+		t.Errorf("the sender got %q", got)
+	}
 }

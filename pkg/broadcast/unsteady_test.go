@@ -64,8 +64,8 @@ func (u unsteadyRoster) Members(ctx context.Context, room string, most int) ([]c
 	return members, errors.Join(err, u.u.fails(&u.u.members))
 }
 
-// A store that fails once does not make a broadcaster leave behind what others have stored, who saw that there is
-// one; nor repeat anything.
+// Other senders that found the lease taken rely on the broadcaster. A store that fails once does not make it leave
+// their messages behind, nor repeat any.
 func TestAnUnsteadyStoreLosesNothing(t *testing.T) {
 	for name, u := range map[string]*unsteady{
 		"acquire": {acquires: 2}, "renew": {renews: 2}, "release": {releases: 2}, "read": {reads: 3},

@@ -23,7 +23,7 @@ type Service struct {
 	// Broadcaster sends what Send has stored. Required for Send.
 	Broadcaster Broadcaster
 
-	// Announcements are required where PresenceLimit is not 0.
+	// Announcements are required if PresenceLimit is not 0.
 	Announcements Announcements
 
 	// Encoder makes the frames that clients receive. Required.
@@ -41,8 +41,8 @@ type Service struct {
 	// Now tells the time. Required.
 	Now func() time.Time
 
-	// Workers is how many posts of one broadcast are under way at once; with those that hang it may be four times as
-	// many. Required, at least 1.
+	// Workers is how many posts of one broadcast are in flight at once. While posts hang, it may be four times as many.
+	// Required, at least 1.
 	Workers int
 }
 
@@ -64,7 +64,7 @@ type Frame struct {
 type Draft struct {
 	Room    string
 	User    string // the sender's name
-	UserID  string // of the sender who has signed in; "" in the open chat
+	UserID  string // of the signed-in sender; "" in the open chat
 	Content string
 	ID      string // optional: makes sending it again safe
 }
@@ -73,10 +73,12 @@ type Draft struct {
 type Sent struct {
 	Message  Message  // as it is stored
 	Repeat   bool     // it had been stored before
-	Delivery Delivery // of this message and of others, where this sender was the room's broadcaster, and of the reply
+	Delivery Delivery // of this message and of others, if this sender was the room's broadcaster, and of the reply
 
-	StoredAfter time.Duration // from the beginning of Send
-	// from there until the last post of the first round was taken; 0 for none, and if another was the broadcaster
+	// StoredAfter is the time from the beginning of Send until the message was stored. PostedAfter is the time from the
+	// beginning of Send until the last post of the first round was taken; 0 if there was none, or if another sender was
+	// the broadcaster.
+	StoredAfter time.Duration
 	PostedAfter time.Duration
 }
 

@@ -61,8 +61,8 @@ func (c *counted) Post(context.Context, string, []byte) error {
 
 func (c *counted) Close(context.Context, string) error { return nil }
 
-// BenchmarkCost counts what a room of 100 costs where so many messages are sent to it a second, in dollars for a
-// million messages delivered: each message is delivered to 100.
+// BenchmarkCost counts what a room of 100 members costs at several rates of messages, in dollars for a million
+// messages delivered. Each message is delivered 100 times.
 func BenchmarkCost(b *testing.B) {
 	const members, seconds = 100, 5
 	for _, rate := range []int{1, 10, 100} {

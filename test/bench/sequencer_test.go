@@ -71,8 +71,8 @@ func numberOf(v types.AttributeValue) int {
 	return n
 }
 
-// BenchmarkSequencer is how long it takes to store a message in one room, where so many are sent a second, whatever
-// comes of them, by sixteen processes that each remember the tail that they have seen.
+// BenchmarkSequencer measures how long it takes to store a message in one room. Sixteen processes send to it at a
+// fixed rate, whatever becomes of the messages. Each process remembers the tail that it has seen.
 func BenchmarkSequencer(b *testing.B) {
 	for _, rate := range []int{10, 50, 100, 150, 200} {
 		b.Run(fmt.Sprintf("rate=%d", rate), func(b *testing.B) {

@@ -16,9 +16,9 @@ import (
 // replyTime is how long the function runs for a question that is answered with one post, and some reads.
 const replyTime = postDelay + 5*time.Millisecond
 
-// BenchmarkVisibleHours computes from the client's own times what a thousand hours cost in which a page is visible,
-// in one room of ten people if nobody speaks: the heartbeat, the list of members, and the questions for news. In a
-// room where somebody speaks, the heartbeat costs less: it comes only after a silence.
+// BenchmarkVisibleHours computes the cost of a thousand hours in which a page is visible, from the client's own times.
+// The room has ten people, and nobody speaks. The page sends the heartbeat, and asks for the list of members and for
+// news. If people speak, the heartbeat costs less: it comes only after a silence.
 func BenchmarkVisibleHours(b *testing.B) {
 	const hours = 1000
 	for b.Loop() {

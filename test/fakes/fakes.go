@@ -262,13 +262,14 @@ func (w *World) Post(ctx context.Context, id string, frame []byte) error {
 	return nil
 }
 
-// member adds a member of a room that connected some time ago, and is in its own $connect where that is 0.
+// AddMember adds a member of a room that connected some time ago. If ago is 0, it is still in its own $connect.
 func (w *World) AddMember(room, id string, ago time.Duration) {
 	at := time.Now().Add(-ago)
 	w.Roll = append(w.Roll, chat.Member{Room: room, ConnectionID: id, ConnectedAt: at,
 		ExpiresAt: at.Add(chat.ConnectionLife), Opened: ago > 0})
 }
 
+// IDs are the memberships as room/connection, sorted.
 func (w *World) IDs() (ids []string) {
 	for _, m := range w.Roll {
 		ids = append(ids, m.Room+"/"+m.ConnectionID)
@@ -277,7 +278,7 @@ func (w *World) IDs() (ids []string) {
 	return ids
 }
 
-// count is how many calls there were whose name begins so.
+// Count is how many calls there were whose text begins with name.
 func (w *World) Count(name string) (n int) {
 	w.Mu.Lock()
 	defer w.Mu.Unlock()
