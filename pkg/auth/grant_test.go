@@ -30,7 +30,7 @@ func allows(t *testing.T, rooms []string, room string) bool {
 }
 
 // The table of tokens and the rooms that they allow. What the handshake and the actions make of it is tested in
-// infra/local.
+// pkg/localchat.
 func TestRoomPatterns(t *testing.T) {
 	type row struct {
 		rooms []string

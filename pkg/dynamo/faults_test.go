@@ -263,6 +263,9 @@ func (w *world) callsOf(t *testing.T, u useCase, retention time.Duration) int {
 // Faults that do not end, from one call on: the use case ends with one clear error, in time, and the promises hold. A
 // message that was sent to its room when they began is sent, whatever happens to the lease.
 func TestLastingFaultsFromEachCallOn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for deadlines")
+	}
 	url := dynamolocal.Start(t)
 	for _, u := range useCases {
 		t.Run(u.name, func(t *testing.T) {
@@ -303,6 +306,9 @@ func TestLastingFaultsFromEachCallOn(t *testing.T) {
 
 // Many senders send again until they are told, while one request in four meets a fault.
 func TestFaultsAtRandom(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for retries")
+	}
 	w := newWorld(t)
 	const senders, each = 8, 15
 	seed := uint64(time.Now().UnixNano())

@@ -99,6 +99,7 @@ func (d *door) knock(t *testing.T, query string, offered ...string) (*websocket.
 
 // Which clients are let in.
 func TestTheDoor(t *testing.T) {
+	t.Parallel()
 	p := issuer.Start(t)
 	var attracted sync.Map // requests to where a token's header points
 	trap := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter,
@@ -320,6 +321,7 @@ func codeOf(answer map[string]any) string {
 // What clients may do once they are in: a room that the token does not allow is refused to every action, under
 // whatever name.
 func TestRoomsOutsideTheToken(t *testing.T) {
+	t.Parallel()
 	p := issuer.Start(t)
 	ways(t, func(t *testing.T, bootstrap string) {
 		d := startDoor(t, p, bootstrap)
@@ -354,6 +356,7 @@ func TestRoomsOutsideTheToken(t *testing.T) {
 
 // The name is the token's, whatever the frame says.
 func TestTheNameIsTheTokens(t *testing.T) {
+	t.Parallel()
 	p := issuer.Start(t)
 	ways(t, func(t *testing.T, bootstrap string) {
 		d := startDoor(t, p, bootstrap)
@@ -386,6 +389,7 @@ func TestTheNameIsTheTokens(t *testing.T) {
 
 // A connection does not outlive its token: it is sent nothing more, and what it asks for closes it.
 func TestATokenEnds(t *testing.T) {
+	t.Parallel()
 	p := issuer.Start(t)
 	ways(t, func(t *testing.T, bootstrap string) {
 		d := startDoor(t, p, bootstrap)
@@ -419,6 +423,7 @@ func TestATokenEnds(t *testing.T) {
 
 // The provider has its bad days.
 func TestTheProviderFails(t *testing.T) {
+	t.Parallel()
 	down := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
 	garbage := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>sign in</html>") }
 	other := func(w http.ResponseWriter, _ *http.Request) {

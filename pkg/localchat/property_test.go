@@ -23,6 +23,7 @@ import (
 //   - no client received what the log does not hold, in just those words;
 //   - a client received every message that was stored while it was a member, and none that was sent at other times.
 func TestPromises(t *testing.T) {
+	t.Parallel()
 	checks := flag.Lookup("rapid.checks")
 	if checks.Value.String() == checks.DefValue {
 		if err := checks.Value.Set("25"); err != nil {

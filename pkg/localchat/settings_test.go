@@ -20,6 +20,7 @@ import (
 // Equal settings give equal behaviour, in this process and in the function that Lambda runs. Each setting that the
 // local chat has a flag for shows in what a client sees.
 func TestEqualSettingsGiveEqualBehaviour(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it builds the function")
 	}

@@ -50,6 +50,7 @@ func talk(t *testing.T, c *websocket.Conn, frame map[string]any, texts ...string
 // Two people of one name are two people: in what is stored, in who is there, and in who comes and goes. One person with
 // two names is one.
 func TestTwoPeopleOfOneName(t *testing.T) {
+	t.Parallel()
 	p := issuer.Start(t)
 	ways(t, func(t *testing.T, bootstrap string) {
 		d := startDoor(t, p, bootstrap)
@@ -100,6 +101,7 @@ func TestTwoPeopleOfOneName(t *testing.T) {
 
 // With another claim nobody sees a subject, and nobody comes in without that claim.
 func TestTheSubjectIsNotShown(t *testing.T) {
+	t.Parallel()
 	p := issuer.Start(t)
 	ways(t, func(t *testing.T, bootstrap string) {
 		d := startDoorWith(t, p, bootstrap, config.Values{config.AuthIDClaim: "profile"})
@@ -155,6 +157,7 @@ func TestTheOpenChatHasNoIDs(t *testing.T) {
 
 // A message is stored under the id of the user, however the claim is written.
 func TestIDsAreCarriedByteForByte(t *testing.T) {
+	t.Parallel()
 	p := issuer.Start(t)
 	d := startDoor(t, p, "")
 	for i, id := range []string{"e\u0301", "\u00e9", " u ", "a\x00b", "\u202e\U0001f600", strings.Repeat("\x01", 255)} {

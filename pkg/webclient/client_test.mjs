@@ -1,5 +1,5 @@
 // Tests of client.js against a chat that answers, or does not, as each test says: the log of a room, and what is sent. What a
-// real server, a real network and a real browser do is tested in infra/local.
+// real server, a real network and a real browser do is tested in pkg/localchat and test/page.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -29,7 +29,7 @@ const (
 
 // BenchmarkFanOut is one message in a quiet room, from Send to the last post's answer, beside a bare loop: the same
 // workers, bytes and sink with plain net/http, which is what the network alone costs. What Send does after that is
-// not in ms/delivered: it waits for the room's pace, looks for more, and gives the lease back.
+// not in ms/delivered: it pauses after a round, looks for more, and gives the lease back.
 func BenchmarkFanOut(b *testing.B) {
 	sink := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
