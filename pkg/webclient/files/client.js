@@ -6,70 +6,85 @@
 //   lobby.addEventListener("message", (e) => console.log(e.detail.index, e.detail.user_name, e.detail.content));
 //   const index = await lobby.send("Hello.");
 //
-// It keeps what the chat promises, whatever happens to the network. Every message of a room is delivered once, in the order
-// of its index, from the first that it showed. What you send is stored once, in the order in which you sent it. For that it
-// numbers what it sends, has one message of a room under way at a time, and fetches what a jump of the index shows to be
-// missing. After an interruption it asks for all that came meanwhile, and then sends again what is not there.
+// It keeps the chat's promises, whatever happens to the network. Each message of a room is delivered once, in the order
+// of its index, from the first that was delivered. Each message that you send is stored once, in the order in which you
+// sent it. For this, the client gives each message an id, has one message of a room in flight at a time, and fetches
+// the messages that a jump of the index shows to be missing. After an interruption it fetches everything that came
+// meanwhile. Then it sends again what is not stored.
 //
-// It also tells when it is not connected. A network that drops closes no socket, so the client asks after a silence whether
-// it is still heard, and connects again if no answer comes.
+// It also knows when it is not connected. A network that drops closes no socket. So the client sends a ping after a
+// silence, and connects again if no answer comes.
+//
+// The classes below describe their methods, fields and events: ChatClient, Room, ChatError.
 
-/** How long things may take, in milliseconds. Every one can be set with the option `timing`. */
+/**
+ * Every time limit of the client, in milliseconds. Each can be set with the option `timing`, under its name.
+ */
 const TIMING = {
-  handshake: 15_000, // until an attempt to connect is given up
-  answer: 7_000, // after something that is to be answered, until the client asks whether it is still heard
-  pong: 6_000, // until a connection that does not answer that is dead
-  heartbeat: 25_000, // of silence, until a client that is looked at asks whether it is still heard
-  patience: 30_000, // until a question is asked again on a connection that works; API Gateway waits 29 s for the function
-  sync: 8 * 60_000, // until each room asks for news: API Gateway closes a connection after 10 minutes without a frame
-  members: 60_000, // until the members of a room are read again, for the rooms whose members are watched
-  grace: 5_000, // until a user who left is gone: a page that is loaded again is back by then
-  silence: 30_000, // after which a page that becomes visible asks for news
-  swap: 110 * 60_000, // until a second connection takes over: API Gateway closes every one after 2 hours
-  renew: 60_000, // before a token's end, when a second connection with a new token takes over; sooner for short ones
-  gap: 100, // in which messages that overtook one another may still arrive, before a gap is fetched
-  late: 2_000, // until a question counts as the one of which API Gateway said that it failed: it does not say which
-  firstPause: 500, // before it connects again or sends again; doubled each time, with jitter
-  longestPause: 30_000,
-  stable: 5_000, // after which a connection counts as one that works, and the next pause is short again
+  handshake: 15_000, // the longest time that an attempt to connect may take
+  answer: 7_000, // after a frame that must be answered: the client sends a ping
+  pong: 6_000, // after a ping that is not answered: the connection is dead
+  heartbeat: 25_000, // of silence, while somebody sees the page: the client sends a ping
+  patience: 30_000, // the longest wait for an answer on a live connection. API Gateway waits 29 s for the function
+  sync: 8 * 60_000, // each room asks for news this often. API Gateway closes a connection after 10 silent minutes
+  members: 60_000, // the members of a watched room are read this often
+  grace: 5_000, // a user who left is reported after this time: a page that is loaded again is back by then
+  silence: 30_000, // a page that becomes visible after such a silence asks for news
+  swap: 110 * 60_000, // then a second connection takes over. API Gateway closes each connection after 2 hours
+  renew: 60_000, // before a token's end, a new token takes over; for a short token it is a third of its life
+  gap: 100, // messages that overtook one another may arrive in this time; then the missing ones are fetched
+  late: 2_000, // after API Gateway reported a failure, the longest wait for answers: it does not say what failed
+  firstPause: 500, // before the first retry of a connection or a message; doubled each time, with jitter
+  longestPause: 30_000, // the longest pause before a retry
+  stable: 5_000, // a connection that lasts so long works, and the next pause is short again
 };
 
-/** One frame may have so many bytes: API Gateway ends a connection that sends a larger one. */
+/** The size limit of one frame, in bytes. API Gateway closes a connection that sends a larger one. */
 const FRAME_BYTES = 32 * 1024;
 
-/** The content of a message may have so many bytes of UTF-8. */
+/** The size limit of a message's content, in bytes of UTF-8. */
 const CONTENT_BYTES = 16 * 1024;
 
-/** How many messages a room shows at first, and how many it fetches at once. */
+/** How many messages a room delivers at first, and how many it fetches at once. */
 const FIRST_MESSAGES = 50;
 const PAGE = 100;
 
-/** Of what arrives out of order, no more is kept than this. The rest is fetched. */
+/** The largest number of messages that are kept because they arrived early. The rest is fetched. */
 const MOST_AHEAD = 1000;
 
-/** So many of a room's last messages are held, to be compared with those that come under the same index. */
+/** How many of a room's last messages are kept, to be compared with messages that come later under the same index. */
 const MOST_HELD = 200;
 
-/** How many questions a connection has under way at once: a client in many rooms must not use up its own quota. */
+/** The largest number of requests in flight on a connection: a client in many rooms must not use up its own quota. */
 const MOST_QUESTIONS = 8;
 
-/** A timer of more milliseconds than this would fire at once. */
+/** The longest timer that is set, in milliseconds. A much longer one (over 24 days) would fire at once. */
 const LONGEST_TIMER = 60 * 60_000;
 
-/** Errors after which the same may be tried again. The others say that it is refused. */
+/** Error codes after which the client retries. After every other code, the request is refused. */
 const PASSING = new Set(["room_busy", "not_sent", "unavailable", "internal", "rate_limited"]);
 
-/** Statuses of a refused handshake that may be different next time; the others below 500 will not. */
+/** HTTP statuses of 4xx after which a handshake is retried. After every other 4xx a retry cannot help. */
 const PASSING_STATUSES = new Set([408, 425, 429]);
 
-/** So many attempts to connect fail for want of a token, before a client that was never online gives up. */
+/** After so many failures of the token function, or refused handshakes, in a row, the client gives up. */
 const TOKEN_ATTEMPTS = 3;
 
 /**
- * What was refused, or could not be done: `code`, and a sentence. The codes are those of the chat's error frames, and of
- * this client: `invalid_argument`, `closed`, `handshake_failed` (there is no connection; it is not known why),
- * `handshake_refused` (with the HTTP `status`), `token_failed` (the token function threw; `cause` is what), `signed_out`
- * (the token function returned no token).
+ * An error of the chat or of this client.
+ *
+ * `code` is a code of the chat's error frames, such as "forbidden", or one of the client's own:
+ *
+ * - "invalid_argument": an argument is wrong, or no socket can be made for the URL
+ * - "closed": the client was closed, the room was left, or the message was discarded
+ * - "unavailable": there is no connection, or the chat did not answer in time (the chat has this code too)
+ * - "handshake_failed": there is no connection, and the reason is not known
+ * - "handshake_refused": the handshake was refused with a status of 4xx
+ * - "token_failed": the token function threw, took too long, or gave no usable token
+ * - "signed_out": the token function returned nothing
+ *
+ * `message` is a sentence for people. `status` is the HTTP status of a handshake that failed, a number, if it is known.
+ * `cause` is the error behind this one, if there is one.
  */
 export class ChatError extends Error {
   constructor(code, message, { cause, status } = {}) {
@@ -81,55 +96,103 @@ export class ChatError extends Error {
 }
 
 /**
- * The spelling of a name of a room or a user, as the chat has it: in normal form C, with one space between two words.
- * The chat spells some emoji otherwise still, and says so when the room is entered.
+ * One message, as in the chat's frames.
+ * @typedef {object} Message
+ * @property {string} room_name
+ * @property {number} index 1, 2, 3, … in its room
+ * @property {string} user_name the sender's name, to be shown
+ * @property {string} [user_id] the sender's id, to be compared and not shown; missing in an open chat
+ * @property {string} content
+ * @property {number} create_at when it was stored, in whole seconds since the epoch
+ * @property {string} [message_id] the id that the sender chose
+ */
+
+/**
+ * One user in a room, as in the chat's frames.
+ * @typedef {object} User
+ * @property {string} user_name "" for all connections without a name together
+ * @property {string} [user_id] missing in an open chat
+ * @property {number} connections how many the user has in the room
+ */
+
+/**
+ * One message that is not stored yet.
+ * @typedef {object} Entry
+ * @property {string} id its message_id
+ * @property {string} content
+ * @property {"waiting" | "sending" | "failed"} state
+ * @property {ChatError | null} error why it was refused; null unless it `failed`
+ */
+
+/**
+ * Spells the name of a room or a user as the chat does: in normal form C, with one space between two words. For some
+ * emoji the chat has another spelling still; the client learns it when it enters the room.
+ * @param {string} name
+ * @returns {string}
  */
 export function spelled(name) {
   return name.normalize("NFC").replace(/\p{Zs}+/gu, " ").replace(/^ | $/g, "");
 }
 
 /**
- * A person's connection to the chat, kept up for as long as it is wanted.
+ * One user's client of the chat. It connects at once, and connects again until it is closed.
  *
- * Events: `state`, whose detail is the new state; `user`, when the name or the id is known, which a token says, and whose
- * detail is the name; `failed`, whose
- * detail is a ChatError, when an attempt to connect failed: the client goes on trying; `signedout`, whose detail is a
- * ChatError, when another attempt cannot help: the token's time is over and there is no new one, or the handshake is
- * refused. The client is closed then, and a new one is needed.
+ * Events, each a CustomEvent whose `detail` is:
+ *
+ * - `state`: the new state, a string
+ * - `user`: the user's name, a string. The chat has said a name or an id that the client did not have
+ * - `failed`: a ChatError. An attempt to connect failed. The client tries again, unless `signedout` follows
+ * - `signedout`: a ChatError. Another attempt cannot help: the token has expired and there is no new one, there is no
+ *   token, the handshake is refused, or no socket can be made. The client is closed, and a new one is needed
  */
 export class ChatClient extends EventTarget {
-  /** "connecting" at first, "online" once the rooms have been entered, "offline" while it waits to connect again, "closed". */
+  /**
+   * "connecting" at first; "online" when each room was tried once; "offline" during the pause before the next attempt;
+   * "closed" at the end.
+   * @type {"connecting" | "online" | "offline" | "closed"}
+   */
   state = "connecting";
 
-  /** The name under which messages are sent. */
+  /**
+   * The name under which messages are sent. With a token it is "" until the chat has said it.
+   * @type {string}
+   */
   user;
 
-  /** The user's id, which tells people of one name apart; undefined in an open chat, and until the chat has said it. */
+  /**
+   * The user's id, which tells two users of one name apart. It is undefined in an open chat, and until the chat has
+   * said it.
+   * @type {string | undefined}
+   */
   userId;
 
   #url;
   #options;
   #timing;
   #rooms = new Map();
-  #spellings = new Map(); // of names of rooms: the chat's, where it is another
+  #spellings = new Map(); // the chat's spelling of a room's name, by the name that was given, if they differ
   #connection = null;
   #opening = new Set(); // connections that are not in use yet
   #attempts = 0;
   #wasOnline = false;
-  #tokenFailures = 0; // one after the other
-  #refusals = 0; // of a handshake, one after the other
+  #tokenFailures = 0; // in a row
+  #refusals = 0; // of the handshake, in a row
   #swapping = false;
   #ahead = 0; // milliseconds by which the chat's clock is ahead of this machine's
-  #lastFrame = 0; // when it came
+  #lastFrame = 0; // when the last frame came, in milliseconds since the epoch
   #timers = new Timers();
   #listeners = new AbortController();
 
   /**
-   * @param {string} url of the WebSocket API's stage, wss://…/dev; or a path, on the page's own host
-   * @param {{user?: string, token?: string | (() => string | Promise<string>), timing?: object, WebSocket?: function}} options
-   *   `user` is the name, where the chat is open to everybody. `token` is of an OpenID Connect provider, where one must
-   *   sign in. A function is asked for one before each connection; one that returns nothing says that nobody is signed in.
-   *   `WebSocket` is any class with the standard interface, such as that of npm's ws, where there is none of that name.
+   * @param {string} url the address of the WebSocket API's stage, wss://…/dev; or a path on the page's own host
+   * @param {object} [options]
+   * @param {string} [options.user] the user's name, if the chat is open
+   * @param {string | (() => string | null | undefined | Promise<string | null | undefined>)} [options.token] the token
+   *   of an OpenID Connect provider, if users must sign in. A function is called before each connection. If it returns
+   *   nothing, nobody is signed in, and the client closes with `signedout`. If it throws, the client tries again
+   * @param {Partial<typeof TIMING>} [options.timing] time limits that differ from TIMING, in milliseconds
+   * @param {typeof WebSocket} [options.WebSocket] a class with the standard interface, such as that of npm's ws.
+   *   Without it, the platform's own is used
    * @throws {ChatError} invalid_argument
    */
   constructor(url, options = {}) {
@@ -142,25 +205,36 @@ export class ChatClient extends EventTarget {
     queueMicrotask(() => this.#connect());
   }
 
-  /** The rooms that were joined and not left, by name. */
+  /**
+   * The rooms that were joined and not left, by name, in a new map.
+   * @returns {Map<string, Room>}
+   */
   get rooms() {
     return new Map(this.#rooms);
   }
 
   /**
-   * Whether a message, an element of a room's `users`, or the detail of a `presence` is of the person that this client acts
-   * for: by the id, or by the name where an id is not known.
+   * Tells whether a message, an element of a room's `users`, or the detail of a `presence` event is of this client's
+   * own user. It compares the ids, or the names if an id is not known.
+   * @param {{user_id?: string, user_name: string}} whose
+   * @returns {boolean}
    */
   isMe({ user_id, user_name }) {
     return user_id === undefined || this.userId === undefined ? user_name === this.user : user_id === this.userId;
   }
 
   /**
-   * Joins a room, or returns it where that was done.
-   * @throws {ChatError} invalid_argument, for a name that is no text; other names the chat itself judges
+   * Joins a room. If it was joined before, this returns the same room. The room is entered as soon as there is a
+   * connection, and again on each connection after that.
+   * @param {string} name
+   * @returns {Room}
+   * @throws {ChatError} invalid_argument, if the name is no string or is empty. The chat judges all other names: the
+   *   room fires `refused` if the chat does not allow it
    */
   join(name) {
-    if (typeof name !== "string" || spelled(name) === "") throw invalid("The name of a room must be a text, and not empty.");
+    if (typeof name !== "string" || spelled(name) === "") {
+      throw invalid("The name of a room must be a text, and not empty.");
+    }
     name = this.#spelled(name);
     let room = this.#rooms.get(name);
     if (!room) {
@@ -171,26 +245,30 @@ export class ChatClient extends EventTarget {
     return room;
   }
 
-  /** Leaves a room for good. */
+  /**
+   * Leaves a room for good. Messages that are not stored are rejected with the code closed. Nothing happens if the room
+   * is not joined.
+   * @param {string} name
+   */
   leave(name) {
     name = this.#spelled(String(name));
     const room = this.#rooms.get(name);
     if (!room) return;
     this.#rooms.delete(name);
     room._end(new ChatError("closed", "The room was left."));
-    if (this.#roomsOf(room.name).length > 0) return; // it was joined under two spellings, and left under one
+    if (this.#roomsOf(room.name).length > 0) return; // it was joined under two spellings, and is left under one
     for (const connection of this.#connections()) {
       if (connection.rooms.has(room)) this.#leaveOn(connection, room.name);
     }
   }
 
-  /** How the chat spells the name of a room, as far as that is known. */
+  /** The chat's spelling of a room's name, as far as it is known. */
   #spelled(name) {
     name = spelled(name);
     return this.#spellings.get(name) ?? name;
   }
 
-  /** The rooms that are called so by the chat: one, or more where it was joined under several spellings at once. */
+  /** The rooms that the chat calls so: one, or several if it was joined under several spellings at once. */
   #roomsOf(name) {
     return [...this.#rooms.values()].filter((room) => room.name === name);
   }
@@ -199,12 +277,12 @@ export class ChatClient extends EventTarget {
     return [...this.#rooms.values()].includes(room);
   }
 
-  /** Stops being a member on a connection. Joining again waits for it, because the chat handles both at once. */
+  /** Ends the membership on a connection. Joining again waits for it, because the chat handles frames concurrently. */
   #leaveOn(connection, name) {
     connection.leaving.set(name, connection.ask("leaveRoom", { room_name: name }).catch(() => {}));
   }
 
-  /** Ends the connection and everything else. What is not sent yet is rejected. */
+  /** Ends the client for good. Messages that are not stored are rejected with the code closed. */
   close() {
     this.#close(new ChatError("closed", "The client was closed."));
   }
@@ -224,7 +302,7 @@ export class ChatClient extends EventTarget {
     return [this.#connection, ...this.#opening].filter(Boolean);
   }
 
-  /** Does not wait for the next attempt to connect. */
+  /** Connects now, without the rest of the pause, if the client is offline. */
   retryNow() {
     if (this.state === "offline") {
       this.#timers.stop("connect");
@@ -232,7 +310,7 @@ export class ChatClient extends EventTarget {
     }
   }
 
-  /** Connects, and is online when each room has been tried once: one that cannot be entered does not hold up the others. */
+  /** Connects. The client is online when each room was tried once: a room that cannot be entered holds up no other. */
   async #connect() {
     if (this.state === "closed") return;
     this.#setState("connecting");
@@ -246,13 +324,13 @@ export class ChatClient extends EventTarget {
     }
   }
 
-  /** Tells why an attempt to connect failed, and makes the next one only where that may help. */
+  /** Tells why an attempt to connect failed. The next one follows only if it can help. */
   #failed(error) {
     if (this.state === "closed") return;
     this.#emit("failed", error);
     if (this.state === "closed") return; // by a listener
     if (this.#isFinal(error)) this.#signOut(error);
-    else if (this.#connection) this.#setState("online"); // another one took over meanwhile
+    else if (this.#connection) this.#setState("online"); // another connection took over meanwhile
     else this.#wait();
   }
 
@@ -300,7 +378,7 @@ export class ChatClient extends EventTarget {
     }
   }
 
-  /** The token for the next connection; undefined where the chat is open. */
+  /** The token for the next connection; undefined if the chat is open. */
   async #token() {
     const { token } = this.#options;
     if (typeof token !== "function") return token;
@@ -317,7 +395,7 @@ export class ChatClient extends EventTarget {
     return answer;
   }
 
-  /** Makes a connection the one that is used, and ends the one before. */
+  /** Uses a connection from now on, and ends the one before. */
   #use(connection) {
     if (this.state === "closed" || connection.closed) {
       connection.end();
@@ -333,9 +411,9 @@ export class ChatClient extends EventTarget {
     before?.end();
     for (const room of this.#rooms.values()) {
       if (connection.rooms.has(room)) room._use(connection);
-      else room._interrupt(); // what it was on is gone
+      else room._interrupt(); // its connection is gone
     }
-    // The answer has the chat's time, by which a token is judged: this machine's clock may be wrong.
+    // The answer has the chat's time, which decides when a token expires: this machine's clock may be wrong.
     if (connection.expires !== Infinity) connection.probe();
   }
 
@@ -343,12 +421,12 @@ export class ChatClient extends EventTarget {
     if (this.#connection !== connection) return;
     this.#connection = null;
     this.#timers.stop("swap", "stable", "token");
-    this.#attempts = Math.min(this.#attempts, 2); // the chat is there, but what cuts us off may do so again
+    this.#attempts = Math.min(this.#attempts, 2); // the chat is there, but the connection may be cut again
     for (const room of this.#rooms.values()) room._interrupt();
     this.#wait();
   }
 
-  /** Lets a second connection take over, which nobody notices: until it has entered the rooms, the first one serves. */
+  /** Lets a second connection take over, unnoticed: the first one serves until the second has entered the rooms. */
   async #swap() {
     if (this.#swapping) return;
     this.#swapping = true;
@@ -371,13 +449,13 @@ export class ChatClient extends EventTarget {
     }
   }
 
-  /** Enters every room on a connection. It is done when each was tried once, and does not wait long for that. */
+  /** Enters every room on a connection. It ends when each was tried once, or when that takes too long. */
   #enterAll(connection) {
     const all = [...this.#rooms.values()].map((room) => this.#enter(room, connection));
     return Promise.race([Promise.all(all), connection.sleep(this.#timing.answer)]);
   }
 
-  /** Enters a room on a connection, and goes on trying while that may help. It is done after the first attempt. */
+  /** Enters a room on a connection, and retries while that can help. The promise settles after the first attempt. */
   #enter(room, connection) {
     return new Promise((tried) => this.#keepEntering(room, connection, tried));
   }
@@ -389,12 +467,12 @@ export class ChatClient extends EventTarget {
         if (connection.closed || !this.#isJoined(room)) return;
         await room._enter(connection);
         connection.rooms.add(room);
-        if (!this.#isJoined(room)) { // it was left meanwhile
+        if (!this.#isJoined(room)) { // it was left in the meantime
           if (this.#roomsOf(room.name).length === 0) this.#leaveOn(connection, room.name);
         } else if (this.#connection === connection) room._use(connection);
         return;
       } catch (error) {
-        if (connection.closed) return; // the next connection enters every room
+        if (connection.closed) return; // every room is entered on the next connection
         if (!PASSING.has(error.code)) return room._refuse(error);
         room._trouble(error);
       } finally {
@@ -404,23 +482,24 @@ export class ChatClient extends EventTarget {
     }
   }
 
-  /** Takes a frame, which may be the answer to a question. */
+  /** Takes a frame, which may be a part of the answer to a request. */
   #dispatch(frame, isAnswer, connection) {
     this.#lastFrame = Date.now();
-    // A history is taken as a whole, with what its last frame says of it.
+    // A history is handled as a whole, because its last frame describes it.
     const news = isAnswer ? [] : list(frame.messages);
     for (const message of news) for (const room of this.#roomsOf(message?.room_name)) room._accept(message);
-    if (frame.presence && !frame.ref) for (const room of this.#roomsOf(frame.presence.room_name)) room._presence(frame.presence);
-    if (frame.members && !frame.ref) for (const room of this.#roomsOf(frame.members.room_name)) room._announced(frame.members);
+    const { presence, members } = frame.ref ? {} : frame;
+    if (presence) for (const room of this.#roomsOf(presence.room_name)) room._presence(presence);
+    if (members) for (const room of this.#roomsOf(members.room_name)) room._announced(members);
     if (frame.pong) this.#setClock(frame.pong.time, connection);
-    // An older chat knows no ping: what it says is a sign of life, and this machine's clock has to do.
+    // An older chat does not know ping. Its refusal is a sign of life too, and this machine's clock must do.
     if (frame.error?.action === "ping") this.#setClock(NaN, connection);
     if (frame.error?.code === "token_expired") this.#tokenExpired(connection, frame.error.message);
     if (frame.error?.message_id) {
       for (const room of this.#rooms.values()) room._sendFailed(frame.error);
     }
     if (frame.connectionId && frame.message) {
-      // API Gateway itself says that something failed, but not what: what is not answered soon is tried again.
+      // API Gateway itself reports a failure, but not of what. So everything that is not answered soon is retried.
       connection.hurry();
       for (const room of this.#rooms.values()) room._sendLater();
     }
@@ -432,28 +511,28 @@ export class ChatClient extends EventTarget {
     this.#watchToken(connection);
   }
 
-  /** Sees to it that a connection is replaced before its token's time is over, or ends then. */
+  /** Replaces a connection before its token expires, or ends it then. */
   #watchToken(connection) {
     if (connection !== this.#connection || connection.expires === Infinity) return;
     const left = connection.expires - (Date.now() + this.#ahead); // milliseconds
     connection.lifetime ??= left;
-    if (connection.lifetime <= 0) return; // the chat let it in all the same, as clocks differ, and says when it is over
+    if (connection.lifetime <= 0) return; // the chat accepted the token, as clocks differ, and will say when it is over
     if (left <= 0) return this.#tokenExpired(connection, "The token's time is over.");
     const renewable = typeof this.#options.token === "function";
-    // A token function may return the token that it has, until that is nearly over: then this comes closer by and by.
+    // A token function may return the old token until it has almost expired. Then the margin shrinks each time.
     const margin = renewable ? Math.min(this.#timing.renew, connection.lifetime / 3) : 0;
     const due = left - margin;
     if (due <= 0) this.#swap();
     this.#timers.start("token", Math.min(due > 0 ? due : left, LONGEST_TIMER), () => this.#watchToken(connection));
   }
 
-  /** The next connection brings a new token; where there is none, this is the end. */
+  /** The next connection needs a new token. Without a token function, the client ends. */
   #tokenExpired(connection, message) {
     if (typeof this.#options.token === "function") connection.end();
     else this.#signOut(new ChatError("token_expired", message));
   }
 
-  /** The chat says under which name and id one is there. An older chat says no id. */
+  /** Takes the name and the id that the chat has for this client's user. An older chat says no id. */
   _named({ user_name = this.user, user_id = this.userId } = {}) {
     if (typeof user_name !== "string" || (user_name === this.user && user_id === this.userId)) return;
     this.user = user_name;
@@ -461,30 +540,34 @@ export class ChatClient extends EventTarget {
     this.#emit("user", user_name);
   }
 
-  /** The chat says how a room's name is spelt. Frames have that spelling. */
+  /** Takes the chat's spelling of a room's name. Frames have that spelling. */
   _renamed(room, name) {
     if (typeof name !== "string" || name === room.name || !this.#isJoined(room)) return;
     const given = room.name;
     room.name = name;
-    if (this.#rooms.has(name)) return; // it was joined under both spellings at once: both rooms work
+    if (this.#rooms.has(name)) return; // it was joined under both spellings: both Room objects work
     this.#rooms.delete(given);
     this.#rooms.set(name, room);
     this.#spellings.set(given, name);
   }
 
-  /** Asks for news of every room now. A connection that does not answer is dead, and is replaced. */
+  /** Asks for news of every room now. If no answer comes, the connection is dead and is replaced. */
   sync() {
     for (const room of this.#rooms.values()) room._refresh();
   }
 
   /**
-   * A page that comes back to light, or to the network, does not wait for its timers, which may have slept. One that
-   * loses the network knows at once.
+   * A page that becomes visible, or gets its network back, does not wait for its timers, which may have slept. A page
+   * that loses its network knows at once.
    */
   #watchThePage() {
     const signal = this.#listeners.signal;
     globalThis.addEventListener?.("offline", () => this.#connections().forEach((c) => c.end()), { signal });
-    globalThis.addEventListener?.("online", () => (this.retryNow(), this.#connection?.probe(), this.sync()), { signal });
+    globalThis.addEventListener?.("online", () => {
+      this.retryNow();
+      this.#connection?.probe();
+      this.sync();
+    }, { signal });
     globalThis.document?.addEventListener("visibilitychange", () => {
       if (!isVisible()) return;
       this.retryNow();
@@ -506,59 +589,85 @@ export class ChatClient extends EventTarget {
 }
 
 /**
- * A room that the client is in.
+ * A room that the client has joined. `client.join(name)` makes it.
  *
- * Events, each with its detail: `message` (a message as in the chat's frames: room_name, index, user_name, user_id, content,
- * create_at, message_id), every one once and in order; `expired` ({from, to}: indexes that are no longer kept); `outbox`
- * (what is not stored yet has changed); `members` (the users, and so the members, have changed); `presence` ({user_name,
- * user_id, event}: somebody came or went); `ready` (what was in the room at first has been delivered); `reset` ({last}: the room's log went back, as
- * when an older store was restored. What was delivered up to `last` counts no more; what is there now is delivered as at
- * first, and then it is `ready` again); `trouble` (a ChatError, or null when it is over: the room cannot be entered or
- * read for now, and is tried again); `refused` (a ChatError: the room cannot be joined).
+ * Events, each a CustomEvent whose `detail` is:
+ *
+ * - `message`: a Message. Each message once, in the order of the index
+ * - `ready`: null. The messages that were in the room at first are delivered
+ * - `outbox`: null. The `outbox` has changed
+ * - `members`: null. `users` and `members` have changed
+ * - `presence`: {user_name, user_id?, event}. A user "joined" or "left". A user who is back within five seconds causes
+ *   no event
+ * - `trouble`: a ChatError, or null. The room cannot be entered or read for now, and is tried again; null: it can
+ * - `refused`: a ChatError. The room cannot be joined. It is tried again on the next connection
+ * - `expired`: {from, to}, two indexes. The messages from the one to the other expired before they could be delivered
+ * - `reset`: {last}, an index. The room's log went back, as after the restore of an older store. The messages that were
+ *   delivered up to `last` are void. The present ones are delivered as at first, and then the room is `ready` again
  */
 export class Room extends EventTarget {
-  /** The name, as the chat spells it. */
+  /**
+   * The name, as the chat spells it.
+   * @type {string}
+   */
   name;
 
-  /** The index of the last message that was delivered; null before the first. */
+  /**
+   * The index of the last message that was delivered. It is null until the room was entered, and 0 in an empty room.
+   * @type {number | null}
+   */
   last = null;
 
-  /** Whether what was in the room at first has been delivered; what comes from then on is new. */
+  /**
+   * Whether the messages that were in the room at first are delivered. Later messages are new.
+   * @type {boolean}
+   */
   ready = false;
 
-  /** What was sent and is not stored yet: {id, content, state: "waiting" | "sending" | "failed", error}, oldest first. */
+  /**
+   * The messages that were sent and are not stored yet, oldest first. Those that were refused stay until they are
+   * retried or discarded.
+   * @type {Entry[]}
+   */
   outbox = [];
 
   /**
-   * Who is here: {user_name, user_id, connections} of each user, as in the chat's frames. Two people of one name are two
-   * users; those who gave no name are one, whose name is "".
+   * The users in the room. Two people with one name are two users. All connections without a name are one user, whose
+   * name is "".
+   * @type {User[]}
    */
   users = [];
 
-  /** The number of connections under each name, of all who have it. `users` tells them apart. */
+  /**
+   * The number of connections under each name. `users` tells people with one name apart.
+   * @type {Map<string, number>}
+   */
   members = new Map();
 
-  /** A ChatError, why the room cannot be entered or read at the moment; null where it can. */
+  /**
+   * Why the room cannot be entered or read at the moment; null if it can.
+   * @type {ChatError | null}
+   */
   trouble = null;
 
-  _connection = null; // on which it is a member
+  _connection = null; // the connection on which the room is entered
   #client;
   #timing;
   #ahead = new Map(); // messages that came too early, by index
   #held = new Map(); // the messages that were delivered last, by index
-  #doubt = Infinity; // the index from which on the log may be another one than what is held
+  #doubt = Infinity; // from this index on, the log may differ from the messages that are held
   #syncing = null;
-  #failures = 0; // of fetching, one after the other
+  #failures = 0; // of fetching, in a row
   #watched = true;
-  #reading = false; // the members
-  #readAt = -Infinity; // when the members were read, or announced
-  #version = undefined; // of the list of members on this connection: undefined before there is one, NaN where lists have none
-  #unreadable = 0; // attempts to read the members that failed, one after the other
+  #reading = false; // whether a request for the members is in flight
+  #readAt = -Infinity; // when the members were read or announced, in milliseconds since the epoch
+  #version = undefined; // of the list of members on this connection: undefined without a list, NaN if lists have none
+  #unreadable = 0; // failed attempts to read the members, in a row
   #present = new Map(); // the users, by keyOf
   #came = new Map(); // when users came last, by keyOf
   #leaving = new Set(); // keys of users who left, and may be back at once
-  #doubtful = new Map(); // users who left just after they came, or just before, by keyOf: the list tells
-  #dropped = { keys: new Set(), at: 0 }; // users missing in the list when it was read last
+  #doubtful = new Map(); // users who left at about the time when they came, by keyOf: the list decides
+  #dropped = { keys: new Set(), at: 0 }; // users who were missing in the list when it was read last
   #timers = new Timers();
   #ended = false;
 
@@ -569,7 +678,11 @@ export class Room extends EventTarget {
     this.#timing = timing;
   }
 
-  /** Whether the members are kept right within a minute, while the page is visible; otherwise when the room is entered. */
+  /**
+   * Whether the client keeps `users` right within a minute while the page is visible. It is true at first. If it is
+   * false, the client never asks for the list, and only announcements of the chat change it.
+   * @type {boolean}
+   */
   get watchMembers() {
     return this.#watched;
   }
@@ -580,20 +693,31 @@ export class Room extends EventTarget {
   }
 
   /**
-   * Sends a message, after those that were sent before it. `id` is the message's id, by which it is stored once however
-   * often it is sent; it is of use for what was kept when a program ended.
-   * @returns {Promise<number>} its index, when it is stored; rejected with a ChatError where it is refused
+   * Sends a message, after those that were sent before it. Until it is stored or refused, it is in the `outbox`.
+   * @param {string} content not empty, at most 16 KB of UTF-8: see `excess`
+   * @param {object} [options]
+   * @param {string} [options.id] the message_id. The chat stores a message once for each id, room and sender. Give the
+   *   id of a message that may have been sent before, for example before a reload. Without it, a new id is made
+   * @returns {Promise<number>} the index, once the message is stored. It is rejected with a ChatError if the message is
+   *   refused (the chat's code), if the content or the id is wrong (invalid_argument), if the message is discarded, the
+   *   room is left or the client is closed (closed), or with the error of `signedout`
    */
   send(content, { id = newID() } = {}) {
     if (this.#ended) return Promise.reject(new ChatError("closed", "The room was left."));
-    if (typeof content !== "string" || content === "") return Promise.reject(invalid("A message must be a text, and not empty."));
+    if (typeof content !== "string" || content === "") {
+      return Promise.reject(invalid("A message must be a text, and not empty."));
+    }
     if (this.outbox.some((e) => e.id === id)) return Promise.reject(invalid("A message with this id is on its way."));
     const entry = { id, content, state: "waiting", error: null, attempts: 0 };
     this.outbox.push(entry);
     return this.#promise(entry);
   }
 
-  /** Sends again what was refused. */
+  /**
+   * Sends a refused message again, with its id.
+   * @param {string} id of an entry of the `outbox` that has failed
+   * @returns {Promise<number>} as in `send`; rejected with the code invalid_field if no such entry has failed
+   */
   retry(id) {
     const entry = this.outbox.find((e) => e.id === id && e.state === "failed");
     if (!entry) return Promise.reject(new ChatError("invalid_field", "Nothing with this id has failed."));
@@ -602,7 +726,12 @@ export class Room extends EventTarget {
     return this.#promise(entry);
   }
 
-  /** Gives up what was refused, or was not sent yet, and tells whether it did. What is under way cannot be called back. */
+  /**
+   * Gives up a message that was refused or is not sent yet. The promise of a waiting message is rejected with the code
+   * closed. A message in flight cannot be called back.
+   * @param {string} id of an entry of the `outbox`
+   * @returns {boolean} whether the message was given up
+   */
   discard(id) {
     const entry = this.outbox.find((e) => e.id === id && e.state !== "sending");
     if (!entry) return false;
@@ -612,18 +741,30 @@ export class Room extends EventTarget {
     return true;
   }
 
-  /** By how many bytes a content is more than a message may have; 0 where it fits. */
+  /**
+   * By how many bytes a content is too long for a message. It counts the limit of the content and that of the frame.
+   * @param {string} content
+   * @returns {number} bytes; 0 if it fits
+   */
   excess(content) {
     const most = Number.MAX_SAFE_INTEGER;
-    // The chat takes no message that would not fit into a frame of its own, whatever else that may have to say.
-    const frame = { messages: [{ ...this.#frameOf({ content, id: newID() }), user_id: this.#client.userId, index: most, create_at: most }],
-      more: true, expired: true, tail: most, part: true, ref: '"'.repeat(128) };
+    // The chat refuses a message that does not fit into a frame of its own with everything that the frame may say.
+    const sent = this.#frameOf({ content, id: newID() });
+    const message = { ...sent, user_id: this.#client.userId, index: most, create_at: most };
+    const frame = { messages: [message], more: true, expired: true, tail: most, part: true, ref: '"'.repeat(128) };
     return Math.max(0, bytesOf(content) - CONTENT_BYTES, bytesOfJSON(frame) - FRAME_BYTES);
   }
 
   /**
-   * Reads a part of the room's history: `before` an index, or `after` one; at most `limit` messages, 1 to 100.
-   * @returns {Promise<{messages: object[], more: boolean, expired: boolean}>} oldest first
+   * Reads a part of the room's history. It fires no events, and changes nothing in the room.
+   * @param {object} span
+   * @param {number} [span.before] an index, 1 or more: the last messages before it. Without `before` and `after`: the
+   *   last messages of the room
+   * @param {number} [span.after] an index, 0 or more: the first messages after it
+   * @param {number} [span.limit] the largest number of messages, 1 to 100; 100 without it
+   * @returns {Promise<{messages: Message[], more: boolean, expired: boolean}>} oldest first. `more`: there are more in
+   *   that direction. `expired`: the span begins before the oldest message that is kept. The promise is rejected with a
+   *   ChatError: unavailable without a connection or an answer, or the chat's code
    */
   async history({ before, after, limit = PAGE }) {
     if (!this._connection) throw new ChatError("unavailable", "There is no connection.");
@@ -637,7 +778,7 @@ export class Room extends EventTarget {
     return promise;
   }
 
-  /** Becomes a member on a connection and is told what was missed, in one question: nothing falls between the two. */
+  /** Joins on a connection and reads what was missed, in one request: no message can be lost between the two. */
   async _enter(connection) {
     const asked = this.#whatIsNew();
     this.#version = undefined;
@@ -647,20 +788,20 @@ export class Room extends EventTarget {
     this.#client._named(answer.presence);
     this.#client._renamed(this, answer.presence?.room_name);
     if (answer.users) this.#setMembers(answer.users, answer.version);
-    // An older chat answers with no messages.
+    // An older chat answers without messages.
     if (!answer.messages || this.#take(answer, asked)) {
-      while (this.#syncing) await this.#syncing.catch(() => {}); // it began before this connection was a member
+      while (this.#syncing) await this.#syncing.catch(() => {}); // it began before this connection had joined
       await this.#sync(connection);
     }
   }
 
-  /** Works on this connection from here on. */
+  /** Uses this connection from now on. */
   _use(connection) {
     if (this.#ended) return;
-    if (this._connection !== connection) this._sendAgain(); // what was under way may have gone down with the one before
+    if (this._connection !== connection) this._sendAgain(); // a message in flight may be lost with the one before
     this._connection = connection;
     this._trouble(null);
-    this.#deliver(); // a gap that was seen before is fetched now
+    this.#deliver(); // a gap that was found before is fetched now
     if (!this.ready) {
       this.ready = true;
       this.#emit("ready");
@@ -679,9 +820,9 @@ export class Room extends EventTarget {
     this.#emit("refused", error);
   }
 
-  /** Says that the room cannot be had for now, or, with null, that it can. */
+  /** Sets `trouble`. The first failure of a room that works is not reported. */
   _trouble(error) {
-    if (error === this.trouble || (error && this._connection && this.#failures < 2)) return; // once is no trouble
+    if (error === this.trouble || (error && this._connection && this.#failures < 2)) return;
     this.trouble = error;
     this.#emit("trouble", error);
   }
@@ -690,7 +831,7 @@ export class Room extends EventTarget {
     this.#timers.start("news", this.#timing.sync * (0.9 + Math.random() / 10), () => this._refresh());
   }
 
-  /** Asks what is new, and asks again after a pause where that fails. */
+  /** Asks for news. If that fails, it asks again after a pause. */
   _refresh() {
     const connection = this._connection;
     if (!connection) return;
@@ -703,7 +844,7 @@ export class Room extends EventTarget {
     });
   }
 
-  /** The connection is gone. What was under way is not known to be stored, and is sent again if it is not found to be. */
+  /** The connection is gone. A message in flight may be stored or not. It is sent again if it is not found. */
   _interrupt() {
     this._connection = null;
     this.#timers.clear();
@@ -722,12 +863,12 @@ export class Room extends EventTarget {
     for (const entry of left) if (entry.state !== "failed") entry.reject(error);
   }
 
-  /** Takes a message, whichever way it came. */
+  /** Takes a message: pushed, or from a history. */
   _accept(message) {
     if (this.#ended || !Number.isInteger(message.index)) return;
     const mine = this.#settle(message);
     if (this.last !== null && message.index <= this.last) {
-      // A repeated message has an old index, and so has a new one in a log that went back. The log itself tells them apart.
+      // A repeated message has an old index, and so has a new message in a log that went back. Only the log can tell.
       if (mine || this.#isStrange(message)) {
         this.#doubt = Math.min(this.#doubt, message.index);
         this.#timers.startOnce("back", this.#timing.gap, () => this._refresh());
@@ -738,13 +879,13 @@ export class Room extends EventTarget {
     this.#deliver();
   }
 
-  /** Whether a message at or below the last one cannot be in the log that is known: it is another one, or far younger. */
+  /** Whether a message at an old index contradicts the known log: it differs from the one there, or is far younger. */
   #isStrange(message) {
     const held = this.#held.get(message.index);
     return held ? !isSame(message, held) : message.create_at > this.#held.get(this.last)?.create_at + 60;
   }
 
-  /** Delivers what follows on without a gap. */
+  /** Delivers the messages that follow without a gap. */
   #deliver() {
     if (this.last === null) return;
     for (let m; (m = this.#ahead.get(this.last + 1)); ) {
@@ -760,7 +901,7 @@ export class Room extends EventTarget {
     }
   }
 
-  /** Goes on after an index that cannot be had. */
+  /** Skips the messages up to an index: they have expired. */
   #skipTo(index) {
     if (index <= this.last || index === Infinity) return;
     const skipped = { from: this.last + 1, to: index };
@@ -775,8 +916,8 @@ export class Room extends EventTarget {
   }
 
   /**
-   * What to ask for: the last messages at first, later those from the last one that is held on, or from the one that is in
-   * doubt. That one comes again, and shows whether the log is still the one that is known.
+   * What to ask for. At first these are the room's last messages. Later it is the last message that is held, or the one
+   * in doubt, and everything after it. The repeated message shows whether the log is still the same.
    */
   #whatIsNew() {
     const { last } = this;
@@ -785,7 +926,7 @@ export class Room extends EventTarget {
     return { last, fields: { after: this.#held.has(from) ? from - 1 : last, limit: PAGE } };
   }
 
-  /** Takes the answer to what was asked, and tells whether to ask again. */
+  /** Takes an answer, and tells whether to ask again. */
   #take(page, asked) {
     if (this.#wentBack(page, asked)) {
       this.#reset();
@@ -800,18 +941,19 @@ export class Room extends EventTarget {
     return !first && page.more;
   }
 
-  /** The index of the first message that is kept of what was asked for; with none, of the one that will be stored next. */
+  /** The index of the first message of a span that is kept. Without any, it is the index of the next message. */
   #firstKept(page) {
     const first = Math.min(page.messages[0]?.index ?? Infinity, ...this.#ahead.keys());
     return first === Infinity && Number.isInteger(page.tail) ? page.tail + 1 : first;
   }
 
-  /** Whether an answer proves that the log is no longer the one that is known, as when an older store was restored. */
+  /** Whether an answer proves that the log is another one, as after the restore of an older store. */
   #wentBack(page, { last }) {
-    return page.tail < last || page.messages.some((m) => this.#held.has(m.index) && !isSame(m, this.#held.get(m.index)));
+    const contradicts = (m) => this.#held.has(m.index) && !isSame(m, this.#held.get(m.index));
+    return page.tail < last || page.messages.some(contradicts);
   }
 
-  /** Begins again, as if nothing had been delivered. */
+  /** Starts again, as if nothing had been delivered. */
   #reset() {
     const { last } = this;
     this.last = null;
@@ -822,7 +964,7 @@ export class Room extends EventTarget {
     this.#emit("reset", { last });
   }
 
-  /** Fetches all that came after the last message, unless that is under way. */
+  /** Fetches all messages after the last one, unless that is in progress. */
   #sync(connection) {
     this.#syncing ??= this.#fetch(connection).then(
       () => (this.#failures = 0),
@@ -851,7 +993,7 @@ export class Room extends EventTarget {
     }
   }
 
-  /** The list of members is looked at: it is read when it is old, and then from time to time. */
+  /** Somebody sees the list of members: it is read if it is old, and then from time to time. */
   _seen() {
     this.#timers.stop("members");
     if (!this.#watched || !this._connection || !isVisible()) return;
@@ -864,7 +1006,7 @@ export class Room extends EventTarget {
     this.#timers.start("members", ms * (0.7 + Math.random() / 5), () => isVisible() && this.#readMembers());
   }
 
-  /** Reads the members. What fails is tried again, for as long as the list is looked at. */
+  /** Reads the members. A failure is retried while somebody sees the list. */
   async #readMembers() {
     const connection = this._connection;
     if (this.#reading || !connection) return;
@@ -882,7 +1024,7 @@ export class Room extends EventTarget {
     else this.#readMembersIn(pause(++this.#unreadable, this.#timing));
   }
 
-  /** Takes a list of members, unless it is older than the one that there is. A list that was read may have no version. */
+  /** Takes a list of members, unless it is older than the present one. A list from an older chat has no version. */
   #setMembers(users, version = NaN) {
     this.#readAt = Date.now();
     this.#unreadable = 0;
@@ -897,14 +1039,14 @@ export class Room extends EventTarget {
     this.#doubtful.clear();
   }
 
-  /** Takes the list that a room is sent when somebody came or went, or is told that there are too many for one. */
+  /** Takes the list that the chat announces when somebody came or went, or the news that it is too long to be sent. */
   _announced({ users, version, over_limit: overLimit }) {
     if (version < this.#version) return;
     if (overLimit || !Array.isArray(users)) {
       this.#version = version;
       return this.#readMembersSoon();
     }
-    const isNews = this.#version !== undefined; // and not the first list on this connection
+    const isNews = this.#version !== undefined; // the first list on a connection is no news
     const before = this.#present;
     const leaving = new Set(this.#leaving);
     const doubtful = new Set(this.#doubtful.keys());
@@ -930,7 +1072,7 @@ export class Room extends EventTarget {
   }
 
   #tellLeft(user) {
-    this.#dropped.keys.delete(keyOf(user)); // once is enough
+    this.#dropped.keys.delete(keyOf(user)); // so that it is told once
     this.#tell(user, "left");
   }
 
@@ -938,35 +1080,35 @@ export class Room extends EventTarget {
     this.#emit("presence", { user_name, ...(user_id !== undefined && { user_id }), event });
   }
 
-  /** What others are told of comings and goings. A coming may be told twice, or not at all, and a going too late. */
+  /** Takes a presence frame. A coming can be reported twice or never, and a going late. */
   _presence({ event, ...user }) {
     if (event === "joined") this.#joined(user);
     else if (event === "left") this.#left(user);
-    // The list that is being read may be older than this.
+    // The answer in flight may be older than this frame.
     if (this.#reading) this.#readMembersSoon();
   }
 
   #joined(user) {
     const key = keyOf(user);
-    this.#came.delete(key); // the map is in the order of coming
+    this.#came.delete(key); // keeps the map in the order of coming
     this.#came.set(key, Date.now());
     for (const [other, at] of this.#came) {
       if (Date.now() - at < this.#timing.grace) break;
       this.#came.delete(other);
     }
     const wasLeaving = this.#leaving.delete(key);
-    if (this.#present.has(key)) return; // the user was hardly away
+    if (this.#present.has(key)) return; // the user was away for a moment
     const { user_name, user_id } = user;
     this.#present.set(key, { user_name, ...(user_id !== undefined && { user_id }), connections: 1 });
     this.#membersChanged();
     if (!wasLeaving) this.#tell(user, "joined");
   }
 
-  /** A page that is loaded again leaves and joins, in this order or the other: nobody is told. */
+  /** A page that is loaded again leaves and joins, in either order. That is no news. */
   #left(user) {
     if (this.#client.isMe(user)) return;
     const key = keyOf(user);
-    if (!this.#present.has(key)) { // the list may have been read before this was told
+    if (!this.#present.has(key)) { // the list may have come before this frame
       if (this.#dropped.keys.has(key) && Date.now() - this.#dropped.at < this.#timing.grace) this.#tellLeft(user);
       return;
     }
@@ -977,7 +1119,7 @@ export class Room extends EventTarget {
     this.#tellLeftLater(key, user);
   }
 
-  /** Tells that a user left, unless it is back soon. */
+  /** Reports that a user left, unless the user is back soon. */
   #tellLeftLater(key, user) {
     if (this.#leaving.has(key)) return;
     this.#leaving.add(key);
@@ -997,7 +1139,7 @@ export class Room extends EventTarget {
     return { room_name: this.name, user_name: this.#client.user, content, message_id: id };
   }
 
-  /** Sends the next message, unless one is under way. */
+  /** Sends the next message, unless one is in flight. */
   _pump() {
     if (!this._connection || this.last === null || this.outbox.some((e) => e.state === "sending")) return;
     const entry = this.outbox.find((e) => e.state === "waiting");
@@ -1010,11 +1152,14 @@ export class Room extends EventTarget {
       return;
     }
     this._connection.send("sendMessage", fields);
-    // A connection that is dead is found out earlier than this: the chat is there, and has lost the message.
+    // A dead connection would have been noticed earlier. So the chat is there, and has lost the message.
     this.#timers.start("answer", this.#timing.patience, () => this._sendAgain());
   }
 
-  /** A message of one's own that comes back is stored. It tells whether this is one: ids of others may be the same. */
+  /**
+   * Recognises a message of the outbox: it is stored now. It tells whether this is one. A message of another user can
+   * have the same message_id.
+   */
   #settle(message) {
     const entry = message.message_id && this.outbox.find((e) => e.id === message.message_id);
     if (!entry || (message.user_id !== undefined && !this.#client.isMe(message))) return false;
@@ -1045,7 +1190,7 @@ export class Room extends EventTarget {
     entry.reject(error);
   }
 
-  /** Sends what is under way again after a pause, longer each time. */
+  /** Sends the message in flight again after a pause, which is longer each time. */
   _sendLater() {
     const entry = this.outbox.find((e) => e.state === "sending");
     if (!entry) return;
@@ -1065,33 +1210,34 @@ export class Room extends EventTarget {
   }
 }
 
-/** One WebSocket, and the questions that are under way on it. */
+/** One WebSocket, and the requests on it. A request with a ref is a question here. */
 class Connection {
   opened;
   closed = false;
-  expires = Infinity; // when its token's time is over, in milliseconds since the epoch by the chat's clock
-  rooms = new Set(); // that have been entered
-  leaving = new Map(); // what is settled when a room is left, by name
+  expires = Infinity; // when its token expires, in milliseconds since the epoch, by the chat's clock
+  rooms = new Set(); // the rooms that are entered on it
+  leaving = new Map(); // promises that settle when a room is left, by name
   onFrame = () => {};
   onClose = () => {};
   #socket;
   #timing;
-  #asked = new Map(); // questions under way, by ref
-  #waiting = []; // questions that are not under way yet
-  #awaited = new Set(); // refs and message ids of what is not answered yet
+  #asked = new Map(); // questions in flight, by ref
+  #waiting = []; // questions that are not sent yet
+  #awaited = new Set(); // refs and message ids of frames that are not answered yet
   #sleepers = new Set();
   #refs = 0;
   #timers = new Timers();
   #rejectOpen;
 
-  /** @throws {ChatError} invalid_argument, where the class makes no socket */
+  /** @throws {ChatError} invalid_argument, if the class cannot make a socket */
   constructor(url, token, options, timing) {
     this.#timing = timing;
-    // A browser can set no header, and a URL is logged in many places: the token travels as a subprotocol.
+    // A browser cannot set a header, and many places log URLs. So the token travels as a subprotocol.
     try {
       this.#socket = new (options.WebSocket ?? WebSocket)(url, token ? ["chat", token] : []);
     } catch (cause) {
-      throw new ChatError("invalid_argument", `No connection to ${url} can be made: ${cause?.message ?? cause}`, { cause });
+      const why = cause?.message ?? cause;
+      throw new ChatError("invalid_argument", `No connection to ${url} can be made: ${why}`, { cause });
     }
     this.opened = new Promise((resolve, reject) => {
       this.#rejectOpen = reject;
@@ -1101,9 +1247,9 @@ class Connection {
         resolve();
       };
     });
-    this.opened.catch(() => {}); // whoever waits for it is told all the same
-    // Some classes end the process with an error that nobody listens to, some say in it why the handshake was refused, and
-    // some say nothing after it.
+    this.opened.catch(() => {}); // no unhandled rejection; callers that await it still get the error
+    // There must be a listener for errors: some classes end the process without one. Some classes say in the error why
+    // the handshake was refused, and some fire no close event after it.
     this.#socket.onerror = (event) => this.#lost(event?.error ?? event);
     this.#socket.onclose = () => this.#lost();
     this.#socket.onmessage = (event) => this.#receive(event.data);
@@ -1114,7 +1260,7 @@ class Connection {
     return !this.closed && this.#socket.readyState === 1;
   }
 
-  /** Sends a frame that is to be answered, by its message_id or its ref. */
+  /** Sends a frame that must be answered, with its message_id or its ref. */
   send(action, fields) {
     if (!this.isOpen) return;
     this.#socket.send(JSON.stringify({ action, ...fields }));
@@ -1123,7 +1269,7 @@ class Connection {
     this.#timers.startOnce("answer", this.#timing.answer, () => this.probe());
   }
 
-  /** Asks a question, as soon as few enough are under way, and returns its answer, put together of all its frames. */
+  /** Asks a question when few enough are in flight. It returns the answer, assembled from all its frames. */
   ask(action, fields) {
     if (this.closed) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
@@ -1141,7 +1287,7 @@ class Connection {
     }
   }
 
-  /** Gives a question so much more time. */
+  /** Limits the time that a question may still take. */
   #bound(question, ms) {
     clearTimeout(question.timer);
     question.timer = setTimeout(() => {
@@ -1157,19 +1303,19 @@ class Connection {
     this.#askNext();
   }
 
-  /** Something that was asked failed, and it is not known what. What the others are waiting for comes soon, or not at all. */
+  /** One request failed, and it is not known which. The answers to the others come soon, or never. */
   hurry() {
     for (const question of this.#asked.values()) this.#bound(question, this.#timing.late);
   }
 
-  /** Asks whether the connection works. Where nothing comes, it does not. */
+  /** Sends a ping. If nothing comes after it, the connection is dead. */
   probe() {
     if (!this.isOpen || this.#timers.has("pong")) return;
     this.#timers.start("pong", this.#timing.pong, () => this.end());
     this.send("ping", {});
   }
 
-  /** Waits, but not for longer than the connection is there. */
+  /** Waits for a time in milliseconds, or until the connection ends. */
   sleep(ms) {
     if (this.closed) return Promise.resolve();
     return new Promise((resolve) => {
@@ -1180,7 +1326,7 @@ class Connection {
 
   end() {
     this.#socket.close();
-    this.#lost(); // a dead socket takes its time to close
+    this.#lost(); // a dead socket takes long to close
   }
 
   #lost(problem) {
@@ -1196,7 +1342,7 @@ class Connection {
     this.onClose();
   }
 
-  /** Something came: the connection works. What is still to be answered may have been sent since it broke. */
+  /** Something came, so the connection works. It may break before the frames that are still unanswered arrive. */
   #heard() {
     this.#timers.stop("pong", "answer");
     if (this.#awaited.size > 0) this.#timers.start("answer", this.#timing.answer, () => this.probe());
@@ -1209,7 +1355,7 @@ class Connection {
     try {
       frame = JSON.parse(typeof data === "string" ? data : new TextDecoder().decode(data));
     } catch {
-      frame = null; // nothing that this client knows
+      frame = null; // it is not JSON, and is ignored
     }
     if (frame === null || typeof frame !== "object") return this.#heard();
     for (const message of list(frame.messages)) this.#awaited.delete(message?.message_id);
@@ -1232,7 +1378,7 @@ class Connection {
   }
 }
 
-/** One answer of several frames. What no frame speaks of is undefined. */
+/** Assembles an answer from its frames. A field that is in no frame is undefined. */
 function answerOf(frames) {
   const all = (of) => (frames.some((f) => Array.isArray(of(f))) ? frames.flatMap((f) => list(of(f))) : undefined);
   const said = (name) => frames.findLast((f) => f[name] !== undefined)?.[name];
@@ -1247,7 +1393,7 @@ function answerOf(frames) {
   };
 }
 
-/** Timers with names, of which each is set once. */
+/** Timers with names. Each name has at most one timer. */
 class Timers {
   #timers = new Map();
 
@@ -1279,19 +1425,21 @@ class Timers {
 const invalid = (sentence) => new ChatError("invalid_argument", sentence);
 const closedError = () => new ChatError("unavailable", "The connection was closed.");
 
-/** What is known of a handshake that failed. Browsers tell nothing; npm's ws tells the status. */
+/** The error for a handshake that failed. Browsers say nothing about the reason; npm's ws says the status. */
 function handshakeError(problem) {
   const text = problem?.message ?? problem?.error?.message ?? "";
-  const status = Number(/(?:response|status)\D*([45]\d\d)\b/i.exec(text)?.[1]); // an address may end with such a number, too
+  // Only behind these words: an address can end with such a number too.
+  const status = Number(/(?:response|status)\D*([45]\d\d)\b/i.exec(text)?.[1]);
   if (status >= 400 && status < 500) {
-    return new ChatError("handshake_refused", `The chat refused the handshake with status ${status}.`, { status, cause: problem });
+    const says = `The chat refused the handshake with status ${status}.`;
+    return new ChatError("handshake_refused", says, { status, cause: problem });
   }
   const known = text ? `: ${text}` : ". Why is not known: it cannot be reached, or it refused the handshake.";
   return new ChatError("handshake_failed", `There is no connection to the chat${known}`,
     { cause: problem, ...(status && { status }) });
 }
 
-/** Checks the URL and makes one for a WebSocket of it; a path is one on the page's own host. */
+/** Checks a URL and returns one for a WebSocket. A path is one on the page's own host. */
 function checkedURL(url) {
   let parsed;
   try {
@@ -1302,7 +1450,9 @@ function checkedURL(url) {
   }
   const { protocol } = parsed;
   if (protocol === "http:" || protocol === "https:") parsed.protocol = protocol.replace("http", "ws");
-  else if (protocol !== "ws:" && protocol !== "wss:") throw invalid(`The URL must begin with wss:// or ws://, not ${protocol}`);
+  else if (protocol !== "ws:" && protocol !== "wss:") {
+    throw invalid(`The URL must begin with wss:// or ws://, not ${protocol}`);
+  }
   if (/#/.test(String(url))) throw invalid("The URL must not have a #: a WebSocket takes none.");
   return parsed.href;
 }
@@ -1311,68 +1461,71 @@ function checkedOptions(options) {
   if (options === null || typeof options !== "object") throw invalid("The options must be an object.");
   const { user, token, timing = {}, WebSocket = globalThis.WebSocket } = options;
   if (typeof WebSocket !== "function") {
-    throw invalid("There is no WebSocket here: give a class as the option WebSocket, such as that of the npm package ws.");
+    throw invalid("There is no WebSocket here: " +
+      "give a class as the option WebSocket, such as that of the npm package ws.");
   }
   if (user !== undefined && typeof user !== "string") throw invalid("user must be a text.");
   if (token !== undefined && typeof token !== "function") checkToken(token);
   if (timing === null || typeof timing !== "object") throw invalid("timing must be an object.");
   for (const name of Object.keys(TIMING)) {
-    if (timing[name] !== undefined && !(timing[name] >= 0)) throw invalid(`timing.${name} must be a number of milliseconds.`);
+    if (timing[name] === undefined || timing[name] >= 0) continue;
+    throw invalid(`timing.${name} must be a number of milliseconds.`);
   }
   return options;
 }
 
-/** A token travels as a subprotocol, which may have just these characters (RFC 7230, section 3.2.6). */
+/** Checks a token. It travels as a subprotocol, which may only have these characters (RFC 7230, section 3.2.6). */
 function checkToken(token) {
   if (typeof token !== "string" || !/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(token)) {
-    throw invalid("The token must be a text of letters, digits and . - _, without blanks: was all of it copied, and no more?");
+    throw invalid("The token must be a text of letters, digits and . - _, without blanks: " +
+      "was all of it copied, and no more?");
   }
 }
 
-/** When a JWT's time is over, in milliseconds since the epoch; Infinity where it does not say. */
+/** When a JWT expires, in milliseconds since the epoch; Infinity if it does not say. */
 function expiryOf(token) {
   try {
     const payload = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
     const { exp } = JSON.parse(atob(payload));
     return Number.isFinite(exp) ? exp * 1000 : Infinity;
   } catch {
-    return Infinity; // no JWT, or no token at all
+    return Infinity; // it is no JWT, or there is no token
   }
 }
 
-/** Whether somebody can see the page; where there is none, somebody always does. */
+/** Whether the page is visible. Without a page, as on Node.js, the answer is true. */
 const isVisible = () => globalThis.document?.visibilityState !== "hidden";
 
 const list = (value) => (Array.isArray(value) ? value : []);
 
 /**
- * Whether two messages are one. Their content may differ in time, but not their sender and when they were sent. An older
+ * Whether two messages are the same. The content of a message may change, but not its sender and its time. An older
  * process of the chat may have left out the sender's id.
  */
 const isSame = (a, b) => a.user_name === b.user_name && a.create_at === b.create_at && a.message_id === b.message_id &&
   (a.user_id === b.user_id || a.user_id === undefined || b.user_id === undefined);
 
-/** What a user is known by: the id, or the name where there is none. */
+/** The key of a user: the id, or the name if there is no id. */
 const keyOf = ({ user_id, user_name }) => (user_id === undefined ? `name ${user_name}` : `id ${user_id}`);
 
 const bytesOf = (text) => new TextEncoder().encode(text).length;
 
-/** The bytes of a value as the chat encodes it, which escapes two line separators more than this language does. */
+/** The bytes of a value in the chat's JSON, which escapes two more line separators than JavaScript does. */
 const bytesOfJSON = (value) => bytesOf(JSON.stringify(value).replace(/[\u2028\u2029]/g, "\\u2028"));
 
-/** A pause that grows with the attempts, at random, so that many clients do not come back in step. */
+/** A pause in milliseconds that doubles with the attempts, with jitter: many clients must not come back at once. */
 function pause(attempts, timing) {
   return Math.min(timing.longestPause, timing.firstPause * 2 ** Math.min(attempts, 10)) * (0.5 + Math.random() / 2);
 }
 
-/** Waits for a promise, but not for longer. */
+/** Waits for a promise for so many milliseconds. After that it throws. */
 function within(ms, promise, otherwise) {
   let timer;
   const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error(otherwise)), ms)));
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-/** An id that nobody else has. (crypto.randomUUID is not there on pages without TLS.) */
+/** A unique id. (Pages without TLS have no crypto.randomUUID.) */
 function newID() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 }
