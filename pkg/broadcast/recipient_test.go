@@ -92,3 +92,33 @@ func TestOldestIsOfReachableRecipients(t *testing.T) {
 		}
 	}
 }
+
+// Before the lease is given back, unreachable recipients are abandoned. The next broadcaster gets those that there was no
+// time for, and, after a long time of trying, those that began to fail only lately.
+func TestWhatIsLeftToTheNextBroadcaster(t *testing.T) {
+	const short, long = 2 * patience, 2*patience + 1
+	failing := recipient{next: 1, failingSince: start, lastErr: chat.ErrTryAgain}
+	for name, tc := range map[string]struct {
+		recipient    recipient
+		tried        time.Duration
+		failed, left int
+	}{
+		"there was no time for it":           {recipient{next: 1}, short, 0, 1},
+		"failing":                            {failing, short, 1, 0},
+		"failing lately":                     {failing, long, 0, 1},
+		"given up":                           {recipient{next: 1, givenUp: true}, long, 1, 0},
+		"given up, and it needs nothing":     {recipient{next: 2, givenUp: true}, long, 0, 0},
+		"gone":                               {recipient{next: 1, gone: true}, long, 0, 0},
+		"it needs nothing, and is reachable": {recipient{next: 2}, long, 0, 0},
+	} {
+		f := newFanOut(nil, nil, func() time.Time { return start }, 1)
+		f.entries, f.read = []Entry{{Index: 1}}, 1
+		f.recipients["c"] = &tc.recipient
+		f.giveUp(tc.tried)
+		f.countLeft()
+		if d, sent := f.delivery, int64(1-tc.left); d.Failed != tc.failed || d.Left != tc.left || f.sent != sent {
+			t.Errorf("%s: failed %d, left %d, sent up to %d; want %d, %d, %d", name, d.Failed, d.Left, f.sent,
+				tc.failed, tc.left, sent)
+		}
+	}
+}
