@@ -16,6 +16,9 @@ import (
 // TestTheRealCLI synthesises as a person does, and compiles the function twice: the same source is the same asset.
 // The CLI complains of nothing.
 func TestTheRealCLI(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles and synthesises twice")
+	}
 	cdk := installed.Node(t, "cdk")
 	var assets []string
 	for range 2 {
@@ -94,6 +97,9 @@ func checkManifest(t *testing.T, path string) {
 
 // Wrong context is one clear line and a non-zero exit.
 func TestWrongContextAtTheCommandLine(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles the app")
+	}
 	infra := filepath.Join(t.TempDir(), "infra")
 	if b, err := exec.Command("go", "build", "-o", infra, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, b)
@@ -131,6 +137,9 @@ func TestWrongContextAtTheCommandLine(t *testing.T) {
 
 // A program that was built with -trimpath does not know the folder of its source: it looks for it where it runs.
 func TestTheSourceIsFoundAtRunTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it compiles the app twice")
+	}
 	installed.Program(t, "node")
 	infra := filepath.Join(t.TempDir(), "infra")
 	if b, err := exec.Command("go", "build", "-trimpath", "-o", infra, ".").CombinedOutput(); err != nil {

@@ -141,6 +141,9 @@ func (p process) history(t *testing.T, limit int) (found []chat.Message) {
 
 // A damaged data file ends the start with one line, or costs single messages, which say so. It ends nothing later.
 func TestADamagedDataFile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the command")
+	}
 	built := command(t)
 	image, messages := sampleData(t)
 	end := len(bytes.TrimRight(image, "\x00"))
@@ -214,6 +217,9 @@ func TestADamagedDataFile(t *testing.T) {
 // A data file that is removed or cut while the chat runs is noticed within a second: then sends are refused, /ping
 // fails, and the log says what to do, once.
 func TestADataFileInTrouble(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the command")
+	}
 	if runtime.GOOS == "windows" {
 		t.Skip("a file that is open can be neither removed nor cut here")
 	}

@@ -72,6 +72,9 @@ func startDoorWith(t *testing.T, p *issuer.Provider, bootstrap string, more conf
 func ways(t *testing.T, test func(t *testing.T, bootstrap string)) {
 	t.Run("in process", func(t *testing.T) { test(t, "") })
 	t.Run("built binary", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("it builds the function")
+		}
 		bootstrap := filepath.Join(t.TempDir(), "bootstrap")
 		cmd := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", bootstrap, "./lambda")
 		cmd.Dir = filepath.Dir(installed.Dir())
@@ -389,6 +392,9 @@ func TestTheNameIsTheTokens(t *testing.T) {
 
 // A connection does not outlive its token: it is sent nothing more, and what it asks for closes it.
 func TestATokenEnds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for tokens to end")
+	}
 	t.Parallel()
 	p := issuer.Start(t)
 	ways(t, func(t *testing.T, bootstrap string) {

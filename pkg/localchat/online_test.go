@@ -233,6 +233,9 @@ func TestARefusedHandshake(t *testing.T) {
 // Twenty clients in fifteen rooms each are cut off at once, where the account takes 1,000 requests a second: every
 // one is in every room again, with what was missed, and knows all who are there.
 func TestManyClientsComeBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes half a minute")
+	}
 	mostlyWaits(t)
 	const clients, rooms = 20, 15
 	s, _ := chatAt(t, func(o *Config) { o.RequestsPerSecond = 1000 })

@@ -23,6 +23,9 @@ import (
 //   - no client received what the log does not hold, in just those words;
 //   - a client received every message that was stored while it was a member, and none that was sent at other times.
 func TestPromises(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
 	t.Parallel()
 	checks := flag.Lookup("rapid.checks")
 	if checks.Value.String() == checks.DefValue {

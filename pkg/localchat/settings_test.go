@@ -22,7 +22,7 @@ import (
 func TestEqualSettingsGiveEqualBehaviour(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("it builds the function")
+		t.Skip("it waits for tokens to come back")
 	}
 	others := config.Values{
 		config.MaxRooms: "1", config.ActionsPerSecond: "1", config.PresenceLimit: "0",

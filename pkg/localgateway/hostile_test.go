@@ -133,6 +133,9 @@ func drip(conn net.Conn, text string, stop <-chan struct{}) {
 // Whatever some clients do, posts to others arrive, and the gateway's memory does not grow. How long the posts take is
 // printed with -v.
 func TestHostileClientsCostOthersNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes half a minute")
+	}
 	config := allRoutes
 	config.Routes = append(slices.Clone(config.Routes), "copy")
 	friends := make(chan string, 1)

@@ -122,6 +122,9 @@ func TestNothingIsAskedOfAnybodyElse(t *testing.T) {
 
 // client.js has tests in its own language, which Node.js runs.
 func TestTheClientModule(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes half a minute")
+	}
 	files, err := filepath.Glob("*.mjs")
 	if err != nil || len(files) == 0 {
 		t.Fatal(files, err)

@@ -25,6 +25,9 @@ type Browser struct{ ctx context.Context }
 // Start runs Chromium with a new profile until the test ends.
 func Start(t testing.TB) *Browser {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes seconds to start")
+	}
 	program := installed.Program(t, "chromium-headless-shell", "chromium", "google-chrome")
 	options := append(chromedp.DefaultExecAllocatorOptions[:], // headless, and without network traffic of its own
 		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU) // containers often forbid the sandbox

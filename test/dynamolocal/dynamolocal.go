@@ -27,6 +27,9 @@ import (
 // Start runs DynamoDB Local in memory until the test ends, and returns its URL.
 func Start(t testing.TB) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("DynamoDB Local takes seconds to start")
+	}
 	java := installed.Program(t, "java")
 	jar := installed.File(t, "node_modules/amplify-dynamodb-simulator/emulator/DynamoDBLocal.jar")
 	port := freePort(t)
@@ -39,6 +42,9 @@ func Start(t testing.TB) string {
 // transactions.
 func StartDynalite(t testing.TB) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("dynalite takes seconds to start")
+	}
 	port := freePort(t)
 	return run(t, port, exec.Command(installed.Node(t, "dynalite"), "--port", port, "--createTableMs", "0"))
 }

@@ -50,12 +50,18 @@ import (
 const patience = 10 * time.Second
 
 func TestConversations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the command")
+	}
 	s := stage{local: localchat.Build(t, "./infra/local")}
 	s.run(t, testscript.Params{Dir: "testdata/script"})
 	s.run(t, testscript.Params{Dir: "testdata/commandline"})
 }
 
 func TestWscat(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the command")
+	}
 	s := stage{wscat: installed.Node(t, "wscat"), local: localchat.Build(t, "./infra/local")}
 	s.run(t, testscript.Params{Dir: "testdata/wscat"})
 }

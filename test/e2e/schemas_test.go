@@ -182,6 +182,9 @@ func one(of map[string]*jsonschema.Schema, frame string) error {
 
 // The authors of clients begin with the examples: they are what they are said to be, and the chat takes them.
 func TestExamplesOfTheProtocol(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the command")
+	}
 	s := loadSchemas(t)
 	if len(s.client) < 5 || len(s.chat) < 5 {
 		t.Fatalf("the document has only %v and %v", s.client, s.chat)

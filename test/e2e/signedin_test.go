@@ -71,6 +71,9 @@ func signedIn(t *testing.T, url, token, room string) {
 
 // The smoke test of a chat where one must sign in, on this machine.
 func TestSignedIn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds the command")
+	}
 	local := localchat.Start(t, "-demo-users", "ann")
 	user, err := local.Printed.ReadString('\n')
 	if err != nil {
