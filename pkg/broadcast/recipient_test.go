@@ -93,8 +93,8 @@ func TestOldestIsOfReachableRecipients(t *testing.T) {
 	}
 }
 
-// Before the lease is given back, unreachable recipients are abandoned. The next broadcaster gets those that there was no
-// time for, and, after a long time of trying, those that began to fail only lately.
+// Before the lease is given back, unreachable recipients are abandoned. The next broadcaster gets those that there
+// was no time for, and, after a long time of trying, those that began to fail only lately.
 func TestWhatIsLeftToTheNextBroadcaster(t *testing.T) {
 	const short, long = 2 * patience, 2*patience + 1
 	failing := recipient{next: 1, failingSince: start, lastErr: chat.ErrTryAgain}
