@@ -131,7 +131,7 @@ func TestACrowdInOneRoom(t *testing.T) {
 		each, repeats int
 	}{{"Once", 25, 1}, {"EachThreeTimesAtOnce", 8, 3}} {
 		t.Run(tc.name, func(t *testing.T) {
-			api := &counting{LogAPI: dynamolocal.Client(dynamolocal.Start(t))}
+			api := &counting{LogAPI: dynamolocal.Client(server.URL(t))}
 			_, messages := dynamolocal.Tables(t, api.LogAPI.(*dynamodb.Client))
 			const senders = 64
 			start := time.Now()
@@ -159,7 +159,7 @@ func TestACrowdInOneRoom(t *testing.T) {
 // its next message when the one before is stored. On DynamoDB Local the machine's processors are the bound, not the
 // network.
 func BenchmarkContention(b *testing.B) {
-	client := dynamolocal.Client(dynamolocal.Start(b))
+	client := dynamolocal.Client(server.URL(b))
 	for _, senders := range []int{1, 4, 16, 64} {
 		b.Run(fmt.Sprint("senders=", senders), func(b *testing.B) {
 			_, messages := dynamolocal.Tables(b, client)

@@ -15,7 +15,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	client := dynamolocal.Client(dynamolocal.Start(t))
+	client := dynamolocal.Client(server.URL(t))
 	connections, messages := dynamolocal.Tables(t, client)
 	t.Run("Log", func(t *testing.T) { contract.Log(t, dynamo.NewLog(client, messages, 0)) })
 	t.Run("LogWithRetention", func(t *testing.T) { contract.Log(t, dynamo.NewLog(client, messages, 24*time.Hour)) })

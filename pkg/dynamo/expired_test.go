@@ -222,7 +222,7 @@ func (r *rows) store(t *testing.T, client *dynamodb.Client, table, room string) 
 
 // DynamoDB takes the queries, and answers them as the tests' own rows do.
 func TestAmongExpiredRowsOfDynamoDB(t *testing.T) {
-	client := dynamolocal.Client(dynamolocal.Start(t))
+	client := dynamolocal.Client(server.URL(t))
 	_, table := dynamolocal.Tables(t, client)
 	log := dynamo.NewLog(client, table, time.Hour)
 	const gone = 700

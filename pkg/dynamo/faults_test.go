@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -51,7 +52,7 @@ type world struct {
 	poster            *nowhere
 }
 
-func newWorld(t *testing.T) *world { return newWorldOn(t, dynamolocal.Start(t)) }
+func newWorld(t *testing.T) *world { return newWorldOn(t, server.URL(t)) }
 
 // newWorldOn is a world with tables and a network of its own on a DynamoDB that others use too.
 func newWorldOn(t *testing.T, url string) *world {
@@ -215,78 +216,91 @@ func (w *world) prepare(t *testing.T, room string, retention time.Duration) chat
 	return w.service(retention) // another process
 }
 
+// eachCall runs check for each call that a use case makes, until check says that the call was not made. How many there
+// are is not known before: a slow round makes some more.
+func eachCall(t *testing.T, check func(call int) (made bool)) {
+	t.Helper()
+	call := 0
+	for check(call) {
+		call++
+	}
+	if call == 0 {
+		t.Error("no call was made")
+	}
+}
+
+// faultFrom says that something goes wrong with the calls from one on, up to another, which is not included.
+func faultFrom(f dynamolocal.Fault, from, to int) func(int, string) dynamolocal.Fault {
+	return func(n int, _ string) dynamolocal.Fault {
+		if n >= from && n < to {
+			return f
+		}
+		return dynamolocal.None
+	}
+}
+
 // One fault at one call: the call is repeated, and nobody notices.
 func TestOneFaultAtEachCall(t *testing.T) {
-	url := dynamolocal.Start(t)
+	t.Parallel()
+	url := server.URL(t)
 	for _, retention := range []time.Duration{0, 24 * time.Hour} {
 		for _, u := range useCases {
 			t.Run(fmt.Sprint(u.name, retention), func(t *testing.T) {
 				t.Parallel()
 				w := newWorldOn(t, url)
-				for call := range w.callsOf(t, u, retention) {
+				eachCall(t, func(call int) (made bool) {
 					for _, f := range dynamolocal.AllFaults() {
 						room := fmt.Sprint(u.name, retention, call, f)
 						s := w.prepare(t, room, retention)
-						w.network.Begin(func(n int, _ string) dynamolocal.Fault {
-							if n == call {
-								return f
-							}
-							return dynamolocal.None
-						})
+						w.network.Begin(faultFrom(f, call, call+1))
 						err := u.do(t.Context(), s, room)
-						if seen := w.network.Count(); seen < call+2 {
-							t.Errorf("call %d %s: there were %d requests, so nothing was repeated", call, f, seen)
-						}
+						seen := w.network.Count()
 						w.network.Begin(nil)
+						if seen <= call {
+							return false
+						}
+						if seen == call+1 {
+							t.Errorf("call %d %s: there was no request after it, so nothing was repeated", call, f)
+						}
 						if err != nil {
 							t.Errorf("call %d %s: %v", call, f, err)
 						}
 						checkLog(t, s.Log, room, u.after...)
 					}
-				}
+					return true
+				})
 			})
 		}
 	}
 }
 
-// callsOf counts the calls of a use case.
-func (w *world) callsOf(t *testing.T, u useCase, retention time.Duration) int {
-	t.Helper()
-	s := w.prepare(t, "counted", retention)
-	w.network.Begin(nil)
-	if err := u.do(t.Context(), s, "counted"); err != nil {
-		t.Fatal(err)
-	}
-	return w.network.Count()
-}
-
 // Faults that do not end, from one call on: the use case ends with one clear error, in time, and the promises hold. A
 // message that was sent to its room when they began is sent, whatever happens to the lease.
 func TestLastingFaultsFromEachCallOn(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it waits for deadlines")
 	}
-	url := dynamolocal.Start(t)
+	url := server.URL(t)
 	for _, u := range useCases {
 		t.Run(u.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorldOn(t, url)
-			for call := range w.callsOf(t, u, 0) {
+			eachCall(t, func(call int) (made bool) {
 				for _, f := range dynamolocal.AllFaults() {
 					room := fmt.Sprint(u.name, call, f)
 					s := w.prepare(t, room, 0)
-					w.network.Begin(func(n int, _ string) dynamolocal.Fault {
-						if n >= call {
-							return f
-						}
-						return dynamolocal.None
-					})
+					w.network.Begin(faultFrom(f, call, math.MaxInt))
 					posts := w.poster.count()
 					ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 					err := u.do(ctx, s, room)
 					inTime := ctx.Err() == nil
 					cancel()
+					seen := w.network.Count()
 					w.network.Begin(nil)
+					if seen <= call {
+						return false
+					}
 					e, ok := errors.AsType[*chat.Error](err)
 					clear := ok && (e.Code == chat.CodeUnavailable || e.Code == chat.CodeNotSent)
 					wasSent := err == nil && w.poster.count() > posts
@@ -299,7 +313,8 @@ func TestLastingFaultsFromEachCallOn(t *testing.T) {
 					}
 					checkLog(t, s.Log, room, u.after[:len(found)]...)
 				}
-			}
+				return true
+			})
 		})
 	}
 }

@@ -38,7 +38,7 @@ type late struct {
 
 // A delete that reaches DynamoDB after the connection has joined again leaves the later membership.
 func TestALateDeleteLeavesALaterMembership(t *testing.T) {
-	url := dynamolocal.Start(t)
+	url := server.URL(t)
 	l := &late{network: &dynamolocal.Network{}}
 	l.table, _ = dynamolocal.Tables(t, dynamolocal.Client(url))
 	l.roster = dynamo.NewRoster(dynamolocal.Client(url), l.table)

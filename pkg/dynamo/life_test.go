@@ -18,7 +18,7 @@ type row = map[string]types.AttributeValue
 
 // newPatientWorld is a world on which nothing goes wrong, and no request is given up.
 func newPatientWorld(t *testing.T) *world {
-	url := dynamolocal.Start(t)
+	url := server.URL(t)
 	w := newWorldOn(t, url)
 	w.client = dynamolocal.Client(url)
 	return w

@@ -51,7 +51,7 @@ func TestARepeatThatSpansADeployIsStoredOnce(t *testing.T) {
 // messagesTable is a messages table of its own, with a client that waits for it as long as the function's does.
 func messagesTable(t *testing.T) (client *dynamodb.Client, table string) {
 	t.Helper()
-	client = dynamolocal.Client(dynamolocal.Start(t))
+	client = dynamolocal.Client(server.URL(t))
 	_, table = dynamolocal.Tables(t, client)
 	return client, table
 }

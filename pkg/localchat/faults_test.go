@@ -294,7 +294,7 @@ func TestEveryFaultIsSeen(t *testing.T) {
 				alarms:    []string{"Errors"},
 				byDefault: []string{"Errors"}})
 	}
-	dynamoURL := dynamolocal.Start(t)
+	dynamoURL := database.Apart(t)
 	if _, err := tables(t.Context(), dynamoURL); err != nil { // or several would make them at once
 		t.Fatal(err)
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/coder/websocket"
 
 	"wschat/pkg/config"
-	"wschat/test/dynamolocal"
 	"wschat/test/logbuffer"
 )
 
@@ -48,7 +47,7 @@ func behaviour(t *testing.T, bootstrap string, settings config.Values) string {
 	t.Helper()
 	dynamodb := ""
 	if bootstrap != "" {
-		dynamodb = dynamolocal.Start(t)
+		dynamodb = database.Apart(t)
 	}
 	s, err := Start(t.Context(), Config{
 		Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"), DynamoDB: dynamodb, Bootstrap: bootstrap,

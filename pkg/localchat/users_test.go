@@ -109,16 +109,16 @@ func TestTheSubjectIsNotShown(t *testing.T) {
 			t.Errorf("without the claim: %d", status)
 		}
 		claims := samOf("secret")
-		claims["profile"] = "p1"
+		claims["profile"] = "profile-17"
 		c, status := d.knock(t, "?room_name=lobby", "chat", p.Token(claims))
 		if status != 101 {
 			t.Fatal(status)
 		}
-		frames := talk(t, c, map[string]any{"action": "sendMessage", "content": "hi"}, `"user_id":"p1"`) +
-			talk(t, c, map[string]any{"action": "getMembers", "ref": "m"}, `"user_id":"p1"`) +
-			talk(t, c, map[string]any{"action": "joinRoom", "ref": "j"}, `"user_id":"p1"`)
+		frames := talk(t, c, map[string]any{"action": "sendMessage", "content": "hi"}, `"user_id":"profile-17"`) +
+			talk(t, c, map[string]any{"action": "getMembers", "ref": "m"}, `"user_id":"profile-17"`) +
+			talk(t, c, map[string]any{"action": "joinRoom", "ref": "j"}, `"user_id":"profile-17"`)
 		if strings.Contains(frames, "secret") || strings.Contains(d.log.String(), "secret") ||
-			strings.Contains(d.log.String(), "p1") {
+			strings.Contains(d.log.String(), "profile-17") {
 			t.Errorf("the subject is shown: %s", frames)
 		}
 	})

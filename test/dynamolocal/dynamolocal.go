@@ -8,10 +8,15 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,15 +32,67 @@ import (
 // Start runs DynamoDB Local in memory until the test ends, and returns its URL.
 func Start(t testing.TB) string {
 	t.Helper()
+	var s Server
+	t.Cleanup(s.Stop)
+	return s.URL(t)
+}
+
+// Server is one DynamoDB Local for several tests, each with tables of its own: a start takes seconds of a processor.
+// The zero value is ready; Stop it when the tests have ended.
+type Server struct {
+	mu   sync.Mutex
+	url  string
+	stop func()
+}
+
+// URL starts the server if it does not run, and returns its URL.
+func (s *Server) URL(t testing.TB) string {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("DynamoDB Local takes seconds to start")
 	}
 	java := installed.Program(t, "java")
 	jar := installed.File(t, "node_modules/amplify-dynamodb-simulator/emulator/DynamoDBLocal.jar")
-	port := freePort(t)
-	return run(t, port, exec.Command(java, "-Xmx1g", "-Djava.library.path="+filepath.Join(filepath.Dir(jar),
-		"DynamoDBLocal_lib"),
-		"-jar", jar, "-inMemory", "-disableTelemetry", "-port", port))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stop == nil {
+		port := freePort(t)
+		// The second compiler would use a processor for seconds, which so short a life does not give back.
+		s.url, s.stop = run(t, port, exec.Command(java, "-XX:TieredStopAtLevel=1", "-Xmx1g",
+			"-Djava.library.path="+filepath.Join(filepath.Dir(jar), "DynamoDBLocal_lib"),
+			"-jar", jar, "-inMemory", "-disableTelemetry", "-port", port))
+	}
+	return s.url
+}
+
+// Apart is URL for tests whose tables have fixed names: at each URL that it returns there are other tables. DynamoDB
+// Local has a database for each access key
+// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DynamoDBLocal.UsageNotes.html), so a proxy gives the
+// requests to each URL a key of their own.
+func (s *Server) Apart(t testing.TB) string {
+	t.Helper()
+	target, err := url.Parse(s.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := "Credential=" + rand.Text() + "/"
+	credential := regexp.MustCompile(`Credential=[^/]*/`)
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Header.Set("Authorization", credential.ReplaceAllLiteralString(r.In.Header.Get("Authorization"), key))
+	}})
+	t.Cleanup(proxy.Close)
+	return proxy.URL
+}
+
+// Stop ends the server, if it runs.
+func (s *Server) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stop != nil {
+		s.stop()
+		s.stop = nil
+	}
 }
 
 // StartDynalite runs dynalite, a second engine of another make, until the test ends, and returns its URL. It knows no
@@ -46,7 +103,9 @@ func StartDynalite(t testing.TB) string {
 		t.Skip("dynalite takes seconds to start")
 	}
 	port := freePort(t)
-	return run(t, port, exec.Command(installed.Node(t, "dynalite"), "--port", port, "--createTableMs", "0"))
+	dynalite, stop := run(t, port, exec.Command(installed.Node(t, "dynalite"), "--port", port, "--createTableMs", "0"))
+	t.Cleanup(stop)
+	return dynalite
 }
 
 func freePort(t testing.TB) string {
@@ -60,23 +119,30 @@ func freePort(t testing.TB) string {
 	return port
 }
 
-// run starts a server and waits until it takes requests.
-func run(t testing.TB, port string, cmd *exec.Cmd) string {
+// run starts a server in a folder of its own, and waits until it takes requests.
+func run(t testing.TB, port string, cmd *exec.Cmd) (url string, stop func()) {
 	t.Helper()
-	cmd.Dir = t.TempDir() // DynamoDB Local leaves a file where it runs
+	dir, err := os.MkdirTemp("", "dynamodb") // DynamoDB Local leaves a file where it runs
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Dir = dir
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	url := "http://127.0.0.1:" + port
-	client := Client(url)
-	var err error
+	stop = func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		_ = os.RemoveAll(dir)
+	}
+	client := Client("http://127.0.0.1:" + port)
 	for range 200 {
 		if _, err = client.ListTables(context.Background(), &dynamodb.ListTablesInput{}); err == nil {
-			return url
+			return "http://127.0.0.1:" + port, stop
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+	stop()
 	t.Fatalf("%s does not start: %v", cmd, err)
 	panic("unreachable")
 }
