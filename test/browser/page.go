@@ -66,7 +66,7 @@ func (p *Page) WaitFor(t testing.TB, js string, within time.Duration) {
 			}
 			p.fail(t, "not true within %v: %s", within, js)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 
