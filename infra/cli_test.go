@@ -3,58 +3,132 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"wschat/test/installed"
 )
 
-// TestTheRealCLI synthesises as a person does, and compiles the function twice: the same source is the same asset.
-// The CLI complains of nothing.
+// The app is synthesised as people do it, by the CLI, and by the program itself. A program that was built with
+// -trimpath does not know the folder of its source, and looks for it where it runs. Each run compiles the function
+// anew, and the same source is the same asset. The CLI complains of nothing.
 func TestTheRealCLI(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it compiles and synthesises twice")
+		t.Skip("it compiles the app, and synthesises three times")
 	}
 	cdk := installed.Node(t, "cdk")
-	var assets []string
-	for range 2 {
-		out := t.TempDir()
-		cmd := exec.Command(cdk, "synth", "--quiet", "--output", out)
-		cmd.Dir = filepath.Dir(installed.Dir())
-		if b, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(b), "flags are not configured") {
-			t.Fatalf("%v\n%s", err, b)
-		}
-		checkManifest(t, filepath.Join(out, "manifest.json"))
-		b, err := os.ReadFile(filepath.Join(out, "Chat-dev.assets.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var manifest struct {
-			Files map[string]struct {
-				DisplayName string
-				Source      struct{ Path, Packaging string }
+	installed.Program(t, "node")
+	root := filepath.Dir(installed.Dir())
+	infra := buildApp(t)
+	assets := map[string]string{} // of the function, by the run
+	var mu sync.Mutex
+	t.Run("runs", func(t *testing.T) {
+		t.Run("the CLI", func(t *testing.T) {
+			t.Parallel()
+			out := t.TempDir()
+			cmd := exec.Command(cdk, "synth", "--quiet", "--output", out)
+			cmd.Dir = root
+			if b, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(b), "flags are not configured") {
+				t.Fatalf("%v\n%s", err, b)
 			}
-		}
-		if err := json.Unmarshal(b, &manifest); err != nil {
-			t.Fatal(err)
-		}
-		for hash, file := range manifest.Files {
-			if file.Source.Packaging == "zip" {
-				assets = append(assets, hash)
-				info, err := os.Stat(filepath.Join(out, file.Source.Path, "bootstrap"))
-				if err != nil || info.Mode()&0o111 == 0 {
-					t.Errorf("the asset holds no executable bootstrap: %v", err)
+			checkManifest(t, filepath.Join(out, "manifest.json"))
+			mu.Lock()
+			defer mu.Unlock()
+			assets["the CLI"] = checkAsset(t, out)
+		})
+		for _, dir := range []string{root, filepath.Join(root, "infra", "testdata")} {
+			t.Run("the program in "+filepath.Base(dir), func(t *testing.T) {
+				t.Parallel()
+				out := t.TempDir()
+				if said, err := runApp(infra, dir, out); err != nil {
+					t.Fatalf("%v\n%s", err, said)
 				}
+				mu.Lock()
+				defer mu.Unlock()
+				assets[dir] = checkAsset(t, out)
+			})
+		}
+		t.Run("the program elsewhere", func(t *testing.T) {
+			t.Parallel()
+			out := t.TempDir()
+			said, err := runApp(infra, t.TempDir(), out)
+			says := "infra: the function's source is not here: run this in the project's folder, where cdk.json is, " +
+				"with Go on PATH (go list"
+			if err == nil || !strings.HasPrefix(said, says) || strings.Contains(said, "\n") {
+				t.Errorf("%v\n%s", err, said)
+			}
+			if _, err := os.Stat(filepath.Join(out, "Chat-dev.template.json")); err == nil {
+				t.Error("it makes a template all the same")
+			}
+		})
+	})
+	hashes := slices.Sorted(maps.Values(assets))
+	if len(hashes) != 3 || hashes[0] == "" || hashes[0] != hashes[2] {
+		t.Errorf("the function's asset is %v, want the same three times", assets)
+	}
+}
+
+// buildApp builds the app without the paths of this machine, and returns the program's path.
+func buildApp(t *testing.T) string {
+	t.Helper()
+	infra := filepath.Join(t.TempDir(), "infra")
+	if b, err := exec.Command("go", "build", "-trimpath", "-o", infra, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, b)
+	}
+	return infra
+}
+
+// runApp runs the app in a folder, as the CLI does, and returns what it says.
+func runApp(infra, dir, out string) (said string, err error) {
+	cmd := exec.Command(infra)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CDK_OUTDIR="+out, "CDK_CONTEXT_JSON=")
+	b, err := cmd.CombinedOutput()
+	return strings.TrimSpace(string(b)), err
+}
+
+// checkAsset fails if a synthesised stack has no template or no function that can be run. It returns the hash of the
+// function's asset.
+func checkAsset(t *testing.T, out string) (hash string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(out, "Chat-dev.template.json")); err != nil {
+		t.Error(err)
+	}
+	b, err := os.ReadFile(filepath.Join(out, "Chat-dev.assets.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest struct {
+		Files map[string]struct {
+			DisplayName string
+			Source      struct{ Path, Packaging string }
+		}
+	}
+	if err := json.Unmarshal(b, &manifest); err != nil {
+		t.Fatal(err)
+	}
+	zips := 0
+	for name, file := range manifest.Files {
+		if file.Source.Packaging == "zip" {
+			zips++
+			hash = name
+			info, err := os.Stat(filepath.Join(out, file.Source.Path, "bootstrap"))
+			if err != nil || info.Mode()&0o111 == 0 {
+				t.Errorf("the asset holds no executable bootstrap: %v", err)
 			}
 		}
 	}
-	if len(assets) != 2 || assets[0] != assets[1] {
-		t.Errorf("the function's asset is %v, want the same twice", assets)
+	if zips != 1 {
+		t.Errorf("there are %d assets of functions", zips)
 	}
+	return hash
 }
 
 // checkManifest fails if a feature flag of the CDK has not the value that its library recommends, or if the stack has
@@ -100,10 +174,7 @@ func TestWrongContextAtTheCommandLine(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it compiles the app")
 	}
-	infra := filepath.Join(t.TempDir(), "infra")
-	if b, err := exec.Command("go", "build", "-o", infra, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, b)
-	}
+	infra := buildApp(t)
 	for context, says := range map[string]string{
 		`{"memorySize":"7"}`: `infra: context: memorySize is "7": it must be a whole number from ` +
 			`128 to 10240`,
@@ -131,42 +202,6 @@ func TestWrongContextAtTheCommandLine(t *testing.T) {
 		}
 		if got := strings.TrimSpace(string(b)); got != says {
 			t.Errorf("%s: says\n%s\nwant\n%s", context, got, says)
-		}
-	}
-}
-
-// A program that was built with -trimpath does not know the folder of its source: it looks for it where it runs.
-func TestTheSourceIsFoundAtRunTime(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it compiles the app twice")
-	}
-	installed.Program(t, "node")
-	infra := filepath.Join(t.TempDir(), "infra")
-	if b, err := exec.Command("go", "build", "-trimpath", "-o", infra, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, b)
-	}
-	root := filepath.Dir(installed.Dir())
-	for _, tc := range []struct {
-		dir  string
-		says string // "" if it works from there
-	}{
-		{root, ""},
-		{filepath.Join(root, "infra", "testdata"), ""},
-		{t.TempDir(), "infra: the function's source is not here: run this in the project's folder, where cdk.json " +
-			"is, with Go on PATH (go list"},
-	} {
-		cmd := exec.Command(infra)
-		cmd.Dir = tc.dir
-		out := t.TempDir()
-		cmd.Env = append(os.Environ(), "CDK_OUTDIR="+out, "CDK_CONTEXT_JSON=")
-		b, err := cmd.CombinedOutput()
-		said := strings.TrimSpace(string(b))
-		if _, missing := os.Stat(filepath.Join(out, "Chat-dev.template.json")); (err == nil) != (tc.says == "") ||
-			(missing == nil) != (err == nil) {
-			t.Errorf("in %s: %v\n%s", tc.dir, err, said)
-		}
-		if err != nil && (!strings.HasPrefix(said, tc.says) || strings.Contains(said, "\n")) {
-			t.Errorf("in %s it says %s", tc.dir, said)
 		}
 	}
 }

@@ -18,6 +18,10 @@ import (
 // cdk watch deploys after each change of what goes into the stack, and after no other. What it looks at is the same
 // for cdk synth --watch, which needs no account.
 func TestWhatTheCLIWatches(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for the CLI, and for what the CLI sees of a change")
+	}
+	t.Parallel()
 	cdk := installed.Node(t, "cdk")
 	root := filepath.Dir(installed.Dir())
 	outputs := []string{".local/x.go", "cdk.out/asset.1/main.go", "test/out/main.go", "bootstrap", "pkg/chat/.#main.go",

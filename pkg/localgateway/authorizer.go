@@ -8,24 +8,25 @@ import (
 	"strings"
 )
 
-// Authorizer is a Lambda authorizer of type REQUEST, which is asked before $connect
+// Authorizer is a Lambda authorizer of type REQUEST. The gateway asks it before $connect
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-lambda-auth.html).
 //
-// It lets a client in with a policy that allows execute-api:Invoke on the event's methodArn. What else it returns as
-// context, the events of the connection carry in requestContext.authorizer. A client that it does not let in gets
-// 403; 401 where the function fails with the error "Unauthorized"; 500 where it fails otherwise or returns what
-// cannot be understood.
+// It lets a client in by returning a policy that allows execute-api:Invoke on the event's methodArn. All later events
+// of the connection carry the context that it returned, in requestContext.authorizer. A client that it does not let in
+// gets 403. If the function fails with the error "Unauthorized", the client gets 401. If it fails otherwise, or its
+// answer is not valid, the client gets 500.
 type Authorizer struct {
-	// Handler is the authorizer's function. Required. An error is "Unauthorized" where its text is that, or where it
-	// has a method ErrorMessage() string that returns it.
+	// Handler is the authorizer's function. Required. An error counts as "Unauthorized" if that is its text, or if it
+	// has a method ErrorMessage() string that returns that text.
 	Handler Handler
 
-	// IdentitySources name what a handshake must have for the function to be asked at all, as in
-	// route.request.header.Authorization and route.request.querystring.token; without it the answer is 401. Optional.
+	// IdentitySources name the headers and query parameters that a handshake must have, as in
+	// route.request.header.Authorization and route.request.querystring.token. A handshake without one of them gets 401,
+	// and the function is not asked. Optional.
 	IdentitySources []string
 }
 
-// maxAuthorizerResult is how large an authorizer's answer may be, in bytes.
+// maxAuthorizerResult is the largest answer of an authorizer that is accepted, in bytes.
 const maxAuthorizerResult = 8 << 10
 
 const (
@@ -53,7 +54,7 @@ func (a *Authorizer) check() error {
 	return nil
 }
 
-// identified reports whether a handshake has every identity source, not empty.
+// identified reports whether a handshake has a non-empty value for every identity source.
 func (a *Authorizer) identified(header http.Header, query url.Values) bool {
 	for _, source := range a.IdentitySources {
 		value := ""
@@ -69,8 +70,8 @@ func (a *Authorizer) identified(header http.Header, query url.Values) bool {
 	return true
 }
 
-// authorizerEvent is what an authorizer is asked with. Unlike the event of $connect it has the headers of the
-// upgrade, and a query that is empty rather than absent.
+// authorizerEvent is the event that an authorizer gets. Unlike the event of $connect, it has the headers of the
+// upgrade, and without a query it has an empty object.
 type authorizerEvent struct {
 	Type              string              `json:"type"`
 	MethodARN         string              `json:"methodArn"`
@@ -105,8 +106,8 @@ var (
 	timedOut       = refusal{http.StatusGatewayTimeout, "Endpoint request timed out"}
 )
 
-// authorize asks the authorizer about a handshake, and gives the connection what the later events carry. It returns nil
-// where the client may go on.
+// authorize asks the authorizer about a handshake. It keeps the returned context in the connection, for later events.
+// It returns nil if the client may go on.
 func (g *Gateway) authorize(c *connection, r *http.Request) *refusal {
 	a := g.config.Authorizer
 	if a == nil {
@@ -141,7 +142,7 @@ func (g *Gateway) authorize(c *connection, r *http.Request) *refusal {
 	result, allowed, err := evaluate(payload, e.MethodARN)
 	switch {
 	case err != nil:
-		g.logFailure("the authorizer's answer is not one", err)
+		g.logFailure("the authorizer's answer is not valid", err)
 		return &internalError
 	case !allowed:
 		return &forbidden
@@ -182,7 +183,7 @@ func evaluate(payload []byte, methodARN string) (result authorizerResult, allowe
 	return result, allowed, err
 }
 
-// isUnauthorized reports whether a function failed with the error that stands for 401.
+// isUnauthorized reports whether a function failed with the error that means 401.
 func isUnauthorized(err error) bool {
 	message := err.Error()
 	if e, ok := errors.AsType[interface {

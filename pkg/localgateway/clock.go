@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Clock tells the time to a Gateway, and wakes it.
+// Clock is a Gateway's source of time and timers.
 type Clock interface {
 	Now() time.Time
 
-	// AfterFunc calls f once, on a goroutine of the clock's own choice, when d has passed. What it returns prevents the
-	// call, and reports whether it did.
+	// AfterFunc calls f once when d has passed, on a goroutine that the clock chooses. stop prevents the call, and
+	// reports whether it did.
 	AfterFunc(d time.Duration, f func()) (stop func() bool)
 }
 
@@ -22,7 +22,7 @@ func (systemClock) Now() time.Time { return time.Now() }
 
 func (systemClock) AfterFunc(d time.Duration, f func()) func() bool { return time.AfterFunc(d, f).Stop }
 
-// ManualClock is a Clock that moves only when it is told to. Safe for concurrent use.
+// ManualClock is a Clock that moves only when Advance is called. Safe for concurrent use.
 type ManualClock struct {
 	mu     sync.Mutex
 	now    time.Time
@@ -36,17 +36,17 @@ type alarm struct {
 
 var _ Clock = (*ManualClock)(nil)
 
-// NewManualClock returns a clock that stands at now.
+// NewManualClock returns a clock that shows now.
 func NewManualClock(now time.Time) *ManualClock { return &ManualClock{now: now} }
 
-// Now is the time at which the clock stands.
+// Now is the time that the clock shows.
 func (c *ManualClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now
 }
 
-// AfterFunc calls f from the Advance that moves the clock by d or more from now.
+// AfterFunc calls f from inside the Advance that brings the clock to d from now, or past it.
 func (c *ManualClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -63,9 +63,10 @@ func (c *ManualClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
 	}
 }
 
-// Advance moves the clock by d, and calls what falls due on the way, each at its time and in order of time, those
-// that are set meanwhile included. It returns when these calls have returned. The clock never goes back: an Advance
-// beside or inside another ends where the further of the two does, and a negative d moves nothing.
+// Advance moves the clock by d. On the way it calls each function that becomes due, in order of time, with the clock at
+// that function's time. This includes functions that are set during the call. It returns when these calls have
+// returned. The clock never goes back: if two calls of Advance overlap, the clock ends at the later of their two ends.
+// A negative d moves nothing.
 func (c *ManualClock) Advance(d time.Duration) {
 	c.mu.Lock()
 	end := c.now.Add(d)
@@ -79,7 +80,8 @@ func (c *ManualClock) Advance(d time.Duration) {
 	}
 }
 
-// next moves the clock to the earliest alarm that falls due by end and takes it; if there is none, to end.
+// next moves the clock to the earliest alarm that is due by end, and removes and returns it. If there is none, it moves
+// the clock to end and returns nil.
 func (c *ManualClock) next(end time.Time) func() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,7 +101,7 @@ func (c *ManualClock) next(end time.Time) func() {
 	return a.f
 }
 
-// moveTo never moves back. The caller holds mu.
+// moveTo moves the clock, but never back. The caller holds mu.
 func (c *ManualClock) moveTo(t time.Time) {
 	if t.After(c.now) {
 		c.now = t

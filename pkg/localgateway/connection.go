@@ -25,19 +25,19 @@ const (
 const (
 	// idleTimeout and connectionDuration are API Gateway's, and cannot be changed there
 	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
-	// What is idle is a connection with no frame in either direction.
+	// A connection is idle while no frame passes in either direction.
 	idleTimeout        = 10 * time.Minute
 	connectionDuration = 2 * time.Hour
 
-	// bufferBytes is how much may wait to be written to a client that does not read before posts to it get 429. API
-	// Gateway documents no number; this is one message of the largest size.
+	// bufferBytes is how much data may wait for one client that does not read. Posts beyond it get 429. API Gateway
+	// documents no number. This one is the largest size of a message.
 	bufferBytes = 128 << 10
 
-	// bufferBytesInAll is how much may wait to be written to all clients together. Beyond it, posts to a client get
-	// 429 as long as anything at all waits for that client.
+	// bufferBytesInAll is how much data may wait for all clients together. Beyond it, a post gets 429 if any data
+	// already waits for its client.
 	bufferBytesInAll = 64 << 20
 
-	// writeTimeout is how long one write may wait for a client that does not read, before it counts as gone.
+	// writeTimeout is how long one write may wait for a client that does not read. After it, the client counts as gone.
 	writeTimeout = 30 * time.Second
 
 	// closeTimeout is how long a close waits for the client's own close frame.
@@ -55,21 +55,21 @@ type connection struct {
 	number      uint64 // in the order of handshakes, from 1
 	domainName  string
 	identity    identity
-	authorizer  map[string]any // what the authorizer told of the client; nil without one
+	authorizer  map[string]any // the context that the authorizer returned; nil without an authorizer
 	connectedAt time.Time
 	lastActive  atomic.Int64 // nanoseconds since the epoch
 	clock       Clock
 	unread      *atomic.Int64 // the sum of queued over all connections
-	turns       int           // of its messages that are handled; under the lock of the gateway's turns
+	turns       int           // how many of its messages are handled now; under the lock of the gateway's turns
 
 	mu           sync.Mutex
 	conn         net.Conn // nil until the handshake is written
 	queue        net.Buffers
 	queued       int           // bytes in queue and in the write under way
-	full         chan struct{} // closed when the client reads on; not nil since a frame was refused because it does not
+	full         chan struct{} // closed when the client reads on; nil unless a frame was refused because it does not
 	writing      bool          // a goroutine is writing the queue
-	closing      bool          // a close frame is queued or written, or never will be; nothing follows it
-	code         int           // what closing was begun with
+	closing      bool          // a close frame is queued, or written, or will never be; no frame follows it
+	code         int           // the close code that closing began with
 	reason       string
 	closeWritten chan struct{} // closed when the close frame is written, or never will be
 	gone         bool          // the socket is closed
@@ -79,8 +79,8 @@ type connection struct {
 // touch records activity.
 func (c *connection) touch() { c.lastActive.Store(c.clock.Now().UnixNano()) }
 
-// watch closes the connection when it has been idle or connected for too long, with the code and the reason of an event
-// that was captured ten minutes after a client fell silent.
+// watch closes the connection when it has been idle or connected for too long. The code and the reason are those of an
+// event that API Gateway sent ten minutes after a client's last frame.
 func (c *connection) watch() {
 	now := c.clock.Now()
 	idleAt := time.Unix(0, c.lastActive.Load()).Add(idleTimeout)
@@ -99,7 +99,8 @@ func (c *connection) watch() {
 	}
 }
 
-// send queues one text frame. It never blocks: errGone after a close, errFull where the client does not keep up.
+// send queues one text frame. It never blocks. It returns errGone after a close, and errFull if the client does not
+// read fast enough.
 func (c *connection) send(text []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,7 +118,7 @@ func (c *connection) send(text []byte) error {
 	return nil
 }
 
-// pong answers a ping, unless the client does not read what it asks for.
+// pong answers a ping, unless the client does not read its answers.
 func (c *connection) pong(payload []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,8 +127,7 @@ func (c *connection) pong(payload []byte) {
 	}
 }
 
-// waitForReader waits for as long as the client does not read what it was sent. False means that the connection is
-// closed.
+// waitForReader waits until the client reads its frames again. It returns false if the connection is closed.
 func (c *connection) waitForReader() bool {
 	c.mu.Lock()
 	full := c.full
@@ -141,8 +141,8 @@ func (c *connection) waitForReader() bool {
 	return c.isOpen()
 }
 
-// close begins to close: the frames that are queued are still written, then the close frame. $disconnect gets this code
-// and reason. A second close changes nothing.
+// close begins to close the connection. The queued frames are still written, then the close frame. $disconnect gets
+// this code and reason. A second close changes nothing.
 func (c *connection) close(code int, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,21 +160,21 @@ func (c *connection) close(code int, reason string) {
 	}
 }
 
-// closedWith returns what close was called with, where it was.
+// closedWith returns the code and the reason of the close; ok is false if no close has begun.
 func (c *connection) closedWith() (code int, reason string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.code, c.reason, c.closing
 }
 
-// isOpen reports whether frames are taken for the client.
+// isOpen reports whether frames can be queued for the client.
 func (c *connection) isOpen() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.closing && !c.gone
 }
 
-// start is called when the handshake is written; what was queued meanwhile follows.
+// start is called when the handshake is written. The frames that were queued before follow it.
 func (c *connection) start(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -186,7 +186,7 @@ func (c *connection) start(conn net.Conn) {
 	c.startWriting()
 }
 
-// enqueue appends a frame and sees that somebody writes it. The caller holds mu.
+// enqueue appends a frame, and starts the writer if none runs. The caller holds mu.
 func (c *connection) enqueue(frame ws.Frame) {
 	b := ws.MustCompileFrame(frame)
 	c.queue = append(c.queue, b)
@@ -194,7 +194,7 @@ func (c *connection) enqueue(frame ws.Frame) {
 	c.startWriting()
 }
 
-// dropQueue forgets what is queued and not in the write under way. The caller holds mu.
+// dropQueue discards the queued frames. A write in flight is not changed. The caller holds mu.
 func (c *connection) dropQueue() {
 	for _, frame := range c.queue {
 		c.count(-len(frame))
@@ -202,14 +202,14 @@ func (c *connection) dropQueue() {
 	c.queue = nil
 }
 
-// count notes that so many bytes more, or fewer, wait for the client. The caller holds mu.
+// count adds bytes, which may be negative, to the number of bytes that wait for the client. The caller holds mu.
 func (c *connection) count(bytes int) {
 	c.queued += bytes
 	c.unread.Add(int64(bytes))
 }
 
-// startWriting starts a goroutine that writes until the queue is empty. There is none while a connection is quiet,
-// which most are most of the time. The caller holds mu.
+// startWriting starts a goroutine that writes until the queue is empty. A connection with an empty queue has no such
+// goroutine, because most connections are quiet most of the time. The caller holds mu.
 func (c *connection) startWriting() {
 	if !c.writing && c.conn != nil && len(c.queue) > 0 {
 		c.writing = true
@@ -237,7 +237,7 @@ func (c *connection) write() {
 		}
 		if err != nil {
 			c.dropQueue()
-			_ = c.conn.Close() // the reader meets it and ends the connection
+			_ = c.conn.Close() // the reader then gets an error, and ends the connection
 			c.noMoreWrites()
 		}
 	}
@@ -257,14 +257,14 @@ func (c *connection) noMoreWrites() {
 	}
 }
 
-// closeWrite ends the stream to the client, where the socket can do so and still be read.
+// closeWrite ends the stream to the client, if the socket can be half closed. It can still be read.
 func (c *connection) closeWrite() {
 	if half, ok := c.conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
 }
 
-// abandon closes the socket at once. If no close was begun, the connection ends without one.
+// abandon closes the socket at once. If no close has begun, the client gets no close frame.
 func (c *connection) abandon() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

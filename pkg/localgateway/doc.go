@@ -8,9 +8,9 @@
 //	srv := httptest.NewServer(gw)
 //	// ws://…/dev for clients; http://…/dev is the callback URL for the handler's Management API client
 //
-// It answers as API Gateway does, refusals included, so that a test covers in milliseconds what takes hours on AWS:
+// It answers as API Gateway does, also when it refuses. A test then covers in milliseconds what takes hours on AWS:
 //
-//   - Config.Clock with a ManualClock: the cut of a connection that was idle for 10 minutes or lived for 2 hours, and
+//   - Config.Clock with a ManualClock: the close of a connection that was idle for 10 minutes or lived for 2 hours, and
 //     the integration timeout.
 //   - Config.Quotas: the 429 of an account that connects, sends or posts too fast.
 //   - Gateway.SetFaults and Gateway.Drop: sockets that vanish, posts that fail, handlers that die, a $disconnect that

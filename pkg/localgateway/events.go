@@ -12,14 +12,15 @@ import (
 	"time"
 )
 
-// What AWS would fill in.
+// The values that AWS would fill in.
 const (
 	accountID = "000000000000"
 	apiID     = "local"
 	region    = "us-east-1"
 )
 
-// event is what a WebSocket API sends to a Lambda function. A field that API Gateway leaves out is left out.
+// event is the event that a WebSocket API sends to a Lambda function. It leaves out the fields that API Gateway leaves
+// out.
 type event struct {
 	Headers           map[string]string   `json:"headers,omitempty"`
 	MultiValueHeaders map[string][]string `json:"multiValueHeaders,omitempty"`
@@ -55,10 +56,10 @@ type identity struct {
 	UserAgent string `json:"userAgent,omitempty"`
 }
 
-// requestTimeFormat is the one of access logs.
+// requestTimeFormat is the time format of access logs.
 const requestTimeFormat = "02/Jan/2006:15:04:05 -0700"
 
-// newContext is what the events of one connection have in common, with a new request id.
+// newContext returns the request context of a connection's event, with a new request id.
 func (g *Gateway) newContext(c *connection, routeKey, eventType string) requestContext {
 	now := g.clock.Now()
 	requestID := newID()
@@ -110,7 +111,7 @@ func (g *Gateway) disconnectEvent(c *connection, code int, reason string) event 
 	return e
 }
 
-// httpEvent is what an HTTP API sends, payload format 2.0
+// httpEvent is the event that an HTTP API sends, in payload format 2.0
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html).
 type httpEvent struct {
 	Version         string            `json:"version"`
@@ -186,9 +187,9 @@ func (g *Gateway) httpEvent(r *http.Request) httpEvent {
 	return e
 }
 
-// forwardedHeaders are a request's headers as they reach a function: without those of the connection itself, and with
-// those that API Gateway adds. net/http has written all names in one way, in which those of WebSockets are not what
-// clients send and functions look for; they get their letters back.
+// forwardedHeaders are a request's headers as a function gets them: without Connection and Upgrade, and with the
+// headers that API Gateway adds. net/http changes the case of all names. The names of WebSocket headers are changed
+// back, because clients send and functions expect Sec-WebSocket.
 func (g *Gateway) forwardedHeaders(r *http.Request) map[string][]string {
 	headers := make(map[string][]string, len(r.Header)+5)
 	for name, values := range r.Header {
@@ -246,7 +247,7 @@ func newTraceID(now time.Time) string {
 	return fmt.Sprintf("Root=1-%08x-%x", now.Unix(), b)
 }
 
-// mustJSON encodes what always encodes.
+// mustJSON encodes a value that encoding/json can always encode.
 func mustJSON(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {

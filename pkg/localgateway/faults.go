@@ -15,8 +15,8 @@ type Effect string
 
 // The effects, and the occasions on which each may take place.
 const (
-	// DropSocket cuts the socket, with no close frame, when a message comes from the client or a post goes to it. The
-	// message is lost; the post is answered as if it had been delivered, because nobody knows better.
+	// DropSocket closes the socket without a close frame when a message comes from the client or a post goes to it. The
+	// message is lost. The post is answered with 200, because API Gateway cannot know yet that the client is gone.
 	DropSocket Effect = "drop socket"
 
 	// FailPost answers a post with 500 and does not deliver it.
@@ -28,28 +28,28 @@ const (
 	// DelayPost holds a post back for the fault's Delay.
 	DelayPost Effect = "delay post"
 
-	// FailHandler has an invocation fail without reaching the handler, as a function that dies at once.
+	// FailHandler makes an invocation fail before it reaches the handler, like a function that crashes at once.
 	FailHandler Effect = "fail handler"
 
-	// HangHandler has an invocation go on, without reaching the handler, until the integration timeout.
+	// HangHandler makes an invocation last until the integration timeout. It does not reach the handler.
 	HangHandler Effect = "hang handler"
 
-	// LoseDisconnect leaves out the invocation of $disconnect when a connection ends.
+	// LoseDisconnect skips the invocation of $disconnect when a connection ends.
 	LoseDisconnect Effect = "lose $disconnect"
 )
 
-// Fault is something that goes wrong on purpose.
+// Fault is a failure that the gateway causes on purpose.
 type Fault struct {
 	// Effect is what happens. Required.
 	Effect Effect
 
-	// ConnectionID is the connection that it happens to. Empty means every connection.
+	// ConnectionID is the connection that the fault affects. Empty means every connection.
 	ConnectionID string
 
 	// RouteKey is the route whose invocations fail or hang. Empty means every route. Other effects have no route.
 	RouteKey string
 
-	// Rate is how likely it is on each occasion, from 0 to 1. Zero means 1: every time.
+	// Rate is the probability of the fault on each occasion, from 0 to 1. Zero means 1: every time.
 	Rate float64
 
 	// Delay is how long DelayPost waits. Other effects have none.
@@ -75,10 +75,10 @@ func (f Fault) check() error {
 	return nil
 }
 
-// SetFaults replaces the faults that take place from now on; none given means none. The seed makes a run repeatable:
-// it decides for each fault, each connection in the order of their handshakes, and each occasion of that connection
-// by its number, and so does not depend on how connections run beside each other. Posts to one connection that come
-// at once, and calls of HTTP routes, are numbered as they come.
+// SetFaults replaces all faults from now on. Without faults, it removes them. The seed makes a run repeatable. Whether
+// a fault strikes depends only on the seed, the fault, the connection's number in the order of handshakes, and the
+// number of the occasion on that connection. So the timing of other connections changes nothing. Concurrent posts to
+// one connection, and calls of HTTP routes, are numbered in the order in which they arrive.
 func (g *Gateway) SetFaults(seed uint64, faults ...Fault) error {
 	for _, f := range faults {
 		if err := f.check(); err != nil {
@@ -93,8 +93,8 @@ func (g *Gateway) SetFaults(seed uint64, faults ...Fault) error {
 	return nil
 }
 
-// Drop cuts the socket of a connection with no close frame, as a network does that fails. Its $disconnect follows, with
-// code 1006. False means that there is no such connection.
+// Drop closes the socket of a connection without a close frame, like a network that fails. Its $disconnect follows,
+// with code 1006. Drop returns false if there is no such connection.
 func (g *Gateway) Drop(connectionID string) bool {
 	c := g.connection(connectionID)
 	if c != nil {
@@ -103,23 +103,23 @@ func (g *Gateway) Drop(connectionID string) bool {
 	return c != nil
 }
 
-// faultPlan decides which faults take place. A nil one has none.
+// faultPlan decides which faults strike. A nil plan has no faults.
 type faultPlan struct {
 	seed   uint64
 	faults []Fault
 
 	mu        sync.Mutex
-	occasions map[occasion]uint64 // how many there have been
+	occasions map[occasion]uint64 // how many of each there have been
 }
 
-// occasion is when a fault may strike a connection.
+// occasion is the key for counting the occasions on which a fault may strike a connection.
 type occasion struct {
 	fault      int    // its index
 	connection uint64 // its number in the order of handshakes; 0 for HTTP routes
 }
 
-// strikes reports whether an effect takes place now, and the fault that says so. c is nil for HTTP routes; routeKey is
-// empty where the effect has no route.
+// strikes reports whether an effect strikes now, and returns its fault. c is nil for HTTP routes. routeKey is empty if
+// the effect has no route.
 func (p *faultPlan) strikes(effect Effect, c *connection, routeKey string) (Fault, bool) {
 	if p == nil {
 		return Fault{}, false
@@ -145,14 +145,14 @@ func (p *faultPlan) strikes(effect Effect, c *connection, routeKey string) (Faul
 	return Fault{}, false
 }
 
-// chance is a number from 0 to 1 that depends on nothing but the seed and the occasion.
+// chance returns a number from 0 to 1 that depends only on the seed, the occasion and its number.
 func (p *faultPlan) chance(o occasion, nth uint64) float64 {
 	h := fnv.New64a()
 	_ = binary.Write(h, binary.LittleEndian, [...]uint64{p.seed, uint64(o.fault), o.connection, nth}) // never fails
 	return rand.New(rand.NewPCG(h.Sum64(), 0)).Float64()
 }
 
-// forget drops what is known of a connection that has ended.
+// forget removes the counts of a connection that has ended.
 func (p *faultPlan) forget(c *connection) {
 	if p == nil {
 		return

@@ -17,28 +17,28 @@ const (
 	maxMessageBytes = 128 << 10
 )
 
-// A client may send as many pings and fragments as it likes, but one that sends this many in a row, with no message in
-// between, is then not read for a moment: a flood of them is to cost the client and nobody else.
+// A client may send any number of pings and fragments. After this many in a row without a complete message, the gateway
+// stops reading from the client for a moment. So a flood slows only the client that sends it.
 const (
 	floodFrames = 256
 	floodPause  = 10 * time.Millisecond
 )
 
-// The disconnectReason of API Gateway's events where the client gave none.
+// The disconnectReason of API Gateway's events if the client gave none.
 const (
 	reasonGoingAway = "Going away"
 	reasonNoStatus  = "Client-side close frame status not set"
 	reasonAbnormal  = "Connection Closed Abnormally"
 )
 
-// ending is why a client's frames came to an end.
+// ending says why the gateway stopped reading a client's frames.
 type ending struct {
 	code   int
 	reason string
 	broken bool // the client broke the protocol or a limit: what follows cannot be understood
 }
 
-// converse takes a client's messages until either side closes, and returns what $disconnect is told.
+// converse handles a client's messages until either side closes, and returns the code and the reason for $disconnect.
 func (g *Gateway) converse(c *connection, stream io.Reader) (code int, reason string) {
 	end := g.takeMessages(c, stream)
 	if end.code == closeAbnormal {
@@ -50,8 +50,8 @@ func (g *Gateway) converse(c *connection, stream io.Reader) (code int, reason st
 	c.close(end.code, end.reason) // the answer to the client's close frame, unless this side closed first
 	<-c.closeWritten
 	if end.broken {
-		// Closing a socket that has unread data resets it, and the client may lose the close frame. So the client is
-		// given the end of the stream, and until the read deadline that goes with a close to end its own.
+		// Closing a socket that has unread data resets it, and the client may lose the close frame. So the gateway ends
+		// its own stream, and reads until the client ends its stream or the read deadline of a close passes.
 		c.closeWrite()
 		_, _ = io.Copy(io.Discard, stream)
 	}
@@ -59,8 +59,8 @@ func (g *Gateway) converse(c *connection, stream io.Reader) (code int, reason st
 	return code, reason
 }
 
-// takeMessages invokes the handler for each message, without waiting for it: API Gateway invokes for the messages of
-// one connection at the same time, and so their order is nobody's promise.
+// takeMessages invokes the handler for each message and does not wait for it. API Gateway handles the messages of one
+// connection concurrently, and promises no order.
 func (g *Gateway) takeMessages(c *connection, stream io.Reader) ending {
 	var message []byte
 	state := ws.StateServerSide
@@ -102,9 +102,9 @@ func (g *Gateway) takeMessages(c *connection, stream io.Reader) ending {
 	}
 }
 
-// takeMessage begins to handle a message when the client reads its answers and it is its turn, unless the account's
-// quota is used up, or the connection is closed by then and what was on its way here is lost. Which fault strikes is
-// decided here, in the order of the client's messages.
+// takeMessage starts to handle a message. Before that it waits until the client reads its answers and the message gets
+// a turn. A message over the account's quota is not handled. A message is lost if the connection closes first. Faults
+// are chosen here, in the order of the client's messages, so that a run is repeatable.
 func (g *Gateway) takeMessage(c *connection, message []byte) {
 	if _, ok := g.faults.Load().strikes(DropSocket, c, ""); ok {
 		c.abandon()
@@ -122,7 +122,7 @@ func (g *Gateway) takeMessage(c *connection, message []byte) {
 	}
 }
 
-// checkFrame tells from a frame's header, before its payload is read, whether the frame is taken.
+// checkFrame reports from a frame's header, before its payload is read, whether the frame is accepted.
 func checkFrame(h ws.Header, state ws.State, before int) (ending, bool) {
 	err := ws.CheckHeader(h, state)
 	switch {
@@ -140,7 +140,8 @@ func checkFrame(h ws.Header, state ws.State, before int) (ending, bool) {
 	return ending{}, true
 }
 
-// readPayload reads and unmasks a frame's payload. Memory grows with what arrives, not with what the header announces.
+// readPayload reads and unmasks a frame's payload. Memory grows with the bytes that arrive, not with the announced
+// length.
 func readPayload(stream io.Reader, h ws.Header) ([]byte, error) {
 	var b bytes.Buffer
 	n, err := b.ReadFrom(io.LimitReader(stream, h.Length))

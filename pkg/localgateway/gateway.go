@@ -17,24 +17,24 @@ import (
 
 // Handler is a Lambda function: an event in, a response out. It is invoked concurrently.
 //
-// Every lambda.Handler of aws-lambda-go is one, but what lambda.NewHandler makes of a plain function is not safe for
-// concurrent use: at v1.55.1 it returns a buffer that its next invocation overwrites
-// (https://github.com/aws/aws-lambda-go/pull/639). Give it a type of your own that has this method.
+// Every lambda.Handler of aws-lambda-go is a Handler. But the result of lambda.NewHandler for a plain function is not
+// safe for concurrent use: at v1.55.1 it returns a buffer that its next invocation overwrites
+// (https://github.com/aws/aws-lambda-go/pull/639). Use a type of your own with this method instead.
 type Handler interface {
 	Invoke(ctx context.Context, payload []byte) ([]byte, error)
 }
 
-// Config is what a Gateway needs.
+// Config has the settings of a Gateway.
 type Config struct {
 	// Handler is invoked for every route. Required.
 	Handler Handler
 
-	// Routes are the route keys of the WebSocket API. If $connect or $disconnect is not among them, clients connect
-	// and leave without an invocation; a message that matches none goes to $default, or is answered with Forbidden
-	// where that is not among them. Empty means $connect, $disconnect and $default.
+	// Routes are the route keys of the WebSocket API. If $connect or $disconnect is not among them, clients connect or
+	// leave without an invocation. A message that matches no route goes to $default. If there is no $default, it is
+	// answered with Forbidden. Empty means $connect, $disconnect and $default.
 	Routes []string
 
-	// RouteSelectionExpression says what of a message names its route, as in $request.body.action or
+	// RouteSelectionExpression says which part of a message names its route, as in $request.body.action or
 	// ${request.body.request.action}. Empty means $request.body.action.
 	RouteSelectionExpression string
 
@@ -47,24 +47,23 @@ type Config struct {
 	// IntegrationTimeout is how long an invocation may take. Zero means 29 s, which is API Gateway's maximum.
 	IntegrationTimeout time.Duration
 
-	// Authorizer is asked before $connect. Optional.
+	// Authorizer decides before $connect whether a client may connect. Optional.
 	Authorizer *Authorizer
 
-	// Quotas, if it is set, limits how much may happen in a second; &Quotas{} is AWS's default for an account. Nil
-	// means no limits.
+	// Quotas limits connections and requests per second. &Quotas{} is AWS's default for an account. Nil means no
+	// limits.
 	Quotas *Quotas
 
-	// Credentials, if it is set, are those that calls of @connections must be signed with. Nil means that no
-	// signature is looked at.
+	// Credentials are the keys that must sign calls of @connections. Nil means that signatures are not checked.
 	Credentials *Credentials
 
-	// Clock is what the idle timeout of 10 minutes, the connection duration of 2 hours, the integration timeout, the
-	// quotas and the DelayPost of faults are measured with, and what the times in events are taken from. The deadline
-	// that the handler sees, the age of a signature, and waiting for a socket are measured with this machine's clock
-	// all the same, which those at the other end have too. Nil means that one for everything.
+	// Clock measures the idle timeout of 10 minutes, the connection duration of 2 hours, the integration timeout, the
+	// quotas and the DelayPost of faults. The times in events come from it too. The deadline in the handler's context,
+	// the age of a signature, and timeouts of sockets always use this machine's clock, because the handler, the signer
+	// and the client use it too. Nil means this machine's clock for everything.
 	Clock Clock
 
-	// Logger is told of handlers and authorizers that fail. Optional.
+	// Logger gets one line for each handler or authorizer that fails. Optional.
 	Logger *slog.Logger
 }
 
@@ -84,9 +83,9 @@ type Gateway struct {
 	closed      bool
 	handshakes  uint64                 // so far
 	connections map[string]*connection // by connection id, from the granted handshake to the close
-	invocations int                    // under way, of the handler
-	quiet       sync.Cond              // on mu; there are none
-	work        sync.WaitGroup         // connections and invocations under way; Add only under mu while not closed
+	invocations int                    // in flight, of the handler
+	quiet       sync.Cond              // on mu; signalled when invocations is 0
+	work        sync.WaitGroup         // connections and invocations in flight; Add only under mu while not closed
 }
 
 // New returns a Gateway, or an error that names the field of the Config that is wrong.
@@ -190,8 +189,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Shutdown refuses new connections, closes every client with 1001, runs their $disconnect, and waits for all
-// invocations under way. They may still post meanwhile, so the server that the Gateway is in must stop later.
-// It returns ctx's error where ctx ends first.
+// invocations in flight. Those may still post, so stop the HTTP server only after Shutdown returns. It returns ctx's
+// error if ctx ends first.
 func (g *Gateway) Shutdown(ctx context.Context) error {
 	g.mu.Lock()
 	g.closed = true
@@ -212,9 +211,8 @@ func (g *Gateway) Shutdown(ctx context.Context) error {
 	}
 }
 
-// WaitForInvocations returns when no invocation of the handler is under way that the gateway still waits for. A test
-// that has seen the effect of one calls it before it moves a ManualClock, whose time would otherwise pass for that
-// invocation too.
+// WaitForInvocations returns when the gateway waits for no invocation of the handler. A test calls it before it moves a
+// ManualClock. Otherwise the time would also pass for an invocation that has had its effect but has not returned.
 func (g *Gateway) WaitForInvocations() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -223,7 +221,7 @@ func (g *Gateway) WaitForInvocations() {
 	}
 }
 
-// countInvocation notes that an invocation begins; what it returns, that it ends.
+// countInvocation counts an invocation as in flight until end is called.
 func (g *Gateway) countInvocation() (end func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -237,7 +235,7 @@ func (g *Gateway) countInvocation() (end func()) {
 	}
 }
 
-// number counts a handshake.
+// number returns the next handshake's number, from 1.
 func (g *Gateway) number() uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -245,7 +243,7 @@ func (g *Gateway) number() uint64 {
 	return g.handshakes
 }
 
-// begin counts a piece of work that Shutdown waits for, which ends with g.work.Done; false where it is too late for it.
+// begin counts work that Shutdown waits for. The caller ends it with g.work.Done. It returns false after Shutdown.
 func (g *Gateway) begin() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -255,7 +253,7 @@ func (g *Gateway) begin() bool {
 	return !g.closed
 }
 
-// add makes a connection known to @connections; false after Shutdown.
+// add makes a connection known to @connections. It returns false after Shutdown.
 func (g *Gateway) add(c *connection) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -271,7 +269,7 @@ func (g *Gateway) remove(c *connection) {
 	delete(g.connections, c.id)
 }
 
-// connection returns a connection that is open; nil if there is none.
+// connection returns the open connection with this id, or nil if there is none.
 func (g *Gateway) connection(id string) *connection {
 	g.mu.Lock()
 	c := g.connections[id]
@@ -282,8 +280,8 @@ func (g *Gateway) connection(id string) *connection {
 	return c
 }
 
-// isQuery reports whether a query can be read, and written into an event: a % begins two hexadecimal digits, & and not
-// ; stands between parameters, and names and values are UTF-8.
+// isQuery reports whether a query can be parsed and written into an event: two hexadecimal digits follow each %, & and
+// not ; separates parameters, and names and values are UTF-8.
 func isQuery(raw string) bool {
 	query, err := url.ParseQuery(raw)
 	if err != nil {

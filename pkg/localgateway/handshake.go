@@ -12,17 +12,17 @@ import (
 
 // maxURLLength is how many characters the URL of a handshake may have
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
-// AWS does not say what is the answer to a longer one; here it is what a REST API gives.
+// AWS does not document the answer to a longer one. Here it is the answer of a REST API.
 const maxURLLength = 4096
 
-// serveHandshake runs the authorizer and $connect and only then answers the handshake: with what they refuse it, or
-// with the upgrade.
+// serveHandshake runs the authorizer and $connect, and only then answers the handshake: with their refusal, or with the
+// upgrade.
 func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 	if len("wss://"+r.Host+r.URL.RequestURI()) > maxURLLength {
 		writeJSON(w, http.StatusRequestURITooLong, map[string]string{"message": "Request URI too long"})
 		return
 	}
-	// one list over several lines, of which the upgrade would look at the first
+	// Several header lines make one list. The upgrade would read only the first.
 	if len(r.Header.Values("Connection")) > 1 {
 		r.Header.Set("Connection", strings.Join(r.Header.Values("Connection"), ", "))
 	}
@@ -49,7 +49,7 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 	}
 	c.touch()
 	connected := false
-	defer func() { // where connect panics as well
+	defer func() { // also if connect panics
 		if !connected {
 			g.faults.Load().forget(c)
 			g.work.Done()
@@ -60,7 +60,7 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	connected = true
-	go func() { // not this goroutine, which holds the request's memory for as long as it runs
+	go func() { // a new goroutine, because this one keeps the request's memory while it runs
 		defer g.work.Done()
 		code, reason := closeAbnormal, reasonAbnormal
 		if stream != nil {
@@ -75,8 +75,8 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 	}()
 }
 
-// connect asks the authorizer, runs $connect and upgrades. It returns the stream of the client's frames; nil where
-// the client left before it was answered, but after $connect had succeeded, so that $disconnect is due; false where
+// connect asks the authorizer, runs $connect and upgrades. It returns the stream of the client's frames. The stream is
+// nil if $connect succeeded and the client left before the answer: then $disconnect must still run. It returns false if
 // there is no connection.
 func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request) (io.Reader, bool) {
 	refuse := func(why refusal) { writeJSON(w, why.status, notice{why.message, c.id, newID()}) }
@@ -105,12 +105,13 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 		}
 		protocol = answer.header().Get("Sec-WebSocket-Protocol")
 	}
-	// From here on posts are taken, and wait for the handshake to be written: the client that sees it is connected.
+	// From here on posts are accepted, and wait until the handshake is written. Otherwise a post right after the client
+	// sees its handshake could get 410.
 	if !g.add(c) {
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"message": "Service Unavailable"})
 		return nil, true
 	}
-	c.watch() // before the client can be seen to be connected
+	c.watch() // before a test can see that the client is connected
 	upgrader := ws.HTTPUpgrader{Timeout: 10 * time.Second}
 	if protocol != "" {
 		upgrader.Header = http.Header{"Sec-WebSocket-Protocol": {protocol}}
@@ -123,7 +124,7 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 		return nil, true
 	}
 	var stream io.Reader = conn
-	if n := rw.Reader.Buffered(); n > 0 { // the client did not wait for the answer
+	if n := rw.Reader.Buffered(); n > 0 { // the client sent frames before it got the answer
 		early, _ := rw.Reader.Peek(n)
 		stream = io.MultiReader(strings.NewReader(string(early)), conn)
 	}
@@ -131,7 +132,7 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 	return stream, true
 }
 
-// checkHandshake says what a request lacks to be a WebSocket handshake, or "".
+// checkHandshake says why a request is not a WebSocket handshake. It returns "" if it is one.
 func checkHandshake(r *http.Request) string {
 	switch {
 	case r.ProtoMajor != 1 || r.ProtoMinor == 0:

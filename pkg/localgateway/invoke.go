@@ -11,7 +11,7 @@ import (
 	"net/http"
 )
 
-// response is a Lambda proxy integration's answer, to a WebSocket route or to an HTTP route.
+// response is the answer of a Lambda proxy integration, for a WebSocket route or an HTTP route.
 type response struct {
 	StatusCode        int                 `json:"statusCode"`
 	Headers           map[string]string   `json:"headers"`
@@ -21,7 +21,7 @@ type response struct {
 	IsBase64Encoded   bool                `json:"isBase64Encoded"`
 }
 
-// header is what the answer to the handshake has. If a name is in both, the one with many values holds.
+// header returns the headers of the HTTP answer. If a name is in both fields, MultiValueHeaders wins.
 func (r response) header() http.Header {
 	h := http.Header{}
 	for name, value := range r.Headers {
@@ -33,13 +33,13 @@ func (r response) header() http.Header {
 	return h
 }
 
-// invoke calls the handler for a route, for at most the integration timeout. The error is errTimedOut where that has
-// passed; any other means that the handler failed or answered no proxy response.
+// invoke calls the handler for a route. The error is errTimedOut if the integration timeout has passed. Any other error
+// means that the handler failed or did not return a proxy response.
 func (g *Gateway) invoke(handler Handler, routeKey string, e any) (r response, err error) {
 	payload, err := g.call(handler, e)
 	if err == nil {
 		if err = unmarshal(payload, &r); err != nil || r.StatusCode < 200 || r.StatusCode > 599 {
-			err = fmt.Errorf("the handler's response is no proxy response with a statusCode: %.200q", payload)
+			err = fmt.Errorf("the handler's response is not a proxy response with a statusCode: %.200q", payload)
 		}
 	}
 	if err != nil {
@@ -48,7 +48,7 @@ func (g *Gateway) invoke(handler Handler, routeKey string, e any) (r response, e
 	return r, err
 }
 
-// handler returns what an invocation is to call: the handler, or what a fault puts in its place. c is nil for an HTTP
+// handler returns the Handler that an invocation calls: the configured one, or the one of a fault. c is nil for an HTTP
 // route.
 func (g *Gateway) handler(c *connection, routeKey string) Handler {
 	faults := g.faults.Load()
@@ -61,13 +61,14 @@ func (g *Gateway) handler(c *connection, routeKey string) Handler {
 	return g.config.Handler
 }
 
-// errTimedOut is not context.DeadlineExceeded, with which a handler may itself say that something else was too late.
+// errTimedOut is not context.DeadlineExceeded, because a handler may return that if one of its own requests is too
+// slow.
 var errTimedOut = errors.New("the integration timeout has passed")
 
-// call calls a function with an event, for at most the integration timeout; errTimedOut where that has passed.
+// call calls a function with an event. It returns errTimedOut if the integration timeout has passed.
 //
-// The invocation is the gateway's own, not the client's: it goes on where the client leaves. A function that ignores
-// its context also goes on after the timeout, as on AWS when API Gateway has given up on it.
+// The invocation goes on if the client leaves. A function that ignores its context also goes on after the timeout, as
+// it does on AWS after API Gateway has given up.
 func (g *Gateway) call(handler Handler, e any) ([]byte, error) {
 	defer g.countInvocation()()
 	ctx, cancel := context.WithTimeout(context.Background(), g.config.IntegrationTimeout)
@@ -78,14 +79,14 @@ func (g *Gateway) call(handler Handler, e any) ([]byte, error) {
 	}
 	done := make(chan result, 1)
 	expired := make(chan struct{})
-	// before the handler can be seen to run
+	// The timer is set before the handler runs: a test that sees the handler run may move the clock at once.
 	stop := g.clock.AfterFunc(g.config.IntegrationTimeout, func() { close(expired) })
 	defer stop()
 	go func() {
-		// What stands here is sent where the handler ends this goroutine, as t.FailNow does.
+		// This value is sent if the handler ends this goroutine, as t.FailNow does.
 		r := result{err: errors.New("the handler called runtime.Goexit")}
 		defer func() {
-			if p := recover(); p != nil { // an error, as in the Lambda runtime
+			if p := recover(); p != nil { // a panic becomes an error, as in the Lambda runtime
 				r = result{err: fmt.Errorf("the handler panicked: %v", p)}
 			}
 			done <- r
@@ -95,7 +96,7 @@ func (g *Gateway) call(handler Handler, e any) ([]byte, error) {
 	}()
 	select {
 	case r := <-done:
-		if r.err != nil && ctx.Err() != nil { // it met the deadline that it was given
+		if r.err != nil && ctx.Err() != nil { // the handler stopped because its deadline passed
 			return nil, errTimedOut
 		}
 		return r.payload, r.err
@@ -104,8 +105,7 @@ func (g *Gateway) call(handler Handler, e any) ([]byte, error) {
 	}
 }
 
-// unmarshal is json.Unmarshal into a struct, but a name of the object counts only where it is the field's to the
-// letter, as AWS reads answers.
+// unmarshal is json.Unmarshal into a struct, but it matches names with their case, as AWS does.
 func unmarshal(payload []byte, into any) error {
 	var got, fields map[string]json.RawMessage
 	if err := json.Unmarshal(payload, &got); err != nil {
@@ -122,14 +122,14 @@ func (g *Gateway) logFailure(what string, err error) {
 	g.config.Logger.LogAttrs(context.Background(), slog.LevelError, what, slog.String("error", err.Error()))
 }
 
-// deadHandler is what FailHandler puts in the handler's place.
+// deadHandler replaces the handler for FailHandler.
 type deadHandler struct{}
 
 func (deadHandler) Invoke(context.Context, []byte) ([]byte, error) {
 	return nil, errors.New("this failure was asked for")
 }
 
-// hangingHandler is what HangHandler puts in the handler's place.
+// hangingHandler replaces the handler for HangHandler.
 type hangingHandler struct{}
 
 func (hangingHandler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
@@ -137,8 +137,9 @@ func (hangingHandler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 	return nil, ctx.Err()
 }
 
-// handleMessage invokes the route of one message, which its caller has begun. The handler's response reaches no client,
-// because no route has a route response; its failure does, as API Gateway words it.
+// handleMessage invokes the route of one message, for which the caller has called begin. The handler's response reaches
+// no client, because no route has a route response. If the handler fails, the client gets API Gateway's own error
+// frame.
 func (g *Gateway) handleMessage(c *connection, handler Handler, route string, body []byte) {
 	defer g.work.Done()
 	defer g.turns.end(c)
@@ -156,14 +157,14 @@ func (g *Gateway) handleMessage(c *connection, handler Handler, route string, bo
 	}
 }
 
-// notice is how API Gateway itself tells a client what went wrong, in a frame or in the answer to a handshake.
+// notice is API Gateway's own error message to a client, in a frame or in the answer to a handshake.
 type notice struct {
 	Message      string `json:"message"`
 	ConnectionID string `json:"connectionId"`
 	RequestID    string `json:"requestId"`
 }
 
-// tell sends one of API Gateway's own error frames. A client whose buffer is full does not get it.
+// tell sends one of API Gateway's own error frames. A client with a full buffer does not get it.
 func (c *connection) tell(message, requestID string) {
 	_ = c.send(mustJSON(notice{message, c.id, requestID}))
 }
@@ -192,7 +193,7 @@ func (g *Gateway) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// write passes a handler's response on to an HTTP client.
+// write sends a handler's response to an HTTP client.
 func (r response) write(w http.ResponseWriter) {
 	body := []byte(r.Body)
 	if r.IsBase64Encoded {
@@ -204,7 +205,7 @@ func (r response) write(w http.ResponseWriter) {
 		body = decoded
 	}
 	maps.Copy(w.Header(), r.header())
-	for _, name := range [...]string{"Connection", "Content-Length", "Transfer-Encoding"} { // the server's own to say
+	for _, name := range [...]string{"Connection", "Content-Length", "Transfer-Encoding"} { // the server sets these
 		w.Header().Del(name)
 	}
 	for _, cookie := range r.Cookies {

@@ -50,7 +50,7 @@ func (g *Gateway) serveConnections(w http.ResponseWriter, r *http.Request, id st
 // post sends the body as one text frame.
 func (g *Gateway) post(w http.ResponseWriter, r *http.Request, c *connection, body []byte) {
 	if fault, ok := g.faults.Load().strikes(DelayPost, c, ""); ok && !g.wait(r, fault.Delay) {
-		return // the caller has gone, and with it the post
+		return // the caller has gone, so the post is dropped
 	}
 	if _, ok := g.faults.Load().strikes(FailPost, c, ""); ok {
 		refuse(w, http.StatusInternalServerError, "InternalServerErrorException", internalError.message)
@@ -75,7 +75,7 @@ func (g *Gateway) post(w http.ResponseWriter, r *http.Request, c *connection, bo
 	}
 }
 
-// wait waits for d on the gateway's clock; false where the request ends first.
+// wait waits for d on the gateway's clock. It returns false if the request ends first.
 func (g *Gateway) wait(r *http.Request, d time.Duration) bool {
 	passed := make(chan struct{})
 	stop := g.clock.AfterFunc(d, func() { close(passed) })
@@ -88,7 +88,7 @@ func (g *Gateway) wait(r *http.Request, d time.Duration) bool {
 	}
 }
 
-// describe tells about a connection.
+// describe answers with the state of a connection.
 func describe(w http.ResponseWriter, c *connection) {
 	writeJSON(w, http.StatusOK, map[string]any{
 		"connectedAt":  c.connectedAt.UTC().Format(time.RFC3339),
@@ -97,19 +97,19 @@ func describe(w http.ResponseWriter, c *connection) {
 	})
 }
 
-// delete closes a connection, which leads to its $disconnect. It is gone from here on.
+// delete closes a connection. Its $disconnect follows. Later calls for it get 410 at once.
 func (g *Gateway) delete(w http.ResponseWriter, c *connection) {
 	g.remove(c)
 	c.close(closeNormal, "Connection deleted")
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// refuse answers as the Management API does: the error's name in a header and in the body, where SDKs look for it.
+// refuse answers as the Management API does: the error's name is in a header and in the body, because SDKs read either.
 func refuse(w http.ResponseWriter, status int, name, message string) {
 	w.Header().Set("x-amzn-ErrorType", name)
 	writeJSON(w, status, map[string]string{"__type": name, "message": message})
 }
 
-// refuseGone is the answer for a connection that is closed, never existed, or is still in its own $connect. Its message
-// is empty, as AWS's is.
+// refuseGone answers for a connection that is closed, never existed, or is still in its own $connect. Its message is
+// empty, as on AWS.
 func refuseGone(w http.ResponseWriter) { refuse(w, http.StatusGone, "GoneException", "") }

@@ -71,6 +71,9 @@ func resident(t *testing.T, pid int) int {
 // of the first crowd for later, as its list of goroutines, looks like something left: what matters is that it does
 // not grow. It runs on Linux alone, whose /proc tells how much memory a process holds.
 func TestTenThousandConnections(t *testing.T) {
+	if testing.Short() {
+		t.Skip("this connects 10,000 clients twice, which takes tens of seconds")
+	}
 	if raceEnabled {
 		t.Skip("this measures memory, of which the race detector takes several times as much")
 	}

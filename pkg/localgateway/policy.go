@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// invokeAction is what a client of an API needs to be allowed
+// invokeAction is the action that a policy must allow for a client of an API
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-control-access-using-iam-policies-to-invoke-api.html).
 const invokeAction = "execute-api:Invoke"
 
-// policy is an IAM policy document, as far as an authorizer needs it.
+// policy is the part of an IAM policy document that an authorizer needs.
 type policy struct {
 	Version   string
 	Statement oneOrMore[statement]
@@ -21,7 +21,7 @@ type statement struct {
 	Action   oneOrMore[string]
 	Resource oneOrMore[string]
 
-	// What a policy may have and this package does not evaluate.
+	// IAM knows these, and this package does not evaluate them.
 	NotAction, NotResource, Condition json.RawMessage
 }
 
@@ -35,7 +35,7 @@ func (s *statement) UnmarshalJSON(b []byte) error {
 	return unmarshal(b, (*plain)(s))
 }
 
-// oneOrMore is a JSON array, or its only element alone, as IAM takes both.
+// oneOrMore is a JSON array or a single element. IAM accepts both.
 type oneOrMore[T any] []T
 
 func (o *oneOrMore[T]) UnmarshalJSON(b []byte) error {
@@ -49,8 +49,8 @@ func (o *oneOrMore[T]) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &(*o)[0])
 }
 
-// allows evaluates the policy for a method ARN: it is allowed where a statement allows it and none denies it. The
-// error says what makes it no policy, or one that cannot be evaluated here.
+// allows reports whether the policy allows a method ARN: a statement must allow it, and none may deny it. The error
+// says why the policy is invalid or cannot be evaluated here.
 func (p policy) allows(methodARN string) (bool, error) {
 	if len(p.Statement) == 0 {
 		return false, fmt.Errorf("the policy has no statement")
@@ -74,7 +74,7 @@ func (p policy) allows(methodARN string) (bool, error) {
 			continue
 		}
 		for _, action := range s.Action {
-			if wildcard(strings.ToLower(action), strings.ToLower(invokeAction)) { // IAM's actions have no case
+			if wildcard(strings.ToLower(action), strings.ToLower(invokeAction)) { // IAM ignores the case of actions
 				allowed = allowed || s.Effect == "Allow"
 				denied = denied || s.Effect == "Deny"
 			}
@@ -83,10 +83,10 @@ func (p policy) allows(methodARN string) (bool, error) {
 	return allowed && !denied, nil
 }
 
-// matchARN reports whether a policy's resource covers an ARN: segment by segment between the colons, but a * that ends
-// a segment may reach on into those that follow
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html). It does reach across
-// slashes, so that API/STAGE/* covers API/STAGE/$connect, and API/STAGE/*/* does not.
+// matchARN reports whether a policy's resource covers an ARN. It compares the segments between the colons. A * at the
+// end of a segment may also match the segments after it
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html). A * also matches
+// slashes: API/STAGE/* covers API/STAGE/$connect, and API/STAGE/*/* does not.
 func matchARN(pattern, arn string) bool {
 	return matchSegments(strings.Split(pattern, ":"), strings.Split(arn, ":"))
 }
@@ -107,9 +107,9 @@ func matchSegments(patterns, values []string) bool {
 	return false
 }
 
-// wildcard matches a whole string with a pattern in which * stands for any number of characters and ? for one.
+// wildcard reports whether a pattern matches a whole string. * matches any number of characters, and ? matches one.
 func wildcard(pattern, s string) bool {
-	star, resume := -1, 0 // the last * so far, and where in s what follows it was tried
+	star, resume := -1, 0 // the last * so far, and the place in s at which the rest of the pattern was tried
 	p, i := 0, 0
 	for i < len(s) {
 		switch {
@@ -118,7 +118,7 @@ func wildcard(pattern, s string) bool {
 			p++
 		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
 			p, i = p+1, i+1
-		case star >= 0: // the last * takes one character more
+		case star >= 0: // the last * matches one more character
 			resume++
 			p, i = star+1, resume
 		default:

@@ -6,20 +6,20 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Quotas are the account's limits on how much may happen in a second, per Region
+// Quotas are the account's limits per second and Region
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html). The zero value of each is AWS's default.
 type Quotas struct {
-	// ConnectionsPerSecond is how many new connections the account may open in a second, and at once. Zero means 500.
-	// What is over gets 429 for its handshake.
+	// ConnectionsPerSecond is how many new connections the account may open in a second. The burst is the same number.
+	// Zero means 500. A handshake over the limit gets 429.
 	ConnectionsPerSecond int
 
-	// RequestsPerSecond is how many messages from clients, calls of @connections and calls of HTTP routes the account
-	// may make in a second, all together. Zero means 10,000. A call that is over gets 429; a message that is over
-	// gets a frame that says "Too Many Requests" and is not handled.
+	// RequestsPerSecond limits the sum of messages from clients, calls of @connections and calls of HTTP routes. Zero
+	// means 10,000. A call over the limit gets 429. A message over the limit is not handled, and its client gets a
+	// frame that says "Too Many Requests".
 	RequestsPerSecond int
 
-	// RequestBurst is how many of these may come at once, after a quiet time. Zero means half of RequestsPerSecond,
-	// as it is in every Region: 5,000 of 10,000, and 1,250 of 2,500.
+	// RequestBurst is how many of these requests may come at once after a quiet time. Zero means half of
+	// RequestsPerSecond, as in every Region: 5,000 of 10,000, and 1,250 of 2,500.
 	RequestBurst int
 }
 
@@ -30,7 +30,7 @@ func (q Quotas) check() error {
 	return nil
 }
 
-// quotas are the buckets of an account. A nil one is without limits.
+// quotas are the token buckets of an account. A nil bucket has no limit.
 type quotas struct {
 	connections *bucket
 	requests    *bucket

@@ -15,28 +15,28 @@ const (
 )
 
 // expression is a route selection expression
-// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-selection-expressions.html):
-// literal text and variables, one after the other.
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-selection-expressions.html): a
+// sequence of literal text and variables.
 type expression []term
 
-// term is the path of a variable in a message's body, or, where that is nil, literal text.
+// term is a variable, given by its path in a message's body, or literal text if path is nil.
 type term struct {
 	literal string
 	path    []string
 }
 
-// termPattern finds what comes next in an expression: an escaped dollar sign, a variable in either spelling, or a
-// stretch of literal text. A variable without braces ends where a character cannot belong to a path.
+// termPattern matches the next term of an expression: an escaped dollar sign, a variable in either spelling, or literal
+// text. A variable without braces ends at the first character that cannot belong to a path.
 var termPattern = regexp.MustCompile(`^(?:\\(\$)|\$\{([^{}$]*)\}|\$([\w.-]*)|([^\\$]+|\\))`)
 
-// parseExpression reads a route selection expression. Its variables are of the form $request.body.path or
-// ${request.body.path}, where the path has the names of keys, one inside the other, with dots between them.
+// parseExpression reads a route selection expression. Its variables have the form $request.body.path or
+// ${request.body.path}. The path is a list of nested keys, separated by dots.
 func parseExpression(text string) (expression, error) {
 	var e expression
 	for rest := text; rest != ""; {
 		m := termPattern.FindStringSubmatch(rest)
 		if m == nil {
-			return nil, fmt.Errorf("%q is no route selection expression from %q on", text, rest)
+			return nil, fmt.Errorf("%q is not a route selection expression from %q on", text, rest)
 		}
 		rest = rest[len(m[0]):]
 		variable := m[2] + m[3]
@@ -58,9 +58,8 @@ func parseExpression(text string) (expression, error) {
 	return e, nil
 }
 
-// evaluate returns the expression's value for a message; false where a variable of it has none. A variable that is
-// not a string has none: AWS does not say what becomes of it, and $default is where a person would look for such a
-// message.
+// evaluate returns the expression's value for a message. It returns false if a variable has no value. A variable that
+// is not a string has no value: AWS does not document this case, and such a message is expected in $default.
 func (e expression) evaluate(body []byte) (string, bool) {
 	var value strings.Builder
 	for _, t := range e {
@@ -85,9 +84,9 @@ func (e expression) evaluate(body []byte) (string, bool) {
 	return value.String(), true
 }
 
-// selectRoute returns the route key for a message: the value of the selection expression where that is exactly a
-// route, else $default, where there is such a route. "" means that there is no route for the message. The value never
-// selects $connect or $disconnect, which have no messages.
+// selectRoute returns the route key for a message. It is the value of the selection expression if that is exactly a
+// route. Otherwise it is $default if that route exists, or "" if the message has no route. The value never selects
+// $connect or $disconnect, because those have no messages.
 func (g *Gateway) selectRoute(body []byte) string {
 	key, ok := g.selection.evaluate(body)
 	switch {

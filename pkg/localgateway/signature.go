@@ -14,23 +14,23 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// Credentials are those that calls of @connections must be signed with
-// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html). A call for any Region is taken.
+// Credentials are the keys that must sign calls of @connections
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html). A signature for any Region is accepted.
 type Credentials struct {
 	AccessKeyID     string
 	SecretAccessKey string
 }
 
-// maxClockSkew is how far the time of a signature may be from now.
+// maxClockSkew is the largest accepted difference between the time of a signature and now.
 const maxClockSkew = 5 * time.Minute
 
-// authorization is the header of a signed request; its groups are the access key, date, Region, service, signed
+// authorization matches the header of a signed request. Its groups are the access key, date, Region, service and signed
 // headers.
 var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 ` +
 	`Credential=([^/,\s]+)/(\d{8})/([^/,\s]+)/([^/,\s]+)/aws4_request, ?SignedHeaders=([^,\s]+), ` +
 	`?Signature=[0-9a-f]{64}$`)
 
-// signatureProblem is why a call is refused with 403.
+// signatureProblem says why a call is refused with 403.
 type signatureProblem struct {
 	name    string // the error type
 	message string
@@ -48,8 +48,8 @@ var (
 		"The signature is not the one that the secret access key gives for this request"}
 )
 
-// checkSignature signs the request as its caller must have done, and compares. It returns nil where that gives the
-// same.
+// checkSignature signs the request again with the expected keys, and compares. It returns nil if the signatures are
+// equal.
 func (g *Gateway) checkSignature(r *http.Request, body []byte) *signatureProblem {
 	if g.config.Credentials == nil {
 		return nil

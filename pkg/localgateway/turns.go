@@ -5,32 +5,33 @@ import (
 	"sync"
 )
 
-// How many messages are handled at once. On AWS each has a process of its own; here all share this process's memory,
-// and a handler may hold megabytes for a client that reads nothing. What is beyond is not read from the socket, so
-// the client waits and nothing is lost. AWS has no such bound for a connection, and the number of a function's
-// invocations for the account.
+// How many messages are handled at once. On AWS each has a process of its own. Here all share this process's memory,
+// and a handler may hold megabytes for a client that does not read. Further messages stay in the socket, so the client
+// waits and nothing is lost. AWS has no such limit for a connection. Its limit is the account's number of concurrent
+// invocations of a function.
 const (
-	messagesAtOnce = 32 // of one connection
+	messagesAtOnce = 32 // for one connection
 
-	// messagesAtOnceInAll is of all connections. Beyond it a connection has one at a time, so nobody is kept out by
-	// others.
+	// messagesAtOnceInAll is for all connections together. Beyond it each connection has one message at a time, so no
+	// connection can block another.
 	messagesAtOnceInAll = 64
 )
 
-// turns are given to messages that are handled. Each connection asks for one at a time, in the order of its messages.
+// turns limits the messages that are handled at once: each message needs a turn. A connection asks for one turn at a
+// time, in the order of its messages.
 type turns struct {
 	mu      sync.Mutex
 	taken   int     // by all connections
-	waiting []*turn // first come, first served
+	waiting []*turn // in the order of arrival
 }
 
-// turn is what a connection waits for.
+// turn is a connection's place in the queue for a turn.
 type turn struct {
 	c     *connection
 	given chan struct{}
 }
 
-// take waits for a turn; false where the connection is closed first.
+// take waits for a turn. It returns false if the connection is closed first.
 func (t *turns) take(c *connection) bool {
 	t.mu.Lock()
 	if t.isFree(c) {
@@ -49,7 +50,8 @@ func (t *turns) take(c *connection) bool {
 	}
 }
 
-// giveUp takes a turn out of those that are waited for; true where it was given in that moment.
+// giveUp removes a turn from the queue. It returns true if the turn was given at the same moment: then the caller has
+// it.
 func (t *turns) giveUp(waiting *turn) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -60,7 +62,7 @@ func (t *turns) giveUp(waiting *turn) bool {
 	return at < 0
 }
 
-// end ends a turn of a connection, and gives to those that wait what is free then.
+// end ends a turn of a connection, and gives the turns that are now free to waiting connections.
 func (t *turns) end(c *connection) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -76,7 +78,7 @@ func (t *turns) end(c *connection) {
 	})
 }
 
-// isFree reports whether a connection may have one more turn. The caller holds mu.
+// isFree reports whether a connection may have another turn. The caller holds mu.
 func (t *turns) isFree(c *connection) bool {
 	return c.turns == 0 || c.turns < messagesAtOnce && t.taken < messagesAtOnceInAll
 }

@@ -80,6 +80,7 @@ func settle(t *testing.T, what string, got func() int64, want int64) {
 
 // However many messages clients send, a bounded number is handled at once; none is lost, and nobody is kept out.
 func TestMessagesHandledAtOnceAreBounded(t *testing.T) {
+	t.Parallel()
 	gw, h, addr := held(t)
 	talk(t, addr, 200)
 	settle(t, "one client", h.held.Load, messagesAtOnce)
@@ -109,12 +110,14 @@ func TestMessagesHandledAtOnceAreBounded(t *testing.T) {
 
 // A connection that waits for its turn can be closed: by the gateway's clock or a DELETE, by a fault, at the end.
 func TestAWaitingConnectionCanBeClosed(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*Gateway, *connection){
 		"closed":    func(_ *Gateway, c *connection) { c.close(closeGoingAway, reasonGoingAway) },
 		"abandoned": func(_ *Gateway, c *connection) { c.abandon() },
 		"shut down": func(g *Gateway, _ *connection) { go func() { _ = g.Shutdown(context.Background()) }() },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			gw, h, addr := held(t)
 			talk(t, addr, 100)
 			settle(t, "held", h.held.Load, messagesAtOnce)
@@ -138,6 +141,7 @@ func TestAWaitingConnectionCanBeClosed(t *testing.T) {
 
 // A client that does not read what it is sent is not read either, until it reads on.
 func TestAClientThatDoesNotReadIsNotRead(t *testing.T) {
+	t.Parallel()
 	gw, h, addr := held(t)
 	close(h.let)
 	conn := talk(t, addr, 1)

@@ -6,13 +6,13 @@ import (
 	"sync"
 )
 
-// longestLine is how much of a line is waited for.
+// longestLine is how many bytes are kept for a line that does not end. A longer line is written in pieces.
 const longestLine = 1 << 20
 
-// lines passes on what one process prints, in whole lines, so that those of several processes do not get mixed.
+// lines forwards the output of one process in whole lines, so that lines of several processes do not mix.
 type lines struct {
 	to    io.Writer
-	begun []byte // the line that has not ended yet
+	begun []byte // the start of a line that has not ended yet
 }
 
 func (l *lines) Write(p []byte) (int, error) {
@@ -22,21 +22,21 @@ func (l *lines) Write(p []byte) (int, error) {
 		end = len(l.begun)
 	}
 	if end > 0 {
-		// If nobody can read it, the process goes on all the same.
+		// A failed write must not stop the process.
 		_, _ = l.to.Write(l.begun[:end])
 		l.begun = append([]byte(nil), l.begun[end:]...)
 	}
 	return len(p), nil
 }
 
-// end passes on what the process printed last, if it was no whole line.
+// end forwards the rest of the output if it does not end with a line break.
 func (l *lines) end() {
 	if len(l.begun) > 0 {
 		_, _ = l.to.Write(append(l.begun, '\n'))
 	}
 }
 
-// serial is a Writer for several goroutines.
+// serial makes a Writer safe for concurrent use.
 type serial struct {
 	mu sync.Mutex
 	to io.Writer

@@ -1,6 +1,6 @@
-// Package localruntime runs a built Lambda function on this machine as Lambda does: processes that take invocations
-// from a runtime API, one at a time each, started when there is more to do and replaced when they exit. It knows
-// nothing of what the function does.
+// Package localruntime runs a built Lambda function on this machine as Lambda does. Each process takes one invocation
+// at a time from a runtime API. A new process starts if all are busy, and a process that exits is replaced. The package
+// knows nothing of what the function does.
 //
 // The rules are those of https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 package localruntime
@@ -17,23 +17,23 @@ import (
 	"time"
 )
 
-// Config is what a Pool needs.
+// Config has the settings of a Pool.
 type Config struct {
 	// Bootstrap is the path of the executable. Required.
 	Bootstrap string
 
-	// Env is the processes' environment, as NAME=value. Nothing of this process's own is passed on; the variables of
-	// the runtime itself are added.
+	// Env is the processes' environment, as NAME=value. The Pool adds the variables of the runtime. The processes
+	// inherit nothing else.
 	Env []string
 
-	// MaxProcesses is how many run at once; more invocations wait. Zero means 32.
+	// MaxProcesses is how many processes run at once. Further invocations wait. Zero means 32.
 	MaxProcesses int
 
-	// Output gets what the processes print, whole lines in each Write, and one Write at a time. Nil discards it.
+	// Output gets the output of the processes: whole lines in each Write, and one Write at a time. Nil discards it.
 	Output io.Writer
 }
 
-// invocationTimeout is for invocations whose context has no deadline.
+// invocationTimeout is the longest time that an invocation may take, also if its context has no deadline.
 const invocationTimeout = 29 * time.Second
 
 // Pool is a set of processes that run one function. Its Invoke makes it a lambda.Handler.
@@ -47,7 +47,7 @@ type Pool struct {
 	all    map[*process]bool
 }
 
-// New returns a Pool with no process yet. It fails where the executable cannot be one.
+// New returns a Pool without processes. It fails if Bootstrap is not an executable file.
 func New(c Config) (*Pool, error) {
 	info, err := os.Stat(c.Bootstrap)
 	if err != nil {
@@ -66,9 +66,9 @@ func New(c Config) (*Pool, error) {
 	return &Pool{config: c, slots: make(chan struct{}, c.MaxProcesses), all: map[*process]bool{}}, nil
 }
 
-// FunctionError is what a function answered in place of a response, or how its process ended.
+// FunctionError is the error that a function posted instead of a response, or the way its process ended.
 type FunctionError struct {
-	Payload []byte // the error object that the function posted; nil where its process ended without one
+	Payload []byte // the error object that the function posted; nil if its process ended without one
 	Reason  string
 }
 
@@ -80,7 +80,7 @@ func (e *FunctionError) Error() string {
 	return e.Reason
 }
 
-// ErrorMessage is the errorMessage of the object that the function posted; "" where it posted none.
+// ErrorMessage is the errorMessage of the object that the function posted, or "" if it posted none.
 func (e *FunctionError) ErrorMessage() string {
 	var posted struct {
 		ErrorMessage string `json:"errorMessage"`
@@ -89,8 +89,9 @@ func (e *FunctionError) ErrorMessage() string {
 	return posted.ErrorMessage
 }
 
-// Invoke hands an event to a process and returns its response. ctx's deadline is the function's; a process that has not
-// answered by then is ended, as Lambda does, and the error is ctx's. A failing function gives a *FunctionError.
+// Invoke sends an event to a process and returns its response. The function gets ctx's deadline. A process that has not
+// answered by then is killed, as on Lambda, and the error is ctx's. If the function fails, the error is a
+// *FunctionError.
 func (p *Pool) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, invocationTimeout)
 	defer cancel()
@@ -117,11 +118,13 @@ func (p *Pool) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		if !used || !errors.Is(err, errNotTaken) {
 			return nil, err
 		}
-		// A process that panicked answers first and exits then: its end belongs to the invocation before.
+		// A process that panics answers first and then exits. So its end belongs to the previous invocation, and this
+		// one is tried again with another process.
 	}
 }
 
-// take returns an idle process that is alive, which has been used before, or a new one.
+// take returns an idle process that is alive, or a new one. used is true for an idle process, because it has run
+// before.
 func (p *Pool) take() (worker *process, used bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -156,7 +159,7 @@ func (p *Pool) forget(worker *process) {
 	delete(p.all, worker)
 }
 
-// Close ends every process. Invocations under way fail.
+// Close kills every process. Invocations in flight fail.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true

@@ -18,7 +18,7 @@ type invocation struct {
 	id       string
 	payload  []byte
 	deadline time.Time
-	answer   chan answer // takes one without waiting
+	answer   chan answer // has room for one, so that the sender never waits
 }
 
 type answer struct {
@@ -26,19 +26,19 @@ type answer struct {
 	err      error
 }
 
-// process is one running function with a runtime API of its own, so that what comes in there is known to come from it.
+// process is one running function. It has its own runtime API, so every request there is known to come from it.
 type process struct {
 	cmd    *exec.Cmd
 	api    *http.Server
 	next   chan *invocation // taken by the process when it asks for work
 	exited chan struct{}
-	end    error // why it exited; to be read after exited
+	end    error // why it exited; read it only after exited is closed
 
 	mu      sync.Mutex
 	current *invocation
 }
 
-// start starts a process. Whether it comes up is seen by the first invocation.
+// start starts a process. If the process fails during its start, the first invocation gets the error.
 func start(c Config) (*process, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -63,7 +63,7 @@ func start(c Config) (*process, error) {
 	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", p.serveResponse)
 	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/error", p.serveError)
 	mux.HandleFunc("POST /2018-06-01/runtime/init/error", func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusAccepted) // the process says the same to its output, and exits
+		w.WriteHeader(http.StatusAccepted) // the process also prints the error, and exits
 	})
 	p.api = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	if err := p.cmd.Start(); err != nil {
@@ -91,11 +91,11 @@ func (p *process) alive() bool {
 
 func (p *process) kill() { _ = p.cmd.Process.Kill() }
 
-// errNotTaken says that an invocation has not reached the function.
+// errNotTaken means that an invocation has not reached the function.
 var errNotTaken = errors.New("the event was not handled")
 
-// run hands an invocation to the process and waits for its answer. The error is not nil where the process is of no more
-// use: it has exited, or has not answered in time.
+// run sends an invocation to the process and waits for its answer. It returns an error if the process cannot be used
+// again: it has exited, or it has not answered in time.
 func (p *process) run(ctx context.Context, in *invocation) (answer, error) {
 	select {
 	case p.next <- in:
@@ -127,7 +127,7 @@ func (p *process) ended(when string) error {
 	return &FunctionError{Reason: fmt.Sprintf("the process ended %s: %s", when, reason)}
 }
 
-// serveNext answers when there is an invocation.
+// serveNext waits for an invocation and answers with its event.
 func (p *process) serveNext(w http.ResponseWriter, r *http.Request) {
 	select {
 	case in := <-p.next:
@@ -154,15 +154,15 @@ func (p *process) serveError(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// maxResponse is Lambda's limit of a response
+// maxResponse is Lambda's limit for a response
 // (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
 const maxResponse = 6 << 20
 
-// take passes on an answer to the invocation under way.
+// take gives an answer to the invocation in flight.
 func (p *process) take(w http.ResponseWriter, r *http.Request, answered func(body []byte) answer) {
 	in := p.claim(r.PathValue("id"))
 	if in == nil {
-		http.Error(w, "no invocation with this id is under way", http.StatusBadRequest)
+		http.Error(w, "no invocation with this id is in flight", http.StatusBadRequest)
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxResponse))
@@ -180,7 +180,7 @@ func (p *process) take(w http.ResponseWriter, r *http.Request, answered func(bod
 	in.answer <- answered(body)
 }
 
-// claim returns the invocation under way, once, where it has this id.
+// claim returns the invocation in flight if it has this id. It returns each invocation only once.
 func (p *process) claim(id string) *invocation {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,6 +2,7 @@ package route_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -160,4 +161,90 @@ func TestRefusalsNowAndThenCloseNobody(t *testing.T) {
 			t.Errorf("closed: %v, %d answers", posts.closed, posts.posts)
 		}
 	})
+}
+
+// message is an invocation of a handler with a bare event, and its status.
+func bareMessage(t *testing.T, h *route.Handler, connection, action, body string, authorizer map[string]any) (int,
+	string) {
+	t.Helper()
+	payload, _ := json.Marshal(map[string]any{"body": body, "requestContext": map[string]any{
+		"routeKey": action, "eventType": "MESSAGE", "connectionId": connection, "requestId": "r=",
+		"authorizer": authorizer}})
+	answer, err := h.Invoke(t.Context(), payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var response struct {
+		StatusCode int
+		Body       string
+	}
+	if err := json.Unmarshal(answer, &response); err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, response.Body
+}
+
+// One connection that asks for more than its share is told so; others are not hurt, and a second later it may ask
+// again.
+func TestActionsPerSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := route.New(route.Config{
+			Chat: chat.Service{Roster: &localstore.Roster{}, Encoder: protocol.Encoder{}, Now: time.Now,
+				Workers: 1},
+			Poster:           func(string, string) chat.Poster { return nowhere{} },
+			ActionsPerSecond: 5,
+			Logger:           slog.New(slog.DiscardHandler),
+			Meter:            telemetry.New("chat"),
+		})
+		ask := func(connection string) int {
+			status, _ := bareMessage(t, h, connection, "getMembers", `{"room_name":"r"}`, nil)
+			return status
+		}
+		for second := range 3 {
+			for i := range 10 {
+				want := 200
+				if i >= 5 {
+					want = 429
+				}
+				if got := ask("fast"); got != want {
+					t.Errorf("second %d, action %d: %d, want %d", second, i, got, want)
+				}
+				if status, _ := bareMessage(t, h, "fast", "$default", `no JSON`, nil); i >= 5 && status != 429 {
+					t.Errorf("what is no JSON is free: %d", status)
+				}
+				if i == 0 {
+					break
+				}
+			}
+			for range 5 {
+				if ask(fmt.Sprint("slow", second)) != 200 {
+					t.Error("another connection is hurt")
+				}
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}
+
+func TestRoomsOfOneConnection(t *testing.T) {
+	roster := &localstore.Roster{}
+	h := route.New(route.Config{
+		Chat:   chat.Service{Roster: roster, Encoder: protocol.Encoder{}, Now: time.Now, Workers: 1, MaxRooms: 3},
+		Poster: func(string, string) chat.Poster { return nowhere{} },
+		Logger: slog.New(slog.DiscardHandler),
+		Meter:  telemetry.New("chat"),
+	})
+	join := func(connection string, room int) int {
+		status, _ := bareMessage(t, h, connection, "joinRoom", fmt.Sprintf(`{"room_name":"r%d"}`, room), nil)
+		return status
+	}
+	for room, want := range []int{200, 200, 200, 429, 429} {
+		if got := join("c", room); got != want {
+			t.Errorf("room %d: %d, want %d", room, got, want)
+		}
+	}
+	if status, _ := bareMessage(t, h, "c", "leaveRoom", `{"room_name":"r1"}`, nil); status != 200 ||
+		join("c", 4) != 200 || join("d", 4) != 200 {
+		t.Error("after one was left, another cannot be joined")
+	}
 }

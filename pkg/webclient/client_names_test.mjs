@@ -1,4 +1,4 @@
-// Tests of client.js against a chat that answers, or does not, as each test says: names, of which the chat has one spelling.
+// Tests of client.js against a fake chat: names, which have one spelling in the chat.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { spelled } from "./files/client.js";
 
 const GIVEN = "\u{1f3f3}\u200d\u{1f308} club", SPELT = "\u{1f3f3}\ufe0f\u200d\u{1f308} club";
 
-/** A chat that spells names as the real one does, which is more than the client can. */
+/** A chat that spells names as the real one does. The client cannot do all of that. */
 function spelling() {
   const chat = new Chat();
   const spell = (name) => spelled(name).replace(GIVEN, SPELT);
@@ -21,7 +21,8 @@ function spelling() {
 
 test("a name has one spelling, with one space between two words and none around it", async () => {
   for (const [name, want] of [
-    ["lobby", "lobby"], [" lobby ", "lobby"], ["the  lobby", "the lobby"], ["\u3000the \u00a0 lobby\u2003", "the lobby"],
+    ["lobby", "lobby"], [" lobby ", "lobby"], ["the  lobby", "the lobby"],
+    ["\u3000the \u00a0 lobby\u2003", "the lobby"],
     ["cafe\u0301 ", "caf\u00e9"], ["  ", ""], ["a\tb", "a\tb"], ["\ufeffa", "\ufeffa"], ["a \u0301", "a \u0301"],
   ]) assert.equal(spelled(name), want);
   const chat = spelling();
@@ -62,7 +63,9 @@ test("a room has the name that the chat answers, and is found under both", async
   assert.equal(client.rooms.size, 0);
 });
 
-test("a room that is joined under two spellings at once works under both, until both are left", { timeout: 30_000 }, async () => {
+const slow = { timeout: 30_000 }; // milliseconds
+
+test("a room that is joined under two spellings at once works under both, until both are left", slow, async () => {
   const chat = spelling();
   const client = connect(chat);
   const rooms = [client.join(SPELT), client.join(GIVEN)];

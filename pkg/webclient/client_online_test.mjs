@@ -1,5 +1,4 @@
-// Tests of client.js against a chat that answers, or does not, as each test says: whether the client knows that it is
-// connected, and what it says where it is not.
+// Tests of client.js against a fake chat: whether the client knows that it is connected, and what it says if it is not.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +7,7 @@ import { actions, Chat, connect, events, refuses, sleep, until } from "./fakecha
 
 const url = "wss://chat.example.com/dev";
 
-/** From now on, everything is swallowed in both directions, and nothing is closed. */
+/** From now on, all frames are lost in both directions, and no socket is closed. */
 function swallow(chat) {
   for (const socket of chat.sockets) socket.onmessage = () => {};
   const before = chat.before;
@@ -16,7 +15,7 @@ function swallow(chat) {
   chat.before = (socket, frame) => dead.has(socket) || before(socket, frame);
 }
 
-test("a connection that swallows everything is found out after a silence, and the client catches up", async () => {
+test("a connection that loses every frame is noticed after a silence, and the client catches up", async () => {
   const chat = new Chat();
   const client = connect(chat, { heartbeat: 60, pong: 40, firstPause: 50 });
   const room = client.join("lobby");
@@ -32,7 +31,7 @@ test("a connection that swallows everything is found out after a silence, and th
   assert.deepEqual(states, ["offline", "connecting", "online"]);
 });
 
-test("after a send, a dead connection is found out long before the heartbeat", async () => {
+test("after a send, a dead connection is noticed long before the heartbeat", async () => {
   const chat = new Chat();
   const client = connect(chat, { answer: 50, pong: 50, firstPause: 10, heartbeat: 600_000 });
   const room = client.join("lobby");
@@ -44,21 +43,22 @@ test("after a send, a dead connection is found out long before the heartbeat", a
   assert.equal(chat.sockets.length, 2);
 });
 
-test("the frames of others do not hide that what was sent is not answered", async () => {
+test("frames of others do not hide that a sent message is not answered", async () => {
   const chat = new Chat();
   const client = connect(chat, { answer: 100, pong: 50, firstPause: 10, heartbeat: 600_000 });
   const room = client.join("lobby");
   await until(() => client.state === "online");
   chat.before = (socket, { action }) => socket === chat.sockets[0] && action === "sendMessage"; // lost
   const sent = room.send("hello");
-  chat.sockets[0].say({ presence: { room_name: "lobby", user_name: "bob", event: "joined" } }); // on its way before the cut
+  const presence = { room_name: "lobby", user_name: "bob", event: "joined" };
+  chat.sockets[0].say({ presence }); // it was in flight before the cut
   await sleep(30);
   swallow(chat);
   await until(() => chat.sockets.length === 2);
   assert.equal(await sent, 1);
 });
 
-test("a chat that is slow is not taken for a dead connection", async () => {
+test("a slow chat does not count as a dead connection", async () => {
   const chat = new Chat();
   const client = connect(chat, { answer: 20, pong: 100, firstPause: 10 });
   const room = client.join("lobby");
@@ -73,17 +73,18 @@ test("a chat that is slow is not taken for a dead connection", async () => {
   assert.equal(actions(chat.sockets[0], "sendMessage").length, 1);
 });
 
-test("a pong is no news: each room asks for news all the same", async () => {
+test("a pong is no news: each room asks for news in spite of it", async () => {
   const chat = new Chat();
   const client = connect(chat, { heartbeat: 20, sync: 200 });
   const room = client.join("lobby");
   await until(() => client.state === "online");
-  chat.tails.lobby = 2; // and nobody is told
+  chat.tails.lobby = 2; // without a frame
   await until(() => room.last === 2);
 });
 
-/** A JWT that says until when it is good. */
-const jwt = (exp) => ["{}", JSON.stringify({ sub: "ann", exp })].map((p) => Buffer.from(p).toString("base64url")).join(".") + ".c2ln";
+/** A JWT that expires at a time in seconds since the epoch. */
+const jwt = (exp) => ["{}", JSON.stringify({ sub: "ann", exp }), "sig"].map(encoded).join(".");
+const encoded = (part) => Buffer.from(part).toString("base64url");
 const now = () => Date.now() / 1000;
 
 test("before a token ends, a connection with a new one takes over, and nothing is missed", async () => {
@@ -97,7 +98,7 @@ test("before a token ends, a connection with a new one takes over, and nothing i
   const speaking = setInterval(() => {
     chat.tails.lobby = (chat.tails.lobby ?? 0) + 1;
     const messages = [chat.message("lobby", chat.tails.lobby)];
-    for (const socket of chat.sockets) socket.say({ messages }); // a closed one gets none
+    for (const socket of chat.sockets) socket.say({ messages }); // a closed socket gets none
   }, 20);
   await sleep(5000);
   clearInterval(speaking);
@@ -127,7 +128,7 @@ test("a fixed token ends visibly, by the chat's clock and not by this machine's"
   }
 });
 
-test("a token that the chat takes although its time is over ends when the chat says so", async () => {
+test("an expired token that the chat accepts ends when the chat says so", async () => {
   const chat = new Chat();
   const client = connect(chat, { heartbeat: 50 }, { token: jwt(now() - 20) });
   const ended = events(client, "signedout");
@@ -139,7 +140,7 @@ test("a token that the chat takes although its time is over ends when the chat s
   await until(() => ended[0]?.code === "token_expired");
 });
 
-test("a token function that has no newer token yet is asked again, and what it returns late counts", async () => {
+test("a token function that has no newer token yet is asked again, and its late token counts", async () => {
   const chat = new Chat();
   let token = jwt(now() + 4);
   const client = connect(chat, { firstPause: 10 }, { token: () => token });
@@ -156,13 +157,15 @@ test("wrong arguments throw", async () => {
   const { WebSocket } = new Chat();
   const wrong = { code: "invalid_argument" };
   const make = (u, o) => () => new ChatClient(u, o);
-  for (const bad of ["wss://example.com/dev#", "wss://example.com/dev#room", "/dev", "", "example.com", "ftp://example.com", undefined]) {
+  const hashes = ["wss://example.com/dev#", "wss://example.com/dev#room"];
+  for (const bad of [...hashes, "/dev", "", "example.com", "ftp://example.com", undefined]) {
     assert.throws(make(bad, { user: "ann", WebSocket }), wrong, String(bad));
   }
   for (const token of ["a b", " ey.J.x", "ey.J.x\n", "", 7, {}, "a,b", "ü"]) {
     assert.throws(make(url, { token, WebSocket }), wrong, JSON.stringify(token));
   }
-  for (const options of [null, "ann", { user: 7, WebSocket }, { user: "ann", WebSocket: {} }, { timing: { answer: "soon" }, WebSocket }]) {
+  const badTiming = { timing: { answer: "soon" }, WebSocket };
+  for (const options of [null, "ann", { user: 7, WebSocket }, { user: "ann", WebSocket: {} }, badTiming]) {
     assert.throws(make(url, options), wrong, JSON.stringify(options));
   }
   const own = globalThis.WebSocket;
@@ -178,7 +181,7 @@ test("wrong arguments throw", async () => {
   for (const content of ["", 7, undefined, null]) await assert.rejects(room.send(content), wrong);
 });
 
-test("a token function that throws is an event, and at the start, where trying again does not help, the end", async () => {
+test("a token function that throws causes an event, and at the start, after three times, the end", async () => {
   const cause = new Error("no session");
   for (const token of [() => Promise.reject(cause), () => { throw cause; }]) {
     const client = connect(new Chat(), { firstPause: 10 }, { token });
@@ -186,7 +189,7 @@ test("a token function that throws is an event, and at the start, where trying a
     const sent = client.join("lobby").send("hello");
     await assert.rejects(sent, { code: "token_failed" });
     assert.deepEqual(seen.map(([type, e]) => [type, e.code, e.cause]),
-      [["failed", "token_failed", cause], ["failed", "token_failed", cause], ["failed", "token_failed", cause], ["signedout", "token_failed", cause]]);
+      ["failed", "failed", "failed", "signedout"].map((type) => [type, "token_failed", cause]));
     assert.equal(client.state, "closed");
   }
 });
@@ -194,7 +197,8 @@ test("a token function that throws is an event, and at the start, where trying a
 test("a token function that fails for a while is asked again by a client that was online", async () => {
   const chat = new Chat();
   let works = true;
-  const client = connect(chat, { firstPause: 10, longestPause: 30 }, { token: () => (works ? "token" : Promise.reject(new Error("tunnel"))) });
+  const token = () => (works ? "token" : Promise.reject(new Error("tunnel")));
+  const client = connect(chat, { firstPause: 10, longestPause: 30 }, { token });
   const room = client.join("lobby");
   await until(() => client.state === "online");
   works = false;
@@ -207,19 +211,23 @@ test("a token function that fails for a while is asked again by a client that wa
 });
 
 test("a token function that returns none, or no token, says why nobody is signed in", async () => {
-  for (const [token, code] of [[() => null, "signed_out"], [async () => "", "signed_out"], [() => "two words", "token_failed"], [() => 7, "token_failed"]]) {
+  for (const [token, code] of [
+    [() => null, "signed_out"], [async () => "", "signed_out"],
+    [() => "two words", "token_failed"], [() => 7, "token_failed"],
+  ]) {
     const client = connect(new Chat(), { firstPause: 10 }, { token });
     const ended = events(client, "signedout");
     await assert.rejects(client.join("lobby").send("hello"), { code });
     assert.equal(ended[0].code, code);
   }
-  const client = connect(new Chat(), { firstPause: 10, handshake: 30 }, { token: () => new Promise(() => {}) }); // never
+  const token = () => new Promise(() => {}); // it never answers
+  const client = connect(new Chat(), { firstPause: 10, handshake: 30 }, { token });
   const failed = events(client, "failed");
   await until(() => failed.length > 0);
   assert.equal(failed[0].code, "token_failed");
 });
 
-/** Refuses handshakes as npm's ws tells it, with a status; or as browsers do, which say nothing. */
+/** Refuses handshakes as seen with npm's ws, with a status; or as seen in browsers, without one. */
 const refuse = (chat, status) => (chat.handshake = (socket) => {
   socket.readyState = 3;
   setTimeout(() => {
@@ -229,10 +237,12 @@ const refuse = (chat, status) => (chat.handshake = (socket) => {
   }, 1);
 });
 
-test("a refused handshake is tried again only where that may help, and says what is known", async () => {
+test("a refused handshake is tried again only if that can help, and says what is known", async () => {
   for (const [status, options, final] of [
-    [401, { token: "t" }, true], [403, { token: "t" }, true], [403, { user: "ann" }, true], [400, { user: "ann" }, true],
-    [429, { token: "t" }, false], [500, { token: "t" }, false], [503, { user: "ann" }, false], [undefined, { token: "t" }, false],
+    [401, { token: "t" }, true], [403, { token: "t" }, true],
+    [403, { user: "ann" }, true], [400, { user: "ann" }, true],
+    [429, { token: "t" }, false], [500, { token: "t" }, false],
+    [503, { user: "ann" }, false], [undefined, { token: "t" }, false],
     [401, { token: () => "t" }, true],
   ]) {
     const chat = new Chat();
@@ -252,7 +262,7 @@ test("a refused handshake is tried again only where that may help, and says what
     } else {
       assert.equal(client.state === "closed", false, `${status}`);
       chat.handshake = () => {};
-      assert.equal(await sent, 1); // what was written waits for better times
+      assert.equal(await sent, 1); // the message has waited
     }
     client.close();
   }
@@ -273,7 +283,7 @@ test("a token that is refused once is followed by a new one", async () => {
   assert.equal(tokens, 2);
 });
 
-test("a class that makes no socket, and an address that looks like a status, are told for what they are", async () => {
+test("a class that makes no socket, and an address that looks like a status, are reported correctly", async () => {
   class Broken {
     constructor() {
       throw new Error("The operation is insecure.");
@@ -294,16 +304,16 @@ test("a class that makes no socket, and an address that looks like a status, are
   assert.equal(failed[0].code, "handshake_failed");
 });
 
-test("a token is offered after the word chat, and asked for anew before each connection", async () => {
+test("a token is offered after the word chat, and is asked for before each connection", async () => {
   const chat = new Chat();
   let n = 0;
   const client = connect(chat, { firstPause: 10 }, { token: async () => `token${++n}` });
   client.join("lobby");
   await until(() => client.user);
-  assert.equal(client.user, "ann"); // as the chat says
+  assert.equal(client.user, "ann"); // from the chat
   chat.sockets[0].say({ error: { code: "token_expired", message: "over" } });
   await until(() => chat.sockets.length >= 2);
-  await sleep(100); // for what must not come
+  await sleep(100); // nothing more may come
   assert.deepEqual(chat.sockets.map((s) => s.protocols), [["chat", "token1"], ["chat", "token2"]]);
 });
 

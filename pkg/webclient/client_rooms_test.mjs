@@ -1,5 +1,4 @@
-// Tests of client.js against a chat that answers, or does not, as each test says: rooms that are in trouble, whose log goes back,
-// and whose members come and go.
+// Tests of client.js against a fake chat: rooms in trouble, rooms whose log goes back, and members that come and go.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,8 +14,9 @@ async function holding(n, timing = {}) {
   return { chat, client, room };
 }
 
-/** The messages are those of another log from here on. */
-const another = (chat) => (chat.message = (room_name, index) => ({ room_name, index, user_name: "eve", content: `other ${index}`, create_at: 9 }));
+/** From now on, the messages are those of another log. */
+const another = (chat) => (chat.message = (room_name, index) => (
+  { room_name, index, user_name: "eve", content: `other ${index}`, create_at: 9 }));
 
 for (const [name, tail] of [["shorter", 3], ["as long", 5], ["longer", 8], ["empty", 0]]) {
   test(`a log that went back and is ${name} now is loaded again`, async () => {
@@ -35,7 +35,7 @@ for (const [name, tail] of [["shorter", 3], ["as long", 5], ["longer", 8], ["emp
   });
 }
 
-test("a log that goes back under a connection that stays is noticed by one's own message, and by a younger one of others", async () => {
+test("a log that goes back during a connection is noticed by an own message, and by a younger one", async () => {
   for (const speak of [
     async ({ room }) => assert.equal(await room.send("mine"), 4),
     async ({ chat }) => {
@@ -69,7 +69,7 @@ test("a message that was stored before, and frames that come twice, are no proof
   for (const index of [5, 4, 1]) chat.sockets[0].say({ messages: [chat.message("lobby", index)] });
   await sleep(100);
   assert.deepEqual(seen, []);
-  assert.ok(actions(chat.sockets[0], "getRecentMessages").length === 1); // it asked, and was satisfied
+  assert.ok(actions(chat.sockets[0], "getRecentMessages").length === 1); // one answer was enough
 });
 
 test("a tail that was read before a message came is no proof that the log went back", async () => {
@@ -77,7 +77,7 @@ test("a tail that was read before a message came is no proof that the log went b
   const seen = events(room, "reset");
   chat.before = (socket, frame) => {
     if (frame.action !== "getRecentMessages") return false;
-    const answer = { ref: frame.ref, ...chat.history(frame) }; // as it is now
+    const answer = { ref: frame.ref, ...chat.history(frame) }; // the state of now
     chat.tails.lobby++;
     socket.say({ messages: [chat.message("lobby", chat.tails.lobby)] });
     setTimeout(() => socket.say(answer), 20);
@@ -89,14 +89,14 @@ test("a tail that was read before a message came is no proof that the log went b
   assert.deepEqual(seen, []);
 });
 
-test("messages that expired while the client was away are passed over, and are no log that went back", async () => {
+test("messages that expired while the client was away are skipped, and are no log that went back", async () => {
   const { chat, client, room } = await holding(5);
   const seen = events(room, "reset", "expired", "message");
   chat.tails.lobby = 9;
   chat.history = () => ({ messages: [8, 9].map((i) => chat.message("lobby", i)), expired: true, tail: 9 });
   chat.sockets[0].cut();
   await until(() => room.last === 9);
-  chat.history = () => ({ messages: [], expired: true, tail: 12 }); // all of it
+  chat.history = () => ({ messages: [], expired: true, tail: 12 }); // everything has expired
   client.sync();
   await until(() => room.last === 12);
   assert.deepEqual(seen.map(([type, d]) => [type, d.index ?? d]),
@@ -106,7 +106,7 @@ test("messages that expired while the client was away are passed over, and are n
 test("a room that cannot be read says so, and is tried again; the others work, and the client is online", async () => {
   for (const action of ["joinRoom", "getRecentMessages"]) {
     const chat = new Chat();
-    chat.old = action === "getRecentMessages"; // which asks for the messages apart
+    chat.old = action === "getRecentMessages"; // an old chat is asked for the messages separately
     chat.before = refuses("unavailable", (f) => f.action === action && f.room_name === "attic");
     const client = connect(chat, { firstPause: 10, longestPause: 50 });
     const attic = client.join("attic");
@@ -132,12 +132,12 @@ test("a room that never answers does not keep the client from being online", asy
   const attic = client.join("attic");
   const lobby = client.join("lobby");
   await until(() => client.state === "online");
-  await until(() => attic.trouble); // when its question was given up
+  await until(() => attic.trouble); // after the request was given up
   assert.equal(await lobby.send("hello"), 1);
   assert.equal(chat.sockets.length, 1);
 });
 
-test("a room whose news cannot be read is in trouble from the second time on, until they can", async () => {
+test("a room whose news cannot be read is in trouble from the second failure on, until it can", async () => {
   const { chat, client, room } = await holding(5, { sync: 60_000 });
   const troubles = events(room, "trouble");
   chat.before = refuses("unavailable", (f) => f.action === "getRecentMessages");
@@ -149,7 +149,7 @@ test("a room whose news cannot be read is in trouble from the second time on, un
   assert.deepEqual(troubles.map((e) => e?.code), ["unavailable", undefined]);
 });
 
-test("many rooms are entered a few at a time, and none is forgotten where API Gateway refuses frames", async () => {
+test("many rooms are entered a few at a time, and none is forgotten if API Gateway refuses frames", async () => {
   const chat = new Chat();
   let underWay = 0;
   let most = 0;
@@ -172,7 +172,7 @@ test("many rooms are entered a few at a time, and none is forgotten where API Ga
 
 const say = (chat, user_name, event) => chat.sockets.at(-1).say({ presence: { room_name: "lobby", user_name, event } });
 
-/** A client in a lobby with bob and carol, whose lists have versions from this one on. */
+/** A client in a lobby with bob and carol. The lists of the lobby have versions, beginning with this one. */
 async function inCompany(timing = {}, version = undefined) {
   const chat = new Chat();
   chat.version = version;
@@ -183,19 +183,19 @@ async function inCompany(timing = {}, version = undefined) {
   return { chat, client, room, news: events(room, "presence") };
 }
 
-test("a page that is loaded again is no news, whichever of its comings and goings is told first", async () => {
+test("a page that is loaded again is no news, in whatever order it leaves and joins", async () => {
   const { chat, room, news } = await inCompany();
   say(chat, "bob", "left");
   say(chat, "bob", "joined");
   await sleep(10);
   say(chat, "carol", "joined");
-  say(chat, "carol", "left"); // of the connection before
+  say(chat, "carol", "left"); // the connection from before the reload
   await sleep(400);
   assert.deepEqual(news, []);
   assert.deepEqual([...room.members.keys()], ["ann", "bob", "carol"]);
 });
 
-test("who leaves is gone after a while, and who comes is there at once", async () => {
+test("a user who leaves is gone after a while, and a user who comes is there at once", async () => {
   const { chat, room, news } = await inCompany();
   say(chat, "bob", "left");
   say(chat, "dave", "joined");
@@ -205,7 +205,7 @@ test("who leaves is gone after a while, and who comes is there at once", async (
   assert.deepEqual(news, [{ user_name: "dave", event: "joined" }, { user_name: "bob", event: "left" }]);
 });
 
-test("who leaves just after coming is asked for, and is gone", async () => {
+test("if a user leaves just after coming, the list is read, and the user is gone", async () => {
   const { chat, room, news } = await inCompany();
   chat.members.lobby = ["ann", "bob", "carol", "dave"];
   say(chat, "dave", "joined");
@@ -216,7 +216,7 @@ test("who leaves just after coming is asked for, and is gone", async () => {
   assert.deepEqual(news, [{ user_name: "dave", event: "joined" }, { user_name: "dave", event: "left" }]);
 });
 
-test("who is no longer in the list before it is told is news all the same, and once", async () => {
+test("a user who is missing in the list before the frame about it comes is news, and once", async () => {
   const { chat, room, news } = await inCompany({ members: 50, grace: 300 });
   chat.members.lobby = ["ann", "carol"];
   await until(() => !room.members.has("bob"));
@@ -227,7 +227,7 @@ test("who is no longer in the list before it is told is news all the same, and o
   assert.deepEqual(news, [{ user_name: "bob", event: "left" }]);
 });
 
-test("a list that the room is sent tells at once who came, and after a while who left", async () => {
+test("an announced list reports arrivals at once, and departures after a while", async () => {
   const { chat, room, news } = await inCompany({ members: 60_000, grace: 100 }, 1);
   chat.announce("lobby", ["ann", "bob", "dave"]);
   await until(() => room.members.has("dave"));
@@ -240,17 +240,17 @@ test("a list that the room is sent tells at once who came, and after a while who
   await sleep(250);
   assert.equal(news.length, 2);
   assert.ok(room.members.has("bob"));
-  // The frames that an older client knows come before the list, and tell nothing twice.
+  // The frames for older clients come before the list, and nothing is reported twice.
   say(chat, "eve", "joined");
   chat.announce("lobby", ["ann", "bob", "dave", "eve"]);
-  await sleep(250); // eve's coming is long ago
+  await sleep(250); // eve came long ago
   say(chat, "eve", "left");
   chat.announce("lobby", ["ann", "bob", "dave"]);
   await sleep(300);
   assert.deepEqual(news.slice(2).map((n) => `${n.user_name} ${n.event}`), ["eve joined", "eve left"]);
 });
 
-test("a list that is older than the one that there is changes nothing, until there is another connection", async () => {
+test("a list that is older than the present one changes nothing, until there is another connection", async () => {
   const { chat, room } = await inCompany({ members: 60_000 }, 5);
   chat.announce("lobby", ["ann", "bob"]);
   await until(() => room.members.size === 2);
@@ -260,7 +260,7 @@ test("a list that is older than the one that there is changes nothing, until the
   room.watchMembers = true;
   await sleep(50);
   assert.equal(room.members.size, 2);
-  chat.version = 0; // the room's announcement was forgotten meanwhile
+  chat.version = 0; // the room's announcement has expired
   chat.members.lobby = ["ann"];
   chat.sockets.at(-1).cut();
   await until(() => room.members.size === 1);
@@ -268,7 +268,7 @@ test("a list that is older than the one that there is changes nothing, until the
   await until(() => room.members.has("zoe"));
 });
 
-test("where there are too many members for a list that is sent, it is read", async () => {
+test("if there are too many members for an announced list, the list is read", async () => {
   const { chat, room } = await inCompany({ members: 60_000, grace: 30 }, 5);
   chat.members.lobby = ["ann", "bob", "carol", "dave"];
   chat.version = 6;
@@ -276,11 +276,14 @@ test("where there are too many members for a list that is sent, it is read", asy
   await until(() => room.members.size === 4);
 });
 
-test("unknown events of presence, and frames of no known shape, change nothing", async () => {
+test("unknown events of presence, and frames of unknown shape, change nothing", async () => {
   const { chat, room, news } = await inCompany();
   for (const event of ["away", "", null, 7, undefined, "LEFT"]) say(chat, "bob", event);
-  for (const frame of [{ presence: null }, { presence: {} }, { messages: null }, { messages: {} }, { messages: [null, 7, {}] },
-    { messages: [{ room_name: "lobby" }] }, { messages: [{ room_name: "lobby", index: "5" }] }, { pong: 7 }, { error: 7 }, { typing: {} }, [], 7, null]) {
+  for (const frame of [
+    { presence: null }, { presence: {} }, { messages: null }, { messages: {} }, { messages: [null, 7, {}] },
+    { messages: [{ room_name: "lobby" }] }, { messages: [{ room_name: "lobby", index: "5" }] },
+    { pong: 7 }, { error: 7 }, { typing: {} }, [], 7, null,
+  ]) {
     chat.sockets[0].say(frame);
   }
   await sleep(300);
@@ -290,19 +293,19 @@ test("unknown events of presence, and frames of no known shape, change nothing",
   assert.equal(chat.sockets.length, 1);
 });
 
-test("the list of members is right after a while, although nobody was told who left", async () => {
+test("the list of members is right after a while, even if no frame reports a departure", async () => {
   const { chat, room } = await inCompany({ members: 100 });
   chat.members.lobby = ["ann", "carol"];
   await until(() => room.members.size === 2);
-  // And what cannot be read is read again.
+  // A list that cannot be read is read again.
   let refusals = 0;
-  chat.before = (socket, frame) => refuses("unavailable", (f) => f.action === "getMembers" && refusals++ < 4)(socket, frame);
+  chat.before = refuses("unavailable", (f) => f.action === "getMembers" && refusals++ < 4);
   chat.members.lobby = ["ann"];
   await until(() => room.members.size === 1);
   assert.ok(refusals >= 5);
 });
 
-test("the members of a room that nobody looks at are not read, and at once when somebody does", async () => {
+test("the members of a room that nobody watches are not read, and are read at once when somebody does", async () => {
   const chat = new Chat();
   chat.members.lobby = ["ann", "bob"];
   const client = connect(chat, { members: 50 });
@@ -321,7 +324,7 @@ test("a list that was read while somebody came is read once more", async () => {
   let late = null;
   chat.before = (socket, frame) => {
     if (frame.action !== "getMembers" || late) return false;
-    late = { ref: frame.ref, members: chat.users("lobby") }; // without dave
+    late = { ref: frame.ref, members: chat.users("lobby") }; // without dave, who is not there yet
     chat.members.lobby.push("dave");
     say(chat, "dave", "joined");
     setTimeout(() => socket.say(late), 20);

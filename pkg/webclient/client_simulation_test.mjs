@@ -1,12 +1,12 @@
-// A simulation: clients of client.js, for minutes of a clock that does not wait, on a network on which everything goes wrong.
-// Afterwards everything works for a while, and then each client must have the log as it is, have sent what it was told to
-// send, once and in order, know who is there, and say so. A seed that fails is printed: SEED=n runs it alone.
+// A simulation of clients for minutes of a fake clock, on a network on which everything goes wrong. Afterwards
+// everything works for a while. Then each client must have the log as it is, must have sent its messages once and in
+// order, must know the members, and must be online. A seed that fails is printed: SEED=n runs it alone.
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { ChatClient } from "./files/client.js";
 
-const flush = setImmediate; // the real one
+const flush = setImmediate; // the real one, not the fake clock's
 const settled = () => new Promise((done) => flush(done));
 
 /** Numbers from 0 to 1 that a seed determines. */
@@ -42,8 +42,8 @@ class World {
     const world = this;
     return class {
       readyState = 0;
-      rooms = new Map(); // of which it is a member: the user's name, by room
-      dead = false; // everything is swallowed
+      rooms = new Map(); // the rooms of which it is a member: the user's name, by room
+      dead = false; // all frames are lost
       constructor() {
         world.later(() => {
           if (this.readyState !== 0) return;
@@ -58,7 +58,8 @@ class World {
       }
       receive(frame) {
         const text = JSON.stringify(frame);
-        if (!world.chance(0.01)) world.later(() => this.readyState === 1 && !this.dead && this.onmessage({ data: text }));
+        const arrive = () => this.readyState === 1 && !this.dead && this.onmessage({ data: text });
+        if (!world.chance(0.01)) world.later(arrive);
       }
       broken() {
         if (this.readyState === 3) return;
@@ -83,14 +84,16 @@ class World {
 
   announce(room_name, user_name, event) {
     if (event === "left" && this.members(room_name).some((s) => s.rooms.get(room_name) === user_name)) return;
-    for (const s of this.members(room_name)) if (s.rooms.get(room_name) !== user_name) s.receive({ presence: { room_name, user_name, event } });
+    const others = this.members(room_name).filter((s) => s.rooms.get(room_name) !== user_name);
+    for (const s of others) s.receive({ presence: { room_name, user_name, event } });
   }
 
   handle(socket, f) {
     if (this.chance(0.01)) return socket.broken(), this.later(() => this.gone(socket));
     if (this.chance(0.01)) return (socket.dead = true), setTimeout(() => this.gone(socket), 60_000);
     if (this.chance(0.02)) return socket.receive({ message: "Too Many Requests", connectionId: "c", requestId: "r" });
-    if (this.chance(0.02)) return socket.receive({ error: { code: "unavailable", message: "no", message_id: f.message_id }, ref: f.ref });
+    const unavailable = { code: "unavailable", message: "no", message_id: f.message_id };
+    if (this.chance(0.02)) return socket.receive({ error: unavailable, ref: f.ref });
     const log = this.logs.get(f.room_name);
     switch (f.action) {
       case "ping":
@@ -102,7 +105,8 @@ class World {
         if (f.limit) frames.push(this.page(log, f));
         if (f.members) frames.push(this.list(f.room_name));
         if (this.chance(0.03)) frames.splice(1, 9, { error: { code: "unavailable", message: "no" } });
-        return frames.forEach((frame, i) => socket.receive({ ...frame, ref: f.ref, ...(i < frames.length - 1 && { part: true }) }));
+        const part = (i) => i < frames.length - 1 && { part: true };
+        return frames.forEach((frame, i) => socket.receive({ ...frame, ref: f.ref, ...part(i) }));
       }
       case "getMembers":
         return socket.receive({ ...this.list(f.room_name), ref: f.ref });
@@ -111,7 +115,11 @@ class World {
       case "sendMessage": {
         let stored = log.find((m) => m.message_id === f.message_id && m.user_name === f.user_name);
         const { room_name, user_name, content, message_id } = f;
-        if (!stored) log.push((stored = { room_name, index: log.length + 1, user_name, content, message_id, create_at: Math.floor(Date.now() / 1000) }));
+        const create_at = Math.floor(Date.now() / 1000);
+        if (!stored) {
+          stored = { room_name, index: log.length + 1, user_name, content, message_id, create_at };
+          log.push(stored);
+        }
         for (const s of new Set([socket, ...this.members(room_name)])) s.receive({ messages: [stored] });
       }
     }
@@ -120,17 +128,22 @@ class World {
   page(log, { after, limit }) {
     const from = after === undefined ? Math.max(0, log.length - limit) : after;
     const messages = log.slice(from, from + limit);
-    return { messages, ...(after !== undefined && { tail: log.length, ...(from + limit < log.length && { more: true }) }) };
+    const more = from + limit < log.length && { more: true };
+    return { messages, ...(after !== undefined && { tail: log.length, ...more }) };
   }
 
   list(room_name) {
     const users = new Map();
-    for (const s of this.members(room_name)) users.set(s.rooms.get(room_name), (users.get(s.rooms.get(room_name)) ?? 0) + 1);
-    return { members: { room_name, users: [...users].map(([user_name, connections]) => ({ user_name, connections })) } };
+    for (const s of this.members(room_name)) {
+      const name = s.rooms.get(room_name);
+      users.set(name, (users.get(name) ?? 0) + 1);
+    }
+    const list = Array.from(users, ([user_name, connections]) => ({ user_name, connections }));
+    return { members: { room_name, users: list } };
   }
 }
 
-/** A client, and what it shows of a room. */
+/** A client's room, and the messages that it has delivered. */
 function watch(world, user, room) {
   const shown = [];
   room.addEventListener("message", (e) => shown.push(e.detail));
@@ -142,9 +155,11 @@ async function simulate(seed) {
   mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1e12 });
   const world = new World(seed);
   const math = mock.method(Math, "random", random(seed + 0.5)); // the client's jitter
-  const clients = ["ann", "bob", "carol"].map((user) => new ChatClient("wss://chat.example.com/dev", { user, WebSocket: world.WebSocket }));
+  const open = (user) => new ChatClient("wss://chat.example.com/dev", { user, WebSocket: world.WebSocket });
+  const clients = ["ann", "bob", "carol"].map(open);
   try {
-    const views = clients.flatMap((client) => [...world.logs.keys()].map((name) => watch(world, client.user, client.join(name))));
+    const watched = (client) => [...world.logs.keys()].map((name) => watch(world, client.user, client.join(name)));
+    const views = clients.flatMap(watched);
     const pass = async (seconds, each = () => {}) => {
       for (let ms = 0; ms < seconds * 1000; ms += 100) {
         mock.timers.tick(100);
@@ -168,12 +183,13 @@ async function simulate(seed) {
       }
     });
     world.faulty = false;
-    await pass(600); // a connection that is dead, a pause, a list that is wrong, and the question for news
+    await pass(600); // enough to notice a dead connection, a pause, a wrong list, and to ask for news
     for (const client of clients) assert.equal(client.state, "online", client.user);
     for (const { user, room, shown, sent } of views) {
       const where = `${user} in the ${room.name}`;
       const log = world.logs.get(room.name);
-      assert.deepEqual(shown.map((m) => [m.index, m.content]), log.slice(log.length - shown.length).map((m) => [m.index, m.content]), where);
+      const brief = (messages) => messages.map((m) => [m.index, m.content]);
+      assert.deepEqual(brief(shown), brief(log.slice(log.length - shown.length)), where);
       assert.equal(room.last, log.length, where);
       assert.deepEqual(room.outbox, [], where);
       const stored = log.filter((m) => m.user_name === user).map((m) => m.content);

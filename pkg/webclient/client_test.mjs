@@ -1,4 +1,4 @@
-// Tests of client.js against a chat that answers, or does not, as each test says: the log of a room, and what is sent. What a
+// Tests of client.js against a fake chat: the log of a room, and sending. What a
 // real server, a real network and a real browser do is tested in pkg/localchat and test/page.
 
 import assert from "node:assert/strict";
@@ -13,14 +13,15 @@ test("messages come once and in order, whatever order they arrive in", async () 
   room.addEventListener("message", (e) => got.push(e.detail.index));
   await until(() => got.length === 50);
   chat.tails.lobby = 70;
-  const say = (index) => chat.sockets[0].say({ messages: [{ room_name: "lobby", index, user_name: "bob", content: "", create_at: 0 }] });
+  const message = { room_name: "lobby", user_name: "bob", content: "", create_at: 0 };
+  const say = (index) => chat.sockets[0].say({ messages: [{ ...message, index }] });
   for (const index of [63, 61, 63, 60, 70]) say(index);
   await until(() => got.length >= 60);
-  await sleep(200); // for what must not come
-  assert.deepEqual(got, Array.from({ length: 60 }, (_, i) => i + 11)); // the last 50, and what came
+  await sleep(200); // nothing more may come
+  assert.deepEqual(got, Array.from({ length: 60 }, (_, i) => i + 11)); // the last 50, and the new ones
 });
 
-test("what is sent is stored in the order typed, one at a time", async () => {
+test("messages are stored in the order typed, one at a time", async () => {
   const chat = new Chat();
   chat.delay = 5;
   let underWay = 0;
@@ -55,7 +56,7 @@ test("a room that is left while it catches up is asked for no more", async () =>
   const client = connect(chat);
   client.join("lobby");
   await until(() => asked(chat, 0, "joinRoom"));
-  await sleep(100); // and it is answered
+  await sleep(100); // the answer comes
   chat.tails.lobby = 1000;
   client.sync();
   client.leave("lobby");
@@ -65,7 +66,7 @@ test("a room that is left while it catches up is asked for no more", async () =>
   assert.equal(actions(chat.sockets[0], "leaveRoom").length, 1);
 });
 
-test("what is sent to a room that was left is rejected, and hurts no other room", async () => {
+test("a message to a room that was left is rejected, and hurts no other room", async () => {
   const chat = new Chat();
   const client = connect(chat, { answer: 50 });
   client.join("lobby");
@@ -86,11 +87,11 @@ test("a room that is left while it is joined is left again", async () => {
   await until(() => asked(chat, 0, "joinRoom", "attic"));
   client.leave("attic");
   await until(() => asked(chat, 0, "leaveRoom", "attic"));
-  await sleep(100); // for what must not come
-  assert.deepEqual(chat.sockets[0].asked.filter((f) => f.room_name === "attic").map((f) => f.action).at(-1), "leaveRoom");
+  await sleep(100); // nothing more may come
+  assert.deepEqual(chat.sockets[0].asked.filter((f) => f.room_name === "attic").at(-1).action, "leaveRoom");
 });
 
-test("a message under way when the second connection takes over is sent again", async () => {
+test("a message in flight when the second connection takes over is sent again", async () => {
   const chat = new Chat();
   const room = connect(chat, { swap: 100, answer: 5000, firstPause: 10 }).join("lobby");
   await sleep(30);
@@ -100,7 +101,7 @@ test("a message under way when the second connection takes over is sent again", 
   assert.equal(chat.sockets.length, 2);
 });
 
-test("a message that no frame can hold is refused, and not sent for ever", async () => {
+test("a message that no frame can hold is refused, and not sent again and again", async () => {
   const chat = new Chat();
   const room = connect(chat).join("lobby");
   await assert.rejects(room.send("x".repeat(LIMIT)), { code: "too_large" });
@@ -116,7 +117,7 @@ test("a connection that is cut again and again is not opened again without pause
   assert.ok(chat.sockets.length < 20, `${chat.sockets.length} connections`);
 });
 
-test("a room that is refused says so once, and rejects what was sent to it; the others go on", async () => {
+test("a refused room says so once, and rejects its messages; the others go on", async () => {
   const chat = new Chat();
   chat.before = refuses("forbidden", ({ action, room_name }) => action === "joinRoom" && room_name === "attic");
   const client = connect(chat);
@@ -130,7 +131,7 @@ test("a room that is refused says so once, and rejects what was sent to it; the 
   assert.equal(refusals, 1);
 });
 
-test("a room that cannot be entered does not hold the others up", async () => {
+test("a room that cannot be entered does not hold up the others", async () => {
   const chat = new Chat();
   chat.before = refuses("internal", ({ action, room_name }) => action === "joinRoom" && room_name === "attic");
   const client = connect(chat, { firstPause: 10 });
@@ -139,7 +140,7 @@ test("a room that cannot be entered does not hold the others up", async () => {
   assert.equal(client.state, "online");
 });
 
-test("what API Gateway fails to handle is sent again, with longer pauses each time", async () => {
+test("a frame that API Gateway fails to handle is sent again, after longer pauses each time", async () => {
   const chat = new Chat();
   let failing = true;
   chat.before = (socket, { action }) => {
@@ -155,13 +156,14 @@ test("what API Gateway fails to handle is sent again, with longer pauses each ti
   assert.equal(await sent, 1);
 });
 
-test("messages that have expired are passed over", async () => {
+test("messages that have expired are skipped", async () => {
   const chat = new Chat();
   const room = connect(chat).join("lobby");
   await until(() => room.ready);
   chat.before = (socket, { action, ref, after }) => {
     if (action !== "getRecentMessages" || after !== 0) return false;
-    socket.say({ ref, messages: [{ room_name: "lobby", index: 5, user_name: "bob", content: "", create_at: 0 }], expired: true });
+    const message = { room_name: "lobby", index: 5, user_name: "bob", content: "", create_at: 0 };
+    socket.say({ ref, messages: [message], expired: true });
     return true;
   };
   const got = [];
@@ -169,11 +171,11 @@ test("messages that have expired are passed over", async () => {
   room.addEventListener("message", (e) => got.push(e.detail.index));
   chat.sockets[0].say({ messages: [{ room_name: "lobby", index: 6, user_name: "bob", content: "", create_at: 0 }] });
   await until(() => got.length >= 3);
-  await sleep(50); // for what must not come
+  await sleep(50); // nothing more may come
   assert.deepEqual(got, [{ from: 1, to: 4 }, 5, 6]);
 });
 
-test("what is missed is asked for once more together with joining, in one frame for each room", async () => {
+test("joining and asking for missed messages take one frame for each room", async () => {
   const chat = new Chat();
   chat.tails = { lobby: 5, attic: 3 };
   const client = connect(chat, { firstPause: 10 });
@@ -183,19 +185,19 @@ test("what is missed is asked for once more together with joining, in one frame 
   chat.sockets[0].cut();
   await until(() => rooms[0].last === 7);
   await until(() => client.state === "online");
-  // The last message that is held comes again: it shows that the log is the one that is known.
+  // The last message that is held comes again. It shows that the log is still the same.
   assert.deepEqual(chat.sockets[1].asked.map(({ action, room_name, after }) => [action, room_name, after]),
     [["joinRoom", "lobby", 4], ["joinRoom", "attic", 2], ["joinRoom", "empty", 0]]);
 });
 
-test("an older chat, which knows no ping and no joinRoom that catches up, is understood", async () => {
+test("an older chat without ping, and without messages in joinRoom, is understood", async () => {
   const chat = new Chat();
   chat.old = true;
   chat.tails.lobby = 60;
   const client = connect(chat, { firstPause: 10, heartbeat: 50, pong: 50 });
   const room = client.join("lobby");
   await until(() => room.last === 60);
-  await sleep(300); // for several heartbeats
+  await sleep(300); // several heartbeats
   assert.equal(chat.sockets.length, 1);
   chat.tails.lobby = 300;
   chat.sockets[0].cut();
@@ -203,7 +205,7 @@ test("an older chat, which knows no ping and no joinRoom that catches up, is und
   assert.equal(await room.send("hello"), 301);
 });
 
-test("a message that was kept is sent under its own id, and what was not sent yet can be given up", async () => {
+test("a kept message is sent with its own id, and a waiting message can be discarded", async () => {
   const chat = new Chat();
   const room = connect(chat).join("lobby");
   const sent = room.send("kept", { id: "kept-1" });

@@ -1,4 +1,4 @@
-// Tests of client.js against a chat in which people sign in: who somebody is, the id tells, and the name does not.
+// Tests of client.js against a fake chat in which people sign in: the id says who somebody is, and the name does not.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ const sam3 = { user_name: "sam", user_id: "u3" };
 
 const say = (chat, user, event) => chat.sockets.at(-1).say({ presence: { room_name: "lobby", ...user, event } });
 
-/** A client of the first sam, in a lobby with these. */
+/** A client of the first sam, in a lobby with these users. */
 async function lobby(users, timing = {}) {
   const chat = new Chat();
   chat.me = sam1;
@@ -21,7 +21,7 @@ async function lobby(users, timing = {}) {
   return { chat, client, room, news: events(room, "presence") };
 }
 
-test("the chat says who one is", async () => {
+test("the chat says which user a client is", async () => {
   const chat = new Chat();
   chat.me = sam1;
   const client = connect(chat, {}, { token: "t" });
@@ -32,7 +32,7 @@ test("the chat says who one is", async () => {
   assert.deepEqual([client.user, client.userId, names], ["sam", "u1", ["sam"]]);
   client.join("attic");
   await until(() => client.rooms.get("attic").ready);
-  assert.deepEqual(names, ["sam"]); // it is told once
+  assert.deepEqual(names, ["sam"]); // one event
 });
 
 test("an open chat knows no ids", async () => {
@@ -49,17 +49,18 @@ test("an open chat knows no ids", async () => {
   assert.ok(client.isMe(messages[0]) && client.isMe(room.users[0]) && !client.isMe(room.users[1]));
 });
 
-test("two people of one name are two users, and one name", async () => {
+test("two people with one name are two users and one member", async () => {
   const { client, room } = await lobby([sam1, sam2, "sam", { user_name: "ann", user_id: "u3" }]);
   assert.deepEqual(room.users, [
     { ...sam1, connections: 1 }, { ...sam2, connections: 1 }, { user_name: "sam", connections: 1 },
     { user_name: "ann", user_id: "u3", connections: 1 },
   ]);
   assert.deepEqual([...room.members], [["sam", 3], ["ann", 1]]);
-  assert.deepEqual(room.users.map((user) => client.isMe(user)), [true, false, true, false]); // the third is from before ids
+  // The third is from before ids.
+  assert.deepEqual(room.users.map((user) => client.isMe(user)), [true, false, true, false]);
 });
 
-test("who comes and goes is told apart by the id", async () => {
+test("users who come and go are told apart by the id", async () => {
   const { chat, room, news } = await lobby([sam1]);
   chat.members.lobby = [sam1, sam2, sam3];
   say(chat, sam2, "joined");
@@ -74,12 +75,12 @@ test("who comes and goes is told apart by the id", async () => {
   assert.deepEqual(room.users.map((user) => user.user_id), ["u1", "u3"]);
   assert.deepEqual([...room.members], [["sam", 2]]);
   assert.deepEqual(news, [{ ...sam2, event: "joined" }, { ...sam3, event: "joined" }, { ...sam2, event: "left" }]);
-  say(chat, sam1, "left"); // a connection of one's own
+  say(chat, sam1, "left"); // another connection of this user
   await sleep(200);
   assert.equal(room.users.length, 2);
 });
 
-test("a user who is gone from the list by the time it is read is told with the id", async () => {
+test("a user who is gone when the list is read is reported with the id", async () => {
   const { chat, room, news } = await lobby([sam1]);
   chat.members.lobby = [sam1, sam2];
   say(chat, sam2, "joined");
@@ -98,7 +99,7 @@ test("a user with another name is the same user", async () => {
   assert.deepEqual(news, []);
 });
 
-test("a message with the same id of another user of the same name is no answer", async () => {
+test("a message of another user with the same message_id and name is no acknowledgement", async () => {
   const { chat, client, room } = await lobby([sam1, sam2], { patience: 200 });
   const messages = events(room, "message");
   let sends = 0;
@@ -107,14 +108,14 @@ test("a message with the same id of another user of the same name is no answer",
     const { room_name, message_id } = frame;
     chat.tails.lobby = 1;
     socket.say({ messages: [{ room_name, index: 1, ...sam2, content: "theirs", create_at: 0, message_id }] });
-    return true; // the first sam's own is lost
+    return true; // the first sam's message is lost
   };
   assert.equal(await room.send("mine", { id: "1" }), 2);
   assert.equal(sends, 2);
   assert.deepEqual(messages.map((m) => [m.content, client.isMe(m)]), [["theirs", false], ["mine", true]]);
 });
 
-test("a chat that begins to say ids while one is connected is understood", async () => {
+test("a chat that begins to send ids during a connection is understood", async () => {
   const chat = new Chat();
   chat.me = { user_name: "sam" };
   const client = connect(chat, { firstPause: 10, patience: 200 }, { token: "t" });
@@ -123,15 +124,16 @@ test("a chat that begins to say ids while one is connected is understood", async
   const resets = events(room, "reset");
   await until(() => room.ready);
   await room.send("before");
-  chat.me = sam1; // it was deployed
+  chat.me = sam1; // a new version was deployed
   assert.equal(await room.send("after"), 2);
   assert.equal(actions(chat.sockets[0], "sendMessage").length, 2); // nothing was sent again
-  chat.me = { user_name: "sam" }; // an older process sends what a newer one has stored
+  chat.me = { user_name: "sam" }; // an older process sends a message that a newer one has stored
   await room.send("and by the way");
   chat.me = sam1;
   assert.equal(client.userId, undefined);
   assert.deepEqual(messages.map((m) => client.isMe(m)), [true, true, true]);
-  chat.message = (room_name, index) => ({ room_name, index, ...sam1, content: `${index}`, create_at: 0, message_id: messages[index - 1]?.message_id });
+  chat.message = (room_name, index) => (
+    { room_name, index, ...sam1, content: `${index}`, create_at: 0, message_id: messages[index - 1]?.message_id });
   chat.sockets[0].cut();
   await until(() => client.state === "online" && chat.sockets.length === 2);
   assert.equal(client.userId, "u1");

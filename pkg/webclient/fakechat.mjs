@@ -1,11 +1,11 @@
-// A chat for the tests of client.js: it answers, or does not, as each test says. It has no log but counts messages: the
-// one at index n has the content n, unless a test says otherwise.
+// A fake chat for the tests of client.js. Each test decides what it answers. It has no log and only counts messages:
+// the one at index n has the content n, unless a test decides otherwise.
 
 import assert from "node:assert/strict";
 import { afterEach } from "node:test";
 import { ChatClient } from "./files/client.js";
 
-/** Bytes of a frame, past which API Gateway ends the connection. */
+/** The size limit of a frame, in bytes. API Gateway closes a connection that sends a larger one. */
 export const LIMIT = 32 * 1024;
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -15,12 +15,12 @@ export class Chat {
   sockets = [];
   tails = {}; // the number of messages in each room
   members = {}; // of each room: its users, as names or as {user_name, user_id}
-  version = undefined; // of their lists; undefined in a chat that counts none
-  me = { user_name: "ann" }; // whom the chat takes a client for
+  version = undefined; // of the lists of members; undefined in a chat whose lists have none
+  me = { user_name: "ann" }; // the user that the chat has for a client
   delay = 1; // milliseconds until an answer comes
-  old = false; // it knows no ping, and no joinRoom that catches up
-  before = () => false; // is asked first about each frame; true where it has seen to it
-  handshake = () => {}; // is asked about each socket before it opens; it may cut it
+  old = false; // it has no ping, and its joinRoom answers without messages
+  before = () => false; // is called first with each frame; it returns true if it has handled the frame
+  handshake = () => {}; // is called with each socket before it opens, and may cut it
 
   get WebSocket() {
     const chat = this;
@@ -60,8 +60,10 @@ export class Chat {
     const tail = this.tails[room_name] ?? 0;
     const first = after === undefined ? Math.max(1, tail - limit + 1) : after + 1;
     const last = Math.min(tail, first + limit - 1);
-    const messages = Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => this.message(room_name, first + i));
-    return { messages, ...(after !== undefined && last < tail && { more: true }), ...(after !== undefined && !this.old && { tail }) };
+    const length = Math.max(0, last - first + 1);
+    const messages = Array.from({ length }, (_, i) => this.message(room_name, first + i));
+    if (after === undefined) return { messages };
+    return { messages, ...(last < tail && { more: true }), ...(!this.old && { tail }) };
   }
 
   users(room_name) {
@@ -70,7 +72,7 @@ export class Chat {
     return { room_name, users, version: this.version };
   }
 
-  /** Sends the last connection the list of a room's members. */
+  /** Sends the list of a room's members to the newest connection. */
   announce(room_name, members) {
     this.version++;
     this.members[room_name] = members;
@@ -94,11 +96,14 @@ export class Chat {
       case "getRecentMessages":
         return socket.say({ ref, ...this.history(frame) });
       case "ping":
-        if (this.old) return socket.say({ error: { code: "unknown_action", message: "no", action: "ping", request_id: "r" } });
+        if (this.old) {
+          const error = { code: "unknown_action", message: "no", action: "ping", request_id: "r" };
+          return socket.say({ error });
+        }
         return socket.say({ ref, pong: { time: Math.floor(Date.now() / 1000) } });
       case "sendMessage":
-        this.tails[room_name] = (this.tails[room_name] ?? 0) + 1;
-        return socket.say({ messages: [{ room_name, index: this.tails[room_name], ...this.me, content, create_at: 0, message_id }] });
+        const index = (this.tails[room_name] = (this.tails[room_name] ?? 0) + 1);
+        return socket.say({ messages: [{ room_name, index, ...this.me, content, create_at: 0, message_id }] });
     }
   }
 }
@@ -116,16 +121,17 @@ afterEach(() => {
   clients = [];
 });
 
-/** Waits for what must come, however busy the machine is. */
+/** Waits until a condition holds. The limit is long, because the machine may be busy. */
 export async function until(holds, what = String(holds)) {
   for (let waits = 0; waits < 2000 && !holds(); waits++) await sleep(5);
   assert.ok(holds(), what);
 }
 
-/** What comes of a kind from an emitter of events, from now on. */
+/** The events of some types from now on: their details, or with several types [type, detail]. */
 export function events(target, ...types) {
   const seen = [];
-  for (const type of types) target.addEventListener(type, (e) => seen.push(types.length > 1 ? [type, e.detail] : e.detail));
+  const take = (type, { detail }) => seen.push(types.length > 1 ? [type, detail] : detail);
+  for (const type of types) target.addEventListener(type, (event) => take(type, event));
   return seen;
 }
 

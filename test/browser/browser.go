@@ -1,5 +1,5 @@
-// Package browser opens web pages in a headless Chromium, for tests that use a page as people do. Whatever goes wrong
-// fails the test, and the failure says what the page showed and what it logged.
+// Package browser opens web pages in a headless Chromium, for tests that use a page as people do. Any failed step fails
+// the test. The failure message has the text that the page shows and the lines that it logged.
 package browser
 
 import (
@@ -16,7 +16,7 @@ import (
 	"wschat/test/installed"
 )
 
-// patience is how long one step on a page may take, on a slow machine that does much else.
+// patience is the timeout of one step on a page. It is long enough for a slow and busy machine.
 const patience = 30 * time.Second
 
 // Browser is a Chromium process.
@@ -50,18 +50,19 @@ type options struct {
 	scripts       []string
 }
 
-// Viewport sets the size of the page in CSS pixels, which are pixels of a screenshot too. It is 1280 by 800 otherwise.
+// Viewport sets the size of the page in CSS pixels. A screenshot has the same number of pixels. The default is 1280 by
+// 800.
 func Viewport(width, height int) Option {
 	return func(o *options) { o.width, o.height = int64(width), int64(height) }
 }
 
-// Dark opens the page for somebody who prefers a dark colour scheme. It is a light one otherwise.
+// Dark opens the page with a preference for a dark colour scheme. The default is a light one.
 func Dark() Option { return func(o *options) { o.scheme = "dark" } }
 
 // Before evaluates a script in each document that the page loads, before the document's own.
 func Before(script string) Option { return func(o *options) { o.scripts = append(o.scripts, script) } }
 
-// Open loads a page, with cookies and storage that only its own tabs share, and closes it when the test ends.
+// Open loads a page, and closes it when the test ends. Only tabs of the same page share its cookies and storage.
 func (b *Browser) Open(t testing.TB, url string, opts ...Option) *Page {
 	t.Helper()
 	made, err := chromedp.CallBrowser(b.ctx, target.CreateBrowserContext, target.CreateBrowserContextParams{})
@@ -78,8 +79,8 @@ func (b *Browser) Open(t testing.TB, url string, opts ...Option) *Page {
 	return b.open(t, profile, url, opts)
 }
 
-// OpenTab loads a page in another tab, with the cookies and the storage of this one, which may be closed already. It
-// closes the tab when the test ends.
+// OpenTab loads a page in another tab that shares this page's cookies and storage. This page may be closed already.
+// OpenTab closes the new tab when the test ends.
 func (p *Page) OpenTab(t testing.TB, url string, opts ...Option) *Page {
 	t.Helper()
 	return p.browser.open(t, p.profile, url, opts)
@@ -95,14 +96,14 @@ func (b *Browser) open(t testing.TB, profile cdp.BrowserContextID, url string, o
 	p.ctx, p.close = chromedp.NewContext(b.ctx, chromedp.WithExistingBrowserContext(profile),
 		chromedp.WithListener(p.listen))
 	t.Cleanup(p.Close)
-	// The page lives as long as the context of its first step, which therefore has no deadline.
+	// The page lives as long as the context of its first step. So that context has no deadline.
 	if err := chromedp.Do(p.ctx, chromedp.EmulateViewport(o.width, o.height, chromedp.EmulateScale(1))); err != nil {
 		t.Fatalf("open a page: %v", err)
 	}
 	steps := []chromedp.Action[chromedp.Void]{
 		command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: o.scheme}}}),
-		// Every page believes that it has the focus, as if each person had a screen.
+		// Every page acts as if it had the focus, as if each user had their own screen.
 		command(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
 	}
 	for _, script := range o.scripts {
@@ -113,7 +114,7 @@ func (b *Browser) open(t testing.TB, profile cdp.BrowserContextID, url string, o
 	return p
 }
 
-// command makes a step out of a command of the DevTools protocol.
+// command makes a step from a command of the DevTools protocol.
 func command[P, R any](cmd cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 		_, err := cdp.Call(ctx, target, cmd, params)

@@ -16,7 +16,7 @@ import (
 	"wschat/test/installed"
 )
 
-// do takes steps, and fails the test where one fails.
+// do runs steps, and fails the test if one fails.
 func (p *Page) do(t testing.TB, what string, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
@@ -26,14 +26,14 @@ func (p *Page) do(t testing.TB, what string, steps ...chromedp.Action[chromedp.V
 	}
 }
 
-// eval evaluates JavaScript and returns the result, or that of the promise that it gives, as JSON.
+// eval evaluates JavaScript and returns the result as JSON. If the result is a promise, it waits for it.
 func (p *Page) eval(within time.Duration, js string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, within)
 	defer cancel()
 	return chromedp.Run(ctx, chromedp.Evaluate[[]byte](js, chromedp.EvalAwaitPromise, chromedp.EvalAsValue))
 }
 
-// fail fails the test and says what the page shows and what it logged.
+// fail fails the test. Its message has the text that the page shows and the lines that it logged.
 func (p *Page) fail(t testing.TB, format string, args ...any) {
 	t.Helper()
 	shows, _ := p.eval(2*time.Second, "document.body.innerText")
@@ -49,8 +49,8 @@ func abbreviate(s string) string {
 	return s
 }
 
-// Console is what the page has logged since it was opened: its errors and warnings, exceptions that nobody caught, and
-// what it was forbidden to do.
+// Console returns the lines that the page has logged since it was opened: errors, warnings, uncaught exceptions, and
+// actions that a policy blocked.
 func (p *Page) Console() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,8 +84,8 @@ func (p *Page) listen(ev any) {
 	}
 }
 
-// Axe looks for what keeps people out, with axe-core (https://github.com/dequelabs/axe-core), and returns a line for
-// each element that breaks a rule. It is evaluated from outside, so that no policy of the page forbids it.
+// Axe checks accessibility with axe-core (https://github.com/dequelabs/axe-core), and returns a line for each element
+// that breaks a rule. axe-core runs through the DevTools protocol, so no policy of the page can block it.
 func (p *Page) Axe(t testing.TB) (violations []string) {
 	t.Helper()
 	source, err := os.ReadFile(installed.File(t, "node_modules/axe-core/axe.min.js"))

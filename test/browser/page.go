@@ -20,10 +20,10 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// Page is a tab of a Browser. One goroutine at a time uses it.
+// Page is a tab of a Browser. Only one goroutine at a time may use it.
 type Page struct {
 	browser *Browser
-	profile cdp.BrowserContextID // whose cookies and storage it has
+	profile cdp.BrowserContextID // holds its cookies and storage
 	ctx     context.Context
 	close   context.CancelFunc
 
@@ -31,11 +31,11 @@ type Page struct {
 	console []string
 }
 
-// Close closes the page, if it is not closed yet. Its cookies and storage are kept until the test ends, for OpenTab.
+// Close closes the page if it is still open. Its cookies and storage remain until the test ends, for OpenTab.
 func (p *Page) Close() { p.close() }
 
-// Eval evaluates JavaScript, waits for the promise where that is the result, and decodes the result into out, as JSON,
-// unless out is nil.
+// Eval evaluates JavaScript, and decodes the result from JSON into out, unless out is nil. If the result is a promise,
+// it waits for it.
 func (p *Page) Eval(t testing.TB, js string, out any) {
 	t.Helper()
 	value, err := p.eval(patience, js)
@@ -51,7 +51,7 @@ func (p *Page) Eval(t testing.TB, js string, out any) {
 	}
 }
 
-// WaitFor waits until a JavaScript expression, or the promise that it gives, is true. An expression that throws is not.
+// WaitFor waits until a JavaScript expression, or its promise, is true. An expression that throws counts as false.
 func (p *Page) WaitFor(t testing.TB, js string, within time.Duration) {
 	t.Helper()
 	deadline := time.Now().Add(within)
@@ -62,7 +62,7 @@ func (p *Page) WaitFor(t testing.TB, js string, within time.Duration) {
 		}
 		if time.Now().After(deadline) {
 			if err != nil {
-				js += "\nwhich ended in: " + err.Error()
+				js += "\nlast error: " + err.Error()
 			}
 			p.fail(t, "not true within %v: %s", within, js)
 		}
@@ -70,15 +70,16 @@ func (p *Page) WaitFor(t testing.TB, js string, within time.Duration) {
 	}
 }
 
-// Type puts the focus on the element that a CSS selector finds, and presses the keys of a text.
+// Type focuses the element that a CSS selector finds, and presses the keys of a text.
 func (p *Page) Type(t testing.TB, selector, text string) {
 	t.Helper()
 	p.do(t, fmt.Sprintf("type into %s", selector), chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// Press presses a key where the focus is. Its name is that of KeyboardEvent.key, after "Shift+" where that is held:
-// "Enter", "Shift+Tab". The character that a key types belongs to the press, as on a keyboard: a page that prevents
-// the one prevents the other. (chromedp's own KeyEvent sends it apart.)
+// Press presses a key in the focused element. The key's name is that of KeyboardEvent.key, with "Shift+" before it if
+// Shift is held: "Enter", "Shift+Tab". The key event carries the character that it types, as on a keyboard. So a page
+// that prevents the event also prevents the character. (chromedp's own KeyEvent sends the character as a separate
+// event.)
 func (p *Page) Press(t testing.TB, key string) {
 	t.Helper()
 	name, shift := strings.CutPrefix(key, "Shift+")
@@ -101,19 +102,19 @@ func (p *Page) Press(t testing.TB, key string) {
 	t.Fatalf("no key is called %q", name)
 }
 
-// Click waits until the element that a CSS selector finds is visible, scrolls to it, and clicks the middle of it.
+// Click waits until the element that a CSS selector finds is visible, scrolls to it, and clicks its centre.
 func (p *Page) Click(t testing.TB, selector string) {
 	t.Helper()
 	p.do(t, "click "+selector, chromedp.Click(chromedp.CSS(selector)))
 }
 
-// Reload loads the page again, and waits until it has loaded.
+// Reload reloads the page, and waits until it has loaded.
 func (p *Page) Reload(t testing.TB) {
 	t.Helper()
 	p.do(t, "reload", chromedp.Reload())
 }
 
-// Resize gives the page another size in CSS pixels, as when a phone is turned.
+// Resize changes the size of the page in CSS pixels, as when a phone is rotated.
 func (p *Page) Resize(t testing.TB, width, height int) {
 	t.Helper()
 	p.do(t, "resize", chromedp.EmulateViewport(int64(width), int64(height), chromedp.EmulateScale(1)))
@@ -126,7 +127,7 @@ func (p *Page) TimeZone(t testing.TB, name string) {
 		emulation.SetTimezoneOverrideParams{TimezoneID: name}))
 }
 
-// Screenshot writes what the viewport shows into a PNG file.
+// Screenshot writes the viewport into a PNG file.
 func (p *Page) Screenshot(t testing.TB, path string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
@@ -143,7 +144,7 @@ func (p *Page) Screenshot(t testing.TB, path string) {
 	}
 }
 
-// History returns the addresses of the tab's pages, as its back button knows them.
+// History returns the URLs in the tab's history.
 func (p *Page) History(t testing.TB) (addresses []string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
@@ -161,7 +162,7 @@ func (p *Page) History(t testing.TB) (addresses []string) {
 	return addresses
 }
 
-// Offline cuts the page off the network, or connects it again.
+// Offline disconnects the page from the network, or connects it again.
 func (p *Page) Offline(t testing.TB, offline bool) {
 	t.Helper()
 	p.do(t, "offline",

@@ -200,7 +200,7 @@ func TestBrowserUnreadInALogThatWentBack(t *testing.T) {
 	ann.unread(t, "lobby", 1)
 	ann.goTo(t, "lobby")
 	ann.newAfter(t, 1)
-	ann.WaitFor(t, `document.querySelector("#messages").textContent.includes("This room is as it was some time ago.") &&
+	ann.WaitFor(t, `document.querySelector("#messages").textContent.includes("This room was restored to an earlier state.") &&
 	  document.querySelector(".failed") &&
 	  !document.querySelector("#messages").textContent.includes("lost")`, 5*time.Second)
 	ann.say(t, "hello")

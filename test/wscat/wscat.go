@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Client is a wscat process: what is typed into it, and what it prints.
+// Client is a wscat process with its input and its output.
 type Client struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
@@ -20,10 +20,9 @@ type Client struct {
 	once   sync.Once
 }
 
-// Start starts wscat, the program at path, with more flags where they are given, and returns when it is connected to
-// the URL.
+// Start starts wscat, the program at path, with optional further flags. It returns when wscat is connected to the URL.
 func Start(path, url string, flags ...string) (*Client, error) {
-	// With -P it prints a line when it is connected: it sends a ping, whose answer it shows.
+	// With -P wscat prints the pong that answers its ping. So the first pong shows that it is connected.
 	w := &Client{cmd: exec.Command(path, append(flags, "--slash", "-P", "-c", url)...), frames: make(chan string, 100)}
 	out, err := w.cmd.StdoutPipe()
 	if err != nil {
@@ -37,7 +36,7 @@ func Start(path, url string, flags ...string) (*Client, error) {
 	}
 	ready := make(chan struct{})
 	go w.read(out, ready)
-	for range 100 { // what is typed before it is connected is lost
+	for range 100 { // wscat loses input that comes before it is connected
 		if err := w.Send("/ping"); err != nil {
 			return nil, err
 		}
@@ -50,7 +49,7 @@ func Start(path, url string, flags ...string) (*Client, error) {
 	return nil, fmt.Errorf("wscat does not connect to %s", url)
 }
 
-// read takes frames from what wscat prints: those of the chat begin with {, after wscat's own signs.
+// read finds frames in the output of wscat. A frame of the chat begins with {, after wscat's own prompt.
 func (w *Client) read(out io.Reader, ready chan struct{}) {
 	defer close(w.frames)
 	var once sync.Once
@@ -72,7 +71,7 @@ func (w *Client) Send(frame string) error {
 	return err
 }
 
-// Next returns the next frame of the chat that wscat prints; io.EOF where it has ended.
+// Next returns the next frame of the chat that wscat prints, or io.EOF if wscat has ended.
 func (w *Client) Next(ctx context.Context) (string, error) {
 	select {
 	case frame, ok := <-w.frames:

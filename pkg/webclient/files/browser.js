@@ -1,24 +1,25 @@
 // This browser and this tab: the name that is used here, and the person that is signed in.
 //
-// In the browser's storage, beside what is kept of each person:
+// The browser's storage has these keys, beside those of each person (memory.js):
 //
-//   name                   the name that was used last, where the chat is open to everybody
-//   name of, subject       the name of the person who has tokens with this subject
-//   signed in, subject     the person is signed in, in some tab: an id of the time from the sign-in to the sign-out
+//   name                   the name that was used last, if the chat is open
+//   name of, subject       the name of the person whose tokens have this subject
+//   signed in, subject     the person is signed in in some tab; the value is an id of the session, until the sign-out
 //
-// In that of the tab: tab (its id), name, token, was accepted (the token, by the chat), signed in (the id as above).
+// The tab's storage has: tab (its id), name, token, was accepted (the chat has accepted the token), signed in (the
+// session's id, as above).
 
 import { Memory } from "./memory.js";
 import { subjectOf } from "./signin.js";
 import { keyOf, Store } from "./store.js";
 import { newID } from "./tabs.js";
 
-/** Events: `signedout`, whose detail is the subject of a person who has signed out in another tab. */
+/** Event: `signedout`. Its detail is the subject of a person who has signed out in another tab. */
 export class Browser extends EventTarget {
   kept = new Store(() => localStorage);
   #tabs = new Store(() => sessionStorage);
 
-  /** The tab's id before it was loaded again; undefined where it is new. */
+  /** The tab's id before it was loaded again; undefined in a new tab. */
   before;
 
   constructor(tab) {
@@ -32,12 +33,12 @@ export class Browser extends EventTarget {
     });
   }
 
-  /** What the tab writes from here on is found again when it is loaded again. */
+  /** From now on, a reload of the tab finds what the tab has written. */
   enter() {
     this.#tabs.set(["tab"], this.tab.id);
   }
 
-  /** The name that is used in this tab, or that was used last; "" where there is none. */
+  /** The name that is used in this tab, or else the last one in this browser, or else "". */
   get name() {
     return [this.#tabs.get(["name"]), this.kept.get(["name"])].find((name) => typeof name === "string") ?? "";
   }
@@ -47,7 +48,7 @@ export class Browser extends EventTarget {
     this.kept.set(["name"], name);
   }
 
-  /** The token with which this tab is signed in; "" where it is not. */
+  /** The token with which this tab is signed in, or "". */
   get token() {
     const token = this.#tabs.get(["token"]);
     return typeof token === "string" ? token : "";
@@ -58,7 +59,7 @@ export class Browser extends EventTarget {
     return subjectOf(this.token);
   }
 
-  /** Signs in in this tab, with a token that the chat may not accept. */
+  /** Signs in in this tab. The chat may still refuse the token. */
   signIn(token) {
     this.endSession();
     this.#tabs.set(["token"], token);
@@ -75,7 +76,7 @@ export class Browser extends EventTarget {
     this.#tabs.set(["was accepted"], accepted);
   }
 
-  /** The chat has said who is signed in in this tab. It tells whether the browser did not know the person yet. */
+  /** Takes the name that the chat has for this tab's person. It tells whether the person is new in this browser. */
   named(name) {
     const key = ["signed in", this.subject];
     if (this.isSignedOut) return false;
@@ -91,54 +92,55 @@ export class Browser extends EventTarget {
     return typeof name === "string" ? name : undefined;
   }
 
-  /** The subjects of the people that have signed in here and have not signed out, in whatever tab. */
+  /** The subjects of the people that are signed in in any tab, or whose sign-in ended without a sign-out. */
   get people() {
     return this.kept.keys("signed in").map(([, subject]) => subject);
   }
 
-  /** Whether the person of this tab has signed out in another one, and may have signed in again. */
+  /** Whether this tab's person has signed out in another tab, even if the person has signed in again. */
   get isSignedOut() {
     const session = this.#tabs.get(["signed in"]);
     return session !== undefined && session !== this.kept.get(["signed in", this.subject]);
   }
 
-  /** The tab is not signed in any more. What is kept of the person stays for the next sign-in. */
+  /** Ends the sign-in of this tab. What is kept of the person stays for the next sign-in. */
   endSession() {
     for (const key of ["token", "was accepted", "signed in"]) this.#tabs.remove([key]);
   }
 
   /** Tells the other tabs that a person has signed out. */
   tellSignOut(subject) {
-    this.kept.set(["signed in", subject], ""); // what was never there cannot be removed, and tells nobody
+    this.kept.set(["signed in", subject], ""); // the removal of a key that is not there would fire no event
     this.kept.remove(["signed in", subject]);
   }
 
   /**
-   * Leaves nothing of a person, who is the one in this tab where there is one.
-   * @param {Memory} memory of the person, into which nothing is written after that
+   * Deletes everything of a person. If somebody is in this tab, it must be this person.
+   * @param {Memory} memory the person's. Nothing is written to it after this
    */
   erase(subject, memory) {
     const name = this.nameOf(subject);
     memory.erase();
-    if (name !== undefined) new Memory(this, name).erase(); // an earlier page kept it by name
+    if (name !== undefined) new Memory(this, name).erase(); // an older version of the page kept it by name
     this.kept.remove(["name of", subject]);
     this.kept.remove(["name"]);
     this.forgetTab();
   }
 
-  /** Nobody has been in this tab. */
+  /** Makes the tab like a new one. */
   forgetTab() {
     this.endSession();
     for (const key of ["tab", "name"]) this.#tabs.remove([key]);
   }
 
-  /** Takes over what an earlier page kept in one piece. */
+  /** Takes over what an older version of the page kept under one key. */
   #takeOld() {
     const old = this.kept.takeOld("chat");
     if (typeof old?.name !== "string") return;
     if (this.kept.get(["name"]) === undefined) this.kept.set(["name"], old.name);
     const person = new Memory(this, old.name);
-    for (const room of Array.isArray(old.rooms) ? old.rooms : []) if (typeof room === "string") person.addRoom(room);
+    const rooms = Array.isArray(old.rooms) ? old.rooms : [];
+    for (const room of rooms) if (typeof room === "string") person.addRoom(room);
     if (typeof old.active === "string") person.active = old.active;
   }
 }

@@ -1,23 +1,27 @@
-// One message on the page: what somebody wrote, when, and what became of it.
+// One message on the page: its content, its time and its state.
 
 import { bdi, element } from "./dom.js";
 import { refusal, shownName } from "./words.js";
 
-/** What a person wrote, with a line for its time and for what else there is to say. */
+/** The content of a message, and a line for its time and its state. */
 function bubble(content, ...meta) {
   return element("div", { className: "bubble" },
     element("div", { className: "content", dir: "auto" }, content),
     element("div", { className: "meta" }, ...meta));
 }
 
-/** A message of the room; `mine` says whether the person who looks at it wrote it. */
+/** A stored message. `mine` says whether the reader wrote it. */
 export function messageNode({ content, index }, mine) {
-  const node = element("li", { className: `message${mine ? " mine" : ""}`, dataset: { index } }, bubble(String(content ?? ""), element("time")));
-  if (mine) node.querySelector(".meta").append(element("span", { className: "sent", title: `Stored as number ${index}` }, "Sent"));
+  const node = element("li", { className: `message${mine ? " mine" : ""}`, dataset: { index } },
+    bubble(String(content ?? ""), element("time")));
+  if (mine) {
+    const sent = element("span", { className: "sent", title: `Stored as number ${index}` }, "Sent");
+    node.querySelector(".meta").append(sent);
+  }
   return node;
 }
 
-/** Says when a message was written. */
+/** Shows the time of a message, in milliseconds since the epoch. */
 export function showTime(node, ms, clock) {
   const time = node.querySelector("time");
   time.textContent = clock.timeOf(ms);
@@ -25,7 +29,7 @@ export function showTime(node, ms, clock) {
   if (time.textContent) time.dateTime = new Date(ms).toISOString();
 }
 
-/** Puts the sender's name above a message, or takes it away. */
+/** Shows or hides the sender's name above a message. */
 export function showSender(node, name, shown) {
   const head = node.querySelector(".who");
   node.classList.toggle("first", shown);
@@ -36,11 +40,13 @@ export function showSender(node, name, shown) {
 /** A message that is not stored yet. */
 export function waitingNode({ id, content, state }, { discard }) {
   const meta = [element("span", { className: "sent" }, state === "sending" ? "Sending…" : "Waiting to be sent")];
-  if (state === "waiting") meta.push(element("button", { className: "link give-up", onclick: () => discard(id) }, "Delete"));
+  if (state === "waiting") {
+    meta.push(element("button", { className: "link give-up", onclick: () => discard(id) }, "Delete"));
+  }
   return element("li", { className: `message mine ${state}`, dataset: { id } }, bubble(content, ...meta));
 }
 
-/** A message that was refused, and what can be done about it. */
+/** A message that was refused, with the buttons for it. */
 export function refusedNode({ id, content, error }, { edit, retry, discard }) {
   const action = (says, f) => element("button", { className: "link", onclick: () => f(id) }, says);
   return element("li", { className: "message mine failed", dataset: { id } },
@@ -50,19 +56,21 @@ export function refusedNode({ id, content, error }, { edit, retry, discard }) {
 }
 
 /**
- * Shows what is high in part, with a button for the rest. How high a part is, is in the style sheet; how high a message
- * is depends on the window, which may get another size.
+ * Folds long messages: it shows the first lines, and a button for the rest. The style sheet has the height of a folded
+ * message. Whether a message is higher than that depends on the size of the window, which may change.
  */
 export class Folds {
   #observer;
 
   /**
-   * @param {{hold: (change) => void, holdAt: (element, change) => void, toggled: () => void}} view `hold` makes a change and
-   *   moves nothing on the screen for it, `holdAt` not the element; `toggled` is told when a person used a button
+   * @param {{hold: (change) => void, holdAt: (element, change) => void, toggled: () => void}} view `hold` makes a
+   *   change without moving what is on the screen; `holdAt` makes one without moving the element; `toggled` is called
+   *   when a person has used a button
    */
   constructor(view) {
     this.#observer = new ResizeObserver((entries) => {
-      const wrong = entries.map((e) => e.target).filter((content) => content.isConnected && isCut(content) !== hasButton(content));
+      const contents = entries.map((e) => e.target).filter((content) => content.isConnected);
+      const wrong = contents.filter((content) => isCut(content) !== hasButton(content));
       if (wrong.length > 0) view.hold(() => wrong.forEach((content) => toggleButton(content, view)));
     });
   }

@@ -1,14 +1,14 @@
-// Days and times of day, where the person is now.
+// Days and times of day, in the person's time zone.
 
 const MINUTE = 60_000; // milliseconds
 
 /**
- * Tells days and times in words.
+ * Puts days and times into words. All times are in milliseconds since the epoch.
  *
- * Events: `change`, when they are others: after midnight, and in another time zone.
+ * Event: `change`, when the words have changed: after midnight, and in another time zone.
  */
 export class Clock extends EventTarget {
-  /** How often the time zone has changed. */
+  /** How many times the time zone has changed. */
   moves = 0;
 
   #zone;
@@ -25,23 +25,23 @@ export class Clock extends EventTarget {
     for (const type of ["focus", "pageshow"]) addEventListener(type, () => this.check());
   }
 
-  /** The time of day, in a few characters; "" for what is no time. It is given in milliseconds since the epoch, as are all. */
+  /** The time of day, in a few characters; "" for an invalid time. */
   timeOf(ms) {
     return isTime(ms) ? this.#time.format(ms) : "";
   }
 
-  /** Day and time, in full. */
+  /** The day and the time in full; "" for an invalid time. */
   inFull(ms) {
     return isTime(ms) ? new Date(ms).toLocaleString() : "";
   }
 
-  /** The day, as a number that grows from day to day; NaN for what is no time. */
+  /** The day, as a number that grows from day to day; NaN for an invalid time. */
   dayOf(ms) {
     const date = new Date(ms);
     return (date.getFullYear() * 12 + date.getMonth()) * 31 + date.getDate();
   }
 
-  /** The day in words: today, yesterday, or its date. */
+  /** The day in words: today, yesterday, or the date. */
   dayInWords(ms) {
     for (const ago of [0, 1]) {
       const day = new Date();
@@ -54,7 +54,7 @@ export class Clock extends EventTarget {
     return isTime(ms) ? this.#date.format(ms) : "";
   }
 
-  /** Looks whether day and zone are still the same. No event tells: a machine sleeps through midnight, and travels. */
+  /** Checks whether day and time zone have changed. No event says so: a machine sleeps through midnight, or travels. */
   check() {
     if (this.dayOf(Date.now()) === this.#today && zone() === this.#zone) return;
     this.#read();
@@ -65,9 +65,10 @@ export class Clock extends EventTarget {
     if (this.#zone !== zone()) this.moves++;
     this.#zone = zone();
     this.#today = this.dayOf(Date.now());
-    // They keep the zone that they were made in.
+    // Formats keep the time zone in which they were made.
     this.#time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-    this.#date = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+    const full = { weekday: "long", day: "numeric", month: "long", year: "numeric" };
+    this.#date = new Intl.DateTimeFormat(undefined, full);
   }
 
   #wait() {

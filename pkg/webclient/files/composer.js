@@ -1,17 +1,17 @@
-// The field in which a person writes. It grows with what is written, keeps it in this browser, and says when it is too long.
+// The field in which a person writes. It grows with the text, keeps it in this browser, and says if it is too long.
 
 import { $ } from "./dom.js";
 
-const NEAR = 1000; // characters left, from which their number is shown
+const NEAR = 1000; // if fewer characters are left, their number is shown
 
 export class Composer {
-  #target = null; // what is written goes there
+  #target = null; // the room to which the person writes
   #send;
   #announce;
 
   /**
-   * @param {{send: (content: string) => void, announce: (text: string) => void, signal: AbortSignal}} page `send` takes what
-   *   is to be sent; `announce` has a screen reader say something; `signal` ends it
+   * @param {{send: (content: string) => void, announce: (text: string) => void, signal: AbortSignal}} page `send` sends
+   *   a message; `announce` makes a screen reader say something; `signal` ends the composer
    */
   constructor({ send, announce, signal }) {
     this.#send = send;
@@ -19,7 +19,8 @@ export class Composer {
     const on = (target, type, f) => target.addEventListener(type, f, { signal });
     on($("draft"), "input", () => this.#changed());
     on($("draft"), "keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) { // 229: it ends a composition, in Safari
+      const isComposing = event.isComposing || event.keyCode === 229; // 229: Enter ends a composition, in Safari
+      if (event.key === "Enter" && !event.shiftKey && !isComposing) {
         event.preventDefault();
         this.#submit();
       }
@@ -31,7 +32,7 @@ export class Composer {
     on(window, "resize", () => this.#fit());
   }
 
-  /** Writes to a room. What is written there and not sent is kept in a memory. */
+  /** Writes to a room from now on. The memory keeps the text until it is sent. */
   async open(room, name, memory) {
     const target = (this.#target = { room, name, memory });
     this.#set(memory.draft(name));
@@ -42,7 +43,7 @@ export class Composer {
     else if (this.#target === target) memory.setDraft(name, $("draft").value);
   }
 
-  /** Takes back a text that was to be sent. What is written already comes after it. */
+  /** Puts a text that was not sent back into the field, before the text that is there. */
   put(text) {
     const written = $("draft").value;
     $("draft").value = written === "" ? text : `${text}\n${written}`;
@@ -72,24 +73,25 @@ export class Composer {
       this.#announce($("length").textContent);
       return;
     }
-    this.#send(content); // before the draft is forgotten
+    this.#send(content); // before the draft is deleted
     $("draft").value = "";
     this.#changed();
   }
 
-  /** Makes the field as high as what is written in it. */
+  /** Makes the field as high as its text. */
   #fit() {
     const draft = $("draft");
     draft.style.height = "auto";
     draft.style.height = `${draft.scrollHeight + 2}px`;
   }
 
-  /** Says how much more may be written, where that is not much, and how much too much there is. */
+  /** Says how many characters are left, if they are few, or by how many the text is too long. */
   #drawLength() {
     const content = $("draft").value;
     const excess = this.#target.room.excess(content);
     const left = excess > 0 ? 0 : NEAR - this.#target.room.excess(content + "x".repeat(NEAR));
-    const says = excess > 0 ? `Too long. Please shorten it by about ${lettersOf(content, excess)}, or send it in two parts.`
+    const over = excess > 0 ? lettersOf(content, excess) : "";
+    const says = over ? `Too long. Please shorten it by about ${over}, or send it in two parts.`
       : left < NEAR ? `${letters(left)} left` : "";
     $("length").hidden = says === "";
     $("length").textContent = says;
@@ -99,7 +101,7 @@ export class Composer {
   }
 }
 
-/** About how many letters at the end of a text have so many bytes of UTF-8. */
+/** About how many characters at the end of a text make up so many bytes of UTF-8. */
 function lettersOf(text, bytes) {
   let count = 0;
   for (let end = text.length; end > 0 && bytes > 0; count++) {

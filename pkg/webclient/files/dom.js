@@ -1,4 +1,4 @@
-// Elements of the page. Everything that people wrote goes in as text, never as markup.
+// Elements of the page. Everything that people write becomes text, never markup.
 
 /** The element with this id. */
 export const $ = (id) => document.getElementById(id);
@@ -15,18 +15,22 @@ export function element(tag, properties = {}, ...children) {
   return e;
 }
 
-/** What somebody wrote, kept apart so that its direction touches nothing around it. */
+/** A text that somebody wrote, isolated: its direction must not affect the text around it. */
 export const bdi = (text) => element("bdi", {}, text);
 
 /**
- * Asks a question, and gives the answer that was chosen, one of the names of `answers`, which are in words; or null,
- * where the question was closed. Words are a text, or a list of texts and elements.
+ * Asks a question in a dialog.
+ * @param {string | (string | Node)[]} title
+ * @param {string | (string | Node)[]} text
+ * @param {Record<string, string | (string | Node)[]>} answers the words on the buttons, by the answer's name
+ * @returns {Promise<string | null>} the name of the chosen answer; null if the dialog was closed
  */
 export function ask(title, text, answers) {
   return new Promise((resolve) => {
     const answer = ([name, says], i) => element("button",
       { className: i === 0 ? "primary" : "", onclick: () => dialog.close(name) }, ...[says].flat());
-    const dialog = element("dialog", { className: "card", "aria-labelledby": "question", "aria-describedby": "question-text" },
+    const described = { "aria-labelledby": "question", "aria-describedby": "question-text" };
+    const dialog = element("dialog", { className: "card", ...described },
       element("h2", { id: "question" }, ...[title].flat()), element("p", { id: "question-text" }, ...[text].flat()),
       element("div", { className: "answers" }, ...Object.entries(answers).map(answer)));
     dialog.onclose = () => {

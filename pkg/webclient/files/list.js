@@ -1,17 +1,17 @@
-// The lines of a room, oldest first: its messages, notes of what else happened, and messages that were refused; with a line
-// at the beginning of each day, and one where a person stopped reading.
+// The items of a room, oldest first: messages, notes about other events, and messages that were refused. A line marks
+// the beginning of each day, and another one the place where the person stopped reading.
 
 import { messageNode, refusedNode, showSender, showTime } from "./bubble.js";
 import { element } from "./dom.js";
 
-const GROUP = 300_000; // milliseconds, within which messages of one person stand under one name
+const GROUP = 300_000; // milliseconds: messages of one person at shorter distances have one heading
 
-/** An item is {kind: "message" | "note" | "refused", at, node}, with {message}, or {entry} of an outbox. */
+/** An item is {kind: "message" | "note" | "refused", at, node}. A message has {message}, a refused one {entry}. */
 export class List {
   element = element("ol", { id: "messages" });
   items = [];
 
-  /** Whether nothing of the room is before the first item. */
+  /** Whether the room has nothing before the first item. */
   begins = false;
 
   #isMe;
@@ -21,7 +21,7 @@ export class List {
   #mark = null; // the index after which messages are new; null for no line
   #line = element("li", { className: "new" }, "New");
 
-  /** `isMe` tells whether a message is of the person who looks at it; `actions` are those of a message that was refused. */
+  /** `isMe` tells whether the reader wrote a message; `actions` are the buttons of a refused message. */
   constructor({ isMe, clock, folds, actions }) {
     this.#isMe = isMe;
     this.#clock = clock;
@@ -41,12 +41,12 @@ export class List {
     return this.items.filter((i) => i.kind === "note");
   }
 
-  /** The line that says what is new; null where it is not in the list. */
+  /** The line above the new messages; null if it is not in the list. */
   get newLine() {
     return this.#line.isConnected ? this.#line : null;
   }
 
-  /** Has the line of what is new stand after this index, or nowhere. */
+  /** Puts the line above the messages after this index; null removes it. */
   set mark(index) {
     this.#mark = index;
     this.arrange();
@@ -68,9 +68,10 @@ export class List {
     this.#insert(0, messages.map((message) => this.#messageItem(message)));
   }
 
-  /** Adds a line that is no message: text, or elements. */
+  /** Adds a note: texts or elements. */
   note(...text) {
-    this.#insert(this.items.length, [{ kind: "note", at: Date.now(), node: element("li", { className: "event" }, ...text) }]);
+    const node = element("li", { className: "event" }, ...text);
+    this.#insert(this.items.length, [{ kind: "note", at: Date.now(), node }]);
   }
 
   remove(item) {
@@ -79,7 +80,7 @@ export class List {
     this.arrange();
   }
 
-  /** Removes so many items from the start, or from the end. */
+  /** Removes a number of items from the start, or from the end. */
   trim(count, fromEnd = false) {
     const dropped = fromEnd ? this.items.splice(-count) : this.items.splice(0, count);
     dropped.forEach((item) => this.#drop(item));
@@ -91,8 +92,8 @@ export class List {
   }
 
   /**
-   * Shows those of the refused messages that belong to what is shown of the room, where they were refused. `attached` says
-   * that the end of the list is the end of the room.
+   * Shows the refused messages that belong into this part of the room, at the place where they were refused. `attached`
+   * says that the end of the list is the end of the room.
    */
   placeRefused(entries, attached) {
     const { firstIndex, lastIndex } = this;
@@ -113,7 +114,8 @@ export class List {
   }
 
   #placeOf({ after, at }) {
-    const next = this.items.findIndex((i) => i.message ? i.message.index > after : i.entry && i.entry.after >= after && i.at > at);
+    const isLater = (entry, i) => entry && entry.after >= after && i.at > at;
+    const next = this.items.findIndex((i) => (i.message ? i.message.index > after : isLater(i.entry, i)));
     return next < 0 ? this.items.length : next;
   }
 
@@ -141,11 +143,11 @@ export class List {
     item.node.remove();
   }
 
-  /** Draws what depends on what is before an item: days, the line of what is new, and names. */
+  /** Draws what depends on the item before: days, the line above the new messages, and names. */
   arrange() {
-    let day = null; // that was named last
+    let day = null; // the last day that was named
     let before = null;
-    let line = null; // the item that the line is above
+    let line = null; // the item below the line
     const isKnown = this.#mark !== null && (this.begins || this.firstIndex <= this.#mark + 1);
     for (const item of this.items) {
       const today = this.#dayOf(item);
@@ -168,7 +170,8 @@ export class List {
   }
 
   #dayOf(item) {
-    if (item.moves !== this.#clock.moves) Object.assign(item, { moves: this.#clock.moves, number: this.#clock.dayOf(item.at) });
+    const { moves } = this.#clock;
+    if (item.moves !== moves) Object.assign(item, { moves, number: this.#clock.dayOf(item.at) });
     return item.number;
   }
 
@@ -183,13 +186,13 @@ export class List {
     if (item.day.textContent !== words) item.day.textContent = words;
   }
 
-  /** It is another day, or another time zone. */
+  /** The day or the time zone has changed. */
   clockChanged() {
     for (const item of this.items) if (item.kind !== "note") showTime(item.node, item.at, this.#clock);
     this.arrange();
   }
 
-  /** The first item whose lower edge is below a height on the screen; undefined where there is none. */
+  /** The first item whose lower edge is below a height on the screen; undefined if there is none. */
   itemAt(y) {
     let [low, high] = [0, this.items.length];
     while (low < high) {
@@ -200,7 +203,7 @@ export class List {
     return this.items[low];
   }
 
-  /** The index of the last message that begins above a height on the screen; 0 where there is none. */
+  /** The index of the last message whose upper edge is above a height on the screen; 0 if there is none. */
   indexAbove(y) {
     let place = this.items.indexOf(this.itemAt(y));
     if (place < 0) place = this.items.length - 1;
@@ -211,7 +214,7 @@ export class List {
     return 0;
   }
 
-  /** An item, or where it is no longer in the list, the one that is nearest; undefined where the list is empty. */
+  /** The item itself, or the nearest one if it has left the list; undefined if the list is empty. */
   nearest(item) {
     if (item.node.parentNode === this.element) return item;
     return this.items.find((i) => !item.message || i.message?.index >= item.message.index) ?? this.items.at(-1);
@@ -220,7 +223,7 @@ export class List {
 
 const firstNode = (item) => item.day ?? item.node;
 
-/** Whether a message belongs to the group of the item before it. */
+/** Whether a message belongs under the heading of the item before it. */
 function isSame(before, { message, at }) {
   const { user_name: name, user_id: id } = before?.message ?? {};
   return name === message.user_name && id === message.user_id && at - before.at <= GROUP;

@@ -1,5 +1,5 @@
-// The way into the chat and out of it: at once where this browser knows the person, by a link with a token, or by the
-// first page, which asks.
+// The way into the chat and out of it. A person that this browser knows enters at once. Others enter by a link with a
+// token, or by the first page, which asks.
 
 import { Browser } from "./browser.js";
 import { ChatClient } from "./client.js";
@@ -12,19 +12,19 @@ import { Tab } from "./tabs.js";
 import { drawPeopleKept, isSureToSignOut, welcome } from "./welcome.js";
 import { endInWords, nameProblem, shownName, unsentInWords } from "./words.js";
 
-const UNREADABLE = "The link that was opened has no token that can be read. Please ask for a new one.";
-const REFUSED = "The link that was opened signs nobody in: the chat did not accept its token, or cannot be reached.";
+const UNREADABLE = "The link has no token that can be read. Please ask for a new link.";
+const REFUSED = "The link cannot sign you in: the chat did not accept its token, or cannot be reached.";
 const ELSEWHERE = "You signed out in another tab.";
 
 class Door {
   #browser = new Browser(new Tab());
   #clock = new Clock();
   #page = null; // while somebody is in the chat
-  #links = Promise.resolve(); // settled when the links that were opened have been dealt with
-  #link = null; // the token of the last of them
+  #links = Promise.resolve(); // settles when every opened link is handled
+  #link = null; // the token of the last link
 
   constructor() {
-    // Before the page's own listener, which takes the address for a room's.
+    // This listener comes before the page's own, which reads the address as a room's name.
     addEventListener("hashchange", () => this.#takeLink());
     addEventListener("pageshow", ({ persisted }) => {
       if (persisted && this.#browser.isSignedOut) this.#signedOut(this.#browser.subject);
@@ -32,7 +32,7 @@ class Door {
     this.#browser.addEventListener("signedout", (event) => this.#signedOut(event.detail));
   }
 
-  /** Goes to the chat at once where this browser knows how, and asks otherwise. */
+  /** Enters the chat at once if this browser knows the person, and asks otherwise. */
   open() {
     const browser = this.#browser;
     const wasSignedOut = browser.isSignedOut; // while this tab was closed
@@ -47,7 +47,7 @@ class Door {
     this.#follow(token);
   }
 
-  /** Asks for a name, or a token, and a room. `rooms` are those to join as well, under whatever name. */
+  /** Asks for a name or a token, and for a room. `rooms` are joined as well, under any name. */
   #askWho({ problem = "", room = "", rooms = [] } = {}) {
     const { name } = this.#browser;
     const known = new Memory(this.#browser, name);
@@ -57,7 +57,7 @@ class Door {
     this.#offerSignOut();
   }
 
-  /** Offers to sign out people who are not in the chat in this tab. */
+  /** Offers to sign out the people of this browser, if nobody is in the chat in this tab. */
   #offerSignOut() {
     const { people } = this.#browser;
     const row = (subject) => ({ name: this.#browser.nameOf(subject) ?? "", signOut: () => this.#signOutHere(subject) });
@@ -96,11 +96,11 @@ class Door {
     });
   }
 
-  /** Goes back to the first page. What is not sent is kept, unless the person signs out. */
+  /** Goes back to the first page. Unsent messages are kept, unless the person signs out. */
   #leave({ problem, signOut = false }) {
     const { rooms, memory } = this.#page;
     const room = signOut ? "" : memory.active;
-    const isNobody = SIGN_IN && !this.#browser.people.includes(this.#browser.subject); // the chat accepted no token
+    const isNobody = SIGN_IN && !this.#browser.people.includes(this.#browser.subject); // the token was not accepted
     if (signOut) this.#signOut();
     else if (isNobody && !memory.hasWriting) this.#erase(this.#browser.subject);
     else this.#closePage();
@@ -124,18 +124,18 @@ class Door {
     this.#erase(subject);
   }
 
-  /** Leaves nothing of a person, who is the one in this tab where there is one. */
+  /** Deletes everything of a person. If somebody is in this tab, it must be this person. */
   #erase(subject) {
     const memory = this.#page?.memory ?? new Memory(this.#browser, ownerOf(subject));
     this.#closePage();
     this.#browser.erase(subject, memory);
   }
 
-  /** A person has signed out in another tab. What this tab has written since goes, too. */
+  /** A person has signed out in another tab. What this tab has written since then is deleted too. */
   #signedOut(subject) {
     if (!this.#page) return this.#offerSignOut();
     if (subject !== this.#browser.subject) return;
-    if (this.#browser.people.includes(subject)) this.#closePage(); // and has signed in again
+    if (this.#browser.people.includes(subject)) this.#closePage(); // the person has signed in again
     else this.#erase(subject);
     this.#firstPage({ problem: ELSEWHERE });
   }
@@ -144,7 +144,7 @@ class Door {
     this.#follow(takeToken(this.#page?.address));
   }
 
-  /** Deals with the token of a link, after those before it; null is none. Of several that wait, the last one counts. */
+  /** Handles the token of a link, or null, after those before it. If several wait, only the last one counts. */
   #follow(token) {
     if (token === null || !SIGN_IN) return;
     this.#link = token;
@@ -152,8 +152,8 @@ class Door {
   }
 
   /**
-   * Signs in by a link. Anybody may have made it for anybody, so the page asks before it replaces a person, or lets one
-   * in beside another one.
+   * Signs in by a link. Anybody can make such a link. So the page asks before it replaces a person, or lets a second
+   * person in.
    */
   async #signInByLink(token) {
     const browser = this.#browser;
@@ -170,11 +170,11 @@ class Door {
     this.#signIn({ token, isLinked: isFirst });
   }
 
-  /** Asks whether the person of a token is to be signed in, although others are. */
+  /** Asks whether to sign in the person of a token, although others are signed in. */
   #ask(token, others) {
     const [name, ...names] = this.#namesOf([subjectOf(token), ...others], token).map((text) => () => bdi(text));
     const title = ["Sign in as ", name(), "?"];
-    const link = [" The link that was opened is for another person, ", name(), "."];
+    const link = [" The link that you opened is for another person, ", name(), "."];
     if (!this.#page) {
       const present = names.flatMap((n, i) => [i > 0 ? " and " : "", n()]);
       return ask(title, [...present, names.length > 1 ? " are" : " is", " signed in in this browser.", ...link],
@@ -186,7 +186,7 @@ class Door {
       { stay: ["Stay ", names[0]()], enter: ["Sign ", names[0](), " out, and sign in as ", name()] });
   }
 
-  /** The names of people, the first of whom has the token; with their subjects, where names are the same. */
+  /** The names of people. The token is the first person's. Equal names get the subject behind them. */
   #namesOf(subjects, token) {
     const browser = this.#browser;
     const names = subjects.map((s, i) => shownName(browser.nameOf(s) ?? nameIn(i === 0 ? token : browser.token)));

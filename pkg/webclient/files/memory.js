@@ -1,28 +1,31 @@
-// What this browser remembers of the chat. One key holds one fact, and no tab writes what it read a while ago: two tabs do
-// not write over what the other one remembers.
+// What this browser remembers of the chat. One key holds one fact, and no tab writes back what it read some time ago.
+// So two tabs do not overwrite each other's facts.
 //
 //   active, user                 the room that was shown last
 //   room, user, room             the room is joined: {joined}
-//   read, user, room             how far it was read: {epoch, index}; the epoch counts how often the room's log went back
-//   draft, user, room, tab       what is written and not sent: {text, at}
+//   read, user, room             how far it was read: {epoch, index}; epoch is how often the room's log went back
+//   draft, user, room, tab       a text that is not sent: {text, at}
 //   unsent, user, room, id       a message that is not known to be stored: {content, at, tab, error, after}
 //
-// The user is a name, where the chat is open to everybody, and otherwise what ownerOf makes of the subject of a token:
-// two people may have one name. Unsent messages and drafts belong to a tab. When it is closed, another tab of the same
-// person adopts them.
+// In an open chat the user is a name. Otherwise it is what ownerOf makes of the subject of a token, because two people
+// may have one name. Unsent messages and drafts belong to a tab. When it is closed, another tab of the same person
+// adopts them.
 
 import { keyOf } from "./store.js";
 
 const KINDS = ["active", "room", "read", "draft", "unsent"];
 
-/** The user by whom the person that a token calls so is remembered. No name has a control character. */
+/** The user for the subject of a token. It differs from every name: no name has a control character. */
 export const ownerOf = (subject) => `\0${subject}`;
 
 /**
  * What this browser remembers of one person.
  *
- * Events, for what other tabs do: `rooms`, when one was joined or left; `read` ({room}); `unsent` ({room, id, value}), with
- * null for one that is no longer to be sent.
+ * Events, for what other tabs do:
+ *
+ * - `rooms`: a room was joined or left
+ * - `read`, with {room}: the person has read further
+ * - `unsent`, with {room, id, value}: an unsent message has changed; the value is null if it was sent or given up
  */
 export class Memory extends EventTarget {
   /** The person, as above. */
@@ -43,30 +46,32 @@ export class Memory extends EventTarget {
     if (signal) addEventListener("storage", (event) => this.#told(event), { signal });
   }
 
-  /** Writes, and tells whether that outlives the page. */
+  /** Writes a value. It tells whether the value outlives the page. */
   #set(key, value) {
     return this.#isErased || this.#kept.set(key, value);
   }
 
-  /** Takes all that is remembered of the person out of this browser, and writes nothing more. */
+  /** Deletes everything that this browser remembers of the person. After that, nothing more is written. */
   erase() {
     this.#isErased = true;
     for (const kind of KINDS) for (const key of this.#kept.keys(kind, this.user)) this.#kept.remove(key);
   }
 
-  /** Tells what another tab has changed. */
+  /** Reports what another tab has changed. */
   #told({ key: name, newValue }) {
     const [kind, user, room, id] = (name && keyOf(name)) || [];
     if (user !== this.user) return;
     if (kind === "room") this.#emit("rooms");
     if (kind === "read") this.#emit("read", { room });
-    if (kind === "unsent") this.#emit("unsent", { room, id, value: newValue === null ? null : this.#unsentOf(room, id) });
+    const value = () => (newValue === null ? null : this.#unsentOf(room, id));
+    if (kind === "unsent") this.#emit("unsent", { room, id, value: value() });
   }
 
   /** The rooms that are joined, in the order of joining. */
   get rooms() {
     const joined = (room) => Number(this.#kept.get(["room", this.user, room])?.joined) || 0;
-    const rooms = this.#kept.keys("room", this.user).map((key) => key[2]).filter((room) => room && typeof room === "string");
+    const names = this.#kept.keys("room", this.user).map((key) => key[2]);
+    const rooms = names.filter((room) => room && typeof room === "string");
     return rooms.sort((a, b) => joined(a) - joined(b) || (a < b ? -1 : 1));
   }
 
@@ -92,7 +97,7 @@ export class Memory extends EventTarget {
     else this.#set(["active", this.user], room);
   }
 
-  /** How far a room was read, {epoch, index}; null where it never was. */
+  /** How far a room was read, {epoch, index}; null if it never was. */
   position(room) {
     const { epoch, index } = this.#kept.get(["read", this.user, room]) ?? {};
     return Number.isInteger(epoch) && Number.isInteger(index) ? { epoch, index } : null;
@@ -102,7 +107,7 @@ export class Memory extends EventTarget {
     this.#set(["read", this.user, room], position);
   }
 
-  /** What is written in this tab and not sent. */
+  /** The text that is written in this tab and not sent; "" if there is none. */
   draft(room) {
     return this.#draftOf(room, this.#tab.id)?.text ?? "";
   }
@@ -118,7 +123,7 @@ export class Memory extends EventTarget {
     return typeof draft?.text === "string" ? draft : undefined;
   }
 
-  /** Takes what was written in this tab before it was loaded again, or else in one that is closed. */
+  /** Takes the draft of this tab from before its reload, or else that of a closed tab. */
   adoptDraft(room) {
     return this.#tab.inTurn(async () => {
       const living = await this.#tab.living();
@@ -135,40 +140,43 @@ export class Memory extends EventTarget {
 
   /** The messages of a room that are not known to be stored, oldest first: {id, content, at, tab, error, after}. */
   unsent(room) {
-    const entries = this.#kept.keys("unsent", this.user, room).map((key) => this.#unsentOf(room, key[3])).filter(Boolean);
+    const ids = this.#kept.keys("unsent", this.user, room).map((key) => key[3]);
+    const entries = ids.map((id) => this.#unsentOf(room, id)).filter(Boolean);
     return entries.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1));
   }
 
   #unsentOf(room, id) {
     const value = this.#kept.get(["unsent", this.user, room, id]);
     if (typeof value?.content !== "string" || typeof id !== "string") return null;
+    const { content, tab } = value;
     const error = typeof value.error?.code === "string" ? value.error : null;
-    return { id, content: value.content, at: Number(value.at) || 0, tab: value.tab, error, after: Number(value.after) || 0 };
+    return { id, content, at: Number(value.at) || 0, tab, error, after: Number(value.after) || 0 };
   }
 
-  /** The rooms that have messages of this tab, or of none, that are not known to be stored; each with how many. */
+  /** How many messages of this tab, or of no tab, are not known to be stored: a Map by room. */
   get roomsWithUnsent() {
     const rooms = new Map();
     for (const { room } of this.#ownOrFree()) rooms.set(room, (rooms.get(room) ?? 0) + 1);
     return rooms;
   }
 
-  /** How many messages of the person, of all tabs, are not known to be stored. */
+  /** How many messages of the person are not known to be stored, in all tabs. */
   get countUnsent() {
     return this.#kept.keys("unsent", this.user).filter(([, , room, id]) => this.#unsentOf(room, id)).length;
   }
 
-  /** Whether there is something that the person wrote and that is not known to be stored. */
+  /** Whether the person has a draft, or a message that is not known to be stored. */
   get hasWriting() {
     return this.countUnsent > 0 || this.#kept.keys("draft", this.user).length > 0;
   }
 
   #ownOrFree() {
-    const entries = this.#kept.keys("unsent", this.user).map(([, , room, id]) => ({ ...this.#unsentOf(room, id), room }));
+    const keys = this.#kept.keys("unsent", this.user);
+    const entries = keys.map(([, , room, id]) => ({ ...this.#unsentOf(room, id), room }));
     return entries.filter(({ id, tab }) => id && (!tab || tab === this.#tab.id));
   }
 
-  /** Keeps a message as one of this tab, and tells whether it outlives the page. */
+  /** Keeps a message as this tab's. It tells whether the message outlives the page. */
   keep(room, { id, content, at, error, after }) {
     return this.#setUnsent(room, id, { content, at, tab: this.#tab.id, error, after });
   }
@@ -181,14 +189,14 @@ export class Memory extends EventTarget {
     this.#kept.remove(["unsent", this.user, room, id]);
   }
 
-  /** Lets any tab adopt this tab's unsent messages of a room. */
+  /** Gives up this tab's unsent messages of a room: any tab may adopt them. */
   release(room) {
     for (const { id, ...value } of this.unsent(room)) {
       if (value.tab === this.#tab.id) this.#setUnsent(room, id, { ...value, tab: "" });
     }
   }
 
-  /** Makes the unsent messages of closed tabs this tab's. Those that were closed just now may be back in a moment. */
+  /** Adopts the unsent messages of closed tabs. A tab that was closed just now may be back in a moment. */
   adopt(room) {
     return this.#tab.inTurn(async () => {
       const living = await this.#tab.living();
@@ -207,14 +215,15 @@ export class Memory extends EventTarget {
     return this.unsent(room).filter((entry) => entry.tab === this.#tab.id);
   }
 
-  /** The name is another one. What is this tab's goes with it; other tabs have their own. */
+  /** Changes the user's name. What belongs to this tab goes along; other tabs keep what is theirs. */
   rename(user) {
     const [from, kept] = [this.user, this.#kept];
     this.user = user;
     for (const key of kept.keys("room", from)) this.addRoom(key[2]);
     for (const kind of ["active", "read"]) {
       for (const [, , ...rest] of kept.keys(kind, from)) {
-        if (kept.get([kind, user, ...rest]) === undefined) this.#set([kind, user, ...rest], kept.get([kind, from, ...rest]));
+        const key = [kind, user, ...rest];
+        if (kept.get(key) === undefined) this.#set(key, kept.get([kind, from, ...rest]));
       }
     }
     for (const kind of ["draft", "unsent"]) {
@@ -228,7 +237,7 @@ export class Memory extends EventTarget {
     }
   }
 
-  /** Takes over all that is remembered under another user, in whatever tab. */
+  /** Takes over everything that is remembered under another user, of every tab. */
   inherit(from) {
     for (const key of KINDS.flatMap((kind) => this.#kept.keys(kind, from))) {
       const mine = [key[0], this.user, ...key.slice(2)];

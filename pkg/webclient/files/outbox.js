@@ -1,31 +1,31 @@
-// What a person wrote in a room and what is not stored yet. It is kept with its id until it is stored or given up, so that
-// it is stored once, whatever becomes of the page.
+// The messages of a person in a room that are not stored yet. Each is kept with its id until it is stored or given up.
+// So it is stored once, whatever happens to the page.
 
 import { newID } from "./tabs.js";
 
-const ADOPTION = 2000; // milliseconds, for which what is written waits for what was written before
+const ADOPTION = 2000; // milliseconds: how long a new message waits for the adoption of older ones
 
 /**
  * The unsent messages of a room.
  *
- * Events: `change`, when one came, went, or has another state.
+ * Event: `change`, when a message was added or removed, or has another state.
  */
 export class Outbox extends EventTarget {
   /**
-   * {id, content, at, state: "waiting" | "sending" | "failed", error, after, kept, handed}, in the order of sending. A
-   * refused one stood at the end of the room when the index `after` was the last. `kept` says whether it outlives the page,
-   * `handed` whether the client has had it.
+   * {id, content, at, state: "waiting" | "sending" | "failed", error, after, kept, handed}, in the order of sending.
+   * `after` is the room's last index when the message was refused. `kept` says whether the message outlives the page,
+   * and `handed` whether the client has got it.
    */
   entries = [];
 
   #room;
   #memory;
   #name;
-  #adopted; // settled when what was written before has its place before what is written now
+  #adopted; // settles when the adopted messages stand before the new ones
 
   /**
-   * @param {string} name of the room, by which its messages are kept
-   * @param {AbortSignal} signal ends it
+   * @param {string} name the room's name, under which its messages are kept
+   * @param {AbortSignal} signal ends the outbox
    */
   constructor(room, name, memory, tab, signal) {
     super();
@@ -39,17 +39,17 @@ export class Outbox extends EventTarget {
     this.adopt();
   }
 
-  /** Messages that were refused. */
+  /** The messages that were refused. */
   get refused() {
     return this.entries.filter((entry) => entry.state === "failed");
   }
 
-  /** Whether a message is lost when the page is closed now. */
+  /** Whether closing the page now would lose a message. */
   get isLosing() {
     return this.entries.some((entry) => !entry.kept);
   }
 
-  /** Sends a message. It is done when the message is stored or refused; then it gives the reason, a ChatError. */
+  /** Sends a message. The promise settles when the message is stored, with null, or refused, with the ChatError. */
   async send(content) {
     const entry = { id: newID(), content, at: 0, state: "waiting", error: null, after: 0 };
     this.#append(entry);
@@ -57,7 +57,7 @@ export class Outbox extends EventTarget {
     return this.#transmit(entry);
   }
 
-  /** Sends what was refused again, after what was written since. */
+  /** Sends a refused message again, after the messages that were written since. */
   retry(id) {
     const entry = this.entries.find((e) => e.id === id && e.state === "failed");
     if (!entry) return;
@@ -66,7 +66,7 @@ export class Outbox extends EventTarget {
     this.#transmit(entry);
   }
 
-  /** Gives up what is not under way, and tells whether it did. */
+  /** Gives up a message that is not in flight. It tells whether it did. */
   discard(id) {
     const entry = this.entries.find((e) => e.id === id);
     if (!entry || (entry.state !== "failed" && !this.#room.discard(id))) return false;
@@ -74,7 +74,7 @@ export class Outbox extends EventTarget {
     return true;
   }
 
-  /** Takes over what tabs that are closed did not send. */
+  /** Takes over the messages that closed tabs did not send. */
   adopt() {
     const adoption = this.#memory.adopt(this.#name).catch(() => {}).then(() => this.#take());
     this.#adopted = Promise.race([adoption, new Promise((resolve) => setTimeout(resolve, ADOPTION))]);
@@ -85,7 +85,7 @@ export class Outbox extends EventTarget {
     if (news.length === 0) return;
     const adopted = news.map(({ id, content, at, error, after }) => (
       { id, content, at, state: error ? "failed" : "waiting", error, after, kept: true }));
-    // What the client has already is sent before it, what was written since waits for it.
+    // Messages that the client has are sent before the adopted ones. Messages that were written since wait for them.
     const handed = this.entries.filter((e) => e.handed);
     this.entries = [...handed, ...adopted, ...this.entries.filter((e) => !e.handed)];
     for (const entry of adopted) if (entry.state === "waiting") this.#transmit(entry);
@@ -109,7 +109,7 @@ export class Outbox extends EventTarget {
     this.#changed();
   }
 
-  /** Hands a message to the client, which sends it when it can. It gives a ChatError where the message is refused. */
+  /** Hands a message to the client, which sends it when it can. It returns a ChatError if the message is refused. */
   async #transmit(entry) {
     entry.handed = true;
     try {
@@ -118,16 +118,17 @@ export class Outbox extends EventTarget {
       return null;
     } catch (error) {
       const refused = this.#room.outbox.some((e) => e.id === entry.id && e.state === "failed");
-      if (!refused) return null; // the room was left, or the client is closed: it is kept for another time
+      if (!refused) return null; // the room was left, or the client is closed: the message is kept for later
       this.#room.discard(entry.id);
-      Object.assign(entry, { state: "failed", error: { code: error.code, message: error.message }, after: this.#room.last ?? 0 });
+      const { code, message } = error;
+      Object.assign(entry, { state: "failed", error: { code, message }, after: this.#room.last ?? 0 });
       this.#keep(entry);
       this.#changed();
       return error;
     }
   }
 
-  /** Takes over what the client says of its messages. */
+  /** Takes over the states that the client has for its messages. */
   #follow() {
     let changed = false;
     for (const { id, state } of this.#room.outbox) {
@@ -139,7 +140,7 @@ export class Outbox extends EventTarget {
     if (changed) this.#changed();
   }
 
-  /** Another tab has stored or given up a message, or lets one go. */
+  /** Another tab has stored, given up or released a message. */
   #told({ id, value }) {
     if (value?.tab === "") this.adopt();
     const entry = this.entries.find((e) => e.id === id);

@@ -1,5 +1,5 @@
-// The chat, while it is shown: rooms at the side, one of them in the middle. What a room shows is in timeline.js, how
-// it gets there in client.js.
+// The chat page: the rooms at the side, one of them in the middle. timeline.js shows a room, and client.js gets its
+// messages.
 
 import { spelled } from "./client.js";
 import { Composer } from "./composer.js";
@@ -12,12 +12,12 @@ import { isSureToSignOut } from "./welcome.js";
 import { count, endInWords, nameProblem, refusal, shownName, troubleInWords } from "./words.js";
 
 const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline", closed: "" };
-const PATIENCE = 1000; // milliseconds; a shorter interruption is nobody's business
+const PATIENCE = 1000; // milliseconds: a shorter interruption is not shown
 
-/** How many attempts to connect fail while the server can be reached, until a token counts as one that is not accepted. */
-const ATTEMPTS = { new: 2, accepted: 3 }; // one may fail just before a network comes back
+/** After so many failed attempts to connect, while the server can be reached, the token counts as refused. */
+const ATTEMPTS = { new: 2, accepted: 3 }; // one can fail just before the network is back
 
-/** The room in the page's address, …/#lobby, so that a room can be passed on as a link. */
+/** The room in the page's address, …/#lobby; "" if there is none. So people can share a room as a link. */
 export function roomInAddress() {
   try {
     return spelled(decodeURIComponent(location.hash.slice(1)));
@@ -26,7 +26,7 @@ export function roomInAddress() {
   }
 }
 
-/** The chat of one person. It is closed by what it calls `ended`, and by nothing else. */
+/** The chat of one person. Only the code behind its callback `ended` closes it. */
 export class Page {
   #client;
   #memory;
@@ -34,14 +34,14 @@ export class Page {
   #timelines = new Map(); // by the room's name
   #active = null;
   #wasOnline = false;
-  #failures = 0; // to connect, one after the other, although the server can be reached
-  #news = []; // messages to be read aloud
-  #notices = []; // other things to be said
+  #failures = 0; // of attempts to connect, in a row, although the server can be reached
+  #news = []; // messages for the screen reader
+  #notices = []; // other texts for the screen reader
   #newsTimer = null;
   #bannerTimer;
   #browser;
   #clock;
-  #name; // the person's; "" while it is not known
+  #name; // the person's name; "" until it is known
   #isLinked;
   #ended;
   #end = new AbortController();
@@ -49,9 +49,9 @@ export class Page {
   /**
    * @param {{client: ChatClient, browser: Browser, clock: Clock, user: string, name: string, room: string,
    *   rooms: string[], isLinked: boolean, ended: (how: object) => void}} parts `user` is the person, as in a Memory;
-   *   `name` is the person's, "" until the chat says it; `room` is shown first, and `rooms` are joined as well;
-   *   `isLinked` says that a link signed the person in, and nobody was asked; `ended` is called with {problem}, why the
-   *   chat is over, or with {signOut: true}
+   *   `name` is the person's name, "" until the chat says it; `room` is shown first, and `rooms` are joined as well;
+   *   `isLinked` says that a link signed the person in without a question; `ended` is called with {problem}, the reason
+   *   for the end, or with {signOut: true}
    */
   constructor({ client, browser, clock, user, name, room: active, rooms, isLinked, ended }) {
     this.#client = client;
@@ -62,7 +62,8 @@ export class Page {
     this.#ended = ended;
     const { signal } = this.#end;
     this.#memory = new Memory(browser, user, signal);
-    this.#composer = new Composer({ send: (content) => this.#send(content), announce: (text) => this.#announce(text), signal });
+    const announce = (text) => this.#announce(text);
+    this.#composer = new Composer({ send: (content) => this.#send(content), announce, signal });
     $("notice").hidden = true;
     $("welcome").hidden = true;
     $("chat").hidden = false;
@@ -99,8 +100,8 @@ export class Page {
     name = room.name; // as the chat spells it
     if (this.#timelines.has(name)) return;
     const timeline = new Timeline(room, {
-      name, memory: this.#memory, tab: this.#browser.tab, clock: this.#clock, isMe: (message) => this.#client.isMe(message),
-      edit: (content) => this.#composer.put(content),
+      name, memory: this.#memory, tab: this.#browser.tab, clock: this.#clock,
+      isMe: (message) => this.#client.isMe(message), edit: (content) => this.#composer.put(content),
     });
     this.#timelines.set(name, timeline);
     this.#memory.addRoom(name);
@@ -136,7 +137,7 @@ export class Page {
     this.#drawTrouble();
   }
 
-  /** Leaves a room. What is not sent there stays in this browser until the person comes back. */
+  /** Leaves a room. Its unsent messages stay in this browser until the person comes back. */
   #leave(name) {
     this.#timelines.get(name).close();
     this.#timelines.delete(name);
@@ -150,21 +151,21 @@ export class Page {
     this.#ended({});
   }
 
-  /** Joins and leaves what was joined and left in another tab. */
+  /** Joins and leaves the rooms that another tab has joined and left. */
   #followRooms() {
-    const rooms = this.#memory.rooms.map(spelled); // older pages kept other spellings
+    const rooms = this.#memory.rooms.map(spelled); // older versions of the page kept other spellings
     for (const name of rooms) this.#join(name);
     for (const name of this.#timelines.keys()) if (!rooms.includes(name)) this.#leave(name);
   }
 
-  /** Is told the person's name by the chat. */
+  /** Takes the person's name from the chat. */
   #named(name) {
     this.#name = name;
     if (!SIGN_IN) {
       if (name !== this.#memory.user) this.#memory.rename(name);
       this.#browser.name = name;
     } else if (this.#browser.named(name)) {
-      this.#memory.inherit(name); // an earlier page kept it by name
+      this.#memory.inherit(name); // an older version of the page kept it by name
       this.#composer.open(this.#timeline.room, this.#active, this.#memory);
     }
     if (this.#isLinked) {
@@ -177,13 +178,13 @@ export class Page {
     this.#drawPeople();
   }
 
-  /** Says something to the person, until it is put away. */
+  /** Shows a notice, until the person closes it. */
   say(...words) {
     $("notice-text").replaceChildren(...words);
     $("notice").hidden = false;
   }
 
-  /** Ends it, and leaves nothing of it on the screen. */
+  /** Ends the chat, and leaves nothing of it on the screen. */
   close() {
     this.#end.abort();
     for (const timeline of this.#timelines.values()) timeline.close();
@@ -196,7 +197,7 @@ export class Page {
     document.title = "Chat";
   }
 
-  /** Changes the name, or signs out, which takes away what is not sent from the person who signed in. */
+  /** Changes the name, or signs out. Signing out deletes unsent messages, so the page asks first. */
   async #leaveAll() {
     if (!SIGN_IN) return this.#ended({});
     const unsent = this.#memory.countUnsent;
@@ -204,12 +205,13 @@ export class Page {
     if (!this.#end.signal.aborted) this.#ended({ signOut: true });
   }
 
-  /** An attempt to connect failed. Where the server can be reached, the chat does not want the token. */
+  /** An attempt to connect failed. If the page's server can be reached, the chat may have refused the token. */
   async #connectFailed({ code }) {
     if (!SIGN_IN || this.#wasOnline || code !== "handshake_failed") return;
     this.#failures = (await isReachable()) ? this.#failures + 1 : 0;
     if (this.#wasOnline || this.#end.signal.aborted) return;
-    if (this.#failures >= ATTEMPTS[this.#browser.tokenWasAccepted ? "accepted" : "new"]) this.#ended({ problem: endInWords({ code }) });
+    const most = ATTEMPTS[this.#browser.tokenWasAccepted ? "accepted" : "new"];
+    if (this.#failures >= most) this.#ended({ problem: endInWords({ code }) });
   }
 
   #wire() {
@@ -234,7 +236,7 @@ export class Page {
     on($("show-people"), "click", () => this.#togglePeople());
     on($("add-room"), "submit", (event) => this.#addRoom(event));
     on($("add-room-name"), "input", () => $("add-room-name").setCustomValidity(""));
-    on(document, "keydown", (event) => event.key === "Escape" && !document.querySelector("dialog") && $("draft").focus());
+    on(document, "keydown", ({ key }) => key === "Escape" && !document.querySelector("dialog") && $("draft").focus());
     on(window, "hashchange", () => {
       const name = roomInAddress();
       if (!name || nameProblem(name, "a room")) return history.replaceState(null, "", this.address);
@@ -243,7 +245,7 @@ export class Page {
       this.#show(name);
     });
     on(window, "beforeunload", (event) => {
-      // This browser keeps nothing, and what is not sent would be lost.
+      // If this browser keeps nothing, unsent messages would be lost: it asks the person.
       if ([...this.#timelines.values()].some((timeline) => timeline.outbox.isLosing)) event.preventDefault();
     });
   }
@@ -277,12 +279,12 @@ export class Page {
     const { state } = this.#client;
     $("state").textContent = STATES[state];
     $("state").dataset.state = $("chat").dataset.state = state;
-    this.#timeline?.resized(); // what waits is drawn with a button, or without
-    if (state !== "offline" && document.activeElement === $("retry-now")) $("draft").focus(); // it is about to be hidden
+    this.#timeline?.resized(); // waiting messages get or lose a button
+    if (state !== "offline" && document.activeElement === $("retry-now")) $("draft").focus(); // the button will hide
     if (state === "online") {
       this.#wasOnline = true;
       if (SIGN_IN) this.#browser.tokenWasAccepted = true;
-      this.#timeline?.scrolled(); // what could not be fetched is fetched
+      this.#timeline?.scrolled(); // fetches what could not be fetched before
     }
     const isOver = state === "online" || state === "closed";
     if (isOver || !$("banner").hidden) this.#bannerTimer = clearTimeout(this.#bannerTimer);
@@ -293,7 +295,8 @@ export class Page {
   #drawBanner() {
     const offline = this.#client.state === "offline";
     this.#bannerTimer = undefined;
-    $("banner-text").textContent = offline ? "There is no connection. What you write is sent as soon as it is back." : "Connecting…";
+    const says = "There is no connection. Your messages are kept, and sent when it is back.";
+    $("banner-text").textContent = offline ? says : "Connecting…";
     $("retry-now").hidden = !offline;
     $("banner").hidden = false;
   }
@@ -306,7 +309,8 @@ export class Page {
 
   #drawRooms() {
     $("rooms").replaceChildren(...[...this.#timelines.keys()].map((name) => {
-      const button = element("button", { onclick: () => (this.#show(name), $("draft").focus()) }, bdi(name), element("span", { className: "badge", hidden: true }));
+      const badge = element("span", { className: "badge", hidden: true });
+      const button = element("button", { onclick: () => (this.#show(name), $("draft").focus()) }, bdi(name), badge);
       if (name === this.#active) button.setAttribute("aria-current", "true");
       return element("li", { dataset: { room: name } }, button);
     }));
@@ -343,17 +347,18 @@ export class Page {
     $("show-people").setAttribute("aria-expanded", String(open));
   }
 
-  /** Has a screen reader read a message aloud; of many at once, only how many they are. */
+  /** Makes a screen reader read a message aloud. If many come at once, it reads only their number. */
   #read(message) {
     this.#news.push(message);
     this.#announce();
   }
 
-  /** Has a screen reader say something. */
+  /** Makes a screen reader say something. */
   #announce(...notices) {
     this.#notices.push(...notices);
     this.#newsTimer ??= setTimeout(() => {
-      const news = this.#news.length > 3 ? [count(this.#news.length, "new message", "new messages")] : this.#news;
+      const { length } = this.#news;
+      const news = length > 3 ? [count(length, "new message", "new messages")] : this.#news;
       $("announcer").textContent = [...news, ...new Set(this.#notices)].join("\n");
       this.#news = [];
       this.#notices = [];

@@ -1,9 +1,9 @@
-// Who is in a room.
+// The people in a room.
 
 import { $, bdi, element } from "./dom.js";
 import { count, shownName } from "./words.js";
 
-/** Shows the users of a room, also two of one name. `isMe` tells whether one of them is the person who looks. */
+/** Shows the users of a room; two users may have one name. `isMe` tells whether a user is the reader. */
 export function drawPeople(users, isMe) {
   const named = users.filter((user) => user.user_name !== "").sort((a, b) => a.user_name.localeCompare(b.user_name));
   $("show-people").textContent = count(named.length, "person", "people");
@@ -16,6 +16,8 @@ export function drawPeople(users, isMe) {
   $("people").replaceChildren(
     element("h3", {}, "Who is here"),
     element("ul", {}, ...named.map(row)),
-    nameless ? element("p", {}, element("small", {}, `and ${count(nameless, "connection", "connections")} with no name`)) : "",
+    nameless ? element("p", {}, element("small", {}, andNameless(nameless))) : "",
   );
 }
+
+const andNameless = (n) => `and ${count(n, "connection", "connections")} with no name`;

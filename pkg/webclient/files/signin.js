@@ -1,24 +1,24 @@
-// Signing in with a token of an OpenID Connect provider, where the chat wants one.
+// Signing in with a token of an OpenID Connect provider, if the chat asks for one.
 
 import { ChatClient } from "./client.js";
 
-/** Whether one must sign in to this chat. */
+/** Whether people must sign in to this chat. */
 export const SIGN_IN = document.querySelector("meta[name=auth]").content === "on";
 
-/** Where the chat's sockets are. */
+/** The address of the chat's WebSocket API. */
 export const SOCKETS = document.querySelector("meta[name=websocket-url]").content;
 
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/; // a JWT (RFC 7515, section 7.1)
 
-/** What looks like a token in an address. In the address of a room, an = of its name is encoded. */
+/** What looks like a token in an address. In the address of a room, an = of the name is encoded. */
 const PARAMETER = /(?:^|[#?&;/!])[\w-]*token=/i;
 const INSIDE = /[\w-]{16,}\.[\w-]{16,}\.[\w-]{16,}/;
 
 /**
- * Takes a token out of the page's address, …/#token=…, where an app that signs people in may put it: no server is sent
- * that part. Whatever looks like a token leaves the address and the history, also where it is of no use.
+ * Takes a token out of the page's address, …/#token=…. An app that signs people in may put it there: browsers send that
+ * part to no server. Everything that looks like a token leaves the address and the history, even if it is of no use.
  * @param {string} [room] the part of the address that stands for the room that is shown
- * @returns {string | null} the token; "" for one that cannot be read; null where the address has none
+ * @returns {string | null} the token; "" for one that cannot be read; null if the address has none
  */
 export function takeToken(room = "") {
   const { hash, search, pathname } = location;
@@ -36,7 +36,7 @@ function decoded(text) {
   }
 }
 
-/** What a token says. Nobody has checked it; {} where it cannot be read. */
+/** The claims of a token, unchecked; {} if they cannot be read. */
 function claimsOf(token) {
   try {
     const payload = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
@@ -46,32 +46,32 @@ function claimsOf(token) {
   }
 }
 
-/** The person of whom a token speaks, as a text for this browser alone; "" where that cannot be read. */
+/** The person of a token, as a text for use in this browser only; "" if it cannot be read. */
 export function subjectOf(token) {
   const { iss, sub } = claimsOf(token);
   return typeof sub === "string" && sub !== "" ? JSON.stringify([iss, sub]) : "";
 }
 
-/** The identifier by which the provider knows the person of a subject. */
+/** The provider's identifier for the person of a subject. */
 export const idIn = (subject) => clean(JSON.parse(subject)[1]);
 
 const clean = (text) => text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "").slice(0, 128);
 
-/** A name that a token gives to its person. The chat may know the person under another claim. */
+/** A name in a token, to be shown. The chat may take the name from another claim. */
 export function nameIn(token) {
   const claims = claimsOf(token);
   const names = ["name", "preferred_username", "cognito:username", "email", "sub"].map((claim) => claims[claim]);
   return clean(names.find((text) => typeof text === "string" && text.trim() !== "") ?? "");
 }
 
-/** Whether a token is another one than the one that a person has, and not an earlier one. */
+/** Whether a token differs from the one that a person has, and is not older. */
 export function isLater(token, held) {
   const [a, b] = [claimsOf(token), claimsOf(held)];
   const issued = Number(a.iat) - Number(b.iat);
   return token !== held && (issued ? issued > 0 : !(Number(a.exp) < Number(b.exp)));
 }
 
-/** Whether the chat accepts a token. Where the chat cannot be reached, it does not. */
+/** Whether the chat accepts a token. If the chat cannot be reached, the answer is false. */
 export function isAccepted(token) {
   return new Promise((resolve) => {
     const client = new ChatClient(SOCKETS, { token });
@@ -85,7 +85,7 @@ export function isAccepted(token) {
   });
 }
 
-/** Whether the server that this page is from can be reached. */
+/** Whether this page's server can be reached. */
 export async function isReachable() {
   try {
     await fetch("./", { method: "HEAD", cache: "no-store" });

@@ -1,11 +1,11 @@
-// Storage that a browser may forbid, or that may be full, and in which one key holds one fact.
+// A browser's storage. One key holds one fact. The browser may forbid the storage, and it may be full.
 
 const PREFIX = "chat "; // of the keys, before a list in JSON
 
-/** A storage area. What it does not take is remembered for as long as the page is open. */
+/** A storage area. Values that it does not take are kept in memory while the page is open. */
 export class Store {
   #area = null;
-  #own = new Map(); // what the area did not take, by name
+  #own = new Map(); // the values that the area did not take, by name
 
   /** @param {() => Storage} open opens the area, and may throw */
   constructor(open) {
@@ -16,7 +16,7 @@ export class Store {
     }
   }
 
-  /** The value of a key, which is a list of texts; undefined where there is none that makes sense. */
+  /** The value of a key, which is a list of texts; undefined if there is none, or if it cannot be read. */
   get(key) {
     const name = nameOf(key);
     if (this.#own.has(name)) return this.#own.get(name);
@@ -27,7 +27,7 @@ export class Store {
     }
   }
 
-  /** Sets the value of a key, and tells whether it outlives the page. */
+  /** Sets the value of a key. It tells whether the value outlives the page. */
   set(key, value) {
     const name = nameOf(key);
     try {
@@ -49,7 +49,7 @@ export class Store {
     }
   }
 
-  /** The keys that begin like this. */
+  /** The keys that begin with these texts. */
   keys(...beginning) {
     return this.#names().map(keyOf).filter((key) => key && beginning.every((part, i) => key[i] === part));
   }
@@ -64,7 +64,7 @@ export class Store {
     return [...names];
   }
 
-  /** Takes what an earlier page kept as one value, under a name of its own; undefined where there is nothing. */
+  /** Removes and returns a value that an older version of the page kept; undefined if there is none. */
   takeOld(name) {
     try {
       const value = JSON.parse(this.#area.getItem(name));
@@ -78,7 +78,7 @@ export class Store {
 
 const nameOf = (key) => PREFIX + JSON.stringify(key);
 
-/** The key of a name, or null where it is none of these. */
+/** The key of a name in the storage; null for names of others. */
 export function keyOf(name) {
   try {
     const key = name.startsWith(PREFIX) ? JSON.parse(name.slice(PREFIX.length)) : null;

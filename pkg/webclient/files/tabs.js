@@ -1,18 +1,18 @@
-// The tabs that this browser has of the chat. Each holds a Web Lock for as long as it is open: the browser frees it whatever
-// the end of the tab was.
+// The tabs of the chat in this browser. Each open tab holds a Web Lock. The browser releases the lock when the tab
+// ends, for whatever reason.
 
 const LIFE = "chat tab "; // before the id of the tab that holds the lock
 const TURN = "chat turn";
-const RELOAD = 3000; // milliseconds, within which a tab that is loaded again is back, and takes what was its own
+const RELOAD = 3000; // milliseconds: by then a tab that is loaded again is back, and has taken what was its own
 
 /**
  * This tab, until it is closed or loaded again.
  *
- * Events: `closed`, when another tab that is watched was closed, and not just loaded again.
+ * Event: `closed`, when another tab that is watched was closed, and not only loaded again.
  */
 export class Tab extends EventTarget {
   id = newID();
-  #locks = navigator.locks ?? null; // browsers have them on pages with TLS, and on localhost
+  #locks = navigator.locks ?? null; // browsers have locks on pages with TLS, and on localhost
   #watched = new Set();
   #held;
   #since = performance.now();
@@ -29,12 +29,12 @@ export class Tab extends EventTarget {
     });
   }
 
-  /** The ids of the tabs that are open; null where the browser does not tell. */
+  /** The ids of the open tabs; null if the browser does not say. */
   async living() {
     await this.#held;
     if (!this.#locks) return null;
     const { held } = await this.#locks.query();
-    // A shared lock is that of a tab that watches.
+    // A shared lock belongs to a tab that watches.
     const lives = held.filter((lock) => lock.mode === "exclusive" && lock.name.startsWith(LIFE));
     return new Set(lives.map((lock) => lock.name.slice(LIFE.length)));
   }
@@ -44,7 +44,7 @@ export class Tab extends EventTarget {
     return performance.now() - this.#since < RELOAD;
   }
 
-  /** Calls a function, and no other tab does so until its promise is settled. */
+  /** Calls a function. No other tab calls one in this way until its promise is settled. */
   async inTurn(f) {
     await this.#held;
     return this.#locks ? this.#locks.request(TURN, f) : f();
@@ -61,7 +61,7 @@ export class Tab extends EventTarget {
   }
 }
 
-/** An id that nobody else has. (crypto.randomUUID is not there on pages without TLS.) */
+/** A unique id. (Pages without TLS have no crypto.randomUUID.) */
 export function newID() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 }

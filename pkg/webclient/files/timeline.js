@@ -1,5 +1,5 @@
-// A room on the page: a window of its log that moves as the person scrolls, so that a room may have any number of messages
-// and the page holds a few hundred; and below it what is not sent yet.
+// A room on the page. It shows a window of the room's log, which moves as the person scrolls. So a room may have any
+// number of messages, and the page holds a few hundred. Below the window are the messages that are not sent yet.
 
 import { Folds } from "./bubble.js";
 import { $, bdi, element } from "./dom.js";
@@ -11,14 +11,12 @@ import { Waiting } from "./waiting.js";
 import { count, refusal, shownName } from "./words.js";
 
 const MOST = 300; // items in the window
-const NOTES = 50; // of them at most are no messages
+const NOTES = 50; // notes in the window
 const PAGE = 100; // messages that are fetched at once
-const NEAR = 800; // pixels from an end of the window, at which more is fetched
-const SEEN = 8; // pixels of a message that are on the screen when it is read
+const NEAR = 800; // pixels: nearer to an end of the window, more is fetched
+const SEEN = 8; // pixels: a message of which so much is on the screen counts as read
 
-/**
- * Events: `change`, when what is unread or out of sight has changed.
- */
+/** Event: `change`, when something has changed that is unread or out of sight. */
 export class Timeline extends EventTarget {
   room;
   outbox;
@@ -26,20 +24,20 @@ export class Timeline extends EventTarget {
   #list;
   #view;
   #waiting;
-  #attached = true; // the end of the window is the end of the room
-  #loading = null; // the promise of what is being fetched
-  #opening = false; // what is shown first is being fetched
-  #jumps = 0; // to another place, by which what is being fetched is out of date
-  #beginning = null; // {index, expired} of the first message that the room has, where that is known
-  #wentBack = false; // the room's log, and what is there now has not come yet
-  #refusal = ""; // the reason for which the room cannot be joined, as it was told last
+  #attached = true; // whether the window ends where the room ends
+  #loading = null; // the promise of a fetch in progress
+  #opening = false; // whether the messages to be shown first are being fetched
+  #jumps = 0; // how often the window jumped to another place; a fetch from before a jump is out of date
+  #beginning = null; // {index, expired} of the room's first message, if it is known
+  #wentBack = false; // whether the room's log went back, and its present messages have not come yet
+  #refusal = ""; // the last reason why the room cannot be joined
   #begin = element("p", { id: "beginning", hidden: true });
   #end = new AbortController();
 
   /**
-   * @param {{name: string, memory: Memory, tab: Tab, clock: Clock, isMe: (message) => boolean, edit: (content: string) => void}} parts
-   *   `name` is the room's, as this browser remembers it; `isMe` tells whether a message is of the person who looks at it;
-   *   `edit` takes back what was refused
+   * @param {{name: string, memory: Memory, tab: Tab, clock: Clock, isMe: (message) => boolean,
+   *   edit: (content: string) => void}} parts `name` is the room's name in this browser's memory; `isMe` tells whether
+   *   the reader wrote a message; `edit` takes back the text of a refused message
    */
   constructor(room, { name, memory, tab, clock, isMe, edit }) {
     super();
@@ -49,7 +47,9 @@ export class Timeline extends EventTarget {
     this.#reading = new Reading(memory, name);
     const actions = this.#actions(edit);
     const folds = new Folds({
-      hold: (change) => this.#view.hold(change), holdAt: (e, change) => this.#view.holdAt(e, change), toggled: () => this.scrolled(),
+      hold: (change) => this.#view.hold(change),
+      holdAt: (e, change) => this.#view.holdAt(e, change),
+      toggled: () => this.scrolled(),
     });
     this.#list = new List({ isMe, clock, folds, actions });
     this.#view = new View(this.#list);
@@ -68,31 +68,32 @@ export class Timeline extends EventTarget {
     on(clock, "change", () => this.#view.hold(() => this.#list.clockChanged()));
   }
 
-  /** What can be done about a message that is not stored, by its id. */
+  /** The buttons of a message that is not stored: functions of its id. */
   #actions(edit) {
     const retry = (id) => (this.outbox.retry(id), $("draft").focus());
     const discard = (id) => (this.outbox.discard(id), $("draft").focus());
-    return { retry, discard, edit: (id) => (edit(this.outbox.entries.find((e) => e.id === id).content), discard(id)) };
+    const contentOf = (id) => this.outbox.entries.find((e) => e.id === id).content;
+    return { retry, discard, edit: (id) => (edit(contentOf(id)), discard(id)) };
   }
 
-  /** Ends it. What is not sent stays in this browser. */
+  /** Ends the timeline. Unsent messages stay in this browser. */
   close() {
     if (this.#view.isShown) this.#view.unmount();
     this.#end.abort();
   }
 
-  /** The person's name has become known, or another one: what was remembered under that counts, too. */
+  /** The person's name has become known, or has changed. What is remembered under the new name counts too. */
   renamed() {
     this.outbox.adopt();
     this.#reading.reload();
   }
 
-  /** Messages of others that came and that the person has not read. */
+  /** The number of messages of others that the person has not read. */
   get unread() {
     return this.room.ready ? this.#reading.unread(this.room.last ?? 0) : 0;
   }
 
-  /** What the button says that goes to the end; "" where there is no need of it. */
+  /** The words on the button that goes to the end; "" if it is not needed. */
   get behind() {
     if (this.#view.following) return "";
     return this.unread > 0 ? `${count(this.unread, "new message", "new messages")} ↓` : "To the latest message ↓";
@@ -114,13 +115,13 @@ export class Timeline extends EventTarget {
     this.#view.unmount();
   }
 
-  /** Is called when the page came back to light. */
+  /** Is called when the page has become visible. */
   appeared() {
     if (this.unread > 0) this.#open();
     else this.scrolled();
   }
 
-  /** Is called when the list was scrolled, or became visible. */
+  /** Is called when the list was scrolled, or has become visible. */
   scrolled() {
     if (this.#view.isShown) {
       this.#view.scrolled(this.#attached);
@@ -130,12 +131,12 @@ export class Timeline extends EventTarget {
     this.#look();
   }
 
-  /** Is called when the list has another size. */
+  /** Is called when the size of the list has changed. */
   resized() {
     this.#view.restore();
   }
 
-  /** The person writes: what came before is no longer new. */
+  /** The person writes: earlier messages are no longer new. */
   wrote() {
     this.#view.hold(() => (this.#list.mark = null));
     this.toEnd();
@@ -144,7 +145,7 @@ export class Timeline extends EventTarget {
   /** Goes to the end of the room. */
   async toEnd() {
     this.#jumps++;
-    if (!this.#attached && !(await this.#jump({ limit: PAGE }))) return; // offline: there is nothing newer to be had
+    if (!this.#attached && !(await this.#jump({ limit: PAGE }))) return; // offline: newer messages cannot be fetched
     this.#view.following = this.#attached;
     this.#view.toEnd();
     this.#look();
@@ -160,7 +161,7 @@ export class Timeline extends EventTarget {
     this.scrolled();
   }
 
-  /** Fetches another part of the room in place of the window, and tells whether it could. */
+  /** Replaces the window by another part of the room. It tells whether it could. */
   async #jump(span) {
     const jumps = this.#jumps;
     try {
@@ -178,7 +179,7 @@ export class Timeline extends EventTarget {
     }
   }
 
-  /** Begins to look at the room: where reading stopped, a line says that what follows is new. */
+  /** The person begins to look at the room. A line marks where reading stopped. */
   async #open() {
     if (!this.#view.isShown || !this.room.ready || document.visibilityState !== "visible") return this.scrolled();
     const mark = this.unread > 0 ? this.#reading.index : null;
@@ -188,28 +189,32 @@ export class Timeline extends EventTarget {
     this.scrolled();
   }
 
-  /** Fetches what is before the window, down to an index. Meanwhile, nothing counts as read. */
+  /** Fetches the messages before the window, down to an index. Meanwhile nothing counts as read. */
   async #loadFrom(index) {
     this.#opening = true;
-    while (this.#list.firstIndex > index + 1 && !this.#list.begins && this.#view.isShown) if (!(await this.#load("older"))) break;
+    while (this.#list.firstIndex > index + 1 && !this.#list.begins && this.#view.isShown) {
+      if (!(await this.#load("older"))) break;
+    }
     this.#opening = false;
   }
 
-  /** What was in the room at first has come. */
+  /** The room's first messages have come. */
   #ready() {
     if (this.#wentBack) {
       this.#wentBack = false;
       this.#reading.reset(this.room.last);
-      this.#note("This room is as it was some time ago. What was shown here before is gone.");
+      this.#note("This room was restored to an earlier state. Messages that you saw here before may be gone.");
     }
     this.#refusal = "";
     this.#reading.begin(this.room.last);
-    for (const { message } of this.#list.items) if (message && this.#list.isMine(message)) this.#reading.wrote(message.index);
+    for (const { message } of this.#list.items) {
+      if (message && this.#list.isMine(message)) this.#reading.wrote(message.index);
+    }
     this.#showBeginning();
     this.#open();
   }
 
-  /** The room's log went back: what is shown is no longer in it. */
+  /** The room's log went back: the window shows messages that it no longer has. */
   #reset() {
     this.#jumps++;
     this.#wentBack = true;
@@ -221,7 +226,7 @@ export class Timeline extends EventTarget {
   }
 
   #refused(error) {
-    if (refusal(error) === this.#refusal) return; // each new connection is told
+    if (refusal(error) === this.#refusal) return; // the room is refused again on each new connection
     this.#refusal = refusal(error);
     this.#note(`This room cannot be joined. ${this.#refusal}`);
   }
@@ -237,14 +242,14 @@ export class Timeline extends EventTarget {
         this.#trimStart();
         this.#view.toEnd();
       } else if (this.#view.isShown && this.room.ready && this.#list.mark === null && !mine) {
-        this.#list.mark = this.#reading.index; // it comes while the person reads something else
+        this.#list.mark = this.#reading.index; // the message comes while the person reads something else
       }
       this.#showBeginning();
     }
     this.#look();
   }
 
-  /** Adds a line that is no message. */
+  /** Adds a note. */
   #note(...text) {
     if (!this.#attached) return;
     this.#view.hold(() => {
@@ -254,7 +259,7 @@ export class Timeline extends EventTarget {
     });
   }
 
-  /** What is on the screen is read. */
+  /** Counts the messages on the screen as read. */
   #look() {
     if (this.#view.isShown && this.room.ready && !this.#opening && document.visibilityState === "visible") {
       if (this.#view.following) this.#reading.to(this.room.last);
@@ -263,10 +268,10 @@ export class Timeline extends EventTarget {
     this.dispatchEvent(new CustomEvent("change"));
   }
 
-  /** Fetches the messages before or after the window, and moves the window. It tells whether it did. */
+  /** Moves the window to older or newer messages, which are fetched. It tells whether it did. */
   #load(which) {
     this.#loading ??= this.#fetch(which === "older").finally(() => (this.#loading = null)).then((moved) => {
-      if (moved) this.scrolled(); // it may not be enough
+      if (moved) this.scrolled(); // more may be needed
       return moved;
     });
     return this.#loading;
@@ -311,7 +316,7 @@ export class Timeline extends EventTarget {
     this.#windowMoved();
   }
 
-  /** Draws what depends on which part of the room is shown. `page` is what was read of it from the first item on. */
+  /** Draws what depends on the part of the room that is shown. `page` is the answer that begins at the first item. */
   #windowMoved(page) {
     if (page && !page.more) this.#beginning = { index: this.#list.firstIndex, expired: page.expired };
     this.#showBeginning();
@@ -323,8 +328,8 @@ export class Timeline extends EventTarget {
     const known = this.#beginning?.index === firstIndex;
     const begins = known || firstIndex === 1 || (firstIndex === 0 && this.room.last === 0);
     this.#begin.hidden = !begins;
-    this.#begin.textContent = known && this.#beginning.expired ? "What was before this is no longer kept." : firstIndex === 0
-      ? "Nobody has written anything yet." : "This is where the room begins.";
+    this.#begin.textContent = known && this.#beginning.expired ? "Older messages are no longer kept."
+      : firstIndex === 0 ? "Nobody has written anything yet." : "This is where the room begins.";
     if (this.#list.begins === begins) return;
     this.#list.begins = begins;
     this.#list.arrange();

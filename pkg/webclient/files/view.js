@@ -1,18 +1,18 @@
-// What is seen of a list that scrolls. It is told by an item at its top, and not by a number of pixels, so that it is the
-// same after whatever happened to the list above.
+// The visible part of a list that scrolls. The item at its top says where it is, and not a number of pixels. So changes
+// of the list above do not move it.
 
-const AT_END = 40; // pixels from the end, within which the list follows what is new
-const ABOVE = 0.2; // of the height is above a line that is shown
+const AT_END = 40; // pixels from the end: within them, the list follows new messages
+const ABOVE = 0.2; // the part of the height that stays above a line that is shown
 
 export class View {
   /** Whether the list is scrolled to its end, and stays there. */
   following = true;
 
   #list;
-  #scroller = null; // where the list is shown; null where it is not
+  #scroller = null; // the element in which the list is shown; null if it is not shown
   #place = null; // {item, below}: the item at the top, and how far its lower edge is below the top
 
-  /** @param {List} list that is scrolled; there may be more in the scroller, below it */
+  /** @param {List} list the list that scrolls. The scroller may have more below it */
   constructor(list) {
     this.#list = list;
   }
@@ -21,22 +21,22 @@ export class View {
     return this.#scroller !== null;
   }
 
-  /** How many pixels of what there is are above what is seen. */
+  /** How many pixels are above the visible part. */
   get above() {
     return this.#scroller.scrollTop;
   }
 
-  /** How many are below. */
+  /** How many pixels are below the visible part. */
   get below() {
     return this.#scroller.scrollHeight - this.#scroller.scrollTop - this.#scroller.clientHeight;
   }
 
-  /** The lower edge on the screen. */
+  /** The lower edge of the visible part, on the screen. */
   get bottom() {
     return this.#scroller.getBoundingClientRect().bottom;
   }
 
-  /** Shows the list, with other elements, where it was. */
+  /** Shows the list with other elements, scrolled to where it was. */
   mount(scroller, ...children) {
     this.#scroller = scroller;
     scroller.replaceChildren(...children);
@@ -48,13 +48,13 @@ export class View {
     this.#scroller = null;
   }
 
-  /** Takes note of where the person has scrolled to. `attached` says that nothing is below the list. */
+  /** Notes where the person has scrolled to. `attached` says that the list ends where the room ends. */
   scrolled(attached) {
     this.following = attached && this.below < AT_END;
     this.#place = this.#top();
   }
 
-  /** Scrolls to where the list was, when it or the scroller has another size. */
+  /** Scrolls back to where the list was, after it or the scroller has changed its size. */
   restore() {
     if (this.following) this.toEnd();
     else this.#put(this.#place);
@@ -64,7 +64,7 @@ export class View {
     if (this.#scroller) this.#scroller.scrollTop = this.#scroller.scrollHeight;
   }
 
-  /** Changes the list without moving what is seen. */
+  /** Changes the list without moving the visible part. */
   hold(change) {
     const place = this.following ? null : this.#top();
     change();
@@ -79,21 +79,22 @@ export class View {
     if (this.#scroller) this.#scroller.scrollTop += element.getBoundingClientRect().top - before;
   }
 
-  /** Scrolls up to a line, unless it is seen. */
+  /** Scrolls up to a line, unless it is visible. */
   showLine(line) {
     const s = this.#scroller;
-    s.scrollTop += Math.min(0, line.getBoundingClientRect().top - s.getBoundingClientRect().top - ABOVE * s.clientHeight);
+    const above = line.getBoundingClientRect().top - s.getBoundingClientRect().top;
+    s.scrollTop += Math.min(0, above - ABOVE * s.clientHeight);
   }
 
   #top() {
     if (!this.#scroller) return this.#place;
     const top = this.#scroller.getBoundingClientRect().top;
     const item = this.#list.itemAt(top);
-    // Its lower edge: an item that gets another one before it may lose its heading, and what is below it is to stand still.
+    // The lower edge counts: an item can lose its heading when another comes before it, and the rest must not move.
     return item ? { item, below: item.node.getBoundingClientRect().bottom - top } : null;
   }
 
-  /** Scrolls an item to where it was, or the one that stands in its place. */
+  /** Scrolls an item, or the nearest one, to where the item was. */
   #put(place) {
     const s = this.#scroller;
     const item = s && place && this.#list.nearest(place.item);

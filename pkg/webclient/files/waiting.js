@@ -1,4 +1,4 @@
-// What is on its way to a room, below its messages.
+// The messages that are not stored yet, below the room's messages.
 
 import { waitingNode } from "./bubble.js";
 import { $, element } from "./dom.js";
@@ -9,13 +9,13 @@ export class Waiting {
   #actions;
   #folds;
 
-  /** `actions` are those of a message that waits. */
+  /** `actions` are the buttons of a waiting message. */
   constructor({ actions, folds }) {
     this.#actions = actions;
     this.#folds = folds;
   }
 
-  /** Draws what has changed, which may be much after a while offline. Refused messages stand elsewhere. */
+  /** Draws the changes only: there may be many messages after a time offline. Refused messages stand elsewhere. */
   draw(entries) {
     const gone = new Set(this.#shown.keys());
     let before = null;
@@ -30,7 +30,7 @@ export class Waiting {
     }
   }
 
-  /** Draws one after another one, or first, and returns its element. */
+  /** Draws a message after an element, or first. It returns the message's element. */
   #drawOne(entry, before) {
     const shown = this.#shown.get(entry.id);
     if (shown?.state === entry.state) return shown.node;
@@ -43,7 +43,7 @@ export class Waiting {
     return node;
   }
 
-  /** Puts a node in the place of another, which may have the focus. */
+  /** Replaces or removes a node, which may have the focus. */
   #replace(old, node) {
     const focused = old.contains(document.activeElement);
     this.#folds.unwatch(old);

@@ -1,4 +1,4 @@
-// The first page, which asks for a name, or a token, and for a room.
+// The first page. It asks for a name or a token, and for a room.
 
 import { spelled } from "./client.js";
 import { $, ask, bdi, element } from "./dom.js";
@@ -6,9 +6,9 @@ import { SIGN_IN } from "./signin.js";
 import { nameProblem, shownName, unsentInWords } from "./words.js";
 
 /**
- * Shows it. `enter` is called with {name, room, token}, which are good as far as a page can tell.
- * @param {{name: string, room: string, problem: string, unsent: Map<string, number>}} known `problem` is why one is
- *   here again; `unsent` is how many messages of this name are not sent yet, by room
+ * Shows the first page. It calls `enter` with {name, room, token}, which are valid as far as a page can tell.
+ * @param {{name: string, room: string, problem: string, unsent: Map<string, number>}} known `problem` says why the
+ *   person is here again; `unsent` is the number of messages of this name that are not sent yet, by room
  */
 export function welcome({ name, room, problem, unsent }, enter) {
   $("chat").hidden = true;
@@ -21,7 +21,7 @@ export function welcome({ name, room, problem, unsent }, enter) {
   $("enter-unsent").hidden = unsent.size === 0;
   $("ask-name").hidden = SIGN_IN;
   $("ask-token").hidden = !SIGN_IN;
-  if (SIGN_IN) $("enter-intro").textContent = "This chat is for those who have signed in. Your name is in your token.";
+  if (SIGN_IN) $("enter-intro").textContent = "This chat is for people who are signed in. Your name is in your token.";
   $(SIGN_IN ? "enter-token" : "enter-name").focus();
   $("enter").onsubmit = (event) => {
     event.preventDefault();
@@ -32,17 +32,18 @@ export function welcome({ name, room, problem, unsent }, enter) {
   };
 }
 
-/** What somebody gave as a name. One name has one spelling, as in the chat. */
+/** The name in a field, in the chat's spelling. */
 const clean = (id) => spelled($(id).value.trim());
 
 function inWords(name, unsent) {
   const total = [...unsent.values()].reduce((sum, n) => sum + n, 0);
   const [what, are, they] = total === 1 ? ["message", "is", "It is"] : ["messages", "are", "They are"];
-  return `${total} ${what} of ${name} in ${[...unsent.keys()].join(", ")} ${are} not sent yet. ${they} kept until you come back there.`;
+  const rooms = [...unsent.keys()].join(", ");
+  return `${total} ${what} of ${name} in ${rooms} ${are} not sent yet. ${they} kept until you come back there.`;
 }
 
 /**
- * Shows the people of whom this browser keeps something.
+ * Shows the people about whom this browser keeps something.
  * @param {{name: string, signOut: () => void}[]} people
  */
 export function drawPeopleKept(people) {
@@ -52,7 +53,7 @@ export function drawPeopleKept(people) {
     element("button", { type: "button", className: "link", onclick: signOut }, "Sign ", named(name), " out"))));
 }
 
-/** Asks whether a person with so many unsent messages is to be signed out. */
+/** Asks a person with so many unsent messages whether to sign out. */
 export async function isSureToSignOut(unsent) {
   return (await ask("Sign out?", `${unsentInWords(unsent)} Signing out leaves nothing of you in this browser.`,
     { stay: "Stay signed in", discard: "Sign out, and delete what is not sent" })) === "discard";
