@@ -66,9 +66,8 @@ func (s *Server) URL(t testing.TB) string {
 }
 
 // Apart is URL for tests whose tables have fixed names: at each URL that it returns there are other tables. DynamoDB
-// Local has a database for each access key
-// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DynamoDBLocal.UsageNotes.html), so a proxy gives the
-// requests to each URL a key of their own.
+// Local has a database for each access key, so a proxy gives the requests to each URL a key of their own
+// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DynamoDBLocal.UsageNotes.html).
 func (s *Server) Apart(t testing.TB) string {
 	t.Helper()
 	target, err := url.Parse(s.URL(t))
