@@ -200,7 +200,8 @@ func TestBrowserUnreadInALogThatWentBack(t *testing.T) {
 	ann.unread(t, "lobby", 1)
 	ann.goTo(t, "lobby")
 	ann.newAfter(t, 1)
-	ann.WaitFor(t, `((shown) => shown.includes("This room was restored to an earlier state.") && !shown.includes("lost"))(
+	const restored = "This room was restored to an earlier state."
+	ann.WaitFor(t, `((shown) => shown.includes("`+restored+`") && !shown.includes("lost"))(
 	  document.querySelector("#messages").textContent) && document.querySelector(".failed")`, 5*time.Second)
 	ann.say(t, "hello")
 	ann.WaitFor(t, `document.querySelector("[data-index='3'].mine")`, 10*time.Second)
