@@ -2,15 +2,45 @@ package chat
 
 import "context"
 
-// Message is one line of a room's log.
+// Message is one line of a room's log, as it is now: it may have been changed since it was stored.
 type Message struct {
 	Room     string // the room's name, the log's key
 	Index    int64  // 1, 2, 3, … within the room; 0 before it is stored
 	User     string // the sender's name
 	UserID   string // of the sender who had signed in; "" in the open chat, and in messages from before there were ids
-	Content  string
+	Content  string // "" once the message is deleted
 	CreateAt int64  // whole seconds since the epoch
 	ID       string // the sender's own message_id, stored once per room and sender; "" for none
+	ReplyTo  int64  // the index of the message in the same room that this one answers; 0 for none
+	Metadata string // what the sender's program says of the message: a JSON object; "" for none
+
+	Version int64 // the number of its last change in the room's changes; 0 if it was never changed
+	// ContentVersion is the number of the last change of its content; 0 if only reactions were changed.
+	ContentVersion int64
+
+	EditedAt  int64      // when the content was last edited, in seconds since the epoch; 0 for never
+	DeletedAt int64      // when the message was deleted, in seconds since the epoch; 0 for never
+	Reactions []Reaction // in the order in which they were first added
+}
+
+// Reaction is what some people think of a message, such as "👍".
+type Reaction struct {
+	Reaction string
+	Users    []Person // in the order in which they added it, at least one
+}
+
+// Person is somebody who acts in a room.
+type Person struct {
+	Name string
+	ID   string // "" in the open chat
+}
+
+// Is reports whether two are the same person: by their ids, or by their names if neither has an id.
+func (p Person) Is(other Person) bool {
+	if p.ID == "" && other.ID == "" {
+		return p.Name == other.Name
+	}
+	return p.ID == other.ID
 }
 
 // IsFromBeforeIDs reports whether a repeat, which has a UserID, is the same message as a stored one that has its

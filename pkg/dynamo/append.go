@@ -23,8 +23,8 @@ const (
 	// (BenchmarkSequencer).
 	nextTries = 4
 
-	// appendTimeout bounds it, together with two thirds of the caller's time. The rest is for sending the message.
-	appendTimeout = 25 * time.Second
+	// writeTimeout bounds it, together with two thirds of the caller's time. The rest is for sending the message.
+	writeTimeout = 25 * time.Second
 )
 
 // Append stores a message; see chat.Log.
@@ -33,11 +33,7 @@ const (
 // the next index, or read the tail again. Nothing is put at an index before the index before it was seen to be
 // taken.
 func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, repeat bool, err error) {
-	most := appendTimeout
-	if deadline, ok := ctx.Deadline(); ok {
-		most = min(most, time.Until(deadline)*2/3)
-	}
-	deadline := time.Now().Add(most)
+	deadline := writeDeadline(ctx)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	put := put{Log: l, id: rand.Text()}
@@ -97,6 +93,15 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 	}
 }
 
+// writeDeadline is when a write that others keep from succeeding is given up.
+func writeDeadline(ctx context.Context) time.Time {
+	most := writeTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		most = min(most, time.Until(deadline)*2/3)
+	}
+	return time.Now().Add(most)
+}
+
 // outOfTime is the error of an Append that has tried for as long as it may. It says that nothing was stored only if
 // that is known.
 func outOfTime(index int64, attempt int, last putResult) error {
@@ -137,6 +142,12 @@ func (p put) try(ctx context.Context, m chat.Message) (putResult, error) {
 	}
 	if m.ID != "" {
 		row[attrMessageID] = text(m.ID)
+	}
+	if m.ReplyTo > 0 {
+		row[attrReplyTo] = number(m.ReplyTo)
+	}
+	if m.Metadata != "" {
+		row[attrMetadata] = text(m.Metadata)
 	}
 	if p.retention > 0 {
 		row[attrExpiresAt] = number(m.CreateAt + seconds(p.retention))
@@ -224,13 +235,21 @@ func judge(reasons []types.CancellationReason, m chat.Message, putID string, err
 			result.older = at
 		case code == conditionFailed:
 			taken = true
-		case code != "" && code != "None" && code != "TransactionConflict" && code != "ThrottlingError" &&
-			code != "ProvisionedThroughputExceeded":
+		case !mayBeRepeated(code):
 			return putResult{}, fmt.Errorf("put a message with its id or the room's row: %w", err)
 		}
 	}
 	result.conflict = !taken
 	return result, nil
+}
+
+// mayBeRepeated reports whether a write of a cancelled transaction may be taken when it is tried again.
+func mayBeRepeated(code string) bool {
+	switch code {
+	case "", "None", "TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded":
+		return true
+	}
+	return false
 }
 
 // conditionFailed is a cancellation reason's code

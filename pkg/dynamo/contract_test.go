@@ -19,6 +19,10 @@ func TestContract(t *testing.T) {
 	connections, messages := dynamolocal.Tables(t, client)
 	t.Run("Log", func(t *testing.T) { contract.Log(t, dynamo.NewLog(client, messages, 0)) })
 	t.Run("LogWithRetention", func(t *testing.T) { contract.Log(t, dynamo.NewLog(client, messages, 24*time.Hour)) })
+	t.Run("Changes", func(t *testing.T) { contract.Changes(t, dynamo.NewLog(client, messages, 0)) })
+	t.Run("ChangesWithRetention", func(t *testing.T) {
+		contract.Changes(t, dynamo.NewLog(client, messages, 24*time.Hour))
+	})
 	t.Run("Roster", func(t *testing.T) { contract.Roster(t, dynamo.NewRoster(client, connections), nil) })
 	t.Run("Leases", func(t *testing.T) { contract.Leases(t, dynamo.NewLeases(client, messages, 0)) })
 	t.Run("LeasesWithRetention", func(t *testing.T) {

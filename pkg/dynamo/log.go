@@ -23,7 +23,7 @@ type LogAPI interface {
 
 var _ LogAPI = (*dynamodb.Client)(nil)
 
-// Log is a chat.Log on the messages table.
+// Log is a chat.Log and a chat.ChangeLog on the messages table.
 type Log struct {
 	api       LogAPI
 	table     string
@@ -31,7 +31,10 @@ type Log struct {
 	tails     tails
 }
 
-var _ chat.Log = (*Log)(nil)
+var (
+	_ chat.Log       = (*Log)(nil)
+	_ chat.ChangeLog = (*Log)(nil)
+)
 
 // NewLog returns a Log on the table of that name, which must be as MessagesTable says. Messages expire after the
 // retention; with 0 they are kept for ever.
@@ -93,12 +96,19 @@ func expired(row item, now int64) bool {
 
 func message(room string, row item) chat.Message {
 	return chat.Message{
-		Room:     room,
-		Index:    numberOf(row, attrIndex),
-		User:     textOf(row, attrUser),
-		UserID:   textOf(row, attrUserID),
-		Content:  textOf(row, attrContent),
-		CreateAt: numberOf(row, attrCreateAt),
-		ID:       textOf(row, attrMessageID),
+		Room:           room,
+		Index:          numberOf(row, attrIndex),
+		User:           textOf(row, attrUser),
+		UserID:         textOf(row, attrUserID),
+		Content:        textOf(row, attrContent),
+		CreateAt:       numberOf(row, attrCreateAt),
+		ID:             textOf(row, attrMessageID),
+		ReplyTo:        numberOf(row, attrReplyTo),
+		Metadata:       textOf(row, attrMetadata),
+		Version:        numberOf(row, attrVersion),
+		ContentVersion: numberOf(row, attrContentVersion),
+		EditedAt:       numberOf(row, attrEditedAt),
+		DeletedAt:      numberOf(row, attrDeletedAt),
+		Reactions:      decodeReactions(textOf(row, attrReactions)),
 	}
 }

@@ -42,12 +42,20 @@ const (
 	attrOwner        = "lease_owner"  // of a lease: its owner; absent if there is none
 	attrLeaseUntil   = "lease_until"  // of a lease: milliseconds since the epoch
 	attrSent         = "sent"         // of a lease: the index up to which everything has been sent
-	attrVersion      = "version"      // of an announcement: how many there have been
-	attrBy           = "announcer"    // of an announcement: the last announcer
-	attrAnnouncedAt  = "announced_at" // of an announcement: milliseconds since the epoch
-	attrWaiter       = "waiter"       // of an announcement: the next announcer; "" for none
-	attrWaiterUntil  = "waiter_until" // of an announcement: milliseconds since the epoch
-	attrStreak       = "streak"       // of an announcement: how many came right after the one before
+	// of an announcement: how many there have been; of a message: the number of its last change, absent if it has none
+	attrVersion        = "version"
+	attrContentVersion = "content_version" // of a message: the number of the last change of its content
+	attrEditedAt       = "edited_at"       // seconds since the epoch
+	attrDeletedAt      = "deleted_at"      // seconds since the epoch
+	attrMetadata       = "metadata"        // of a message: a JSON object
+	attrReactions      = "reactions"       // of a message: JSON, see reaction
+	attrReplyTo        = "reply_to"        // of a message: the index of the one that it answers
+	attrMessageIndex   = "message_index"   // of a change: the index of the message
+	attrBy             = "announcer"       // of an announcement: the last announcer
+	attrAnnouncedAt    = "announced_at"    // of an announcement: milliseconds since the epoch
+	attrWaiter         = "waiter"          // of an announcement: the next announcer; "" for none
+	attrWaiterUntil    = "waiter_until"    // of an announcement: milliseconds since the epoch
+	attrStreak         = "streak"          // of an announcement: how many came right after the one before
 	// of an announcement: 1 where the members know that there are too many of them for a list
 	attrOverLimit = "over_limit"
 )
@@ -67,8 +75,8 @@ func ConnectionsTable() Table {
 	}
 }
 
-// MessagesTable is the table of messages: a row for each message of each room, the room's own row at index 0, and
-// markers of message ids and leases, whose room names begin with #.
+// MessagesTable is the table of messages: a row for each message of each room, and the room's own row at index 0.
+// Changes, markers of message ids and leases stand beside them, under room names that begin with #.
 func MessagesTable() Table {
 	return Table{
 		PartitionKey: Key{attrRoom, types.ScalarAttributeTypeS},

@@ -206,7 +206,10 @@ func (s *socket) read() {
 			continue
 		}
 		for _, m := range frame.Messages {
-			s.got = append(s.got, chat.Message(m))
+			s.got = append(s.got, chat.Message{
+				Room: m.Room, Index: m.Index, User: m.User, UserID: m.UserID, Content: m.Content, CreateAt: m.CreateAt,
+				ID: m.ID,
+			})
 		}
 	}
 }
@@ -303,7 +306,7 @@ func (r *propertyRun) checkSocket(s *socket, logs map[string][]chat.Message) {
 	got := map[string]int{}
 	for _, m := range s.got {
 		log := logs[m.Room]
-		if m.Index < 1 || m.Index > int64(len(log)) || log[m.Index-1] != m {
+		if m.Index < 1 || m.Index > int64(len(log)) || !log[m.Index-1].Equal(m) {
 			r.t.Fatalf("a client received %+v, which the log does not hold", m)
 		}
 		got[m.Content]++

@@ -19,8 +19,11 @@ type damage struct {
 // look counts the damage. Its error tells what does not concern single rows only.
 func (d *damage) look(tx *bolt.Tx) error {
 	err := tx.ForEach(func(name []byte, b *bolt.Bucket) error {
+		if b == nil {
+			return fmt.Errorf("%q in it is no bucket", name)
+		}
 		switch string(name) {
-		case messagesBucket, idsBucket, pingBucket:
+		case messagesBucket, idsBucket, changesBucket, pingBucket:
 			return nil
 		}
 		return fmt.Errorf("there is a bucket %q in it", name)
@@ -36,6 +39,9 @@ func (d *damage) look(tx *bolt.Tx) error {
 		return nil
 	}
 	if err := sameRooms(messages, ids); err != nil {
+		return err
+	}
+	if err := lookAtChanges(tx.Bucket([]byte(changesBucket)), messages); err != nil {
 		return err
 	}
 	return messages.ForEachBucket(func(name []byte) error {
@@ -89,6 +95,32 @@ func (d *damage) lookAtRows(rows, ids *bolt.Bucket, room string) error {
 		err = fmt.Errorf("its last message is %d, and the count is %d", last, rows.Sequence())
 	}
 	return err
+}
+
+// lookAtChanges checks that each room's changes are numbered up to the count without a gap, and that each names a
+// message. Files from before there were changes have no such bucket.
+func lookAtChanges(changes, messages *bolt.Bucket) error {
+	if changes == nil {
+		return nil
+	}
+	return changes.ForEachBucket(func(name []byte) error {
+		room, rows := changes.Bucket(name), messages.Bucket(name)
+		last := int64(0)
+		err := room.ForEach(func(k, v []byte) error {
+			last++
+			if indexOf(k) != last || len(v) != 8 || rows == nil || rows.Get(v) == nil {
+				return fmt.Errorf("change %d has the key %x and names the message %x", last, k, v)
+			}
+			return nil
+		})
+		if err == nil && last != int64(room.Sequence()) {
+			err = fmt.Errorf("its last change is %d, and their count is %d", last, room.Sequence())
+		}
+		if err != nil {
+			return fmt.Errorf("room %q: %w", name, err)
+		}
+		return nil
+	})
 }
 
 // lookAtIDs counts the entries that do not lead to their message. If the message cannot be read, they may be right.

@@ -80,14 +80,14 @@ func openDamaged(t *testing.T, image []byte, rooms map[string][]chat.Message) (o
 	for room, want := range rooms {
 		found, err := log.Read(t.Context(), room, chat.Span{Limit: 1 << 20})
 		newest, newestErr := log.Read(t.Context(), room, chat.Span{Limit: 1, Newest: true})
-		if newestErr != nil || len(newest) != 1 || newest[0] != found[len(found)-1] {
+		if newestErr != nil || len(newest) != 1 || !newest[0].Equal(found[len(found)-1]) {
 			t.Errorf("%s: the last is %+v, %v", room, newest, newestErr)
 		}
 		if err != nil || len(found) != len(want) {
 			t.Fatalf("%s: %d messages of %d, %v", room, len(found), len(want), err)
 		}
 		for i, m := range found {
-			if m == want[i] {
+			if m.Equal(want[i]) {
 				continue
 			}
 			o.lost++

@@ -1,5 +1,6 @@
 // Package localstore is the chat's Log in one file on this machine, and its Roster in memory beside it: messages are
-// kept from run to run, memberships end with the process that holds the sockets.
+// kept from run to run, memberships end with the process that holds the sockets. What becomes of messages is kept with
+// them.
 package localstore
 
 import (
@@ -21,11 +22,13 @@ import (
 const (
 	// room → index, 8 bytes, big endian → message, see seal; the bucket's sequence is the tail
 	messagesBucket = "messages"
-	idsBucket      = "ids"  // room → idKey of the message → index as 8 bytes
-	pingBucket     = "ping" // the fixed row that Ping writes
+	idsBucket      = "ids" // room → idKey of the message → index as 8 bytes
+	// room → number of a change, as the index → the message's index, 8 bytes; the bucket's sequence is the last number
+	changesBucket = "changes"
+	pingBucket    = "ping" // the fixed row that Ping writes
 )
 
-// Log is a chat.Log in one file.
+// Log is a chat.Log and a chat.ChangeLog in one file.
 type Log struct {
 	db     *bolt.DB
 	path   string
@@ -40,15 +43,68 @@ type Log struct {
 	watched chan struct{} // closed when watch has ended
 }
 
-var _ chat.Log = (*Log)(nil)
+var (
+	_ chat.Log       = (*Log)(nil)
+	_ chat.ChangeLog = (*Log)(nil)
+)
 
 // record is a message as it is kept. Its room is the bucket's name, its index the key.
 type record struct {
-	User     string `json:"user_name"`
-	UserID   string `json:"user_id,omitempty"`
-	Content  string `json:"content"`
-	CreateAt int64  `json:"create_at"`
-	ID       string `json:"message_id,omitempty"`
+	User           string     `json:"user_name"`
+	UserID         string     `json:"user_id,omitempty"`
+	Content        string     `json:"content"`
+	CreateAt       int64      `json:"create_at"`
+	ID             string     `json:"message_id,omitempty"`
+	ReplyTo        int64      `json:"reply_to,omitempty"`
+	Metadata       string     `json:"metadata,omitempty"`
+	Version        int64      `json:"version,omitempty"`
+	ContentVersion int64      `json:"content_version,omitempty"`
+	EditedAt       int64      `json:"edited_at,omitempty"`
+	DeletedAt      int64      `json:"deleted_at,omitempty"`
+	Reactions      []reaction `json:"reactions,omitempty"`
+}
+
+// reaction is a chat.Reaction as it is kept.
+type reaction struct {
+	Reaction string   `json:"reaction"`
+	Users    []person `json:"users"`
+}
+
+type person struct {
+	Name string `json:"user_name"`
+	ID   string `json:"user_id,omitempty"`
+}
+
+func recordOf(m chat.Message) record {
+	r := record{
+		User: m.User, UserID: m.UserID, Content: m.Content, CreateAt: m.CreateAt, ID: m.ID, ReplyTo: m.ReplyTo,
+		Metadata: m.Metadata, Version: m.Version, ContentVersion: m.ContentVersion, EditedAt: m.EditedAt,
+		DeletedAt: m.DeletedAt,
+	}
+	for _, given := range m.Reactions {
+		kept := reaction{Reaction: given.Reaction}
+		for _, u := range given.Users {
+			kept.Users = append(kept.Users, person(u))
+		}
+		r.Reactions = append(r.Reactions, kept)
+	}
+	return r
+}
+
+func (r record) message(room string, index int64) chat.Message {
+	m := chat.Message{
+		Room: room, Index: index, User: r.User, UserID: r.UserID, Content: r.Content, CreateAt: r.CreateAt, ID: r.ID,
+		ReplyTo: r.ReplyTo, Metadata: r.Metadata, Version: r.Version, ContentVersion: r.ContentVersion,
+		EditedAt: r.EditedAt, DeletedAt: r.DeletedAt,
+	}
+	for _, kept := range r.Reactions {
+		given := chat.Reaction{Reaction: kept.Reaction}
+		for _, u := range kept.Users {
+			given.Users = append(given.Users, chat.Person(u))
+		}
+		m.Reactions = append(m.Reactions, given)
+	}
+	return m
 }
 
 // Append stores a message; see chat.Log. It is on the disk when Append returns.
@@ -90,16 +146,20 @@ func (l *Log) appendIn(tx *bolt.Tx, m chat.Message) (stored chat.Message, repeat
 	}
 	stored = m
 	stored.Index = int64(index)
-	value, err := json.Marshal(record{User: m.User, UserID: m.UserID, Content: m.Content, CreateAt: m.CreateAt,
-		ID: m.ID})
+	if err := put(room, stored); err != nil || m.ID == "" {
+		return stored, false, err
+	}
+	return stored, false, ids.Put(idKey(m), key(stored.Index))
+}
+
+// put writes a message's row.
+func put(room *bolt.Bucket, m chat.Message) error {
+	value, err := json.Marshal(recordOf(m))
 	if err != nil {
-		return stored, false, err
+		return err
 	}
-	k := key(stored.Index)
-	if err := room.Put(k, seal(m.Room, k, value)); err != nil || m.ID == "" {
-		return stored, false, err
-	}
-	return stored, false, ids.Put(idKey(m), k)
+	k := key(m.Index)
+	return room.Put(k, seal(m.Room, k, value))
 }
 
 // Read returns messages of a room; see chat.Log. In place of a message that cannot be read stands one that says so.
@@ -192,8 +252,5 @@ func decode(room string, key, value []byte) (chat.Message, error) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		return chat.Message{}, err
 	}
-	return chat.Message{
-		Room: room, Index: indexOf(key), User: r.User, UserID: r.UserID, Content: r.Content, CreateAt: r.CreateAt,
-		ID: r.ID,
-	}, nil
+	return r.message(room, indexOf(key)), nil
 }

@@ -53,6 +53,8 @@ func open(t *testing.T, path string) *localstore.Log {
 
 func TestLog(t *testing.T) { contract.Log(t, open(t, filepath.Join(t.TempDir(), "chat.db"))) }
 
+func TestChanges(t *testing.T) { contract.Changes(t, open(t, filepath.Join(t.TempDir(), "chat.db"))) }
+
 func TestRoster(t *testing.T) { contract.Roster(t, &localstore.Roster{}, nil) }
 
 func TestLeases(t *testing.T) { contract.Leases(t, &localstore.Leases{}) }

@@ -10,17 +10,6 @@ import (
 	"wschat/pkg/chat"
 )
 
-// message is chat.Message on the wire.
-type message struct {
-	Room     string `json:"room_name"`
-	Index    int64  `json:"index"`
-	User     string `json:"user_name"`
-	UserID   string `json:"user_id,omitempty"`
-	Content  string `json:"content"`
-	CreateAt int64  `json:"create_at"`
-	ID       string `json:"message_id,omitempty"`
-}
-
 // Encoder makes the frames; it is the chat.Encoder of this protocol. HTML is not escaped: it would make frames
 // longer, and a program that shows them must escape for its own medium in any case.
 type Encoder struct{}
@@ -45,7 +34,7 @@ func (Encoder) Messages(page chat.Page) []chat.Frame {
 		end+part(page.Part, page.Ref)+refField(page.Ref)+"}")
 	frames := []chat.Frame{{}}
 	for _, m := range page.Messages {
-		if list.add(encode(message(m))) {
+		if list.add(encode(messageOf(m))) {
 			frames = append(frames, chat.Frame{})
 		}
 		frames[len(frames)-1].Last = m.Index

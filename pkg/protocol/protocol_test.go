@@ -175,7 +175,10 @@ func decodeMessages(t testing.TB, frames [][]byte) (page chat.Page) {
 		}
 		page.More, page.Expired, page.Tail, page.Ref, page.Part = f.More, f.Expired, f.Tail, f.Ref, f.Part
 		for _, m := range f.Messages {
-			page.Messages = append(page.Messages, chat.Message(m))
+			page.Messages = append(page.Messages, chat.Message{
+				Room: m.Room, Index: m.Index, User: m.User, UserID: m.UserID, Content: m.Content, CreateAt: m.CreateAt,
+				ID: m.ID,
+			})
 		}
 	}
 	return page

@@ -104,11 +104,11 @@ func messagesComeBack(t *testing.T, log chat.Log, ids bool) {
 		}
 		stored := appendTo(t, log, m)
 		m.Index = int64(i + 1)
-		if stored != m {
+		if !stored.Equal(m) {
 			t.Errorf("stored %+v, want %+v", stored, m)
 		}
 		found, err := log.Read(t.Context(), m.Room, chat.Span{After: m.Index - 1, Limit: 1})
-		if err != nil || len(found) != 1 || found[0] != m {
+		if err != nil || len(found) != 1 || !found[0].Equal(m) {
 			t.Errorf("read %+v, %v; want %+v", found, err, m)
 		}
 	}
@@ -170,7 +170,7 @@ func appendAll(t *testing.T, log chat.Log, rows ...appended) {
 		if m.Index = a.index; !a.repeat {
 			want = append(want, m)
 		}
-		if stored.Index > 0 && int(stored.Index) <= len(want) && stored != want[stored.Index-1] {
+		if stored.Index > 0 && int(stored.Index) <= len(want) && !stored.Equal(want[stored.Index-1]) {
 			t.Errorf("%+v: got %+v, which is not what is stored: %+v", a, stored, want[stored.Index-1])
 		}
 	}
