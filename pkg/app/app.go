@@ -25,6 +25,7 @@ import (
 // Stores keep the chat's state. All are required.
 type Stores struct {
 	Log           chat.Log
+	Changes       chat.ChangeLog
 	Roster        chat.Roster
 	Announcements chat.Announcements
 	Leases        broadcast.Leases
@@ -32,8 +33,10 @@ type Stores struct {
 
 // OnDynamoDB returns the stores on the two tables that the configuration names.
 func OnDynamoDB(db *dynamodb.Client, c config.Config) Stores {
+	log := dynamo.NewLog(db, c.MessagesTable, c.MessageRetention)
 	return Stores{
-		Log:           dynamo.NewLog(db, c.MessagesTable, c.MessageRetention),
+		Log:           log,
+		Changes:       log,
 		Roster:        dynamo.NewRoster(db, c.ConnectionsTable),
 		Announcements: dynamo.NewAnnouncements(db, c.ConnectionsTable),
 		Leases:        dynamo.NewLeases(db, c.MessagesTable, c.MessageRetention),
@@ -64,6 +67,7 @@ func New(c config.Config, s Stores, p Process) (*route.Handler, error) {
 	return route.New(route.Config{
 		Chat: chat.Service{
 			Log:           chat.SharePings(s.Log, time.Now),
+			Changes:       s.Changes,
 			Roster:        s.Roster,
 			Announcements: s.Announcements,
 			Broadcaster:   broadcast.Broadcaster{Leases: s.Leases},

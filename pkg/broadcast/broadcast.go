@@ -39,15 +39,29 @@ func (b Broadcaster) Broadcast(
 	ctx context.Context, s chat.Service, stored chat.Message, seen func([]chat.Member),
 ) (chat.Delivery, error) {
 	feed := messages{log: s.Log, encoder: s.Encoder, room: stored.Room}
+	return b.send(ctx, s, stored.Room, stored.Room, feed, entryOf(stored), seen)
+}
+
+// BroadcastChange sends a change to its room; see chat.Broadcaster.
+func (b Broadcaster) BroadcastChange(ctx context.Context, s chat.Service, changed chat.Message) (chat.Delivery, error) {
+	feed := changes{log: s.Changes, encoder: s.Encoder, room: changed.Room}
+	stored := Entry{After: changed.Version - 1, Index: changed.Version, Message: changed}
+	return b.send(ctx, s, changed.Room, changesLease(changed.Room), feed, stored, func([]chat.Member) {})
+}
+
+// send sends a stored entry of a feed to a room, whose members the roster has. The feed has a lease of its own.
+func (b Broadcaster) send(
+	ctx context.Context, s chat.Service, room, lease string, feed Feed, stored Entry, seen func([]chat.Member),
+) (chat.Delivery, error) {
 	one := &broadcast{
-		room:   stored.Room,
+		room:   room,
 		feed:   feed,
 		roster: s.Roster,
 		now:    s.Now,
-		lease:  newLease(b.Leases, stored.Room, s.Now),
+		lease:  newLease(b.Leases, lease, s.Now),
 		fanOut: newFanOut(feed, s.Poster, s.Now, s.Workers),
 	}
-	err := one.run(ctx, entryOf(stored), seen)
+	err := one.run(ctx, stored, seen)
 	return one.fanOut.delivery, err
 }
 

@@ -116,9 +116,8 @@ func (f *fanOut) count(a *attempt) {
 		if a.round == 1 {
 			f.delivery.PostedAt = f.now()
 		}
-		if before.lastErr == nil && !before.givenUp {
-			written := time.Unix(from(f.entries, before.next)[0].Message.CreateAt, 0)
-			f.delivery.Oldest = max(f.delivery.Oldest, f.now().Sub(written))
+		if at := from(f.entries, before.next)[0].At; at > 0 && before.lastErr == nil && !before.givenUp {
+			f.delivery.Oldest = max(f.delivery.Oldest, f.now().Sub(time.Unix(at, 0)))
 		}
 		r.givenUp = false
 		if r.lacks(f.read) { // it took so long that there is more

@@ -8,9 +8,11 @@ import (
 	"wschat/pkg/chat"
 )
 
-// Feed is a log of a room, as a broadcast sends it. Its entries are numbered 1, 2, 3, … without a gap.
+// Feed is a log of a room, as a broadcast sends it. What the log holds is numbered 1, 2, 3, … without a gap. An entry
+// may stand for several of these numbers.
 type Feed interface {
-	// Read returns the entries after an index, oldest first, at most limit of them. Entries may have expired.
+	// Read returns what stands after an index, oldest first, at most limit numbers. Some may have expired. It returns
+	// nothing only if nothing is left.
 	Read(ctx context.Context, after int64, limit int) ([]Entry, error)
 
 	// Encode returns the frames that carry the entries, in order. There is at least one entry.
@@ -19,8 +21,10 @@ type Feed interface {
 
 // Entry is one entry of a feed.
 type Entry struct {
-	Index   int64        // of the entry in its feed
+	Index   int64        // of the entry in its feed: the last number that it stands for
+	After   int64        // the number before the first one that it stands for
 	Message chat.Message // the message that the entry is about
+	At      int64        // when the entry was stored, in seconds since the epoch; 0 if that is not known
 }
 
 // messages is the feed of a room's messages: each message is an entry under its own index.
@@ -53,7 +57,9 @@ func (f messages) Encode(entries []Entry) []chat.Frame {
 }
 
 // entryOf is a message as an entry of the feed of messages.
-func entryOf(m chat.Message) Entry { return Entry{Index: m.Index, Message: m} }
+func entryOf(m chat.Message) Entry {
+	return Entry{Index: m.Index, After: m.Index - 1, Message: m, At: m.CreateAt}
+}
 
 // from returns the entries from an index on. The entries are in the order of their indexes.
 func from(entries []Entry, index int64) []Entry {

@@ -83,7 +83,7 @@ func TestOldestIsOfReachableRecipients(t *testing.T) {
 		"given up":  {recipient{givenUp: true}, 0},
 	} {
 		f := newFanOut(nil, nil, func() time.Time { return start.Add(age) }, 1)
-		f.entries, f.read = []Entry{{Index: 1, Message: chat.Message{CreateAt: start.Unix()}}}, 1
+		f.entries, f.read = []Entry{{Index: 1, At: start.Unix()}}, 1
 		r := tc.recipient
 		r.next = 1
 		f.count(&attempt{to: &r, taken: 1, delivered: 1})

@@ -15,6 +15,10 @@ type Broadcaster interface {
 	// returns an error before. The error says that the message may not have been sent. What became of other messages
 	// is in the delivery, which counts also if there is an error.
 	Broadcast(ctx context.Context, s Service, stored Message, seen func(members []Member)) (Delivery, error)
+
+	// BroadcastChange does the same for a change: changed is a message whose Version is the change's number. What is
+	// sent is the message as it is then, which may have been changed again.
+	BroadcastChange(ctx context.Context, s Service, changed Message) (Delivery, error)
 }
 
 // Delivery counts what became of the messages that a sender sent, as the room's broadcaster and in replies.

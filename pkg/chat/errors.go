@@ -15,6 +15,7 @@ const (
 	CodeForbidden     Code = "forbidden"
 	CodeTokenExpired  Code = "token_expired"
 	CodeNameIgnored   Code = "name_ignored"
+	CodeConflict      Code = "conflict"
 	CodeTooManyRooms  Code = "too_many_rooms"
 	CodeRateLimited   Code = "rate_limited"
 	CodeRoomBusy      Code = "room_busy"
@@ -50,10 +51,11 @@ func Codes() []CodeRow {
 		{CodeUnknownAction, 400, Never, "there is no such action"},
 		{CodeMissingField, 400, Never, "a required field is missing"},
 		{CodeInvalidField, 400, Never, "a field has the wrong type or value"},
-		{CodeTooLarge, 400, Never, "the content is over 16 KB, or the encoded message over 32 KB"},
+		{CodeTooLarge, 400, Never, "the content is over 16 KB, the message over 32 KB, or a count at its limit"},
 		{CodeForbidden, 403, Never, "this client may not do that"},
 		{CodeTokenExpired, 401, Renewed, "the token's time is over, and the connection is closed"},
 		{CodeNameIgnored, 200, Never, "no refusal: it was done under the token's name, not the frame's"},
+		{CodeConflict, 409, Never, "the message is no longer as the frame takes it; the error has it as it is"},
 		{CodeTooManyRooms, 429, Never, "the connection is in as many rooms as one may be; leave one first"},
 		{CodeRateLimited, 429, Later, "the connection asks for too much at once"},
 		{CodeRoomBusy, 503, Later, "too many senders at once; nothing was stored"},
@@ -78,6 +80,7 @@ type Error struct {
 	Code    Code
 	Message string
 	Err     error
+	Current *Message // with CodeConflict: the message as it is now; otherwise nil
 }
 
 // Error is the sentence and, if there is one, the cause. It is for logs; clients get Message.

@@ -30,13 +30,26 @@ func (s Service) History(ctx context.Context, connectionID string, q Query) (Pag
 // follow in the same answer.
 func (s Service) history(ctx context.Context, connectionID string, q Query, part bool) (page Page, frames int,
 	err error) {
-	page, err = s.page(ctx, q)
+	upTo, err := s.lastChange(ctx, q)
+	if err == nil {
+		page, err = s.page(ctx, q)
+	}
 	if err != nil {
 		return Page{}, 0, unavailable("The room's history could not be read. Ask again.", err)
 	}
+	page.ChangesUpTo = upTo
 	page.Ref, page.Part = q.Ref, part
 	texts := s.encode(&page, q.After == nil)
 	return page, len(texts), s.Reply(ctx, connectionID, texts...)
+}
+
+// lastChange returns the number of the room's last change before its last messages are read, for a client that holds
+// nothing yet.
+func (s Service) lastChange(ctx context.Context, q Query) (int64, error) {
+	if s.Changes == nil || q.After != nil || q.Before != nil {
+		return 0, nil
+	}
+	return s.Changes.LastChange(ctx, q.Room)
 }
 
 // encode encodes a page in at most MaxAnswerFrames. Messages that do not fit are taken out of the page: the oldest

@@ -15,6 +15,13 @@ const (
 	MaxNameBytes    = 128      // a room name, a user name (both in their canonical form), a message id
 	DefaultHistory  = 10       // messages in a history reply that names no limit
 	MaxHistory      = 100      // messages in one history reply
+	DefaultChanges  = 100      // changes that an answer looks at if the request names no limit
+	MaxChanges      = 500      // changes that one answer looks at
+
+	MaxReactionBytes = 32   // a reaction
+	MaxReactions     = 20   // different reactions to one message
+	MaxReactingUsers = 500  // people with reactions to one message
+	MaxMetadataBytes = 1024 // a message's metadata
 )
 
 // checkName refuses names and ids that are empty, too long, or with control characters.

@@ -35,15 +35,16 @@ func (s Service) Connect(ctx context.Context, m Member) error {
 // CatchUp is what a new member asks for together with joining. As one request, nothing falls between the two, and a
 // client that comes back to many rooms sends one frame for each.
 type CatchUp struct {
-	Messages *Query // a part of the room's history; nil for none. Its Room and Ref are set by Join
-	Members  bool   // who is in the room
-	Ref      string // the client's own name for the request, which every frame of the answer repeats; "" for none
+	Messages *Query        // a part of the room's history; nil for none. Its Room and Ref are set by Join
+	Changes  *ChangesQuery // a part of the room's changes; nil for none. Its Room and Ref are set by Join
+	Members  bool          // who is in the room
+	Ref      string        // the client's own name for the request, which each frame of the answer repeats; "" for none
 }
 
 // Join makes a connection a member of one more room. If there is a ref or something else is asked for, it confirms
-// that, and then answers with the messages and the members, as far as asked for. It tells the room if the user is
-// new there. It sets m.JoinedAt, m.JoinID, m.Opened and m.ExpiresAt. If m.ExpiresAt is set already, the membership
-// ends then at the latest.
+// that, and then answers with the messages, the changes and the members, as far as asked for. It tells the room if
+// the user is new there. It sets m.JoinedAt, m.JoinID, m.Opened and m.ExpiresAt. If m.ExpiresAt is set already, the
+// membership ends then at the latest.
 //
 // An error after the membership is stored leaves it in place.
 func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {
@@ -54,6 +55,14 @@ func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {
 			return err
 		}
 		ask.Messages = &q
+	}
+	if ask.Changes != nil {
+		q := *ask.Changes
+		q.Room, q.Ref = m.Room, ask.Ref
+		if err := checkChangesQuery(q); err != nil {
+			return err
+		}
+		ask.Changes = &q
 	}
 	if err := checkOptionalName("ref", ask.Ref); err != nil {
 		return err
@@ -73,7 +82,7 @@ func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {
 
 // answerJoin sends a new member what it asked for.
 func (s Service) answerJoin(ctx context.Context, m Member, ask CatchUp) error {
-	more := ask.Messages != nil || ask.Members
+	more := ask.Messages != nil || ask.Changes != nil || ask.Members
 	if ask.Ref == "" && !more {
 		return nil
 	}
@@ -84,9 +93,17 @@ func (s Service) answerJoin(ctx context.Context, m Member, ask CatchUp) error {
 	frames := 0
 	if ask.Messages != nil {
 		var err error
-		if _, frames, err = s.history(ctx, m.ConnectionID, *ask.Messages, ask.Members); err != nil {
+		part := ask.Changes != nil || ask.Members
+		if _, frames, err = s.history(ctx, m.ConnectionID, *ask.Messages, part); err != nil {
 			return err
 		}
+	}
+	if ask.Changes != nil {
+		_, more, err := s.changesSince(ctx, m.ConnectionID, *ask.Changes, max(1, MaxAnswerFrames-frames), ask.Members)
+		if err != nil {
+			return err
+		}
+		frames += more
 	}
 	if ask.Members {
 		_, err := s.members(ctx, m.ConnectionID, m.Room, ask.Ref, max(1, MaxAnswerFrames-frames))

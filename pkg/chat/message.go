@@ -98,4 +98,8 @@ type Page struct {
 	Tail     *int64    // with Query.After: the index of the room's last message, 0 for a room never used; otherwise nil
 	Ref      string    // of the request that this answers; "" if it had none
 	Part     bool      // frames of another kind follow in the same answer
+
+	// ChangesUpTo is the number of the room's last change when a history that ends with the newest message was begun to
+	// be read: what changes come after it, the messages may lack. 0 if there was none.
+	ChangesUpTo int64
 }

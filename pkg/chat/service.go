@@ -5,6 +5,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -16,9 +17,12 @@ import (
 // Service carries out the use cases. Its fields are only read, so one value serves any number of goroutines. A copy
 // with another Poster is cheap.
 type Service struct {
-	Log    Log    // required
-	Roster Roster // required
-	Poster Poster // required
+	Log Log // required
+	// Changes keep what becomes of the messages in Log. Required by the use cases that change messages or read changes.
+	// Without them, messages stay as they are.
+	Changes ChangeLog
+	Roster  Roster // required
+	Poster  Poster // required
 
 	// Broadcaster sends what Send has stored. Required for Send.
 	Broadcaster Broadcaster
@@ -49,24 +53,28 @@ type Service struct {
 // Encoder makes frames. Each is at most MaxFrameBytes, but for a message that is larger by itself.
 type Encoder interface {
 	Messages(Page) []Frame
+	Changes(ChangesPage) []Frame // at least one
+	Change(m Message, ref string) []byte
 	Members(a Attendance, most int) [][]byte // at most so many frames
 	Presence(Presence) []byte
 	Pong(at time.Time, ref string) []byte
 }
 
-// Frame is a frame of messages.
+// Frame is a frame of messages or changes.
 type Frame struct {
 	Text []byte
-	Last int64 // the index of the last message in it; 0 for none
+	Last int64 // the index of the last message in it, or the number of the last change; 0 for none
 }
 
 // Draft is a message that somebody wants to send.
 type Draft struct {
-	Room    string
-	User    string // the sender's name
-	UserID  string // of the signed-in sender; "" in the open chat
-	Content string
-	ID      string // optional: makes sending it again safe
+	Room     string
+	User     string // the sender's name
+	UserID   string // of the signed-in sender; "" in the open chat
+	Content  string
+	ID       string // optional: makes sending it again safe
+	ReplyTo  int64  // the index of the message that it answers; 0 for none
+	Metadata string // a JSON object; "" for none
 }
 
 // Sent says what became of a Draft.
@@ -96,9 +104,13 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 	if err := s.checkDraft(d); err != nil {
 		return Sent{}, err
 	}
+	if err := s.checkReplyTo(ctx, d); err != nil {
+		return Sent{}, err
+	}
 	began := s.Now()
 	stored, repeat, err := s.Log.Append(ctx, Message{
 		Room: d.Room, User: d.User, UserID: d.UserID, Content: d.Content, ID: d.ID, CreateAt: began.Unix(),
+		ReplyTo: d.ReplyTo, Metadata: d.Metadata,
 	})
 	if err != nil {
 		return Sent{}, unavailable(unconfirmed(d), err)
@@ -142,18 +154,37 @@ func unconfirmed(d Draft) string {
 func (s Service) checkDraft(d Draft) error {
 	err := errors.Join(checkRoom(d.Room), checkUser(d.User), checkContent(d.Content),
 		checkOptionalName("message_id", d.ID))
+	if len(d.Metadata) > MaxMetadataBytes {
+		err = errors.Join(err, tooLarge(
+			fmt.Sprintf("metadata must be at most %d bytes of JSON, not %d", MaxMetadataBytes, len(d.Metadata))))
+	}
 	if err != nil {
 		return err
 	}
 	// Escaping can make an encoded message six times as long as its content, so the frame itself is measured, at the
 	// longest that it can ever be: nothing is stored that could not be sent.
 	longest := Message{Room: d.Room, Index: math.MaxInt64, User: d.User, UserID: d.UserID, Content: d.Content, ID: d.ID,
-		CreateAt: math.MaxInt64}
+		CreateAt: math.MaxInt64, ReplyTo: d.ReplyTo, Metadata: d.Metadata}
 	page := Page{Messages: []Message{longest}, More: true, Expired: true, Tail: &longest.Index,
 		Ref: strings.Repeat(`"`, MaxNameBytes), Part: true}
 	if len(s.Encoder.Messages(page)[0].Text) > MaxFrameBytes {
 		return &Error{Code: CodeTooLarge, Message: "content is too large: encoded as JSON, the message must fit " +
 			"into 32 KB"}
+	}
+	return nil
+}
+
+// checkReplyTo refuses an answer to a message that there is not yet.
+func (s Service) checkReplyTo(ctx context.Context, d Draft) error {
+	if d.ReplyTo == 0 {
+		return nil
+	}
+	tail, err := s.Log.Tail(ctx, d.Room)
+	switch {
+	case err != nil:
+		return unavailable("The message was not stored. Send it again.", err)
+	case d.ReplyTo < 1 || d.ReplyTo > tail:
+		return InvalidField("reply_to", "must be the index of a message that the room has")
 	}
 	return nil
 }

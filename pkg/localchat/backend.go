@@ -125,6 +125,7 @@ func openStores(ctx context.Context, c Config, settings config.Config) (app.Stor
 	}
 	return app.Stores{
 		Log:           messages,
+		Changes:       messages,
 		Roster:        &localstore.Roster{},
 		Announcements: &localstore.Announcements{},
 		Leases:        &localstore.Leases{},

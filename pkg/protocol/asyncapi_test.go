@@ -102,7 +102,7 @@ func TestEveryActionIsDocumented(t *testing.T) {
 			t.Errorf("README.md has no row and no paragraph on %s", action)
 		}
 	}
-	for _, kind := range []string{"Messages", "Members", "Presence", "Pong", "Error"} {
+	for _, kind := range []string{"Messages", "Changes", "Members", "Presence", "Pong", "Error"} {
 		m, ok := d.Components.Messages[kind]
 		key := strings.ToLower(kind)
 		if !ok || !slices.Contains(m.Payload.Required, key) {

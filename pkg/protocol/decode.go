@@ -5,6 +5,7 @@ package protocol
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"unicode/utf8"
 
@@ -19,6 +20,11 @@ const (
 	LeaveRoom         = "leaveRoom"
 	GetMembers        = "getMembers"
 	Ping              = "ping"
+	EditMessage       = "editMessage"
+	DeleteMessage     = "deleteMessage"
+	AddReaction       = "addReaction"
+	RemoveReaction    = "removeReaction"
+	GetChanges        = "getChanges"
 )
 
 // Frame is a client's frame: a JSON object whose fields have not been looked at yet. Field names are matched exactly,
@@ -97,7 +103,110 @@ func (f Frame) Draft() (d chat.Draft, err error) {
 	if _, given := f["message_id"]; given && d.ID == "" {
 		return d, chat.InvalidField("message_id", "must not be empty")
 	}
-	return d, nil
+	replyTo, err := f.optionalInt("reply_to")
+	if err != nil {
+		return d, err
+	}
+	if replyTo != nil {
+		if d.ReplyTo = *replyTo; d.ReplyTo < 1 {
+			return d, chat.InvalidField("reply_to", "must be a whole number, 1 or greater")
+		}
+	}
+	d.Metadata, err = f.metadata()
+	return d, err
+}
+
+// deepest is how many objects and arrays of metadata may lie in each other. Programs that read JSON have bounds, too.
+const deepest = 16
+
+// metadata reads an object as compact JSON; "" if there is none.
+func (f Frame) metadata() (string, error) {
+	const field = "metadata"
+	raw, ok := f[field]
+	if !ok {
+		return "", nil
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil || !bytes.HasPrefix(compact.Bytes(), []byte("{")) {
+		return "", chat.InvalidField(field, "must be an object")
+	}
+	depth, inText := 0, false
+	for i := 0; i < compact.Len(); i++ {
+		switch c := compact.Bytes()[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case !inText && (c == '{' || c == '['):
+			if depth++; depth > deepest {
+				return "", chat.InvalidField(field, fmt.Sprintf("must have at most %d levels", deepest))
+			}
+		case !inText && (c == '}' || c == ']'):
+			depth--
+		}
+	}
+	return compact.String(), nil
+}
+
+// Act reads what an editMessage, deleteMessage, addReaction or removeReaction frame is about.
+func (f Frame) Act() (a chat.Act, err error) {
+	if a.Room, err = f.requiredString("room_name"); err != nil {
+		return a, err
+	}
+	if a.By.Name, err = f.requiredString("user_name"); err != nil {
+		return a, err
+	}
+	index, err := f.optionalInt("index")
+	if err != nil {
+		return a, err
+	}
+	if index == nil {
+		return a, chat.MissingField("index")
+	}
+	a.Index = *index
+	a.Ref, err = f.Ref()
+	return a, err
+}
+
+// Edit reads what an editMessage frame asks for beside its Act.
+func (f Frame) Edit() (content string, ifVersion *int64, err error) {
+	if content, err = f.requiredString("content"); err != nil {
+		return "", nil, err
+	}
+	ifVersion, err = f.optionalInt("if_version")
+	return content, ifVersion, err
+}
+
+// Reaction reads the reaction of an addReaction or removeReaction frame.
+func (f Frame) Reaction() (string, error) { return f.requiredString("reaction") }
+
+// ChangesQuery reads a getChanges frame.
+func (f Frame) ChangesQuery() (q chat.ChangesQuery, err error) {
+	if q.Room, err = f.requiredString("room_name"); err != nil {
+		return q, err
+	}
+	after, err := f.optionalInt("after")
+	if err != nil {
+		return q, err
+	}
+	if after == nil {
+		return q, chat.MissingField("after")
+	}
+	q.After = *after
+	if q.Limit, err = f.limit(chat.DefaultChanges, chat.MaxChanges); err != nil {
+		return q, err
+	}
+	q.Ref, err = f.Ref()
+	return q, err
+}
+
+// limit reads a limit. What is over the most becomes just over it, so that it stays out of range on 32 bits.
+func (f Frame) limit(usual, most int) (int, error) {
+	given, err := f.optionalInt("limit")
+	if err != nil || given == nil {
+		return usual, err
+	}
+	return int(max(-1, min(*given, int64(most)+1))), nil
 }
 
 // Query reads a getRecentMessages frame.
@@ -116,13 +225,8 @@ func (f Frame) Query() (q chat.Query, err error) {
 }
 
 func (f Frame) limitAndAfter() (limit int, after *int64, err error) {
-	limit = chat.DefaultHistory
-	given, err := f.optionalInt("limit")
-	if err != nil {
+	if limit, err = f.limit(chat.DefaultHistory, chat.MaxHistory); err != nil {
 		return 0, nil, err
-	}
-	if given != nil {
-		limit = int(max(-1, min(*given, chat.MaxHistory+1))) // out of range stays out of range on 32 bits
 	}
 	after, err = f.optionalInt("after")
 	return limit, after, err
@@ -135,6 +239,13 @@ func (f Frame) CatchUp() (c chat.CatchUp, err error) {
 	}
 	if c.Members, err = f.optionalBool("members"); err != nil {
 		return c, err
+	}
+	changesAfter, err := f.optionalInt("changes_after")
+	if err != nil {
+		return c, err
+	}
+	if changesAfter != nil {
+		c.Changes = &chat.ChangesQuery{After: *changesAfter, Limit: chat.MaxChanges}
 	}
 	if f["limit"] == nil && f["after"] == nil {
 		return c, nil

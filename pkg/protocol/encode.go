@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,6 +28,9 @@ func (Encoder) Messages(page chat.Page) []chat.Frame {
 	if page.Expired {
 		end += `,"expired":true`
 	}
+	if page.ChangesUpTo > 0 {
+		end += `,"changes_up_to":` + strconv.FormatInt(page.ChangesUpTo, 10)
+	}
 	if page.Tail != nil {
 		end += `,"tail":` + strconv.FormatInt(*page.Tail, 10)
 	}
@@ -43,6 +47,47 @@ func (Encoder) Messages(page chat.Page) []chat.Frame {
 		frames[i].Text = text
 	}
 	return frames
+}
+
+// Changes makes {"changes":…} frames of a page, at least one, each at most chat.MaxFrameBytes unless a single message
+// is larger. Each frame goes on after the one before it: its "after" is that one's "up_to". "more" stands in the last
+// frame, a ref in every one, and "part" in every one but the last of the answer.
+func (Encoder) Changes(page chat.ChangesPage) []chat.Frame {
+	const number = 20 // the most digits of one
+	open := `{"changes":{"room_name":` + string(encode(page.Room)) + `,"messages":[`
+	more := ""
+	if page.More {
+		more = `,"more":true`
+	}
+	frame := func(after, upTo int64, list []byte, more string, follows bool) chat.Frame {
+		text := slices.Concat([]byte(open), list, fmt.Appendf(nil, `],"after":%d,"up_to":%d%s}%s%s}`, after, upTo, more,
+			part(follows, page.Ref), refField(page.Ref)))
+		return chat.Frame{Text: text, Last: upTo}
+	}
+	room := chat.MaxFrameBytes - len(frame(0, 0, nil, more, true).Text) - 2*number
+	var frames []chat.Frame
+	var list []byte
+	after, last := page.After, page.After
+	for _, c := range page.Messages {
+		element := encode(messageOf(c.Message))
+		switch {
+		case len(list) == 0:
+			list = element
+		case len(list)+len(",")+len(element) <= room:
+			list = slices.Concat(list, []byte(","), element)
+		default:
+			frames = append(frames, frame(after, last, list, "", true))
+			after, list = last, element
+		}
+		last = c.Change
+	}
+	return append(frames, frame(after, page.UpTo, list, more, page.Part))
+}
+
+// Change makes a {"changes":…} frame of one message, as the answer to whoever changed it. It moves no cursor.
+func (Encoder) Change(m chat.Message, ref string) []byte {
+	return slices.Concat([]byte(`{"changes":{"room_name":`), encode(m.Room), []byte(`,"messages":[`),
+		encode(messageOf(m)), []byte("]}"+refField(ref)+"}"))
 }
 
 // Members makes {"members":…} frames of the users in a room, at least one and at most `most`, each at most
@@ -151,16 +196,27 @@ type ErrorFrame struct {
 	Action    string    `json:"action,omitempty"`     // the refused frame's, if it had one
 	MessageID string    `json:"message_id,omitempty"` // the refused frame's, if it had one
 	RequestID string    `json:"request_id"`           // to find the log line by
+	// with chat.CodeConflict: the message as it is now
+	Current *chat.Message `json:"-"`
 	// the refused frame's, if it had one; beside the error, as in every answer
 	Ref string `json:"-"`
 }
 
 // EncodeError makes an {"error":…} frame.
 func EncodeError(e ErrorFrame) []byte {
+	type refusal struct {
+		ErrorFrame
+		Current *message `json:"current,omitempty"`
+	}
+	r := refusal{ErrorFrame: e}
+	if e.Current != nil {
+		current := messageOf(*e.Current)
+		r.Current = &current
+	}
 	return encode(struct {
-		Error ErrorFrame `json:"error"`
-		Ref   string     `json:"ref,omitempty"`
-	}{e, e.Ref})
+		Error refusal `json:"error"`
+		Ref   string  `json:"ref,omitempty"`
+	}{r, e.Ref})
 }
 
 // encode is json.Marshal without HTML escaping. What it is given always encodes.

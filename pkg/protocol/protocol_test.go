@@ -358,7 +358,7 @@ func FuzzDecode(f *testing.F) {
 				continue
 			}
 			if d, ok := got.(chat.Draft); ok && !(utf8.ValidString(d.Content) && utf8.ValidString(d.Room)) {
-				t.Errorf("invalid UTF-8 came through: %q", d)
+				t.Errorf("invalid UTF-8 came through: %+v", d)
 			}
 		}
 		if frame, err := protocol.Decode(body); err == nil {

@@ -40,6 +40,11 @@ func webSocketRoutes() map[string]routeFunc {
 		protocol.LeaveRoom:         leaveRoom,
 		protocol.GetMembers:        getMembers,
 		protocol.Ping:              pong,
+		protocol.EditMessage:       editMessage,
+		protocol.DeleteMessage:     deleteMessage,
+		protocol.AddReaction:       addReaction,
+		protocol.RemoveReaction:    removeReaction,
+		protocol.GetChanges:        getChanges,
 	}
 }
 
@@ -200,12 +205,17 @@ func sendMessage(ctx context.Context, in *invocation) (reply, error) {
 // sentAttrs says what became of a message, so that the log tells its story by its room and index. In a busy room the
 // sender is not the broadcaster: then rounds is 0, and the broadcaster's line has the posts.
 func sentAttrs(sent chat.Sent) []slog.Attr {
-	d := sent.Delivery
 	attrs := []slog.Attr{
 		slog.Int64("index", sent.Message.Index),
 		slog.Bool("repeat", sent.Repeat),
 		slog.Float64("stored_ms", milliseconds(sent.StoredAfter)),
 		slog.Float64("posted_ms", milliseconds(sent.PostedAfter)),
+	}
+	return append(attrs, deliveryAttrs(sent.Delivery)...)
+}
+
+func deliveryAttrs(d chat.Delivery) []slog.Attr {
+	attrs := []slog.Attr{
 		slog.Int("rounds", d.Rounds),
 		slog.Int("delivered", d.Delivered),
 		slog.Int("gone", len(d.Gone)),
@@ -234,6 +244,14 @@ func (in *invocation) measure(sent chat.Sent) {
 	}
 	in.metrics.Add(stored, 1)
 	in.metrics.AddTime(telemetry.StoreTime, sent.StoredAfter)
+	in.measureDelivery(d)
+	if d.Rounds > 0 && sent.PostedAfter > 0 {
+		in.metrics.AddTime(telemetry.SendTime, sent.PostedAfter)
+	}
+}
+
+// measureDelivery counts what became of what a broadcaster sent.
+func (in *invocation) measureDelivery(d chat.Delivery) {
 	for metric, n := range map[telemetry.Metric]int{
 		telemetry.Rounds: d.Rounds, telemetry.Posts: d.Posts, telemetry.Deliveries: d.Delivered,
 		telemetry.PostsAgain:      d.Again,
@@ -245,9 +263,6 @@ func (in *invocation) measure(sent chat.Sent) {
 	}
 	if d.Rounds == 0 {
 		return
-	}
-	if sent.PostedAfter > 0 {
-		in.metrics.AddTime(telemetry.SendTime, sent.PostedAfter)
 	}
 	if d.Oldest > 0 {
 		in.metrics.AddTime(telemetry.Age, d.Oldest)

@@ -27,11 +27,11 @@ const (
 )
 
 // frame is a client's frame.
-func frame(t *testing.T, fields ...string) string {
+func frame(t *testing.T, fields ...any) string {
 	t.Helper()
-	f := map[string]string{}
+	f := map[string]any{}
 	for i := 0; i < len(fields); i += 2 {
-		f[fields[i]] = fields[i+1]
+		f[fields[i].(string)] = fields[i+1]
 	}
 	b, err := json.Marshal(f)
 	if err != nil {
@@ -56,7 +56,7 @@ func TestAllFormsOfANameMeet(t *testing.T) {
 					f.posts.frames["c="] = nil
 					return got
 				}
-				ask := func(action, want string, fields ...string) {
+				ask := func(action, want string, fields ...any) {
 					t.Helper()
 					status := f.message(action, frame(t, append(fields, "action", action)...)).StatusCode
 					got := next()
@@ -112,7 +112,7 @@ func TestAccessKnowsOneForm(t *testing.T) {
 	t.Cleanup(func() { _ = log.Close() })
 	sent := &posts{frames: map[string][]string{}}
 	h := route.New(route.Config{
-		Chat: chat.Service{Log: log, Roster: &localstore.Roster{},
+		Chat: chat.Service{Log: log, Changes: log, Roster: &localstore.Roster{},
 			Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}},
 			Encoder:     protocol.Encoder{}, Now: time.Now, Workers: 1},
 		Poster: func(string, string) chat.Poster { return sent },
@@ -139,7 +139,18 @@ func TestAccessKnowsOneForm(t *testing.T) {
 		for _, action := range route.Actions() {
 			for _, user := range []string{userD, userC} {
 				sent.frames = map[string][]string{}
-				body := frame(t, "action", action, "room_name", tc.room, "user_name", user, "content", "c")
+				canonical, err := chat.CanonicalRoom(tc.room)
+				if err != nil {
+					t.Fatal(err)
+				}
+				// A message of the grant's user, for the actions on one.
+				own := chat.Message{Room: canonical, User: "u", UserID: "u1", Content: "hi"}
+				m, _, err := log.Append(t.Context(), own)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body := frame(t, "action", action, "room_name", tc.room, "user_name", user, "content", "c",
+					"index", m.Index, "reaction", "+", "after", 0)
 				status, text := bareMessage(t, h, "c", action, body, grant)
 				if status != tc.status {
 					t.Errorf("%+q allow %s of %+q: %d %s", tc.pattern, action, tc.room, status, text)

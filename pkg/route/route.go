@@ -295,6 +295,7 @@ func (in *invocation) refuse(ctx context.Context, e *chat.Error) error {
 		MessageID: in.frame.Text("message_id"),
 		RequestID: in.Context.RequestID,
 		Ref:       in.frame.Text("ref"),
+		Current:   e.Current,
 	}))
 }
 

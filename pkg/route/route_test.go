@@ -66,7 +66,7 @@ func newFixture(t testing.TB, change func(*chat.Service)) *fixture {
 	t.Cleanup(func() { _ = log.Close() })
 	f := &fixture{t: t, log: log, roster: &localstore.Roster{}, posts: &posts{frames: map[string][]string{}},
 		lines: &bytes.Buffer{}}
-	service := chat.Service{Log: log, Roster: f.roster,
+	service := chat.Service{Log: log, Changes: log, Roster: f.roster,
 		Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}}, Encoder: protocol.Encoder{}, Now: time.Now,
 		Workers: 4}
 	if change != nil {
@@ -124,6 +124,8 @@ func (f *fixture) lastLine() (line map[string]any) {
 }
 
 func TestResults(t *testing.T) {
+	const actions = "the actions are addReaction, deleteMessage, editMessage, getChanges, getMembers, " +
+		"getRecentMessages, joinRoom, leaveRoom, ping, removeReaction, sendMessage"
 	f := newFixture(t, nil)
 	query := func(pairs ...string) map[string][]string {
 		q := map[string][]string{}
@@ -159,20 +161,52 @@ func TestResults(t *testing.T) {
 		{"getRecentMessages", "MESSAGE", `{"room_name":"r"}`, nil, 200, "Sent recent messages."},
 		{"joinRoom", "MESSAGE", `{"room_name":"r"}`, nil, 200, "Joined the room."},
 		{"joinRoom", "MESSAGE", `{"room_name":"#r"}`, nil, 400, "room_name must not begin with #"},
+		{"sendMessage", "MESSAGE", `{"room_name":"r","user_name":"u","content":"c","reply_to":99}`, nil, 400,
+			"reply_to must be the index of a message that the room has"},
+		{"editMessage", "MESSAGE", `{"room_name":"r","user_name":"u","index":1,"content":"d"}`, nil, 200,
+			"Changed the message."},
+		{"editMessage", "MESSAGE", `{"room_name":"r","user_name":"u","index":1,"content":"e","if_version":0}`, nil, 409,
+			"the message was edited since the version that this edit is of"},
+		{"editMessage", "MESSAGE", `{"room_name":"r","user_name":"u","index":1}`, nil, 400,
+			"content not in message dict"},
+		{"editMessage", "MESSAGE", `{"room_name":"r","user_name":"u","content":"d"}`, nil, 400,
+			"index not in message dict"},
+		{"editMessage", "MESSAGE", `{"room_name":"r","user_name":"u","index":1.5,"content":"d"}`, nil, 400,
+			"index must be a whole number"},
+		{"editMessage", "MESSAGE", `{"room_name":"r","user_name":"u","index":0,"content":"d"}`, nil, 400,
+			"index must be a whole number, 1 or greater"},
+		{"editMessage", "MESSAGE", `{"room_name":"r","user_name":"u","index":99,"content":"d"}`, nil, 400,
+			"index must be the index of a message that the room has and keeps"},
+		{"editMessage", "MESSAGE", `{"room_name":"r","user_name":"v","index":1,"content":"d"}`, nil, 403,
+			"only its sender may change this message"},
+		{"addReaction", "MESSAGE", `{"room_name":"r","user_name":"v","index":1,"reaction":"+"}`, nil, 200,
+			"Changed the message."},
+		{"addReaction", "MESSAGE", `{"room_name":"r","user_name":"v","index":1,"reaction":""}`, nil, 400,
+			"reaction must not be empty"},
+		{"removeReaction", "MESSAGE", `{"room_name":"r","user_name":"v","index":1,"reaction":"+"}`, nil, 200,
+			"Changed the message."},
+		{"deleteMessage", "MESSAGE", `{"room_name":"r","user_name":"v","index":1}`, nil, 403,
+			"only its sender may change this message"},
+		{"deleteMessage", "MESSAGE", `{"room_name":"r","user_name":"u","index":1}`, nil, 200, "Changed the message."},
+		{"deleteMessage", "MESSAGE", `{"room_name":"r","user_name":"u","index":1}`, nil, 200, "Changed the message."},
+		{"addReaction", "MESSAGE", `{"room_name":"r","user_name":"v","index":1,"reaction":"+"}`, nil, 409,
+			"the message is deleted"},
+		{"getChanges", "MESSAGE", `{"room_name":"r","after":0}`, nil, 200, "Sent the changes."},
+		{"getChanges", "MESSAGE", `{"room_name":"r"}`, nil, 400, "after not in message dict"},
+		{"getChanges", "MESSAGE", `{"room_name":"r","after":-1}`, nil, 400,
+			"after must be a whole number, 0 or greater"},
+		{"getChanges", "MESSAGE", `{"room_name":"r","after":0,"limit":501}`, nil, 400,
+			"limit must be a whole number from 1 to 500"},
 		{"leaveRoom", "MESSAGE", `{"room_name":"r"}`, nil, 200, "Left the room."},
 		{"leaveRoom", "MESSAGE", `{"room_name":""}`, nil, 400, "room_name must not be empty"},
 		{"$default", "MESSAGE", `{}`, nil, 400,
-			"the frame has no action; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, " +
-				"sendMessage"},
+			"the frame has no action; " + actions},
 		{"$default", "MESSAGE", `{"action":"fly"}`, nil, 400,
-			`there is no action "fly"; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, ` +
-				`sendMessage`},
+			`there is no action "fly"; ` + actions},
 		{"$default", "MESSAGE", `{"action":7}`, nil, 400,
-			`action must be a string; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, ping, ` +
-				`sendMessage`},
+			"action must be a string; " + actions},
 		{"$default", "MESSAGE", `hello`, nil, 400,
-			"the body is not a JSON object; the actions are getMembers, getRecentMessages, joinRoom, leaveRoom, " +
-				"ping, sendMessage"},
+			"the body is not a JSON object; " + actions},
 		{"GET /ping", "", "", nil, 200, "PONG!"},
 		{"HEAD /ping", "", "", nil, 200, ""},
 		{"POST /ping", "", "", nil, 500, "Internal error. Quote the request_id when you report it."},
@@ -364,8 +398,9 @@ func TestEventsOfNobodyKnown(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	if got, want := route.WebSocketKeys(), []string{"$connect", "$default", "$disconnect",
-		"getMembers", "getRecentMessages", "joinRoom", "leaveRoom", "ping", "sendMessage"}; !reflect.DeepEqual(got,
-		want) {
+		"addReaction", "deleteMessage", "editMessage", "getChanges",
+		"getMembers", "getRecentMessages", "joinRoom", "leaveRoom", "ping", "removeReaction",
+		"sendMessage"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -107,7 +107,8 @@ func loadSchemas(t *testing.T) schemas {
 // resource is what compilers call the document.
 const resource = "asyncapi.json"
 
-// compiler compiles the schemas in a document; where it is strict, all objects have no fields but those that are named.
+// compiler compiles the schemas in a document; where it is strict, objects have no fields but those that are named,
+// unless the document says so.
 func compiler(t *testing.T, tree map[string]any, strict bool) *jsonschema.Compiler {
 	t.Helper()
 	text, err := json.Marshal(tree)
@@ -135,7 +136,7 @@ func closeObjects(tree any) {
 		for _, child := range node {
 			closeObjects(child)
 		}
-		if node["type"] == "object" {
+		if _, says := node["additionalProperties"]; node["type"] == "object" && !says {
 			node["additionalProperties"] = false
 		}
 	case []any:
@@ -196,6 +197,15 @@ func TestExamplesOfTheProtocol(t *testing.T) {
 	defer ann.close()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	for range 2 { // what the examples change
+		const frame = `{"action":"sendMessage","room_name":"lobby","user_name":"ann","content":"hi"}`
+		if err := ann.send(frame); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ann.next(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, e := range s.examples {
 		if s.chat[e.message] != nil {
 			if err := s.check(e.frame); err != nil {

@@ -60,6 +60,21 @@ func (w *World) Messages(p chat.Page) []chat.Frame {
 	return []chat.Frame{{Text: []byte(s + partOf(p.Part)), Last: last}}
 }
 
+// Changes makes one frame that lists the messages with their changes.
+func (w *World) Changes(p chat.ChangesPage) []chat.Frame {
+	s := ""
+	for _, c := range p.Messages {
+		s += fmt.Sprintf("%d@%d:%s ", c.Message.Index, c.Change, c.Message.Content)
+	}
+	text := fmt.Appendf(nil, "changes %d-%d %s%s", p.After, p.UpTo, s, partOf(p.Part))
+	return []chat.Frame{{Text: text, Last: p.UpTo}}
+}
+
+// Change makes a frame of a message and its version.
+func (w *World) Change(m chat.Message, ref string) []byte {
+	return fmt.Appendf(nil, "change %d@%d:%s%s", m.Index, m.Version, m.Content, ref)
+}
+
 // Members makes one frame that lists the users.
 func (w *World) Members(a chat.Attendance, _ int) [][]byte {
 	if a.OverLimit {
