@@ -98,6 +98,8 @@ func TestWhomAMessageObeys(t *testing.T) {
 // A repeat of an edit that was overtaken does not undo the newer one; a reaction does not overtake an edit.
 func TestALateEditUndoesNothing(t *testing.T) {
 	s, _ := changing(t)
+	now := time.Now()
+	s.Now = func() time.Time { now = now.Add(time.Second); return now }
 	act := store(t, s, chat.Message{User: "ann", Content: "a"})
 	zero, one, two := int64(0), int64(1), int64(2)
 	edit := func(content string, version *int64, want chat.Code) chat.Changed {
