@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ func checkCode(t *testing.T, what string, err error, want chat.Code) {
 }
 
 // Who may change a message: in the open chat the same name, where people sign in the same id, and moderators.
-func TestWhomAMessageObeys(t *testing.T) {
+func TestAMessageObeysItsSender(t *testing.T) {
 	for _, tc := range []struct {
 		name           string
 		user, userID   string // the message's
@@ -98,8 +99,8 @@ func TestWhomAMessageObeys(t *testing.T) {
 // A repeat of an edit that was overtaken does not undo the newer one; a reaction does not overtake an edit.
 func TestALateEditUndoesNothing(t *testing.T) {
 	s, _ := changing(t)
-	now := time.Now()
-	s.Now = func() time.Time { now = now.Add(time.Second); return now }
+	var later atomic.Int64
+	s.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	act := store(t, s, chat.Message{User: "ann", Content: "a"})
 	zero, one, two := int64(0), int64(1), int64(2)
 	edit := func(content string, version *int64, want chat.Code) chat.Changed {
@@ -126,6 +127,7 @@ func TestALateEditUndoesNothing(t *testing.T) {
 	if _, err := s.Delete(t.Context(), "c", act); err != nil {
 		t.Fatal(err)
 	}
+	later.Add(int64(time.Hour))
 	edit("e", &two, chat.CodeConflict)
 	_, err := s.AddReaction(t.Context(), "c", act, "+")
 	checkCode(t, "a reaction to a tombstone", err, chat.CodeConflict)

@@ -84,7 +84,8 @@ func (Encoder) Changes(page chat.ChangesPage) []chat.Frame {
 	return append(frames, frame(after, page.UpTo, list, more, page.Part))
 }
 
-// Change makes a {"changes":…} frame of one message, as the answer to whoever changed it. It moves no cursor.
+// Change makes a {"changes":…} frame of one message, as the answer to the client that changed it. It moves no
+// cursor.
 func (Encoder) Change(m chat.Message, ref string) []byte {
 	return slices.Concat([]byte(`{"changes":{"room_name":`), encode(m.Room), []byte(`,"messages":[`),
 		encode(messageOf(m)), []byte("]}"+refField(ref)+"}"))
