@@ -49,6 +49,24 @@ func (b Broadcaster) BroadcastChange(ctx context.Context, s chat.Service, change
 	return b.send(ctx, s, changed.Room, changesLease(changed.Room), feed, stored, func([]chat.Member) {})
 }
 
+// BroadcastLeft sends a room the changes that were left unsent; see chat.Broadcaster.
+func (b Broadcaster) BroadcastLeft(ctx context.Context, s chat.Service, room string) (chat.Delivery, error) {
+	feed, lease := changes{log: s.Changes, encoder: s.Encoder, room: room}, changesLease(room)
+	last, err := feed.last(ctx)
+	if err != nil || last == 0 {
+		return chat.Delivery{}, err
+	}
+	sent, err := b.Leases.Sent(ctx, lease)
+	if err != nil || sent >= last {
+		return chat.Delivery{}, err
+	}
+	left, err := feed.Read(ctx, sent, batch)
+	if err != nil || len(left) == 0 { // their messages have expired
+		return chat.Delivery{}, err
+	}
+	return b.send(ctx, s, room, lease, feed, left[len(left)-1], func([]chat.Member) {})
+}
+
 // send sends a stored entry of a feed to a room, whose members the roster has. The feed has a lease of its own.
 func (b Broadcaster) send(
 	ctx context.Context, s chat.Service, room, lease string, feed Feed, stored Entry, seen func([]chat.Member),

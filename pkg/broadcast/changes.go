@@ -2,6 +2,7 @@ package broadcast
 
 import (
 	"context"
+	"math"
 
 	"wschat/pkg/chat"
 )
@@ -34,6 +35,12 @@ func (f changes) Read(ctx context.Context, after int64, limit int) ([]Entry, err
 		}
 		after = found.UpTo // these have expired
 	}
+}
+
+// last returns the number of the room's last change, in one read.
+func (f changes) last(ctx context.Context) (int64, error) {
+	found, err := f.log.Changes(ctx, f.room, math.MaxInt64-1, 1)
+	return found.UpTo, err
 }
 
 // Encode returns frames of changes. If a message was read several times, its last state is sent.

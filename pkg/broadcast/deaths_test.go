@@ -87,6 +87,10 @@ func (m mortalLeases) Renew(ctx context.Context, room, owner string, sent int64)
 	return ok, errors.Join(m.call(func() { ok, err = leases{World: &m.World}.Renew(ctx, room, owner, sent) }), err)
 }
 
+func (m mortalLeases) Sent(ctx context.Context, room string) (sent int64, err error) {
+	return sent, errors.Join(m.call(func() { sent, err = leases{World: &m.World}.Sent(ctx, room) }), err)
+}
+
 func (m mortalLeases) Release(ctx context.Context, room, owner string, sent int64) (err error) {
 	return errors.Join(m.call(func() { err = leases{World: &m.World}.Release(ctx, room, owner, sent) }), err)
 }

@@ -20,6 +20,10 @@ type Leases interface {
 	// nothing, if the owner no longer has the lease.
 	Renew(ctx context.Context, room, owner string, sent int64) (ok bool, err error)
 
+	// Sent returns the index up to which everything has been sent to the room, as it was noted last; 0 if nobody has
+	// had the lease.
+	Sent(ctx context.Context, room string) (int64, error)
+
 	// Release gives the owner's lease back and notes the index up to which everything has been sent; 0 leaves what was
 	// noted before. It does nothing if the owner no longer has the lease.
 	Release(ctx context.Context, room, owner string, sent int64) error

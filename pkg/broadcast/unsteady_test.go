@@ -50,6 +50,10 @@ func (u unsteadyLeases) Renew(ctx context.Context, room, owner string, sent int6
 	return ok, errors.Join(err, u.fails(&u.renews))
 }
 
+func (u unsteadyLeases) Sent(ctx context.Context, room string) (int64, error) {
+	return leases{World: &u.World}.Sent(ctx, room)
+}
+
 func (u unsteadyLeases) Release(ctx context.Context, room, owner string, sent int64) error {
 	return errors.Join(leases{World: &u.World}.Release(ctx, room, owner, sent), u.fails(&u.releases))
 }

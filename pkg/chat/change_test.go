@@ -238,3 +238,54 @@ func TestAnAnswerOfChangesHasBounds(t *testing.T) {
 		}
 	}
 }
+
+// A change whose sender died before it was sent is sent after the room's next message, and once.
+func TestAChangeThatWasLeftIsSentWithTheNextMessage(t *testing.T) {
+	s, w := changing(t)
+	act := store(t, s, chat.Message{User: "ann", Content: "hi"})
+	member := chat.Member{Room: "lobby", ConnectionID: "m", JoinID: 1, Opened: true, ConnectedAt: time.Now(),
+		ExpiresAt: time.Now().Add(time.Hour)}
+	if _, err := s.Roster.Join(t.Context(), member); err != nil {
+		t.Fatal(err)
+	}
+	send := func(content string) {
+		t.Helper()
+		w.Posts["m"] = nil
+		if _, err := s.Send(t.Context(), "m", chat.Draft{Room: "lobby", User: "ann", Content: content}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kinds := func() (kinds string) {
+		for _, frame := range w.Posts["m"] {
+			kinds += frame[2:strings.Index(frame, `":`)] + " "
+		}
+		return kinds
+	}
+	for i := range 3 {
+		_, err := s.Changes.Change(t.Context(), "lobby", act.Index, func(m chat.Message) (chat.Message, error) {
+			m.Content = fmt.Sprint("edit ", i)
+			return m, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	send("one")
+	if got := kinds(); got != "messages changes " || !strings.Contains(w.Posts["m"][1], `"after":0,"up_to":3`) {
+		t.Errorf("the member got %s: %q", got, w.Posts["m"])
+	}
+	send("two")
+	if got := kinds(); got != "messages " {
+		t.Errorf("after that, the member got %s: %q", got, w.Posts["m"])
+	}
+	if _, err := s.Edit(t.Context(), "c", act, "sent at once", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := kinds(); got != "messages changes " {
+		t.Errorf("after an edit, the member got %s: %q", got, w.Posts["m"])
+	}
+	send("three")
+	if got := kinds(); got != "messages " {
+		t.Errorf("after a message, the member got %s: %q", got, w.Posts["m"])
+	}
+}

@@ -19,6 +19,10 @@ type Broadcaster interface {
 	// BroadcastChange does the same for a change: changed is a message whose Version is the change's number. What is
 	// sent is the message as it is then, which may have been changed again.
 	BroadcastChange(ctx context.Context, s Service, changed Message) (Delivery, error)
+
+	// BroadcastLeft sends a room the changes that were left unsent by a broadcaster that died, if there are any and no
+	// other call sends them.
+	BroadcastLeft(ctx context.Context, s Service, room string) (Delivery, error)
 }
 
 // Delivery counts what became of the messages that a sender sent, as the room's broadcaster and in replies.

@@ -131,10 +131,29 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 	if replied != nil {
 		sent.Delivery.countReply(<-replied)
 	}
+	if sent.Delivery.Rounds > 0 { // one look in a round of messages is enough
+		s.sendLeft(ctx, d.Room, &sent.Delivery)
+	}
 	if err != nil {
 		return sent, notSent(err)
 	}
 	return sent, nil
+}
+
+// sendLeft sends a room the changes that were left unsent, and adds what became of them to a delivery. A failure is no
+// failure of the message: the next one tries again.
+func (s Service) sendLeft(ctx context.Context, room string, d *Delivery) {
+	if s.Changes == nil {
+		return
+	}
+	left, err := s.Broadcaster.BroadcastLeft(ctx, s, room)
+	s.announceLeave(ctx, s.prune(ctx, left.Gone)...)
+	d.Posts += left.Posts
+	d.Delivered += left.Delivered
+	d.Gone = append(d.Gone, left.Gone...)
+	if err = errors.Join(err, left.Err); err != nil && d.Err == nil {
+		d.Err = err
+	}
 }
 
 func notSent(err error) error {

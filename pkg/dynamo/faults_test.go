@@ -66,8 +66,9 @@ func newWorldOn(t *testing.T, url string) *world {
 
 // service is a new process of the chat, which remembers nothing.
 func (w *world) service(retention time.Duration) chat.Service {
+	log := dynamo.NewLog(w.client, w.rows, retention)
 	return chat.Service{
-		Log: dynamo.NewLog(w.client, w.rows, retention), Roster: dynamo.NewRoster(w.client, w.connections),
+		Log: log, Changes: log, Roster: dynamo.NewRoster(w.client, w.connections),
 		Broadcaster: broadcast.Broadcaster{Leases: dynamo.NewLeases(w.client, w.rows, retention)}, Poster: w.poster,
 		Encoder: protocol.Encoder{}, Now: time.Now, Workers: 8,
 	}

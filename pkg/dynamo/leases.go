@@ -13,9 +13,10 @@ import (
 	"wschat/pkg/broadcast"
 )
 
-// LeasesAPI is the part of *dynamodb.Client that Leases use. The function's role allows just this call on the
-// messages table beside those of LogAPI.
+// LeasesAPI is the part of *dynamodb.Client that Leases use. The function's role allows just these calls on
+// the messages table beside those of LogAPI.
 type LeasesAPI interface {
+	GetItem(context.Context, *dynamodb.GetItemInput, ...func(*dynamodb.Options)) (*dynamodb.GetItemOutput, error)
 	UpdateItem(context.Context, *dynamodb.UpdateItemInput, ...func(*dynamodb.Options)) (*dynamodb.UpdateItemOutput,
 		error)
 }
@@ -112,6 +113,19 @@ func (l *Leases) Renew(ctx context.Context, room, owner string, sent int64) (ok 
 		return false, fmt.Errorf("prolong the lease: %w", err)
 	}
 	return ok, nil
+}
+
+// Sent returns what was noted in a lease; see broadcast.Leases.
+func (l *Leases) Sent(ctx context.Context, room string) (int64, error) {
+	out, err := l.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.table, Key: leaseKey(room),
+		ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return 0, fmt.Errorf("get the lease: %w", err)
+	}
+	if expired(out.Item, time.Now().Unix()) {
+		return 0, nil
+	}
+	return numberOf(out.Item, attrSent), nil
 }
 
 // Release gives a lease back; see broadcast.Leases.

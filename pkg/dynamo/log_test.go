@@ -260,8 +260,9 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 	if _, ok, err := dynamo.NewLeases(w.client, w.rows, 0).Acquire(t.Context(), "taken", "another", 0); !ok {
 		t.Fatal(err)
 	}
-	// The lease beside the members, the post, a look for more, the lease given back, and the last look.
-	sending := []string{"UpdateItem", "Query", "post", "Query", "UpdateItem", "Query"}
+	// The lease beside the members, the post, a look for more, the lease given back, and the last look. Then a look at
+	// the changes, which nobody waits for.
+	sending := []string{"UpdateItem", "Query", "post", "Query", "UpdateItem", "Query", "Query"}
 	for _, tc := range []struct {
 		name string
 		do   func() error
@@ -278,12 +279,12 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 			sending)},
 		{"the next, which looks first", sendOne(s, ""), slices.Concat([]string{"Query", "PutItem"}, sending)},
 		{"and one more, since nobody else has sent", sendOne(s, ""), slices.Concat([]string{"PutItem"}, sending)},
-		{"history", history(chat.Query{Room: "r", Limit: 10}), []string{"Query", "post"}},
+		{"history", history(chat.Query{Room: "r", Limit: 10}), []string{"Query", "Query", "post"}}, // the first for the changes
 		{"history after an index", history(chat.Query{Room: "r", Limit: 10, After: &zero}), []string{"Query", "post"}},
 		{"history after an index, when more remains", history(chat.Query{Room: "r", Limit: 1, After: &zero}),
 			[]string{"Query", "Query", "post"}}, // the second for the tail
 		{"history of a room never used", history(chat.Query{Room: "unused", Limit: 10}),
-			[]string{"Query", "Query", "post"}},
+			[]string{"Query", "Query", "Query", "post"}},
 		{"the first message of a process, with a retention", sendOne(expiring, ""),
 			slices.Concat([]string{"Query", "GetItem", "TransactWriteItems"}, sending)},
 		{"a message, with a retention", sendOne(expiring, ""), slices.Concat([]string{"TransactWriteItems"}, sending)},

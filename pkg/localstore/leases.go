@@ -46,6 +46,13 @@ func (l *Leases) Renew(_ context.Context, room, owner string, sent int64) (ok bo
 	return l.replace(room, owner, lease{owner, time.Now().Add(broadcast.LeaseTime), sent}), nil
 }
 
+// Sent returns what was noted in a lease; see broadcast.Leases.
+func (l *Leases) Sent(_ context.Context, room string) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.rooms[room].sent, nil
+}
+
 // Release gives a lease back; see broadcast.Leases.
 func (l *Leases) Release(_ context.Context, room, owner string, sent int64) error {
 	l.replace(room, owner, lease{sent: sent})

@@ -22,6 +22,24 @@ func Leases(t *testing.T, leases broadcast.Leases) {
 		l.release("ann", 0) // 0 leaves what was noted
 		l.acquire("bob", 9, 7, true)
 	})
+	t.Run("WhatWasNotedLast", func(t *testing.T) {
+		l := tested{t, leases}
+		sent := func(want int64) {
+			t.Helper()
+			if got, err := leases.Sent(t.Context(), room(t)); err != nil || got != want {
+				t.Errorf("sent is %d, %v; want %d", got, err, want)
+			}
+		}
+		sent(0)
+		l.acquire("ann", 3, 3, true)
+		sent(3)
+		l.renew("ann", 5, true)
+		sent(5)
+		l.release("ann", 7)
+		sent(7)
+		l.acquire("bob", 0, 7, true)
+		sent(7)
+	})
 	t.Run("OneAtATime", func(t *testing.T) {
 		l := tested{t, leases}
 		l.acquire("ann", 0, 0, true)

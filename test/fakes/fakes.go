@@ -226,6 +226,13 @@ func (l Leases) Renew(ctx context.Context, room, owner string, sent int64) (bool
 	return l.World.LeaseStore.Renew(ctx, room, owner, sent)
 }
 
+func (l Leases) Sent(ctx context.Context, room string) (int64, error) {
+	l.Mu.Lock()
+	defer l.Mu.Unlock()
+	l.Note("sent")
+	return l.World.LeaseStore.Sent(ctx, room)
+}
+
 func (l Leases) Release(ctx context.Context, room, owner string, sent int64) error {
 	if l.BeforeRelease != nil {
 		l.BeforeRelease()
