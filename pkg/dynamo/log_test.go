@@ -279,7 +279,8 @@ func TestCallsOnTheCriticalPath(t *testing.T) {
 			sending)},
 		{"the next, which looks first", sendOne(s, ""), slices.Concat([]string{"Query", "PutItem"}, sending)},
 		{"and one more, since nobody else has sent", sendOne(s, ""), slices.Concat([]string{"PutItem"}, sending)},
-		{"history", history(chat.Query{Room: "r", Limit: 10}), []string{"Query", "Query", "post"}}, // the first for the changes
+		{"history", history(chat.Query{Room: "r", Limit: 10}),
+			[]string{"Query", "Query", "post"}}, // the first for the changes
 		{"history after an index", history(chat.Query{Room: "r", Limit: 10, After: &zero}), []string{"Query", "post"}},
 		{"history after an index, when more remains", history(chat.Query{Room: "r", Limit: 1, After: &zero}),
 			[]string{"Query", "Query", "post"}}, // the second for the tail
