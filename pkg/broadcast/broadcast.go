@@ -51,20 +51,31 @@ func (b Broadcaster) BroadcastChange(ctx context.Context, s chat.Service, change
 
 // BroadcastLeft sends a room the changes that were left unsent; see chat.Broadcaster.
 func (b Broadcaster) BroadcastLeft(ctx context.Context, s chat.Service, room string) (chat.Delivery, error) {
-	feed, lease := changes{log: s.Changes, encoder: s.Encoder, room: room}, changesLease(room)
+	if !deadline.LeavesMoreThan(ctx, lastRound) { // the next message's broadcaster looks
+		return chat.Delivery{}, nil
+	}
+	feed := changes{log: s.Changes, encoder: s.Encoder, room: room}
+	left, err := b.left(ctx, feed)
+	if err != nil || len(left) == 0 {
+		return chat.Delivery{}, err
+	}
+	return b.send(ctx, s, room, changesLease(room), feed, left[len(left)-1], func([]chat.Member) {})
+}
+
+// left returns the first changes that the lease does not note as sent. They are none also if their messages have
+// expired.
+func (b Broadcaster) left(ctx context.Context, feed changes) ([]Entry, error) {
+	ctx, cancel := deadline.TwoThirds(ctx)
+	defer cancel()
 	last, err := feed.last(ctx)
 	if err != nil || last == 0 {
-		return chat.Delivery{}, err
+		return nil, err
 	}
-	sent, err := b.Leases.Sent(ctx, lease)
+	sent, err := b.Leases.Sent(ctx, changesLease(feed.room))
 	if err != nil || sent >= last {
-		return chat.Delivery{}, err
+		return nil, err
 	}
-	left, err := feed.Read(ctx, sent, batch)
-	if err != nil || len(left) == 0 { // their messages have expired
-		return chat.Delivery{}, err
-	}
-	return b.send(ctx, s, room, lease, feed, left[len(left)-1], func([]chat.Member) {})
+	return feed.Read(ctx, sent, batch)
 }
 
 // send sends a stored entry of a feed to a room, whose members the roster has. The feed has a lease of its own.

@@ -11,9 +11,12 @@ function bubble(content, ...meta) {
 }
 
 /** A stored message. `mine` says whether the reader wrote it. */
-export function messageNode({ content, index }, mine) {
+export function messageNode({ content, index, edited_at, deleted_at }, mine) {
+  const text = deleted_at ? "This message was deleted." : String(content ?? "");
   const node = element("li", { className: `message${mine ? " mine" : ""}`, dataset: { index } },
-    bubble(String(content ?? ""), element("time")));
+    bubble(text, element("time")));
+  node.classList.toggle("deleted", Boolean(deleted_at));
+  if (edited_at) node.querySelector(".meta").append(element("span", { className: "edited" }, "Edited"));
   if (mine) {
     const sent = element("span", { className: "sent", title: `Stored as number ${index}` }, "Sent");
     node.querySelector(".meta").append(sent);
