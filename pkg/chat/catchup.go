@@ -66,9 +66,5 @@ func (s Service) changesSince(ctx context.Context, connectionID string, q Change
 		}
 		encoded = s.Encoder.Changes(page)
 	}
-	texts := make([][]byte, len(encoded))
-	for i, f := range encoded {
-		texts[i] = f.Text
-	}
-	return page, len(texts), s.Reply(ctx, connectionID, texts...)
+	return page, len(encoded), s.Reply(ctx, connectionID, textsOf(encoded)...)
 }

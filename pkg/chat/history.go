@@ -54,7 +54,7 @@ func (s Service) lastChange(ctx context.Context, q Query) (int64, error) {
 
 // encode encodes a page in at most MaxAnswerFrames. Messages that do not fit are taken out of the page: the oldest
 // of a history that ends with the newest, otherwise the newest.
-func (s Service) encode(page *Page, newest bool) (texts [][]byte) {
+func (s Service) encode(page *Page, newest bool) [][]byte {
 	frames := s.Encoder.Messages(*page)
 	for excess := len(frames) - MaxAnswerFrames; excess > 0; excess = len(frames) - MaxAnswerFrames {
 		if newest {
@@ -67,8 +67,13 @@ func (s Service) encode(page *Page, newest bool) (texts [][]byte) {
 		page.More = true
 		frames = s.Encoder.Messages(*page)
 	}
-	for _, f := range frames {
-		texts = append(texts, f.Text)
+	return textsOf(frames)
+}
+
+func textsOf(frames []Frame) [][]byte {
+	texts := make([][]byte, len(frames))
+	for i, f := range frames {
+		texts[i] = f.Text
 	}
 	return texts
 }

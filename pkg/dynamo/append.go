@@ -40,7 +40,6 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 	tail, known := l.tails.get(m.Room)
 	recent := false // the tail is as of this call, not of one before
 	pauses := 0
-	betweenAttempts := backoff.Policy{First: 4 * time.Millisecond, Most: 250 * time.Millisecond}
 	for attempt := 1; ; attempt++ {
 		if !known {
 			if tail, err = l.Tail(ctx, m.Room); err != nil {
@@ -83,7 +82,7 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 		// second message.
 		known = result.conflict
 		pauses++
-		pause := betweenAttempts.Pause(pauses)
+		pause := betweenAttempts().Pause(pauses)
 		if time.Now().Add(pause).After(deadline) {
 			return chat.Message{}, false, outOfTime(m.Index, attempt, result)
 		}
@@ -91,6 +90,12 @@ func (l *Log) Append(ctx context.Context, m chat.Message) (stored chat.Message, 
 			return chat.Message{}, false, err
 		}
 	}
+}
+
+// betweenAttempts is the pause between two attempts to write what others write, too. With shorter or longer ones, a
+// busy room stores fewer messages and changes.
+func betweenAttempts() backoff.Policy {
+	return backoff.Policy{First: 4 * time.Millisecond, Most: 250 * time.Millisecond}
 }
 
 // writeDeadline is when a write that others keep from succeeding is given up.
@@ -258,10 +263,9 @@ const conditionFailed = "ConditionalCheckFailed"
 
 // get returns the message that is stored at an index, and whether there is one.
 func (l *Log) get(ctx context.Context, room string, index int64) (m chat.Message, found bool, err error) {
-	out, err := l.api.GetItem(ctx, &dynamodb.GetItemInput{TableName: &l.table, Key: key(room, index),
-		ConsistentRead: aws.Bool(true)})
+	row, err := l.row(ctx, room, index)
 	if err != nil {
-		return chat.Message{}, false, fmt.Errorf("get the message that was sent before: %w", err)
+		return chat.Message{}, false, err
 	}
-	return message(room, out.Item), len(out.Item) > 0, nil
+	return message(room, row), len(row) > 0, nil
 }

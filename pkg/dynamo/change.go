@@ -27,12 +27,6 @@ import (
 // changesRoom is the partition key of a room's changes. No room's name begins as it does.
 func changesRoom(room string) string { return "#changes\x00" + room }
 
-// betweenChanges is the pause between two attempts to change a message. With shorter or longer ones, a busy room makes
-// fewer changes.
-func betweenChanges() backoff.Policy {
-	return backoff.Policy{First: 4 * time.Millisecond, Most: 250 * time.Millisecond}
-}
-
 // Change changes a message; see chat.ChangeLog.
 func (l *Log) Change(ctx context.Context, room string, index int64,
 	change func(chat.Message) (chat.Message, error)) (chat.Message, error) {
@@ -42,7 +36,7 @@ func (l *Log) Change(ctx context.Context, room string, index int64,
 	putID := rand.Text()
 	for attempt := 1; ; attempt++ {
 		if attempt > 1 {
-			pause := betweenChanges().Pause(attempt - 1)
+			pause := betweenAttempts().Pause(attempt - 1)
 			if time.Now().Add(pause).After(deadline) {
 				return chat.Message{}, busyWithChanges(index, attempt)
 			}
@@ -127,7 +121,7 @@ func (c changing) insist(ctx context.Context, deadline time.Time) (stored bool, 
 		if outcome != undecided {
 			return outcome == done, err
 		}
-		pause := betweenChanges().Pause(try)
+		pause := betweenAttempts().Pause(try)
 		if time.Now().Add(pause).After(deadline) {
 			return false, fmt.Errorf("it is not known whether message %d was changed: %w", c.to.Index, err)
 		}

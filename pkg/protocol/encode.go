@@ -74,7 +74,7 @@ func (Encoder) Changes(page chat.ChangesPage) []chat.Frame {
 		case len(list) == 0:
 			list = element
 		case len(list)+len(",")+len(element) <= room:
-			list = slices.Concat(list, []byte(","), element)
+			list = append(append(list, ','), element...)
 		default:
 			frames = append(frames, frame(after, last, list, "", true))
 			after, list = last, element

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 
 	"wschat/pkg/chat"
-	"wschat/pkg/telemetry"
 )
 
 func editMessage(ctx context.Context, in *invocation) (reply, error) {
@@ -59,12 +58,7 @@ func (in *invocation) change(do func(chat.Act) (chat.Changed, error)) (reply, er
 		r.attrs = append(r.attrs, deliveryAttrs(changed.Delivery)...)
 		in.measureDelivery(changed.Delivery)
 	}
-	if changed.Delivery.Err != nil {
-		r.level = slog.LevelWarn
-	}
-	if changed.Delivery.Err != nil || chat.AsError(err).Code == chat.CodeNotSent {
-		in.metrics.Add(telemetry.SendErrors, 1)
-	}
+	in.noteFailure(&r, changed.Delivery, err)
 	return r, err
 }
 

@@ -193,13 +193,18 @@ func sendMessage(ctx context.Context, in *invocation) (reply, error) {
 		r.attrs = sentAttrs(sent)
 		in.measure(sent)
 	}
-	if sent.Delivery.Err != nil {
+	in.noteFailure(&r, sent.Delivery, err)
+	return r, err
+}
+
+// noteFailure marks a reply and counts it, if not everything was sent.
+func (in *invocation) noteFailure(r *reply, d chat.Delivery, err error) {
+	if d.Err != nil {
 		r.level = slog.LevelWarn
 	}
-	if sent.Delivery.Err != nil || chat.AsError(err).Code == chat.CodeNotSent {
+	if d.Err != nil || chat.AsError(err).Code == chat.CodeNotSent {
 		in.metrics.Add(telemetry.SendErrors, 1)
 	}
-	return r, err
 }
 
 // sentAttrs says what became of a message, so that the log tells its story by its room and index. In a busy room the
