@@ -113,7 +113,7 @@ type element struct {
 func elementAt(text []rune) element {
 	const takeTones = "☝✌✍⛹🏋🏌🕴🕵🖐" // among those that are text by themselves
 	e := element{base: text[0], length: 1, text: isOneOf(textEmoji(), text[0])}
-	isEmoji := e.text || unicode.In(e.base, unicode.So, unicode.Sk) || isOneOf("◽◾", e.base)
+	isEmoji := e.text || unicode.In(e.base, unicode.So, unicode.Sk) && !isUnseen(e.base) || isOneOf("◽◾", e.base)
 	if !isEmoji {
 		return e
 	}

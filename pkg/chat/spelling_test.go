@@ -102,6 +102,7 @@ func TestNamesThatCannotBeSeen(t *testing.T) {
 		"1\ufe0f": "1", "1\ufe0f2": "12", "\u2764\ufe0f\ufe0f": "\u2764\ufe0f", "\u2764\ufe0e": "\u2764",
 		"\u845b\U000e0100\u98fe": "\u845b\u98fe", "\U0001f436\u200d\U0001f431": "\U0001f436\U0001f431",
 		"\U0001f469\u200d\u2764\ufe0f": "\U0001f469\u2764\ufe0f", "\U0001f680\u200d": "\U0001f680",
+		"\u2800\U0001f3fd": "\U0001f3fd", "\ufffc\U0001f3fd": "\U0001f3fd", "\U0001d159\ufe0f": "",
 		"\u00a9\u200d\u00ae": "\u00a9\u00ae", "\U0001f469\u200d\u200d\U0001f680": "\U0001f469\U0001f680",
 	} {
 		for field, canonical := range chosen() {

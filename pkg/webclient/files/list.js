@@ -60,8 +60,11 @@ export class List {
     return this.#isMe(message);
   }
 
+  /** Adds messages at the end. Refused messages whose place is later stay below them. */
   append(...messages) {
-    this.#insert(this.items.length, messages.map((message) => this.#messageItem(message)));
+    const last = messages.at(-1)?.index;
+    const place = this.items.findLastIndex((i) => !(i.entry?.after >= last)) + 1;
+    this.#insert(place, messages.map((message) => this.#messageItem(message)));
   }
 
   prepend(...messages) {

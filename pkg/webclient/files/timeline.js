@@ -210,7 +210,7 @@ export class Timeline extends EventTarget {
     for (const { message } of this.#list.items) {
       if (message && this.#list.isMine(message)) this.#reading.wrote(message.index);
     }
-    this.#showBeginning();
+    this.#windowMoved();
     this.#open();
   }
 
