@@ -14,11 +14,13 @@ export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 export class Chat {
   sockets = [];
   tails = {}; // the number of messages in each room
+  states = {}; // of each room: the messages that were changed, by index
+  changes = {}; // of each room: the indexes of the messages that were changed, in the order of the changes
   members = {}; // of each room: its users, as names or as {user_name, user_id}
   version = undefined; // of the lists of members; undefined in a chat whose lists have none
   me = { user_name: "ann" }; // the user that the chat has for a client
   delay = 1; // milliseconds until an answer comes
-  old = false; // it has no ping, and its joinRoom answers without messages
+  old = false; // it has no ping and no changes, and its joinRoom answers without messages
   before = () => false; // is called first with each frame; it returns true if it has handled the frame
   handshake = () => {}; // is called with each socket before it opens, and may cut it
 
@@ -53,7 +55,24 @@ export class Chat {
   }
 
   message(room_name, index) {
-    return { room_name, index, user_name: "bob", content: `${index}`, create_at: 0 };
+    return this.states[room_name]?.[index] ?? { room_name, index, user_name: "bob", content: `${index}`, create_at: 0 };
+  }
+
+  /** Changes a message, and returns it. Nobody is told. */
+  change(room_name, index, fields) {
+    const pointers = (this.changes[room_name] ??= []);
+    const states = (this.states[room_name] ??= {});
+    const version = pointers.push(index);
+    return (states[index] = { ...this.message(room_name, index), ...fields, version });
+  }
+
+  /** The changes after a number, as a frame has them. */
+  changesAfter(room_name, after, limit = 100) {
+    const pointers = (this.changes[room_name] ?? []).slice(after, after + limit);
+    const messages = [...new Set(pointers)].map((index) => this.message(room_name, index));
+    const up_to = Math.min(after + pointers.length, this.changes[room_name]?.length ?? 0);
+    const more = up_to < (this.changes[room_name]?.length ?? 0);
+    return { room_name, messages, after, up_to, ...(more && { more }) };
   }
 
   history({ room_name, after, limit = 10 }) {
@@ -62,7 +81,8 @@ export class Chat {
     const last = Math.min(tail, first + limit - 1);
     const length = Math.max(0, last - first + 1);
     const messages = Array.from({ length }, (_, i) => this.message(room_name, first + i));
-    if (after === undefined) return { messages };
+    const changed = this.changes[room_name]?.length;
+    if (after === undefined) return { messages, ...(changed && { changes_up_to: changed }) };
     return { messages, ...(last < tail && { more: true }), ...(!this.old && { tail }) };
   }
 
@@ -80,11 +100,16 @@ export class Chat {
   }
 
   answer(socket, frame) {
-    const { action, ref, room_name, after, limit, content, message_id } = frame;
+    const { action, ref, room_name, after, limit, content, message_id, index } = frame;
+    const changed = (fields) => socket.say({ ref, changes: { room_name, messages: [this.change(room_name, index, fields)] } });
+    const unknown = () => socket.say({ ref, error: { code: "unknown_action", message: "no", action, request_id: "r" } });
     switch (action) {
       case "joinRoom": {
         const frames = [{ presence: { room_name, ...this.me, event: "joined" } }];
         if (!this.old && (limit ?? after) !== undefined) frames.push(this.history(frame));
+        if (!this.old && frame.changes_after !== undefined) {
+          frames.push({ changes: this.changesAfter(room_name, frame.changes_after) });
+        }
         if (!this.old && frame.members) frames.push({ members: this.users(room_name) });
         frames.forEach((f, i) => socket.say({ ...f, ...(i < frames.length - 1 && { part: true }), ref }));
         return;
@@ -96,14 +121,23 @@ export class Chat {
       case "getRecentMessages":
         return socket.say({ ref, ...this.history(frame) });
       case "ping":
-        if (this.old) {
-          const error = { code: "unknown_action", message: "no", action: "ping", request_id: "r" };
-          return socket.say({ error });
-        }
+        if (this.old) return unknown();
         return socket.say({ ref, pong: { time: Math.floor(Date.now() / 1000) } });
-      case "sendMessage":
-        const index = (this.tails[room_name] = (this.tails[room_name] ?? 0) + 1);
-        return socket.say({ messages: [{ room_name, index, ...this.me, content, create_at: 0, message_id }] });
+      case "sendMessage": {
+        const last = (this.tails[room_name] = (this.tails[room_name] ?? 0) + 1);
+        return socket.say({ messages: [{ room_name, index: last, ...this.me, content, create_at: 0, message_id }] });
+      }
+      case "getChanges":
+        if (this.old) return unknown();
+        return socket.say({ ref, changes: this.changesAfter(room_name, after, limit) });
+      case "editMessage":
+        return changed({ content, edited_at: 1 });
+      case "deleteMessage":
+        return changed({ content: "", deleted_at: 1 });
+      case "addReaction":
+        return changed({ reactions: [{ reaction: frame.reaction, count: 1, users: [this.me] }] });
+      case "removeReaction":
+        return changed({ reactions: undefined });
     }
   }
 }

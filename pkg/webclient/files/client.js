@@ -49,6 +49,9 @@ const CONTENT_BYTES = 16 * 1024;
 const FIRST_MESSAGES = 50;
 const PAGE = 100;
 
+/** How many changes a room looks at in one request. */
+const CHANGES = 500;
+
 /** The largest number of messages that are kept because they arrived early. The rest is fetched. */
 const MOST_AHEAD = 1000;
 
@@ -84,14 +87,16 @@ const TOKEN_ATTEMPTS = 3;
  * - "signed_out": the token function returned nothing
  *
  * `message` is a sentence for people. `status` is the HTTP status of a handshake that failed, a number, if it is known.
- * `cause` is the error behind this one, if there is one.
+ * `cause` is the error behind this one, if there is one. With the code "conflict", `current` is the Message as it is
+ * now.
  */
 export class ChatError extends Error {
-  constructor(code, message, { cause, status } = {}) {
+  constructor(code, message, { cause, status, current } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "ChatError";
     this.code = code;
     if (status !== undefined) this.status = status;
+    if (current !== undefined) this.current = current;
   }
 }
 
@@ -102,9 +107,23 @@ export class ChatError extends Error {
  * @property {number} index 1, 2, 3, … in its room
  * @property {string} user_name the sender's name, to be shown
  * @property {string} [user_id] the sender's id, to be compared and not shown; missing in an open chat
- * @property {string} content
+ * @property {string} content "" if it was deleted
  * @property {number} create_at when it was stored, in whole seconds since the epoch
  * @property {string} [message_id] the id that the sender chose
+ * @property {number} [reply_to] the index of the message that this one answers
+ * @property {object} [metadata] what the sender's program has added
+ * @property {number} [version] the number of its last change in its room; missing if it was never changed
+ * @property {number} [edited_at] when it was edited last, in seconds since the epoch
+ * @property {number} [deleted_at] when it was deleted, in seconds since the epoch
+ * @property {Reaction[]} [reactions]
+ */
+
+/**
+ * One reaction to a message, as in the chat's frames.
+ * @typedef {object} Reaction
+ * @property {string} reaction such as "👍"
+ * @property {number} count how many people have it
+ * @property {{user_name: string, user_id?: string}[]} users the first 20 of them
  */
 
 /**
@@ -120,6 +139,8 @@ export class ChatError extends Error {
  * @typedef {object} Entry
  * @property {string} id its message_id
  * @property {string} content
+ * @property {number} [replyTo] the index of the message that it answers
+ * @property {object} [metadata]
  * @property {"waiting" | "sending" | "failed"} state
  * @property {ChatError | null} error why it was refused; null unless it `failed`
  */
@@ -488,6 +509,8 @@ export class ChatClient extends EventTarget {
     // A history is handled as a whole, because its last frame describes it.
     const news = isAnswer ? [] : list(frame.messages);
     for (const message of news) for (const room of this.#roomsOf(message?.room_name)) room._accept(message);
+    const { changes } = isAnswer ? {} : frame;
+    if (changes) for (const room of this.#roomsOf(changes.room_name)) room._changed(changes);
     const { presence, members } = frame.ref ? {} : frame;
     if (presence) for (const room of this.#roomsOf(presence.room_name)) room._presence(presence);
     if (members) for (const room of this.#roomsOf(members.room_name)) room._announced(members);
@@ -594,6 +617,9 @@ export class ChatClient extends EventTarget {
  * Events, each a CustomEvent whose `detail` is:
  *
  * - `message`: a Message. Each message once, in the order of the index
+ * - `change`: a Message. It was edited or deleted, or its reactions have changed, and this is what it is now. It can be
+ *   any message up to `last`, also one that was there before the first delivered one. An older state never comes after
+ *   a newer one
  * - `ready`: null. The messages that were in the room at first are delivered
  * - `outbox`: null. The `outbox` has changed
  * - `members`: null. `users` and `members` have changed
@@ -654,6 +680,13 @@ export class Room extends EventTarget {
   #client;
   #timing;
   #ahead = new Map(); // messages that came too early, by index
+  #changes = null; // the number of the last change up to which the room has all; null until it was entered
+  #spans = []; // parts of the changes, {after, up_to}, that came too early
+  #changesDue = false; // whether changes are to be fetched
+  #versions = new Map(); // the greatest version that was seen of a message, by index; only of those with a version
+  #newest = new Map(); // that state of it, by index, while an older state may still come and be shown
+  #histories = 0; // parts of the history that are being fetched
+  #turns = new Map(); // the requests to change a message, by its index: {last, edited}
   #held = new Map(); // the messages that were delivered last, by index
   #doubt = Infinity; // from this index on, the log may differ from the messages that are held
   #syncing = null;
@@ -669,7 +702,8 @@ export class Room extends EventTarget {
   #doubtful = new Map(); // users who left at about the time when they came, by keyOf: the list decides
   #dropped = { keys: new Set(), at: 0 }; // users who were missing in the list when it was read last
   #timers = new Timers();
-  #ended = false;
+  #waiting = []; // requests that wait for a connection: {resolve, reject}
+  #ended = null; // the error for what is asked later
 
   constructor(name, client, timing) {
     super();
@@ -698,17 +732,26 @@ export class Room extends EventTarget {
    * @param {object} [options]
    * @param {string} [options.id] the message_id. The chat stores a message once for each id, room and sender. Give the
    *   id of a message that may have been sent before, for example before a reload. Without it, a new id is made
+   * @param {number} [options.replyTo] the index of the message that this one answers
+   * @param {object} [options.metadata] anything that JSON can say, for your own program: at most 1 KB
    * @returns {Promise<number>} the index, once the message is stored. It is rejected with a ChatError if the message is
    *   refused (the chat's code), if the content or the id is wrong (invalid_argument), if the message is discarded, the
    *   room is left or the client is closed (closed), or with the error of `signedout`
    */
-  send(content, { id = newID() } = {}) {
-    if (this.#ended) return Promise.reject(new ChatError("closed", "The room was left."));
+  send(content, { id = newID(), replyTo, metadata } = {}) {
+    if (this.#ended) return Promise.reject(this.#ended);
     if (typeof content !== "string" || content === "") {
       return Promise.reject(invalid("A message must be a text, and not empty."));
     }
     if (this.outbox.some((e) => e.id === id)) return Promise.reject(invalid("A message with this id is on its way."));
-    const entry = { id, content, state: "waiting", error: null, attempts: 0 };
+    if (replyTo !== undefined && !isIndex(replyTo)) return Promise.reject(invalid("replyTo must be an index."));
+    let copy; // what the caller does with the object later changes nothing
+    try {
+      copy = metadata === undefined ? undefined : JSON.parse(JSON.stringify(metadata));
+    } catch (cause) {
+      return Promise.reject(new ChatError("invalid_argument", "The metadata must be what JSON can say.", { cause }));
+    }
+    const entry = { id, content, replyTo, metadata: copy, state: "waiting", error: null, attempts: 0 };
     this.outbox.push(entry);
     return this.#promise(entry);
   }
@@ -742,21 +785,125 @@ export class Room extends EventTarget {
   }
 
   /**
+   * Gives a message of this user another content. Like all requests to change a message, it is repeated after an
+   * interruption until it is answered; such requests are sent one after the other for each message.
+   * @param {number} index
+   * @param {string} content not empty, at most 16 KB of UTF-8
+   * @param {object} [options]
+   * @param {number} [options.version] the version of the message that the user has edited, 0 if it had none. Without
+   *   it, it is the newest that the room has fired. If the content was changed since, the edit is refused
+   * @returns {Promise<Message>} the message as it is then. It is rejected with a ChatError: conflict, with `current`;
+   *   another code of the chat; invalid_argument, if the arguments are wrong; or closed, as in `send`
+   */
+  edit(index, content, { version = this.#versions.get(index) ?? 0 } = {}) {
+    if (typeof content !== "string" || content === "") {
+      return Promise.reject(invalid("A message must be a text, and not empty."));
+    }
+    return this.#act("editMessage", index, { content }, version);
+  }
+
+  /**
+   * Deletes a message of this user. A tombstone remains: a message with `deleted_at` and without content.
+   * @param {number} index
+   * @returns {Promise<Message>} the tombstone; rejected as in `edit`
+   */
+  remove(index) {
+    return this.#act("deleteMessage", index);
+  }
+
+  /**
+   * Adds this user's reaction to a message. Nothing happens if it is there already.
+   * @param {number} index
+   * @param {string} reaction such as "👍", at most 32 bytes of UTF-8
+   * @returns {Promise<Message>} the message as it is then; rejected as in `edit`, with conflict if it was deleted
+   */
+  react(index, reaction) {
+    return this.#act("addReaction", index, { reaction });
+  }
+
+  /**
+   * Takes this user's reaction back.
+   * @param {number} index
+   * @param {string} reaction
+   * @returns {Promise<Message>} as in `react`
+   */
+  unreact(index, reaction) {
+    return this.#act("removeReaction", index, { reaction });
+  }
+
+  /** Asks to change a message, after the requests of before to change it. `version` is the one that an edit is of. */
+  async #act(action, index, fields = {}, version = undefined) {
+    if (!isIndex(index)) throw invalid("The index of a message must be a whole number, 1 or more.");
+    const turn = this.#turns.get(index) ?? { last: undefined, edited: 0 };
+    this.#turns.set(index, turn);
+    const before = turn.last;
+    const mine = (turn.last = (async () => {
+      await before?.catch(() => {});
+      // This user's own edit from just before is no conflict.
+      const ifVersion = version === undefined ? {} : { if_version: Math.max(version, turn.edited) };
+      const message = await this.#request(action, { index, ...fields, ...ifVersion });
+      if (version !== undefined) turn.edited = message.version ?? 0;
+      return message;
+    })());
+    try {
+      return await mine;
+    } finally {
+      if (turn.last === mine) this.#turns.delete(index);
+    }
+  }
+
+  /** Asks to change a message until there is an answer. Each request may be repeated: that does nothing twice. */
+  async #request(action, fields) {
+    for (let attempt = 0; ; attempt++) {
+      const connection = await this.#entered();
+      const frame = { room_name: this.name, user_name: this.#client.user || undefined, ...fields };
+      if (bytesOfJSON({ action, ...frame, ref: newID() }) > FRAME_BYTES) {
+        throw new ChatError("too_large", "The message does not fit into a frame.");
+      }
+      try {
+        const { changes } = await connection.ask(action, frame);
+        const [message] = changes.messages;
+        this.#learnKnown(message);
+        return message;
+      } catch (error) {
+        if (error.current) this.#learnKnown(error.current);
+        if (!PASSING.has(error.code)) throw error;
+      }
+      await connection.sleep(pause(attempt, this.#timing));
+    }
+  }
+
+  /** Waits for the connection on which the room is entered. */
+  #entered() {
+    if (this.#ended) return Promise.reject(this.#ended);
+    if (this._connection) return Promise.resolve(this._connection);
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  #settleWaiting(settle) {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    waiting.forEach(settle);
+  }
+
+  /**
    * By how many bytes a content is too long for a message. It counts the limit of the content and that of the frame.
    * @param {string} content
+   * @param {object} [options] replyTo and metadata, as in `send`
    * @returns {number} bytes; 0 if it fits
    */
-  excess(content) {
+  excess(content, { replyTo, metadata } = {}) {
     const most = Number.MAX_SAFE_INTEGER;
     // The chat refuses a message that does not fit into a frame of its own with everything that the frame may say.
-    const sent = this.#frameOf({ content, id: newID() });
+    const sent = this.#frameOf({ content, id: newID(), replyTo, metadata });
     const message = { ...sent, user_id: this.#client.userId, index: most, create_at: most };
     const frame = { messages: [message], more: true, expired: true, tail: most, part: true, ref: '"'.repeat(128) };
     return Math.max(0, bytesOf(content) - CONTENT_BYTES, bytesOfJSON(frame) - FRAME_BYTES);
   }
 
   /**
-   * Reads a part of the room's history. It fires no events, and changes nothing in the room.
+   * Reads a part of the room's history. It fires no `message`, and changes nothing in the room. A message that was
+   * changed fires `change`, unless that is known already.
    * @param {object} span
    * @param {number} [span.before] an index, 1 or more: the last messages before it. Without `before` and `after`: the
    *   last messages of the room
@@ -768,7 +915,16 @@ export class Room extends EventTarget {
    */
   async history({ before, after, limit = PAGE }) {
     if (!this._connection) throw new ChatError("unavailable", "There is no connection.");
-    return this._connection.ask("getRecentMessages", { room_name: this.name, before, after, limit });
+    this.#histories++;
+    try {
+      const page = await this._connection.ask("getRecentMessages", { room_name: this.name, before, after, limit });
+      page.messages?.forEach((message) => this.#learn(message));
+      // A change may have come while the answer was on its way.
+      return { ...page, messages: list(page.messages).map((message) => this.#newest.get(message.index) ?? message) };
+    } finally {
+      this.#histories--;
+      this.#forgetStates();
+    }
   }
 
   #promise(entry) {
@@ -783,13 +939,18 @@ export class Room extends EventTarget {
     const asked = this.#whatIsNew();
     this.#version = undefined;
     const answer = await connection.ask("joinRoom",
-      { room_name: this.name, user_name: this.#client.user || undefined, ...asked.fields, members: this.#watched });
+      { room_name: this.name, user_name: this.#client.user || undefined, ...asked.fields, ...asked.changes,
+        members: this.#watched });
     if (this.#ended) return;
     this.#client._named(answer.presence);
     this.#client._renamed(this, answer.presence?.room_name);
     if (answer.users) this.#setMembers(answer.users, answer.version);
-    // An older chat answers without messages.
-    if (!answer.messages || this.#take(answer, asked)) {
+    // An older chat answers without messages, or without changes.
+    const more = !answer.messages || this.#take(answer, asked);
+    if (asked.changes && this.last !== null) {
+      this.#changesDue = !answer.changes || this.#takeChanges(answer.changes, asked.changes.changes_after);
+    }
+    if (more || this.#changesDue || this.last === null) {
       while (this.#syncing) await this.#syncing.catch(() => {}); // it began before this connection had joined
       await this.#sync(connection);
     }
@@ -800,6 +961,7 @@ export class Room extends EventTarget {
     if (this.#ended) return;
     if (this._connection !== connection) this._sendAgain(); // a message in flight may be lost with the one before
     this._connection = connection;
+    this.#settleWaiting(({ resolve }) => resolve(connection));
     this._trouble(null);
     this.#deliver(); // a gap that was found before is fetched now
     if (!this.ready) {
@@ -817,6 +979,7 @@ export class Room extends EventTarget {
     this._interrupt();
     this._trouble(null);
     for (const entry of this.outbox) if (entry.state === "waiting") this.#fail(entry, error);
+    this.#settleWaiting(({ reject }) => reject(error));
     this.#emit("refused", error);
   }
 
@@ -831,16 +994,17 @@ export class Room extends EventTarget {
     this.#timers.start("news", this.#timing.sync * (0.9 + Math.random() / 10), () => this._refresh());
   }
 
-  /** Asks for news. If that fails, it asks again after a pause. */
-  _refresh() {
+  /** Asks for news: for messages, and also for changes unless only messages are missing. After a failure it repeats. */
+  _refresh({ changes = true } = {}) {
     const connection = this._connection;
     if (!connection) return;
+    this.#changesDue ||= changes;
     this.#newsLater();
     this.#sync(connection).then(() => this._trouble(null), (error) => {
       if (this._connection !== connection) return;
       if (!PASSING.has(error.code)) return; // asking again cannot help
       this._trouble(error);
-      this.#timers.startOnce("gap", pause(this.#failures, this.#timing), () => this._refresh());
+      this.#timers.startOnce("gap", pause(this.#failures, this.#timing), () => this._refresh({ changes }));
     });
   }
 
@@ -854,8 +1018,9 @@ export class Room extends EventTarget {
   }
 
   _end(error) {
-    this.#ended = true;
+    this.#ended = error;
     this._connection = null;
+    this.#settleWaiting(({ reject }) => reject(error));
     this.#ahead.clear();
     this.#timers.clear();
     const left = this.outbox;
@@ -869,14 +1034,19 @@ export class Room extends EventTarget {
     const mine = this.#settle(message);
     if (this.last !== null && message.index <= this.last) {
       // A repeated message has an old index, and so has a new message in a log that went back. Only the log can tell.
-      if (mine || this.#isStrange(message)) {
-        this.#doubt = Math.min(this.#doubt, message.index);
-        this.#timers.startOnce("back", this.#timing.gap, () => this._refresh());
-      }
+      if (mine || this.#isStrange(message)) this.#doubts(message.index);
+      else this.#learn(message);
       return;
     }
+    this.#learn(message);
     if (this.#ahead.size < MOST_AHEAD || message.index === this.last + 1) this.#ahead.set(message.index, message);
     this.#deliver();
+  }
+
+  /** The log may differ from the messages that are held, from an index on: it is compared. */
+  #doubts(index) {
+    this.#doubt = Math.min(this.#doubt, index);
+    this.#timers.startOnce("back", this.#timing.gap, () => this._refresh());
   }
 
   /** Whether a message at an old index contradicts the known log: it differs from the one there, or is far younger. */
@@ -893,12 +1063,67 @@ export class Room extends EventTarget {
       this.last = m.index;
       this.#held.set(m.index, m);
       this.#held.delete(m.index - MOST_HELD);
-      this.#emit("message", m);
+      const newest = this.#newest.get(m.index) ?? m;
+      this.#forgetStates();
+      this.#emit("message", newest);
     }
-    if (this.#ahead.size > 0 && !this.#syncing && this._connection) {
+    const isGap = () => this.#ahead.size > 0 || this.#spans.length > 0;
+    if (isGap() && !this.#syncing && this._connection) {
       const wait = Math.min(this.#timing.gap * 2 ** this.#failures, this.#timing.longestPause);
-      this.#timers.startOnce("gap", wait, () => this.#ahead.size > 0 && this._refresh());
+      this.#timers.startOnce("gap", wait, () => isGap() && this._refresh({ changes: this.#spans.length > 0 }));
     }
+  }
+
+  /** Takes a part of the changes that was pushed. The states in it count in any case. */
+  _changed({ messages, after, up_to }) {
+    if (this.#ended) return;
+    for (const message of list(messages)) this.#learnKnown(message);
+    if (Number.isInteger(after) && Number.isInteger(up_to)) this.#spans.push({ after, up_to });
+    this.#moveOn();
+    this.#deliver();
+  }
+
+  /** Takes the answer to a request for the changes after a number, and tells whether to ask again. */
+  #takeChanges({ messages, up_to, more }, after) {
+    if (up_to < after) { // the log went back
+      this.#reset();
+      return false;
+    }
+    for (const message of list(messages)) this.#learnKnown(message);
+    this.#spans.push({ after, up_to });
+    this.#moveOn();
+    return more === true;
+  }
+
+  /** Moves the number of the last change over the parts that follow without a gap. */
+  #moveOn() {
+    if (this.#changes === null) return;
+    const follows = ({ after, up_to }) => after <= this.#changes && up_to > this.#changes;
+    for (let span; (span = this.#spans.find(follows)); ) this.#changes = span.up_to;
+    this.#spans = this.#spans.filter(({ up_to }) => up_to > this.#changes);
+  }
+
+  /** Takes a state of a message, unless the message contradicts the known log. */
+  #learnKnown(message) {
+    if (!Number.isInteger(message?.index)) return;
+    if (this.last !== null && message.index <= this.last && this.#isStrange(message)) this.#doubts(message.index);
+    else this.#learn(message);
+  }
+
+  /** Takes a state of a message. The greatest version counts, whether the message was delivered already or not. */
+  #learn(message) {
+    const { index, version = 0 } = message;
+    if (version <= (this.#versions.get(index) ?? 0)) return;
+    this.#versions.set(index, version);
+    this.#newest.set(index, message);
+    this.#forgetStates();
+    if (this.last !== null && index <= this.last) this.#emit("change", message);
+  }
+
+  /** Forgets the states of which no older one can be shown any more. */
+  #forgetStates() {
+    if (this.#histories > 0 || this.last === null) return;
+    for (const index of this.#newest.keys()) if (index <= this.last) this.#newest.delete(index);
   }
 
   /** Skips the messages up to an index: they have expired. */
@@ -923,7 +1148,8 @@ export class Room extends EventTarget {
     const { last } = this;
     if (last === null) return { fields: { limit: FIRST_MESSAGES } };
     const from = Math.min(last, this.#doubt);
-    return { last, fields: { after: this.#held.has(from) ? from - 1 : last, limit: PAGE } };
+    const fields = { after: this.#held.has(from) ? from - 1 : last, limit: PAGE };
+    return { last, fields, changes: { changes_after: this.#changes } };
   }
 
   /** Takes an answer, and tells whether to ask again. */
@@ -933,8 +1159,11 @@ export class Room extends EventTarget {
       return true;
     }
     const first = asked.last === undefined;
-    if (first) this.last ??= (page.messages[0]?.index ?? 1) - 1;
-    else if (page.expired) this.#skipTo(this.#firstKept(page) - 1);
+    if (first) {
+      this.last ??= (page.messages[0]?.index ?? 1) - 1;
+      this.#changes ??= page.changesUpTo ?? 0;
+      this.#moveOn();
+    } else if (page.expired) this.#skipTo(this.#firstKept(page) - 1);
     this.#doubt = Infinity;
     for (const message of page.messages) this._accept(message);
     this.#forgetAhead();
@@ -961,6 +1190,11 @@ export class Room extends EventTarget {
     this.#held.clear();
     this.#doubt = Infinity;
     this.#ahead.clear();
+    this.#changes = null;
+    this.#spans = [];
+    this.#changesDue = false;
+    this.#versions.clear();
+    this.#newest.clear();
     this.#emit("reset", { last });
   }
 
@@ -985,12 +1219,31 @@ export class Room extends EventTarget {
       const page = await connection.ask("getRecentMessages", { room_name: this.name, ...asked.fields });
       if (this.#ended) return;
       more = this.#take({ ...page, messages: page.messages ?? [] }, asked);
+      if (!more && this.#changesDue) more = await this.#fetchChanges(connection);
+      if (this.#ended) return;
     }
     if (!this.ready && this._connection === connection) { // after a reset
       this.ready = true;
       this.#emit("ready");
       this._pump();
     }
+  }
+
+  /** Fetches all changes after the last one. It tells whether the log went back, and the messages are to be fetched. */
+  async #fetchChanges(connection) {
+    while (this.#changesDue) {
+      const after = this.#changes;
+      try {
+        const { changes } = await connection.ask("getChanges", { room_name: this.name, after, limit: CHANGES });
+        if (this.#ended) return false;
+        this.#changesDue = this.#takeChanges(changes, after);
+      } catch (error) {
+        if (error.code !== "unknown_action") throw error;
+        this.#changesDue = false; // an older chat has no changes
+        this.#spans = [];
+      }
+    }
+    return this.last === null;
   }
 
   /** Somebody sees the list of members: it is read if it is old, and then from time to time. */
@@ -1135,8 +1388,9 @@ export class Room extends EventTarget {
       () => this.#watched && isVisible() && this.#readMembers());
   }
 
-  #frameOf({ content, id }) {
-    return { room_name: this.name, user_name: this.#client.user, content, message_id: id };
+  #frameOf({ content, id, replyTo, metadata }) {
+    const user_name = this.#client.user;
+    return { room_name: this.name, user_name, content, message_id: id, reply_to: replyTo, metadata };
   }
 
   /** Sends the next message, unless one is in flight. */
@@ -1371,7 +1625,8 @@ class Connection {
     if (frame.part) return this.#bound(question, this.#timing.patience);
     this.#forget(question);
     if (frame.error) {
-      question.reject(new ChatError(frame.error.code, frame.error.message));
+      const { code, message, current } = frame.error;
+      question.reject(new ChatError(code, message, { current }));
       return;
     }
     question.resolve(answerOf(question.frames));
@@ -1387,10 +1642,18 @@ function answerOf(frames) {
     users: all((f) => f.members?.users),
     version: frames.findLast((f) => f.members)?.members.version,
     presence: said("presence"),
+    changes: changesOf(frames.map((f) => f.changes).filter(Boolean)),
+    changesUpTo: said("changes_up_to"),
     tail: said("tail"),
     more: said("more") ?? false,
     expired: said("expired") ?? false,
   };
+}
+
+/** Assembles a part of the changes from its frames; undefined if there are none. */
+function changesOf(parts) {
+  if (parts.length === 0) return undefined;
+  return { ...parts.at(-1), after: parts[0].after, messages: parts.flatMap((part) => list(part.messages)) };
 }
 
 /** Timers with names. Each name has at most one timer. */
@@ -1495,6 +1758,8 @@ function expiryOf(token) {
 
 /** Whether the page is visible. Without a page, as on Node.js, the answer is true. */
 const isVisible = () => globalThis.document?.visibilityState !== "hidden";
+
+const isIndex = (value) => Number.isInteger(value) && value > 0;
 
 const list = (value) => (Array.isArray(value) ? value : []);
 
