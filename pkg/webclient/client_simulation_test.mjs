@@ -1,7 +1,7 @@
 // A simulation of clients for minutes of a fake clock, on a network on which everything goes wrong. Afterwards
-// everything works for a while. Then each client must have the log as it is, with what became of each message, must have
-// sent its messages once and in order, must know the members, and must be online. None may have shown an older state of
-// a message after a newer one. A seed that fails is printed: SEED=n runs it alone.
+// everything works for a while. Then each client must have the log as it is, with what became of each message, must
+// have sent its messages once and in order, must know the members, and must be online. None may have shown an older
+// state of a message after a newer one. A seed that fails is printed: SEED=n runs it alone.
 
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
@@ -129,7 +129,8 @@ class World {
         const { room_name, user_name, content, message_id } = f;
         const create_at = Math.floor(Date.now() / 1000);
         if (!stored) {
-          stored = { room_name, index: log.length + 1, user_name, content, message_id, create_at, original: content };
+          const index = log.length + 1;
+          stored = { room_name, index, user_name, content, message_id, create_at, original: content };
           log.push(stored);
         }
         for (const s of new Set([socket, ...this.members(room_name)])) s.receive({ messages: [stored] });

@@ -101,8 +101,12 @@ export class Chat {
 
   answer(socket, frame) {
     const { action, ref, room_name, after, limit, content, message_id, index } = frame;
-    const changed = (fields) => socket.say({ ref, changes: { room_name, messages: [this.change(room_name, index, fields)] } });
-    const unknown = () => socket.say({ ref, error: { code: "unknown_action", message: "no", action, request_id: "r" } });
+    const changed = (fields) => {
+      socket.say({ ref, changes: { room_name, messages: [this.change(room_name, index, fields)] } });
+    };
+    const unknown = () => {
+      socket.say({ ref, error: { code: "unknown_action", message: "no", action, request_id: "r" } });
+    };
     switch (action) {
       case "joinRoom": {
         const frames = [{ presence: { room_name, ...this.me, event: "joined" } }];

@@ -49,7 +49,7 @@ func TestBrowserWhatPeopleWriteIsText(t *testing.T) {
 		if got := p.contents(t); !slices.Equal(got, hostileTexts()) {
 			t.Errorf("the page shows %q", got)
 		}
-		p.Eval(t, `document.querySelectorAll("#messages button").forEach((b) => b.click())`, nil) // all of what is long
+		p.Eval(t, `document.querySelectorAll("#messages .fold").forEach((b) => b.click())`, nil) // all of what is long
 		var layout struct {
 			Pwned, Sideways, TooWide bool
 			Links, Elements          int

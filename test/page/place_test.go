@@ -102,7 +102,7 @@ func TestBrowserTallMessages(t *testing.T) {
 		t.Helper()
 		p.WaitFor(t, `[...document.querySelectorAll("#messages .message")].every((m) => {
 		  const tall = m.dataset.index % 2 === 1, { height } = m.getBoundingClientRect();
-		  return Boolean(m.querySelector("button")) === tall && height < Math.max(innerHeight * 0.4, 100) + 90 &&
+		  return Boolean(m.querySelector(".fold")) === tall && height < Math.max(innerHeight * 0.4, 100) + 90 &&
 		    (tall || height < 100);
 		})`, 5*time.Second)
 		var sideways bool
@@ -120,15 +120,15 @@ func TestBrowserTallMessages(t *testing.T) {
 	}
 
 	// All of it, and less again: the button stays under the pointer.
-	const button = `document.querySelector("[data-index='1'] button")`
+	const button = `document.querySelector("[data-index='1'] .fold")`
 	p.Eval(t, button+`.scrollIntoView({ block: "center" })`, nil)
-	p.Click(t, "[data-index='1'] button")
+	p.Click(t, "[data-index='1'] .fold")
 	p.WaitFor(t, button+`.textContent === "Show less" && document.querySelector("[data-index='1']").offsetHeight > `+
 		`30000`, 5*time.Second)
 	p.Eval(t, button+`.scrollIntoView({ block: "center" })`, nil)
 	var before, after float64
 	p.Eval(t, button+`.getBoundingClientRect().top`, &before)
-	p.Click(t, "[data-index='1'] button")
+	p.Click(t, "[data-index='1'] .fold")
 	p.WaitFor(t, button+`.textContent === "Show all of it"`, 5*time.Second)
 	p.Eval(t, button+`.getBoundingClientRect().top`, &after)
 	if math.Abs(before-after) > 2 {
@@ -139,7 +139,7 @@ func TestBrowserTallMessages(t *testing.T) {
 	say(t, b.server, "lobby", "bob", tallTexts()[0])
 	b.enter(t, "dee", "lobby").say(t, "the list goes on")
 	p.WaitFor(t, `document.querySelector("[data-index='18']")`, 5*time.Second)
-	p.Click(t, "[data-index='17'] button")
+	p.Click(t, "[data-index='17'] .fold")
 	p.WaitFor(t, `!document.querySelector("#to-end").hidden`, 5*time.Second)
 }
 

@@ -53,7 +53,7 @@ func TestBrowserATextThatIsTooLong(t *testing.T) {
 			t.Errorf("axe finds %q", violations)
 		}
 		p.Press(t, "Enter")
-		p.Click(t, "#composer button")
+		p.Click(t, "#send")
 		p.WaitFor(t, fmt.Sprintf(`document.querySelector("#draft").value.length === %d && `+
 			`document.querySelectorAll("li.message").length === 0`,
 			len([]uint16(utf16(test.text)))), 5*time.Second)

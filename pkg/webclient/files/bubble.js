@@ -1,7 +1,7 @@
-// One message on the page: its content, its time and its state.
+// One message on the page: its content, its time, its state and its reactions.
 
 import { bdi, element } from "./dom.js";
-import { refusal, shownName } from "./words.js";
+import { changeRefusal, reactorsInWords, refusal, shownName } from "./words.js";
 
 /** The content of a message, and a line for its time and its state. */
 function bubble(content, ...meta) {
@@ -10,18 +10,69 @@ function bubble(content, ...meta) {
     element("div", { className: "meta" }, ...meta));
 }
 
-/** A stored message. `mine` says whether the reader wrote it. */
-export function messageNode({ content, index, edited_at, deleted_at }, mine) {
-  const text = deleted_at ? "This message was deleted." : String(content ?? "");
-  const node = element("li", { className: `message${mine ? " mine" : ""}`, dataset: { index } },
-    bubble(text, element("time")));
-  node.classList.toggle("deleted", Boolean(deleted_at));
-  if (edited_at) node.querySelector(".meta").append(element("span", { className: "edited" }, "Edited"));
-  if (mine) {
-    const sent = element("span", { className: "sent", title: `Stored as number ${index}` }, "Sent");
-    node.querySelector(".meta").append(sent);
+/**
+ * A stored message.
+ * @param {object} shown
+ * @param {boolean} shown.mine whether the reader wrote it
+ * @param {object} shown.doing what the reader is doing to it, as in Acts
+ * @param {(user) => boolean} shown.isMe whether a user is the reader
+ * @param {(reaction: string) => boolean} shown.hasReacted whether the reader has a reaction to it
+ * @param {object} shown.on the functions behind its buttons
+ */
+export function messageNode(message, { mine, doing, isMe, hasReacted, on }) {
+  const { index, edited_at, deleted_at, reply_to } = message;
+  const edit = deleted_at ? undefined : doing.edit;
+  const isSaving = edit !== undefined && !edit.error;
+  const content = deleted_at ? "This message was deleted." : isSaving ? edit.content : String(message.content ?? "");
+  const says = doing.deleting ? "Deleting…" : isSaving ? "Saving…" : edited_at ? "Edited" : "";
+  const node = element("li", { className: "message", dataset: { index } },
+    element("div", { className: "row" }, bubble(content, element("time"))));
+  const classes = { mine, deleted: Boolean(deleted_at), changing: Boolean(doing.deleting || isSaving) };
+  for (const [name, is] of Object.entries(classes)) node.classList.toggle(name, is);
+  const meta = node.querySelector(".meta");
+  if (says) meta.append(element("span", { className: "edited" }, says));
+  if (mine) meta.append(element("span", { className: "sent", title: `Stored as number ${index}` }, "Sent"));
+  if (reply_to) {
+    const quote = element("button", { className: "act quote", title: "Go to this message", onclick: on.jump });
+    node.querySelector(".bubble").prepend(quote);
   }
+  if (deleted_at) return node;
+  const label = mine ? "React, answer, edit or delete" : "React or answer";
+  const more = element("button", { className: "act more", "aria-label": label, title: label, "aria-haspopup": "dialog",
+    onclick: () => on.open(more) }, "⋯");
+  node.querySelector(".row").append(more);
+  if (message.reactions?.length) node.append(reactionsOf(message, { doing, isMe, hasReacted, on }));
+  if (edit?.error) node.append(refusedEdit(edit, on));
   return node;
+}
+
+/** Shows, on the button that leads there, what a message answers; undefined if that is not in the list. */
+export function showQuote(node, answered) {
+  const says = answered?.deleted_at ? "a deleted message" : (answered?.content ?? "an earlier message").slice(0, 200);
+  const name = answered && !answered.deleted_at ? [bdi(shownName(String(answered.user_name))), ": "] : [];
+  const spoken = element("span", { className: "hidden-label" }, "In answer to ");
+  node.querySelector(".quote").replaceChildren(spoken, "↩ ", ...name, bdi(says));
+}
+
+function reactionsOf(message, { doing, isMe, hasReacted, on }) {
+  const chip = (r) => {
+    const isOn = hasReacted(r.reaction);
+    const names = reactorsInWords(r, isMe);
+    const busy = doing.reactions?.includes(r.reaction) ?? false;
+    return element("li", {}, element("button", { className: "act reaction", title: names, "aria-pressed": String(isOn),
+      "aria-label": `${r.reaction} ${r.count}: ${names}`, "aria-busy": String(busy), dataset: { reaction: r.reaction },
+      onclick: () => busy || on.react(r.reaction) }, `${r.reaction} ${r.count}`));
+  };
+  return element("ul", { className: "reactions", "aria-label": "Reactions" }, ...message.reactions.map(chip));
+}
+
+/** An edit that was refused, with the buttons for it. */
+function refusedEdit({ content, error }, { editAgain, giveUp }) {
+  const action = (says, f) => element("button", { className: "link", onclick: f }, says);
+  return element("div", { className: "refused-edit" },
+    element("div", { className: "sent" }, `Your edit was not saved. ${changeRefusal(error)}`),
+    element("div", { className: "edit-text", dir: "auto" }, content),
+    element("div", {}, action("Edit again", editAgain), " ", action("Give it up", giveUp)));
 }
 
 /** Shows the time of a message, in milliseconds since the epoch. */
@@ -41,12 +92,14 @@ export function showSender(node, name, shown) {
 }
 
 /** A message that is not stored yet. */
-export function waitingNode({ id, content, state }, { discard }) {
+export function waitingNode({ id, content, state, replyTo }, { discard }) {
   const meta = [element("span", { className: "sent" }, state === "sending" ? "Sending…" : "Waiting to be sent")];
   if (state === "waiting") {
     meta.push(element("button", { className: "link give-up", onclick: () => discard(id) }, "Delete"));
   }
-  return element("li", { className: `message mine ${state}`, dataset: { id } }, bubble(content, ...meta));
+  const node = element("li", { className: `message mine ${state}`, dataset: { id } }, bubble(content, ...meta));
+  if (replyTo) node.querySelector(".bubble").prepend(element("div", { className: "quote" }, "↩ an earlier message"));
+  return node;
 }
 
 /** A message that was refused, with the buttons for it. */
@@ -91,14 +144,18 @@ function toggleButton(content, view) {
   const meta = content.nextSibling;
   content.parentNode.classList.toggle("tall", !hasButton(content));
   if (hasButton(content)) return meta.querySelector(".fold").remove();
-  const button = element("button", { className: "link fold", "aria-expanded": "false" }, "Show all of it");
+  const button = element("button", { className: "link fold" });
+  const say = (open) => {
+    button.textContent = open ? "Show less" : "Show all of it";
+    button.setAttribute("aria-expanded", String(open));
+  };
+  say(content.classList.contains("open"));
   button.onclick = () => {
     const open = !content.classList.contains("open");
     const change = () => content.classList.toggle("open", open);
     if (open) change(); // it grows downwards
     else view.holdAt(button, change); // it stays under the pointer
-    button.textContent = open ? "Show less" : "Show all of it";
-    button.setAttribute("aria-expanded", String(open));
+    say(open);
     view.toggled();
   };
   meta.prepend(button);

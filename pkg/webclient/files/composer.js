@@ -1,17 +1,22 @@
-// The field in which a person writes. It grows with the text, keeps it in this browser, and says if it is too long.
+// The field in which a person writes: a message, an answer to one, or another text for one. It grows with the text,
+// keeps it in this browser, and says if it is too long.
 
-import { $ } from "./dom.js";
+import { $, bdi } from "./dom.js";
+import { shownName } from "./words.js";
 
 const NEAR = 1000; // if fewer characters are left, their number is shown
 
 export class Composer {
-  #target = null; // the room to which the person writes
+  #target = null; // {timeline, name, memory}: the room to which the person writes
+  #replyTo; // the index of the message that is being answered, if any
+  #edit = null; // what is being edited: {index, version, before}, as in a draft
   #send;
   #announce;
 
   /**
-   * @param {{send: (content: string) => void, announce: (text: string) => void, signal: AbortSignal}} page `send` sends
-   *   a message; `announce` makes a screen reader say something; `signal` ends the composer
+   * @param {{send: (content: string, replyTo?: number) => void, announce: (text: string) => void,
+   *   signal: AbortSignal}} page `send` sends a message; `announce` makes a screen reader say something; `signal` ends
+   *   the composer
    */
   constructor({ send, announce, signal }) {
     this.#send = send;
@@ -23,8 +28,13 @@ export class Composer {
       if (event.key === "Enter" && !event.shiftKey && !isComposing) {
         event.preventDefault();
         this.#submit();
-      }
+      } else if (event.key === "ArrowUp" && $("draft").value === "" && !this.#edit) {
+        const last = this.#target.timeline.lastOwn;
+        if (last) (event.preventDefault(), this.edit(last));
+      } else if (event.key === "Escape" && (this.#edit || this.#replyTo)) this.#cancel();
     });
+    on($("context-cancel"), "click", () => this.#cancel());
+    on($("context-message"), "click", () => this.#target.timeline.toMessage(this.#edit?.index ?? this.#replyTo));
     on($("composer"), "submit", (event) => {
       event.preventDefault();
       this.#submit();
@@ -33,49 +43,125 @@ export class Composer {
   }
 
   /** Writes to a room from now on. The memory keeps the text until it is sent. */
-  async open(room, name, memory) {
-    const target = (this.#target = { room, name, memory });
+  async open(timeline, name, memory) {
+    const target = (this.#target = { timeline, name, memory });
     this.#set(memory.draft(name));
-    if ($("draft").value !== "") return;
+    if (this.#draft) return;
     await memory.adoptDraft(name).catch(() => {});
     const found = memory.draft(name);
-    if (this.#target === target && $("draft").value === "" && found !== "") this.#set(found);
-    else if (this.#target === target) memory.setDraft(name, $("draft").value);
+    if (this.#target !== target) return;
+    if (!this.#draft && found) this.#set(found);
+    else memory.setDraft(name, this.#draft);
   }
 
   /** Puts a text that was not sent back into the field, before the text that is there. */
-  put(text) {
+  put(text, replyTo) {
+    if (this.#edit) this.#set(this.#edit.before);
     const written = $("draft").value;
     $("draft").value = written === "" ? text : `${text}\n${written}`;
+    this.#replyTo ??= replyTo;
     this.#changed();
     $("draft").focus();
     $("draft").setSelectionRange(text.length, text.length);
   }
 
-  #set(text) {
-    $("draft").value = text;
-    this.#fit();
-    this.#drawLength();
+  /** Answers a message with what is being written. */
+  reply({ index }) {
+    if (this.#edit) this.#set(this.#edit.before);
+    this.#replyTo = index;
+    this.#changed();
+    $("draft").focus();
+  }
+
+  /** Edits a message; with `content`, from that text on. What was being written comes back afterwards. */
+  edit({ index, version = 0, content }) {
+    const before = this.#edit ? this.#edit.before : this.#draft;
+    this.#set({ text: content, edit: { index, version, before } });
+    this.#changed();
+    $("draft").focus();
+    $("draft").setSelectionRange(content.length, content.length);
+  }
+
+  /** Ends the edit of a message. */
+  stopEditing(index) {
+    if (this.#edit?.index === index) this.#cancel();
+  }
+
+  /** A message has changed, or has come into the list: it may be the one that is shown above the field. */
+  messageChanged({ index }) {
+    if (index === (this.#edit?.index ?? this.#replyTo)) this.#drawContext();
+  }
+
+  /** Gives up the edit, or the answer but not its text. */
+  #cancel() {
+    if (this.#edit) this.#set(this.#edit.before);
+    else this.#replyTo = undefined;
+    this.#changed();
+    $("draft").focus();
+  }
+
+  /** What is written and not sent, as the memory keeps it; null if there is nothing. */
+  get #draft() {
+    const text = $("draft").value;
+    if (text === "" && !this.#edit && !this.#replyTo) return null;
+    return { text, ...(this.#replyTo && { replyTo: this.#replyTo }), ...(this.#edit && { edit: this.#edit }) };
+  }
+
+  #set(draft) {
+    $("draft").value = draft?.text ?? "";
+    this.#replyTo = draft?.replyTo;
+    this.#edit = draft?.edit ?? null;
+    this.#draw();
   }
 
   #changed() {
     const { name, memory } = this.#target;
-    memory.setDraft(name, $("draft").value);
+    memory.setDraft(name, this.#draft);
+    this.#draw();
+  }
+
+  #draw() {
+    this.#drawContext();
     this.#fit();
     this.#drawLength();
   }
 
   #submit() {
     const content = $("draft").value;
-    if (content.trim() === "") return;
-    if (this.#target.room.excess(content) > 0) {
+    const { timeline } = this.#target;
+    if (content.trim() === "") {
+      if (this.#edit) timeline.remove(this.#edit.index); // it asks
+      return;
+    }
+    if (timeline.room.excess(content) > 0) {
       this.#drawLength();
       this.#announce($("length").textContent);
       return;
     }
-    this.#send(content); // before the draft is deleted
-    $("draft").value = "";
+    if (this.#edit) {
+      const { index, version, before } = this.#edit;
+      if (content !== timeline.messageAt(index)?.content) timeline.edit({ index, version, content });
+      this.#set(before);
+    } else {
+      this.#send(content, this.#replyTo); // before the draft is deleted
+      this.#set(null);
+    }
     this.#changed();
+  }
+
+  /** Says above the field which message is being answered or edited. */
+  #drawContext() {
+    const index = this.#edit?.index ?? this.#replyTo;
+    $("context").hidden = index === undefined;
+    $("composer").classList.toggle("editing", this.#edit !== null);
+    $("send").textContent = this.#edit ? "Save" : "Send";
+    if (index === undefined) return;
+    const message = this.#target.timeline.messageAt(index);
+    const name = message && bdi(shownName(String(message.user_name)));
+    $("context-message").replaceChildren(...(this.#edit ? ["Editing your message"]
+      : name ? ["Answering ", name] : ["Answering an earlier message"]));
+    $("context-text").textContent = message?.deleted_at ? "It was deleted." : (message?.content ?? "").slice(0, 200);
+    $("context-cancel").setAttribute("aria-label", this.#edit ? "Stop editing" : "Do not answer it");
   }
 
   /** Makes the field as high as its text. */
@@ -88,8 +174,9 @@ export class Composer {
   /** Says how many characters are left, if they are few, or by how many the text is too long. */
   #drawLength() {
     const content = $("draft").value;
-    const excess = this.#target.room.excess(content);
-    const left = excess > 0 ? 0 : NEAR - this.#target.room.excess(content + "x".repeat(NEAR));
+    const { room } = this.#target.timeline;
+    const excess = room.excess(content);
+    const left = excess > 0 ? 0 : NEAR - room.excess(content + "x".repeat(NEAR));
     const over = excess > 0 ? lettersOf(content, excess) : "";
     const says = over ? `Too long. Please shorten it by about ${over}, or send it in two parts.`
       : left < NEAR ? `${letters(left)} left` : "";

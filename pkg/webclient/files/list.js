@@ -1,8 +1,8 @@
 // The items of a room, oldest first: messages, notes about other events, and messages that were refused. A line marks
 // the beginning of each day, and another one the place where the person stopped reading.
 
-import { messageNode, refusedNode, showSender, showTime } from "./bubble.js";
-import { element } from "./dom.js";
+import { messageNode, refusedNode, showQuote, showSender, showTime } from "./bubble.js";
+import { $, element } from "./dom.js";
 
 const GROUP = 300_000; // milliseconds: messages of one person at shorter distances have one heading
 
@@ -18,15 +18,23 @@ export class List {
   #clock;
   #folds;
   #actions;
+  #looks;
+  #current = null; // the item whose buttons the Tab key reaches; null for the last one
   #mark = null; // the index after which messages are new; null for no line
   #line = element("li", { className: "new" }, "New");
 
-  /** `isMe` tells whether the reader wrote a message; `actions` are the buttons of a refused message. */
-  constructor({ isMe, clock, folds, actions }) {
+  /**
+   * `isMe` tells whether the reader wrote a message; `actions` are the buttons of a refused message; `looks` is a
+   * function of a message: the rest of what messageNode needs.
+   */
+  constructor({ isMe, clock, folds, actions, looks }) {
     this.#isMe = isMe;
     this.#clock = clock;
     this.#folds = folds;
     this.#actions = actions;
+    this.#looks = looks;
+    this.element.addEventListener("focusin", ({ target }) => this.#focused(target));
+    this.element.addEventListener("keydown", (event) => this.#move(event));
   }
 
   get firstIndex() {
@@ -54,6 +62,46 @@ export class List {
 
   get mark() {
     return this.#mark;
+  }
+
+  /** The message at an index; undefined if it is not in the list. */
+  messageAt(index) {
+    return this.#itemAt(index)?.message;
+  }
+
+  /** The element of the message at an index; undefined if it is not in the list. */
+  nodeAt(index) {
+    return this.#itemAt(index)?.node;
+  }
+
+  #itemAt(index) {
+    return this.items.find((i) => i.message?.index === index);
+  }
+
+  /** Draws a message as it is now, if it is in the list. */
+  change(message) {
+    const item = this.#itemAt(message.index);
+    if (item) item.message = message;
+    this.redraw(message.index);
+  }
+
+  /** Draws the message at an index again, if it is in the list. */
+  redraw(index) {
+    const item = this.#itemAt(index);
+    if (!item) return;
+    const old = item.node;
+    const focused = old.contains(document.activeElement) ? document.activeElement : null;
+    const { node } = this.#messageItem(item.message);
+    node.querySelector(".content").classList.toggle("open", old.querySelector(".content.open") !== null);
+    this.#folds.unwatch(old);
+    old.replaceWith(node);
+    this.#folds.watch(node);
+    Object.assign(item, { node, isNamed: undefined, answered: null });
+    this.arrange();
+    if (!focused) return;
+    const { reaction } = focused.dataset;
+    const same = reaction && [...node.querySelectorAll(".reaction")].find((b) => b.dataset.reaction === reaction);
+    (same || node.querySelector(".more") || $("draft")).focus();
   }
 
   isMine(message) {
@@ -124,9 +172,9 @@ export class List {
 
   #messageItem(message) {
     const at = message.create_at * 1000;
-    const node = messageNode(message, this.isMine(message));
+    const node = messageNode(message, this.#looks(message));
     showTime(node, at, this.#clock);
-    return { kind: "message", at, message, node };
+    return { kind: "message", at, message, node, answered: null }; // no quote is drawn yet
   }
 
   #insert(place, items) {
@@ -146,8 +194,9 @@ export class List {
     item.node.remove();
   }
 
-  /** Draws what depends on the item before: days, the line above the new messages, and names. */
+  /** Draws what depends on other items: days, the line above the new messages, names, and what a message answers. */
   arrange() {
+    const messages = new Map(this.items.map(({ message }) => [message?.index, message]));
     let day = null; // the last day that was named
     let before = null;
     let line = null; // the item below the line
@@ -160,10 +209,46 @@ export class List {
       const { message } = item;
       if (isKnown && !line && message?.index > this.#mark && !this.isMine(message)) line = item;
       if (message) this.#nameSender(item, named || line === item || !isSame(before, item));
+      if (message?.reply_to) this.#quote(item, messages.get(message.reply_to));
       before = item;
     }
     if (!line) this.#line.remove();
     else if (this.#line.nextSibling !== firstNode(line)) firstNode(line).before(this.#line);
+    this.#rove();
+  }
+
+  /**
+   * The Tab key reaches the buttons of one message only: of the last one, or of the one that had the focus. The arrow
+   * keys move to other messages. Otherwise hundreds of messages would stand between two parts of the page.
+   */
+  #rove() {
+    if (!this.items.includes(this.#current)) this.#current = null;
+    const reached = this.#current ?? this.items.findLast((i) => i.message && !i.message.deleted_at);
+    for (const item of this.items) {
+      if (item.message) for (const b of item.node.querySelectorAll(".act")) b.tabIndex = item === reached ? 0 : -1;
+    }
+  }
+
+  #focused(target) {
+    const item = this.items.find((i) => i.message && i.node.contains(target));
+    if (!item || item === this.#current) return;
+    this.#current = item;
+    this.#rove();
+  }
+
+  #move(event) {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (!step || !event.target.classList.contains("act")) return;
+    event.preventDefault();
+    const messages = this.items.filter((i) => i.message && i.node.querySelector(".more"));
+    const next = messages[messages.findIndex((i) => i.node.contains(event.target)) + step];
+    next?.node.querySelector(".more").focus();
+  }
+
+  #quote(item, answered) {
+    if (item.answered === answered) return;
+    item.answered = answered;
+    showQuote(item.node, answered);
   }
 
   #nameSender(item, named) {

@@ -4,16 +4,17 @@
 //   active, user                 the room that was shown last
 //   room, user, room             the room is joined: {joined}
 //   read, user, room             how far it was read: {epoch, index}; epoch is how often the room's log went back
-//   draft, user, room, tab       a text that is not sent: {text, at}
-//   unsent, user, room, id       a message that is not known to be stored: {content, at, tab, error, after}
+//   draft, user, room, tab       a text that is not sent: {text, replyTo, edit, at}
+//   unsent, user, room, id       a message that is not known to be stored: {content, replyTo, at, tab, error, after}
+//   edit, user, room, index      an edit that is not known to be stored: {content, version, error}
 //
 // In an open chat the user is a name. Otherwise it is what ownerOf makes of the subject of a token, because two people
 // may have one name. Unsent messages and drafts belong to a tab. When it is closed, another tab of the same person
-// adopts them.
+// adopts them. An edit belongs to every tab, because a repeat of it does nothing.
 
 import { keyOf } from "./store.js";
 
-const KINDS = ["active", "room", "read", "draft", "unsent"];
+const KINDS = ["active", "room", "read", "draft", "unsent", "edit"];
 
 /** The user for the subject of a token. It differs from every name: no name has a control character. */
 export const ownerOf = (subject) => `\0${subject}`;
@@ -107,20 +108,43 @@ export class Memory extends EventTarget {
     this.#set(["read", this.user, room], position);
   }
 
-  /** The text that is written in this tab and not sent; "" if there is none. */
+  /**
+   * What is written in this tab and not sent: {text, replyTo?, edit?}; null if there is nothing. `replyTo` is the index
+   * of the message that it answers. While a message is being edited, `edit` is {index, version, before}, and `before`
+   * is the draft that was there.
+   */
   draft(room) {
-    return this.#draftOf(room, this.#tab.id)?.text ?? "";
+    return this.#draftOf(room, this.#tab.id) ?? null;
   }
 
-  setDraft(room, text) {
+  /** Keeps a draft; null deletes it. */
+  setDraft(room, draft) {
     const key = ["draft", this.user, room, this.#tab.id];
-    if (text === "") this.#kept.remove(key);
-    else this.#set(key, { text, at: Date.now() });
+    if (draft === null) this.#kept.remove(key);
+    else this.#set(key, { ...draft, at: Date.now() });
   }
 
   #draftOf(room, tab) {
-    const draft = this.#kept.get(["draft", this.user, room, tab]);
-    return typeof draft?.text === "string" ? draft : undefined;
+    return checkedDraft(this.#kept.get(["draft", this.user, room, tab]));
+  }
+
+  /** The edits of a room's messages that are not known to be stored: {index, content, version, error}. */
+  edits(room) {
+    const edit = ([, , , index]) => {
+      const { content, version, error } = this.#kept.get(["edit", this.user, room, index]) ?? {};
+      if (typeof content !== "string" || !isIndex(index) || !Number.isInteger(version)) return null;
+      return { index, content, version, error: typeof error?.code === "string" ? error : null };
+    };
+    return this.#kept.keys("edit", this.user, room).map(edit).filter(Boolean);
+  }
+
+  /** Keeps an edit. It tells whether the edit outlives the page. */
+  keepEdit(room, { index, content, version, error }) {
+    return this.#set(["edit", this.user, room, index], { content, version, error });
+  }
+
+  forgetEdit(room, index) {
+    this.#kept.remove(["edit", this.user, room, index]);
   }
 
   /** Takes the draft of this tab from before its reload, or else that of a closed tab. */
@@ -131,14 +155,13 @@ export class Memory extends EventTarget {
       const orphans = tabs.filter((tab) => tab !== this.#tab.id && !living?.has(tab) && this.#draftOf(room, tab));
       const latest = orphans.sort((a, b) => this.#draftOf(room, b).at - this.#draftOf(room, a).at)[0];
       const from = orphans.includes(this.#browser.before) ? this.#browser.before : latest;
-      if (from === undefined || this.draft(room) !== "") return;
-      const { text } = this.#draftOf(room, from);
-      this.setDraft(room, text);
+      if (from === undefined || this.draft(room)) return;
+      this.setDraft(room, this.#draftOf(room, from));
       this.#kept.remove(["draft", this.user, room, from]);
     });
   }
 
-  /** The messages of a room that are not known to be stored, oldest first: {id, content, at, tab, error, after}. */
+  /** The messages of a room that are not known to be stored, oldest first, as kept, with their ids. */
   unsent(room) {
     const ids = this.#kept.keys("unsent", this.user, room).map((key) => key[3]);
     const entries = ids.map((id) => this.#unsentOf(room, id)).filter(Boolean);
@@ -150,7 +173,8 @@ export class Memory extends EventTarget {
     if (typeof value?.content !== "string" || typeof id !== "string") return null;
     const { content, tab } = value;
     const error = typeof value.error?.code === "string" ? value.error : null;
-    return { id, content, at: Number(value.at) || 0, tab, error, after: Number(value.after) || 0 };
+    const replyTo = isIndex(value.replyTo) ? value.replyTo : undefined;
+    return { id, content, replyTo, at: Number(value.at) || 0, tab, error, after: Number(value.after) || 0 };
   }
 
   /** How many messages of this tab, or of no tab, are not known to be stored: a Map by room. */
@@ -160,9 +184,10 @@ export class Memory extends EventTarget {
     return rooms;
   }
 
-  /** How many messages of the person are not known to be stored, in all tabs. */
+  /** How many messages and edits of the person are not known to be stored, in all tabs. */
   get countUnsent() {
-    return this.#kept.keys("unsent", this.user).filter(([, , room, id]) => this.#unsentOf(room, id)).length;
+    const unsent = this.#kept.keys("unsent", this.user).filter(([, , room, id]) => this.#unsentOf(room, id));
+    return unsent.length + this.#kept.keys("edit", this.user).length;
   }
 
   /** Whether the person has a draft, or a message that is not known to be stored. */
@@ -177,8 +202,8 @@ export class Memory extends EventTarget {
   }
 
   /** Keeps a message as this tab's. It tells whether the message outlives the page. */
-  keep(room, { id, content, at, error, after }) {
-    return this.#setUnsent(room, id, { content, at, tab: this.#tab.id, error, after });
+  keep(room, { id, content, replyTo, at, error, after }) {
+    return this.#setUnsent(room, id, { content, replyTo, at, tab: this.#tab.id, error, after });
   }
 
   #setUnsent(room, id, value) {
@@ -226,7 +251,7 @@ export class Memory extends EventTarget {
         if (kept.get(key) === undefined) this.#set(key, kept.get([kind, from, ...rest]));
       }
     }
-    for (const kind of ["draft", "unsent"]) {
+    for (const kind of ["draft", "unsent", "edit"]) {
       for (const [, , ...rest] of kept.keys(kind, from)) {
         const value = kept.get([kind, from, ...rest]);
         const owner = kind === "draft" ? rest[1] : value?.tab;
@@ -249,4 +274,15 @@ export class Memory extends EventTarget {
   #emit(type, detail = null) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+const isIndex = (value) => Number.isInteger(value) && value > 0;
+
+/** A draft as it was kept; undefined if it is none. */
+function checkedDraft(value) {
+  if (typeof value?.text !== "string") return undefined;
+  const { text, replyTo, edit, at } = value;
+  const draft = { text, ...(isIndex(replyTo) && { replyTo }), at };
+  if (!isIndex(edit?.index) || !Number.isInteger(edit.version)) return draft;
+  return { ...draft, edit: { index: edit.index, version: edit.version, before: checkedDraft(edit.before) ?? null } };
 }

@@ -12,9 +12,9 @@ const ADOPTION = 2000; // milliseconds: how long a new message waits for the ado
  */
 export class Outbox extends EventTarget {
   /**
-   * {id, content, at, state: "waiting" | "sending" | "failed", error, after, kept, handed}, in the order of sending.
-   * `after` is the room's last index when the message was refused. `kept` says whether the message outlives the page,
-   * and `handed` whether the client has got it.
+   * {id, content, replyTo, at, state: "waiting" | "sending" | "failed", error, after, kept, handed}, in the order of
+   * sending. `replyTo` is the index of the message that it answers, if any. `after` is the room's last index when the
+   * message was refused. `kept` says whether the message outlives the page, and `handed` whether the client has got it.
    */
   entries = [];
 
@@ -49,9 +49,12 @@ export class Outbox extends EventTarget {
     return this.entries.some((entry) => !entry.kept);
   }
 
-  /** Sends a message. The promise settles when the message is stored, with null, or refused, with the ChatError. */
-  async send(content) {
-    const entry = { id: newID(), content, at: 0, state: "waiting", error: null, after: 0 };
+  /**
+   * Sends a message, which may answer the one with an index. The promise settles when the message is stored, with null,
+   * or refused, with the ChatError.
+   */
+  async send(content, replyTo) {
+    const entry = { id: newID(), content, replyTo, at: 0, state: "waiting", error: null, after: 0 };
     this.#append(entry);
     await this.#adopted;
     return this.#transmit(entry);
@@ -83,8 +86,8 @@ export class Outbox extends EventTarget {
   #take() {
     const news = this.#memory.own(this.#name).filter(({ id }) => !this.entries.some((e) => e.id === id));
     if (news.length === 0) return;
-    const adopted = news.map(({ id, content, at, error, after }) => (
-      { id, content, at, state: error ? "failed" : "waiting", error, after, kept: true }));
+    const adopted = news.map(({ id, content, replyTo, at, error, after }) => (
+      { id, content, replyTo, at, state: error ? "failed" : "waiting", error, after, kept: true }));
     // Messages that the client has are sent before the adopted ones. Messages that were written since wait for them.
     const handed = this.entries.filter((e) => e.handed);
     this.entries = [...handed, ...adopted, ...this.entries.filter((e) => !e.handed)];
@@ -113,7 +116,7 @@ export class Outbox extends EventTarget {
   async #transmit(entry) {
     entry.handed = true;
     try {
-      await this.#room.send(entry.content, { id: entry.id });
+      await this.#room.send(entry.content, { id: entry.id, replyTo: entry.replyTo });
       this.#forget(entry);
       return null;
     } catch (error) {

@@ -63,7 +63,7 @@ export class Page {
     const { signal } = this.#end;
     this.#memory = new Memory(browser, user, signal);
     const announce = (text) => this.#announce(text);
-    this.#composer = new Composer({ send: (content) => this.#send(content), announce, signal });
+    this.#composer = new Composer({ send: (content, replyTo) => this.#send(content, replyTo), announce, signal });
     $("notice").hidden = true;
     $("welcome").hidden = true;
     $("chat").hidden = false;
@@ -101,7 +101,7 @@ export class Page {
     if (this.#timelines.has(name)) return;
     const timeline = new Timeline(room, {
       name, memory: this.#memory, tab: this.#browser.tab, clock: this.#clock,
-      isMe: (message) => this.#client.isMe(message), edit: (content) => this.#composer.put(content),
+      isMe: (message) => this.#client.isMe(message), composer: this.#composer, say: (text) => this.say(text),
     });
     this.#timelines.set(name, timeline);
     this.#memory.addRoom(name);
@@ -128,9 +128,9 @@ export class Page {
     const timeline = this.#timeline;
     $("room-name").textContent = name;
     history.replaceState(null, "", this.address);
-    this.#composer.open(timeline.room, name, this.#memory);
     timeline.room.watchMembers = true;
     timeline.mount($("scroller"));
+    this.#composer.open(timeline, name, this.#memory);
     this.#memory.active = name;
     this.#drawRooms();
     this.#drawPeople();
@@ -166,7 +166,7 @@ export class Page {
       this.#browser.name = name;
     } else if (this.#browser.named(name)) {
       this.#memory.inherit(name); // an older version of the page kept it by name
-      this.#composer.open(this.#timeline.room, this.#active, this.#memory);
+      this.#composer.open(this.#timeline, this.#active, this.#memory);
     }
     if (this.#isLinked) {
       this.say("A link has signed you in as ", bdi(shownName(name)), ". If that is not you, sign out.");
@@ -246,7 +246,7 @@ export class Page {
     });
     on(window, "beforeunload", (event) => {
       // If this browser keeps nothing, unsent messages would be lost: it asks the person.
-      if ([...this.#timelines.values()].some((timeline) => timeline.outbox.isLosing)) event.preventDefault();
+      if ([...this.#timelines.values()].some((timeline) => timeline.isLosing)) event.preventDefault();
     });
   }
 
@@ -262,9 +262,9 @@ export class Page {
     $("draft").focus();
   }
 
-  async #send(content) {
+  async #send(content, replyTo) {
     const timeline = this.#timeline;
-    const sent = timeline.outbox.send(content);
+    const sent = timeline.outbox.send(content, replyTo);
     timeline.wrote();
     const error = await sent;
     if (error) this.#announce(`Not sent. ${refusal(error)}`);

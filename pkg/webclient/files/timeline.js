@@ -1,9 +1,11 @@
 // A room on the page. It shows a window of the room's log, which moves as the person scrolls. So a room may have any
 // number of messages, and the page holds a few hundred. Below the window are the messages that are not sent yet.
 
+import { Acts } from "./acts.js";
 import { Folds } from "./bubble.js";
 import { $, bdi, element } from "./dom.js";
 import { List } from "./list.js";
+import { Menu } from "./menu.js";
 import { Outbox } from "./outbox.js";
 import { Reading } from "./reading.js";
 import { View } from "./view.js";
@@ -14,12 +16,17 @@ const MOST = 300; // items in the window
 const NOTES = 50; // notes in the window
 const PAGE = 100; // messages that are fetched at once
 const NEAR = 800; // pixels: nearer to an end of the window, more is fetched
+const FOUND = 2000; // milliseconds: a message that was jumped to is marked for so long
 const SEEN = 8; // pixels: a message of which so much is on the screen counts as read
 
 /** Event: `change`, when something has changed that is unread or out of sight. */
 export class Timeline extends EventTarget {
   room;
   outbox;
+  #acts;
+  #menu;
+  #composer;
+  #say;
   #reading;
   #list;
   #view;
@@ -35,45 +42,107 @@ export class Timeline extends EventTarget {
   #end = new AbortController();
 
   /**
-   * @param {{name: string, memory: Memory, tab: Tab, clock: Clock, isMe: (message) => boolean,
-   *   edit: (content: string) => void}} parts `name` is the room's name in this browser's memory; `isMe` tells whether
-   *   the reader wrote a message; `edit` takes back the text of a refused message
+   * @param {{name: string, memory: Memory, tab: Tab, clock: Clock, isMe: (message) => boolean, composer: Composer,
+   *   say: (text: string) => void}} parts `name` is the room's name in this browser's memory; `isMe` tells whether the
+   *   reader wrote a message, or is a user; `composer` is where the person writes; `say` tells the person of a problem
    */
-  constructor(room, { name, memory, tab, clock, isMe, edit }) {
+  constructor(room, { name, memory, tab, clock, isMe, composer, say }) {
     super();
     const signal = this.#end.signal;
     this.room = room;
     this.outbox = new Outbox(room, name, memory, tab, signal);
+    this.#acts = new Acts(room, name, memory);
+    this.#composer = composer;
+    this.#say = say;
     this.#reading = new Reading(memory, name);
-    const actions = this.#actions(edit);
+    this.#menu = new Menu({ acts: this.#acts, composer, isMe, jump: (index) => this.toMessage(index), say });
+    const actions = this.#unsentActions();
     const folds = new Folds({
       hold: (change) => this.#view.hold(change),
       holdAt: (e, change) => this.#view.holdAt(e, change),
       toggled: () => this.scrolled(),
     });
-    this.#list = new List({ isMe, clock, folds, actions });
+    this.#list = new List({ isMe, clock, folds, actions, looks: (message) => this.#menu.looks(message) });
     this.#view = new View(this.#list);
     this.#waiting = new Waiting({ actions, folds });
-    const on = (target, type, f) => target.addEventListener(type, f, { signal });
-    on(room, "message", (e) => this.#add(e.detail));
-    on(room, "expired", (e) => (this.#reading.lost(e.detail.to), this.#note("Some messages are no longer kept.")));
-    on(room, "refused", (e) => this.#refused(e.detail));
-    on(room, "presence", (e) => {
+    const listen = (target, type, f) => target.addEventListener(type, f, { signal });
+    listen(room, "message", (e) => this.#add(e.detail));
+    listen(room, "change", (e) => this.#changed(e.detail));
+    listen(room, "expired", (e) => (this.#reading.lost(e.detail.to), this.#note("Some messages are no longer kept.")));
+    listen(room, "refused", (e) => this.#refused(e.detail));
+    listen(room, "presence", (e) => {
       this.#note(bdi(shownName(e.detail.user_name)), e.detail.event === "joined" ? " came in" : " went away");
     });
-    on(room, "reset", () => this.#reset());
-    on(room, "ready", () => this.#ready());
-    on(this.outbox, "change", () => this.#drawOutbox());
-    on(memory, "read", (e) => e.detail.room === name && (this.#reading.reload(), this.#look()));
-    on(clock, "change", () => this.#view.hold(() => this.#list.clockChanged()));
+    listen(room, "reset", () => this.#reset());
+    listen(room, "ready", () => this.#ready());
+    listen(this.outbox, "change", () => this.#drawOutbox());
+    listen(this.#acts, "change", (e) => (this.#view.hold(() => this.#list.redraw(e.detail.index)), this.#look()));
+    listen(memory, "read", (e) => e.detail.room === name && (this.#reading.reload(), this.#look()));
+    listen(clock, "change", () => this.#view.hold(() => this.#list.clockChanged()));
   }
 
   /** The buttons of a message that is not stored: functions of its id. */
-  #actions(edit) {
+  #unsentActions() {
     const retry = (id) => (this.outbox.retry(id), $("draft").focus());
     const discard = (id) => (this.outbox.discard(id), $("draft").focus());
-    const contentOf = (id) => this.outbox.entries.find((e) => e.id === id).content;
-    return { retry, discard, edit: (id) => (edit(contentOf(id)), discard(id)) };
+    const edit = (id) => {
+      const { content, replyTo } = this.outbox.entries.find((e) => e.id === id);
+      this.#composer.put(content, replyTo);
+      discard(id);
+    };
+    return { retry, discard, edit };
+  }
+
+  /** Whether closing the page now would lose something that the person wrote. */
+  get isLosing() {
+    return this.outbox.isLosing || this.#acts.isLosing;
+  }
+
+  /** The message at an index; undefined if it is not in the window. */
+  messageAt(index) {
+    return this.#list.messageAt(index);
+  }
+
+  /** The last message of the person in the window, with the text that it has or is getting; undefined without one. */
+  get lastOwn() {
+    const isOwn = ({ message }) => message && !message.deleted_at && this.#list.isMine(message);
+    const { message } = this.#list.items.findLast(isOwn) ?? {};
+    return message && { ...message, content: this.#acts.doing(message.index).edit?.content ?? message.content };
+  }
+
+  /** Edits a message: {index, version, content}. */
+  edit(edit) {
+    return this.#menu.edit(edit);
+  }
+
+  /** Deletes a message, after a question. */
+  remove(index) {
+    return this.#menu.remove(index);
+  }
+
+  /** A message is not what it was. */
+  #changed(message) {
+    this.#view.hold(() => this.#list.change(message));
+    this.#menu.update(message);
+    this.#composer.messageChanged(message);
+  }
+
+  /** Goes to a message, also if it is not in the window. */
+  async toMessage(index) {
+    if (!this.messageAt(index)) {
+      this.#jumps++;
+      if (!(await this.#jump({ after: Math.max(0, index - PAGE / 2), limit: PAGE }))) {
+        return this.#say("The message cannot be fetched at the moment.");
+      }
+    }
+    const node = this.#list.nodeAt(index);
+    if (!node) return this.#say("That message is no longer kept.");
+    this.#view.following = false;
+    node.scrollIntoView({ block: "center" });
+    this.scrolled();
+    node.classList.add("found");
+    setTimeout(() => node.classList.remove("found"), FOUND);
+    (node.querySelector(".more") ?? $("scroller")).focus({ preventScroll: true });
   }
 
   /** Ends the timeline. Unsent messages stay in this browser. */
@@ -101,7 +170,12 @@ export class Timeline extends EventTarget {
 
   /** How many messages were refused and are not in the window. */
   get refusedElsewhere() {
-    return this.outbox.refused.length - this.#list.refused;
+    return this.outbox.refused.length - this.#list.refused + this.#editsElsewhere.length;
+  }
+
+  /** The messages with a refused edit that are not in the window, by index. */
+  get #editsElsewhere() {
+    return this.#acts.refused.filter((index) => !this.messageAt(index));
   }
 
   /** Shows the list. */
@@ -151,10 +225,12 @@ export class Timeline extends EventTarget {
     this.#look();
   }
 
-  /** Goes to the first refused message that is not in the window. */
+  /** Goes to the first refused message, or refused edit, that is not in the window. */
   async toRefused() {
     const shown = new Set(this.#list.items.map((i) => i.entry));
     const entry = this.outbox.refused.find((e) => !shown.has(e));
+    const [edited] = this.#editsElsewhere;
+    if (!entry && edited) return this.toMessage(edited);
     this.#jumps++;
     if (!entry || !(await this.#jump({ after: Math.max(0, entry.after - PAGE / 2), limit: PAGE }))) return;
     this.#list.items.find((i) => i.entry === entry)?.node.scrollIntoView({ block: "center" });

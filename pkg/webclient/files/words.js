@@ -16,6 +16,19 @@ export function refusal(error) {
   return error.code === "invalid_field" ? `${plain} (${error.message})` : plain;
 }
 
+const CHANGE_REFUSALS = {
+  conflict: "The message was changed meanwhile.",
+  forbidden: "You may not change this message.",
+  invalid_field: "The chat does not keep this message any more.",
+  unknown_action: "The chat cannot do this yet.",
+  too_large: "The message has no room for it.",
+};
+
+/** Why a message could not be changed, for the person who wanted to. */
+export function changeRefusal(error) {
+  return CHANGE_REFUSALS[error.code] ?? REFUSALS[error.code] ?? "The chat did not take this.";
+}
+
 const ENDS = {
   token_expired: "Your sign-in has ended. Please sign in again.",
   handshake_refused: "The chat did not accept your token. Please sign in again.",
@@ -65,6 +78,13 @@ const BLANK = /[\p{Z}\p{C}\u115f\u1160\u3164\uffa0\u2800\p{Mn}]/gu;
 
 function visible(text) {
   return text.replace(BLANK, "") !== "";
+}
+
+/** Who has a reaction to a message. A frame names the first of them. */
+export function reactorsInWords({ count: all, users }, isMe) {
+  const names = users.map((user) => (isMe(user) ? "you" : shownName(String(user.user_name))));
+  const more = all - users.length;
+  return [...names, ...(more > 0 ? [count(more, "other", "others")] : [])].join(", ");
 }
 
 /** How many of something: 1 person, 2 people. */

@@ -1,0 +1,162 @@
+// What a person can do with a stored message: the buttons of the message, and a dialog in which one reacts, answers,
+// edits and deletes. The browser keeps the focus in a dialog, and a screen reader announces it.
+
+import { $, ask, element } from "./dom.js";
+import { changeRefusal, reactorsInWords, shownName } from "./words.js";
+
+const OFTEN = ["👍", "❤️", "😂", "🎉", "😮", "😢"];
+const REACTION_BYTES = 32; // the chat's limit, in UTF-8
+
+/** The buttons of the messages of a room, and the dialog for one of them at a time. */
+export class Menu {
+  #acts;
+  #composer;
+  #isMe;
+  #jump;
+  #say;
+  #dialog = null; // while it is open
+  #message = null; // the one that the dialog is for
+
+  /**
+   * @param {{acts: Acts, composer: Composer, isMe: (user) => boolean, jump: (index: number) => void,
+   *   say: (text: string) => void}} parts `isMe` tells whether the person wrote a message, or is a user; `jump` goes to
+   *   a message; `say` tells the person of a problem
+   */
+  constructor({ acts, composer, isMe, jump, say }) {
+    this.#acts = acts;
+    this.#composer = composer;
+    this.#isMe = isMe;
+    this.#jump = jump;
+    this.#say = say;
+  }
+
+  /** What messageNode needs to know of a message, beside the message itself. */
+  looks(message) {
+    return {
+      isMe: this.#isMe,
+      mine: this.#isMe(message),
+      doing: this.#acts.doing(message.index),
+      hasReacted: (reaction) => this.#hasReacted(message, reaction),
+      on: {
+        open: (button) => this.#open(button, message),
+        jump: () => this.#jump(message.reply_to),
+        react: (reaction) => this.#toggle(message, reaction),
+        editAgain: () => this.#editAgain(message),
+        giveUp: () => (this.#acts.giveUp(message.index), $("draft").focus()),
+      },
+    };
+  }
+
+  #hasReacted(message, reaction) {
+    return this.#acts.hasReacted(message, reaction, this.#isMe);
+  }
+
+  /** Edits a message: {index, version, content}. */
+  async edit(edit) {
+    const error = await this.#acts.edit(edit);
+    if (error) this.#say(`Your edit was not saved. ${changeRefusal(error)}`);
+  }
+
+  /** Lets the person go on with an edit that was refused. It is of the message as it is now. */
+  #editAgain(message) {
+    const { content } = this.#acts.doing(message.index).edit;
+    this.#acts.giveUp(message.index);
+    this.#composer.edit({ ...message, content });
+  }
+
+  /** Deletes a message, after a question. */
+  async remove(index) {
+    const answer = await ask("Delete this message?", "Nobody can read it any more. That it was here is still shown.",
+      { remove: "Delete", keep: "Keep it" });
+    if (answer !== "remove") return;
+    this.#composer.stopEditing(index);
+    const error = await this.#acts.remove(index);
+    if (error && error.code !== "closed") this.#say(`The message was not deleted. ${changeRefusal(error)}`);
+  }
+
+  #toggle(message, reaction) {
+    return this.#react(message, reaction, !this.#hasReacted(message, reaction));
+  }
+
+  async #react({ index }, reaction, isOn) {
+    const error = await this.#acts.react(index, reaction, isOn);
+    if (error && error.code !== "closed") this.#say(`Your reaction was not taken. ${changeRefusal(error)}`);
+  }
+
+  /** Opens the dialog beside the button that was used. */
+  #open(button, message) {
+    const mine = this.#isMe(message);
+    const choice = (says, f, className = "") =>
+      element("button", { className, onclick: () => (this.#close(), f(this.#message)) }, says);
+    this.#message = message;
+    this.#dialog = element("dialog",
+      { className: "card menu", "aria-label": `Message of ${shownName(String(message.user_name))}` },
+      element("div", { className: "often" }),
+      this.#otherReaction(),
+      element("ul", { className: "reactors" }),
+      choice("Answer", (m) => this.#composer.reply(m)),
+      ...(mine ? [choice("Edit", (m) => this.#composer.edit(m))] : []),
+      ...(mine ? [choice("Delete", (m) => this.remove(m.index), "danger")] : []),
+      element("button", { onclick: () => this.#close() }, "Cancel"));
+    this.#dialog.onclick = ({ target }) => {
+      if (target === this.#dialog) this.#close(); // the click was beside what is in it
+    };
+    this.#dialog.onclose = ({ target }) => (target.remove(), this.#dialog === target && (this.#dialog = null));
+    document.body.append(this.#dialog);
+    this.#draw();
+    this.#dialog.showModal();
+    this.#place(button.getBoundingClientRect(), mine);
+  }
+
+  /** Puts the dialog where the button is, as far as it fits there. A narrow window has it at its lower edge. */
+  #place({ top, left, right }, mine) {
+    const { offsetWidth: width, offsetHeight: height, style } = this.#dialog;
+    const within = (x, most) => `${Math.max(8, Math.min(x, most - 8))}px`;
+    style.setProperty("--x", within(mine ? right - width : left, innerWidth - width));
+    style.setProperty("--y", within(top, innerHeight - height));
+  }
+
+  #close() {
+    this.#dialog?.close();
+  }
+
+  /** Shows a message as it is now, if the dialog is open for it. */
+  update(message) {
+    if (!this.#dialog || message.index !== this.#message.index) return;
+    this.#message = message;
+    if (message.deleted_at) this.#close();
+    else this.#draw();
+  }
+
+  #draw() {
+    const [dialog, message] = [this.#dialog, this.#message];
+    const focused = [...dialog.querySelectorAll(".often button")].indexOf(document.activeElement);
+    const often = OFTEN.map((reaction) => element("button", {
+      "aria-pressed": String(this.#hasReacted(message, reaction)), "aria-label": `React with ${reaction}`,
+      onclick: () => (this.#close(), this.#toggle(this.#message, reaction)),
+    }, reaction));
+    dialog.querySelector(".often").replaceChildren(...often);
+    if (focused >= 0) often[focused].focus();
+    const reactors = (r) => element("li", {}, `${r.reaction} `, reactorsInWords(r, this.#isMe));
+    dialog.querySelector(".reactors").replaceChildren(...(message.reactions ?? []).map(reactors));
+  }
+
+  /** A field for any other reaction. */
+  #otherReaction() {
+    const says = "Another emoji";
+    const input = element("input", { "aria-label": says, placeholder: says, autocomplete: "off" });
+    input.oninput = () => input.setCustomValidity("");
+    const form = element("form", { className: "other" }, input, element("button", {}, "React"));
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      const reaction = input.value.trim();
+      if (reaction === "" || new TextEncoder().encode(reaction).length > REACTION_BYTES) {
+        input.setCustomValidity("Please give one emoji.");
+        return input.reportValidity();
+      }
+      this.#close();
+      this.#react(this.#message, reaction, true);
+    };
+    return form;
+  }
+}
