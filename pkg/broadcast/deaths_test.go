@@ -1,10 +1,12 @@
 package broadcast_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -72,11 +74,28 @@ func (m *mortal) Post(ctx context.Context, id string, frame []byte) (err error) 
 	return errors.Join(m.call(func() { err = m.world.Post(ctx, id, frame) }), err)
 }
 
-// mortalLeases and mortalRoster are the rest of it.
+// mortalChanges, mortalLeases and mortalRoster are the rest of it.
 type (
-	mortalLeases struct{ *mortal }
-	mortalRoster struct{ *mortal }
+	mortalChanges struct{ *mortal }
+	mortalLeases  struct{ *mortal }
+	mortalRoster  struct{ *mortal }
 )
+
+func (m mortalChanges) Change(ctx context.Context, room string, index int64,
+	change func(chat.Message) (chat.Message, error)) (changed chat.Message, err error) {
+	died := m.call(func() { changed, err = changeLog{World: &m.World}.Change(ctx, room, index, change) })
+	return changed, errors.Join(died, err)
+}
+
+func (m mortalChanges) Changes(ctx context.Context, room string, after int64, limit int) (found chat.Changes,
+	err error) {
+	died := m.call(func() { found, err = changeLog{World: &m.World}.Changes(ctx, room, after, limit) })
+	return found, errors.Join(died, err)
+}
+
+func (m mortalChanges) LastChange(ctx context.Context, room string) (last int64, err error) {
+	return last, errors.Join(m.call(func() { last, err = changeLog{World: &m.World}.LastChange(ctx, room) }), err)
+}
 
 func (m mortalLeases) Acquire(ctx context.Context, room, owner string, start int64) (sent int64, ok bool, err error) {
 	died := m.call(func() { sent, ok, err = leases{World: &m.World}.Acquire(ctx, room, owner, start) })
@@ -112,8 +131,8 @@ func (m mortalRoster) Remove(ctx context.Context, member chat.Member) (bool, err
 }
 
 func (m *mortal) service() chat.Service {
-	return chat.Service{Log: m, Roster: mortalRoster{m}, Broadcaster: broadcast.Broadcaster{Leases: mortalLeases{m}},
-		Poster: m, Encoder: m.world, Now: time.Now, Workers: 2}
+	return chat.Service{Log: m, Changes: mortalChanges{m}, Roster: mortalRoster{m}, Poster: m, Encoder: m.world,
+		Broadcaster: broadcast.Broadcaster{Leases: mortalLeases{m}}, Now: time.Now, Workers: 2}
 }
 
 // scene is what happens in one try.
@@ -126,6 +145,7 @@ type scene struct {
 	faults  int             // of a hundred posts to one of the members
 	hangs   int             // of a hundred posts to it, for up to two seconds; half of these are taken in the end
 	stalls  bool
+	edits   bool // every other sender edits one of the first messages instead
 }
 
 func (s scene) deaths() (n int) {
@@ -143,6 +163,10 @@ func (s scene) play(t *testing.T) (problem string) {
 		w := &world{}
 		for _, id := range []string{"ann", "flaky"} {
 			w.AddMember("r", id, time.Hour)
+		}
+		if s.edits {
+			w.say(t, "ann", "first")
+			w.say(t, "ann", "second")
 		}
 		var unlucky sync.Mutex
 		w.OnPost = func(_ context.Context, id string) error {
@@ -168,30 +192,36 @@ func (s scene) play(t *testing.T) (problem string) {
 				inEffect: s.effects[i], stalls: s.stalls, grave: grave}
 			all.Go(func() {
 				time.Sleep(at)
+				if s.edits && i%2 == 0 {
+					act := chat.Act{Room: "r", Index: int64(1 + i/2%2), By: chat.Person{Name: "ann"}}
+					_, _ = processes[i].service().Edit(t.Context(), "ann", act, fmt.Sprint("edit ", i), nil)
+					return
+				}
 				_, _ = processes[i].service().Send(t.Context(), "ann",
 					chat.Draft{Room: "r", User: "ann", Content: fmt.Sprint(i)})
 			})
 		}
-		joined := int64(0) // what was stored by then
+		joined, joinedChanges := int64(0), int64(0) // what was stored by then
 		all.Go(func() {
 			time.Sleep(s.joins)
 			w.Mu.Lock()
 			w.AddMember("r", "late", time.Hour)
-			joined = int64(len(w.Stored))
+			joined, joinedChanges = int64(len(w.Stored)), int64(len(w.Changed))
 			w.Mu.Unlock()
 		})
 		time.Sleep(5 * time.Minute) // the senders that live have ended
 		w.say(t, "ann", "last")
 		w.Mu.Lock()
-		stored := int64(len(w.Stored))
+		stored, changed := int64(len(w.Stored)), int64(len(w.Changed))
 		w.Mu.Unlock()
 		for _, member := range []string{"ann", "flaky", "late"} {
-			from := int64(0)
+			from, fromChange := int64(0), int64(0)
 			if member == "late" {
-				from = joined
+				from, fromChange = joined, joinedChanges
 			}
 			if problem == "" {
-				problem = s.judge(w.got(member), from, stored)
+				frames, changes := parted(w.got(member))
+				problem = cmp.Or(s.judge(frames, from, stored), s.judgeChanges(changes, fromChange, changed))
 				if problem != "" {
 					problem = member + " " + problem
 				}
@@ -201,6 +231,41 @@ func (s scene) play(t *testing.T) (problem string) {
 		all.Wait()
 	})
 	return problem
+}
+
+// parted returns the frames of messages and those of changes.
+func parted(frames []string) (messages, changes []string) {
+	for _, frame := range frames {
+		switch {
+		case strings.HasPrefix(frame, "changes "):
+			changes = append(changes, frame)
+		case !strings.HasPrefix(frame, "change "): // the answer to an edit
+			messages = append(messages, frame)
+		}
+	}
+	return messages, changes
+}
+
+// judgeChanges says what is wrong with the frames of changes of a member that must get all changes after from.
+func (s scene) judgeChanges(frames []string, from, stored int64) string {
+	upTo := from
+	for _, frame := range frames {
+		var after, next int64
+		if _, err := fmt.Sscanf(frame, "changes %d-%d", &after, &next); err != nil {
+			return err.Error()
+		}
+		switch {
+		case after > upTo:
+			return fmt.Sprintf("got changes after %d, but had those up to %d: %q", after, upTo, frames)
+		case next <= upTo && upTo > from && s.deaths() == 0 && !s.stalls:
+			return fmt.Sprintf("got changes up to %d again, and nobody died: %q", next, frames)
+		}
+		upTo = max(upTo, next)
+	}
+	if upTo != stored {
+		return fmt.Sprintf("got changes up to %d of %d: %q", upTo, stored, frames)
+	}
+	return ""
 }
 
 // judge says what is wrong with the frames of a member that must get all messages after from.
@@ -224,14 +289,15 @@ func (s scene) judge(frames []string, from, stored int64) string {
 	return ""
 }
 
-// Whichever sender dies, and in whichever call: every member gets every message, in order, and none twice if
-// nobody died.
+// Whichever sender dies, and in whichever call: every member gets every message and every change, in order, and none
+// twice if nobody died.
 func TestPromisesSurviveDeaths(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		n := rapid.IntRange(1, 6).Draw(r, "senders")
 		s := scene{
 			seed:  rapid.Uint64().Draw(r, "seed"),
 			joins: time.Duration(rapid.IntRange(0, 300).Draw(r, "joins")) * time.Millisecond,
+			edits: rapid.Bool().Draw(r, "edits"),
 		}
 		// not together: a member that fails during a stall is given up, as it should be
 		switch rapid.IntRange(0, 4).Draw(r, "trouble") {
@@ -261,10 +327,10 @@ func TestPromisesSurviveDeaths(t *testing.T) {
 func TestABroadcasterDiesInEachCall(t *testing.T) {
 	for last := 1; last <= 30; last++ {
 		for _, inEffect := range []bool{false, true} {
-			for seed := range uint64(5) {
+			for seed := range uint64(10) {
 				s := scene{
 					seed: seed, starts: []time.Duration{0, 5 * time.Millisecond, 12 * time.Millisecond},
-					lasts: []int{last, 0, 0}, effects: []bool{inEffect, false, false},
+					lasts: []int{last, 0, 0}, effects: []bool{inEffect, false, false}, edits: seed%2 == 0,
 				}
 				if problem := s.play(t); problem != "" {
 					t.Errorf("%+v: %s", s, problem)

@@ -18,8 +18,9 @@ import (
 type world struct{ fakes.World }
 
 type (
-	roster = fakes.Roster
-	leases = fakes.Leases
+	changeLog = fakes.ChangeLog
+	roster    = fakes.Roster
+	leases    = fakes.Leases
 )
 
 var draft = chat.Draft{Room: "r", User: "ann", Content: "hi"}

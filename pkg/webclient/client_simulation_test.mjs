@@ -97,7 +97,9 @@ class World {
     if (this.chance(0.02)) return socket.receive({ message: "Too Many Requests", connectionId: "c", requestId: "r" });
     const unavailable = { code: "unavailable", message: "no", message_id: f.message_id };
     const isChange = f.action === "editMessage" || f.action === "addReaction";
-    if (this.chance(0.02) || (isChange && this.isRestored && this.faulty)) return socket.receive({ error: unavailable, ref: f.ref });
+    if (this.chance(0.02) || (isChange && this.isRestored && this.faulty)) {
+      return socket.receive({ error: unavailable, ref: f.ref });
+    }
     const log = this.logs.get(f.room_name);
     switch (f.action) {
       case "ping":

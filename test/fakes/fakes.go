@@ -14,12 +14,13 @@ import (
 	"wschat/pkg/localstore"
 )
 
-// World is a Log, a Poster and an Encoder in memory, and the store of a Roster and of Leases. Tests change its fields
-// before they use it, or hold Mu. The zero value is an empty chat.
+// World is a Log, a Poster and an Encoder in memory, and the store of a ChangeLog, a Roster and of Leases. Tests change
+// its fields before they use it, or hold Mu. The zero value is an empty chat.
 type World struct {
 	Mu      sync.Mutex
 	Calls   []string            // of the stores, in order
 	Stored  []chat.Message      // the log, of all rooms
+	Changed []int64             // the changes: the indexes of the messages that they name
 	Expired int64               // messages up to this index are no longer kept
 	Roll    []chat.Member       // of all rooms
 	Posts   map[string][]string // frames that were taken, by connection id
@@ -35,6 +36,7 @@ type World struct {
 
 var (
 	_ chat.Log         = (*World)(nil)
+	_ chat.ChangeLog   = ChangeLog{}
 	_ chat.Roster      = Roster{}
 	_ broadcast.Leases = Leases{}
 	_ chat.Poster      = (*World)(nil)
@@ -44,7 +46,7 @@ var (
 // Service is a chat on the world, with four workers.
 func (w *World) Service() chat.Service {
 	return chat.Service{
-		Log: w, Roster: Roster{w}, Poster: w, Encoder: w, Now: time.Now, Workers: 4,
+		Log: w, Changes: ChangeLog{w}, Roster: Roster{w}, Poster: w, Encoder: w, Now: time.Now, Workers: 4,
 		Broadcaster:   broadcast.Broadcaster{Leases: Leases{w}},
 		Announcements: &w.AnnouncementStore,
 	}
@@ -206,7 +208,55 @@ func (w *World) Rooms(_ context.Context, id string, most int) (n int, err error)
 	return n, w.MembersErr
 }
 
-// leases is the world as broadcast.Leases.
+// ChangeLog is the world as a chat.ChangeLog, whose Changes is not the Encoder's.
+type ChangeLog struct{ *World }
+
+func (c ChangeLog) Change(_ context.Context, _ string, index int64, change func(chat.Message) (chat.Message, error)) (
+	chat.Message, error) {
+	c.Mu.Lock()
+	defer c.Mu.Unlock()
+	c.Note("change")
+	if index > int64(len(c.Stored)) {
+		return chat.Message{}, chat.ErrNoMessage
+	}
+	m := &c.Stored[index-1]
+	to, err := change(*m)
+	if err == nil && !m.Equal(to) {
+		c.World.Changed = append(c.World.Changed, index)
+		*m = m.Changed(to, int64(len(c.World.Changed)))
+	}
+	return *m, err
+}
+
+func (c ChangeLog) Changes(_ context.Context, _ string, after int64, limit int) (found chat.Changes, err error) {
+	c.Mu.Lock()
+	defer c.Mu.Unlock()
+	c.Note("changes")
+	found.UpTo = int64(len(c.World.Changed))
+	if after >= found.UpTo {
+		return found, nil
+	}
+	if found.More = found.UpTo-after > int64(limit); found.More {
+		found.UpTo = after + int64(limit)
+	}
+	part := c.World.Changed[after:found.UpTo]
+	for i, index := range part {
+		if !slices.Contains(part[i+1:], index) {
+			found.Messages = append(found.Messages,
+				chat.ChangedMessage{Change: after + int64(i) + 1, Message: c.Stored[index-1]})
+		}
+	}
+	return found, nil
+}
+
+func (c ChangeLog) LastChange(context.Context, string) (int64, error) {
+	c.Mu.Lock()
+	defer c.Mu.Unlock()
+	c.Note("last change")
+	return int64(len(c.World.Changed)), nil
+}
+
+// Leases is the world as broadcast.Leases.
 type Leases struct{ *World }
 
 func (l Leases) Acquire(ctx context.Context, room, owner string, start int64) (int64, bool, error) {
@@ -243,7 +293,7 @@ func (l Leases) Release(ctx context.Context, room, owner string, sent int64) err
 	return l.World.LeaseStore.Release(ctx, room, owner, sent)
 }
 
-// roster is the world as a chat.Roster, whose Members is not the Encoder's.
+// Roster is the world as a chat.Roster, whose Members is not the Encoder's.
 type Roster struct{ *World }
 
 func (r Roster) Members(_ context.Context, room string, most int) ([]chat.Member, error) {

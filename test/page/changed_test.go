@@ -104,8 +104,8 @@ func TestBrowserEditAndDelete(t *testing.T) {
 // it is the reader's own.
 func (p person) reactions(t *testing.T, index int, want string) {
 	t.Helper()
-	p.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("[data-index='%d'] .reaction")].map((r) => r.textContent + `+
-		`(r.ariaPressed === "true" ? "*" : "")).join(", ") === %q`, index, want), 10*time.Second)
+	p.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("[data-index='%d'] .reaction")].map((r) =>
+	  r.textContent + (r.ariaPressed === "true" ? "*" : "")).join(", ") === %q`, index, want), 10*time.Second)
 }
 
 // People react with the dialog, with what is there already, and with any emoji. Everybody sees who has reacted.
