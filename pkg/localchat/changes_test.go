@@ -83,7 +83,8 @@ func (m *mirror) catchUp(t *testing.T) {
 	}
 }
 
-// read takes frames until the connection ends.
+// read takes frames until the connection ends. Each is late for a while, so that frames of both feeds and pages of the
+// history overtake one another.
 func (m *mirror) read(t *testing.T, c *websocket.Conn) {
 	for {
 		_, b, err := c.Read(context.Background())
@@ -94,7 +95,7 @@ func (m *mirror) read(t *testing.T, c *websocket.Conn) {
 		if err := json.Unmarshal(b, &f); err != nil {
 			t.Errorf("%s: %v", b, err)
 		}
-		m.take(f)
+		time.AfterFunc(rand.N(20*time.Millisecond), func() { m.take(f) })
 	}
 }
 
