@@ -95,7 +95,7 @@ func (m *mirror) read(t *testing.T, c *websocket.Conn) {
 		if err := json.Unmarshal(b, &f); err != nil {
 			t.Errorf("%s: %v", b, err)
 		}
-		time.AfterFunc(rand.N(20*time.Millisecond), func() { m.take(f) })
+		time.AfterFunc(rand.N(50*time.Millisecond), func() { m.take(f) })
 	}
 }
 
@@ -167,7 +167,7 @@ func (m *mirror) state() string {
 // act does something at random.
 func (m *mirror) act(t *testing.T, random *rand.Rand, n int) {
 	m.mu.Lock()
-	index := 1 + random.Int64N(max(1, m.last))
+	index := max(1, m.last-random.Int64N(4)) // few messages, so that each is changed often
 	m.mu.Unlock()
 	text := fmt.Sprint(m.user, " ", n)
 	switch random.IntN(12) {
@@ -194,7 +194,7 @@ func (m *mirror) act(t *testing.T, random *rand.Rand, n int) {
 // messages in the same state, and so does one that comes then.
 func TestChangesReachEverybody(t *testing.T) {
 	mostlyWaits(t)
-	const clients, acts = 6, 40
+	const clients, acts = 6, 80
 	s, err := Start(t.Context(), Config{Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"),
 		Logger: slog.New(slog.DiscardHandler), Output: &logbuffer.Buffer{}})
 	if err != nil {
