@@ -190,29 +190,24 @@ func (m *mirror) act(t *testing.T, random *rand.Rand, n int) {
 	}
 }
 
-// Clients send, edit, delete, react, drop, come back and page back at random. In the end all of them show the same
-// messages in the same state, and so does one that comes then.
-func TestChangesReachEverybody(t *testing.T) {
-	mostlyWaits(t)
-	const clients, acts = 6, 80
-	s, err := Start(t.Context(), Config{Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"),
-		Logger: slog.New(slog.DiscardHandler), Output: &logbuffer.Buffer{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stopAtEnd(t, s)
-	newMirror := func(user string) *mirror {
-		m := &mirror{url: "ws://" + s.Addr + "/" + Stage, user: user, shown: map[int64]shownMessage{},
-			answers: map[string]chan struct{}{}}
-		m.online(t)
-		return m
-	}
+// newMirror is a client that is online.
+func newMirror(t *testing.T, s *Server, user string) *mirror {
+	t.Helper()
+	m := &mirror{url: "ws://" + s.Addr + "/" + Stage, user: user, shown: map[int64]shownMessage{},
+		answers: map[string]chan struct{}{}}
+	m.online(t)
+	return m
+}
+
+// actAtRandom has several clients do things, and returns them.
+func actAtRandom(t *testing.T, s *Server, clients, acts int) (mirrors []*mirror) {
+	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	var mirrors []*mirror
 	var wg sync.WaitGroup
 	for i := range clients {
-		m := newMirror(fmt.Sprint("user", i))
+		m := newMirror(t, s, fmt.Sprint("user", i))
+		t.Cleanup(func() { _ = m.conn.CloseNow() })
 		mirrors = append(mirrors, m)
 		random := rand.New(rand.NewPCG(seed, uint64(i)))
 		wg.Go(func() {
@@ -222,10 +217,15 @@ func TestChangesReachEverybody(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	want := ""
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		late := newMirror("late")
-		want = late.state()
+	return mirrors
+}
+
+// converge waits until all clients show what one shows that comes then.
+func converge(t *testing.T, s *Server, mirrors []*mirror, within time.Duration) {
+	t.Helper()
+	for deadline := time.Now().Add(within); ; time.Sleep(100 * time.Millisecond) {
+		late := newMirror(t, s, "late")
+		want := late.state()
 		_ = late.conn.CloseNow()
 		same := !slices.ContainsFunc(mirrors, func(m *mirror) bool { return m.state() != want })
 		if same && mirrors[0].upTo > 0 && mirrors[0].last > 0 {
@@ -239,7 +239,17 @@ func TestChangesReachEverybody(t *testing.T) {
 		}
 	}
 	t.Logf("%d messages and %d changes", mirrors[0].last, mirrors[0].upTo)
-	for _, m := range mirrors {
-		_ = m.conn.CloseNow()
+}
+
+// Clients send, edit, delete, react, drop, come back and page back at random. In the end all of them show the same
+// messages in the same state, and so does one that comes then.
+func TestChangesReachEverybody(t *testing.T) {
+	mostlyWaits(t)
+	s, err := Start(t.Context(), Config{Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"),
+		Logger: slog.New(slog.DiscardHandler), Output: &logbuffer.Buffer{}})
+	if err != nil {
+		t.Fatal(err)
 	}
+	stopAtEnd(t, s)
+	converge(t, s, actAtRandom(t, s, 6, 80), 10*time.Second)
 }
