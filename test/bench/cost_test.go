@@ -22,11 +22,20 @@ const functionGB = 0.5
 // counted is what the calls of a chat cost, each of which takes its time.
 type counted struct {
 	chat.Roster
+	chat.ChangeLog
 	broadcast.Leases
 	memberUnits float64 // of a read of the members
 	posts       atomic.Int64
 	leaseWrites atomic.Int64
 	memberReads atomic.Int64
+	changeReads atomic.Int64
+}
+
+// Changes says that nothing was ever changed in the room.
+func (c *counted) Changes(context.Context, string, int64, int) (chat.Changes, error) {
+	c.changeReads.Add(1)
+	time.Sleep(readTime)
+	return chat.Changes{}, nil
 }
 
 func (c *counted) Members(ctx context.Context, room string, most int) ([]chat.Member, error) {
@@ -79,7 +88,7 @@ func BenchmarkCost(b *testing.B) {
 			c := &counted{Roster: roster, Leases: &localstore.Leases{}, memberUnits: 4}
 			processes := make([]chat.Service, 16)
 			for i := range processes {
-				processes[i] = chat.Service{Log: dynamo.NewLog(table, "messages", 0), Roster: c,
+				processes[i] = chat.Service{Log: dynamo.NewLog(table, "messages", 0), Changes: c, Roster: c,
 					Broadcaster: broadcast.Broadcaster{Leases: c}, Poster: c,
 					Encoder: protocol.Encoder{}, Now: time.Now, Workers: workers}
 			}
@@ -106,7 +115,8 @@ func BenchmarkCost(b *testing.B) {
 			gateway := (n + float64(c.posts.Load())) * price.Message
 			function := n*price.Request + time.Duration(busy.Load()).Seconds()*functionGB*price.GBSecond
 			database := (float64(table.puts)+float64(c.leaseWrites.Load()))*price.WriteUnit +
-				(float64(table.reads)+float64(c.memberReads.Load())*c.memberUnits)*price.ReadUnit
+				(float64(table.reads+int(c.changeReads.Load()))+float64(c.memberReads.Load())*c.memberUnits)*
+					price.ReadUnit
 			delivered := n * members / 1e6
 			b.ReportMetric(float64(members)*n/float64(c.posts.Load()), "messages/post")
 			b.ReportMetric(gateway/delivered, "$-gateway")
