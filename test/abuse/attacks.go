@@ -23,7 +23,7 @@ type attack struct {
 
 const (
 	crowd = "crowd" // the room that is attacked, with 98 members
-	large = "large" // a room with a hundred messages of the greatest size
+	large = "large" // a room with a hundred messages of the greatest size, each changed once
 )
 
 func attacks() []attack {
@@ -39,6 +39,16 @@ func attacks() []attack {
 		}},
 		{name: "asks for a history of large messages", rate: 25, frame: func(int) string {
 			return object("action", "getRecentMessages", "room_name", large, "limit", chat.MaxHistory)
+		}},
+		{name: "reacts to a message in a room of 98 and takes it back", rate: 100, frame: func(i int) string {
+			if i == 0 {
+				return object("action", "sendMessage", "room_name", crowd, "user_name", "mallory", "content", "x")
+			}
+			return object("action", []string{"addReaction", "removeReaction"}[i%2], "room_name", crowd,
+				"user_name", "mallory", "index", 1, "reaction", "x")
+		}},
+		{name: "asks what became of large messages", rate: 25, frame: func(int) string {
+			return object("action", "getChanges", "room_name", large, "after", 0, "limit", chat.MaxChanges)
 		}},
 		{name: "joins a room with its history and its members", rate: 50, frame: func(i int) string {
 			return object("action", "joinRoom", "room_name", large, "user_name", fmt.Sprint("mallory", i), "limit",
@@ -58,7 +68,7 @@ func attacks() []attack {
 	}
 }
 
-// fill stores a hundred messages of the greatest size in the room that is large.
+// fill stores a hundred messages of the greatest size in the room that is large, and changes each.
 func fill(ctx context.Context, address string) error {
 	conn, err := dial(ctx, address, "room_name="+large)
 	if err != nil {
@@ -68,6 +78,14 @@ func fill(ctx context.Context, address string) error {
 	for i := range chat.MaxHistory {
 		frame := object("action", "sendMessage", "room_name", large, "user_name", "mallory",
 			"content", strings.Repeat("x", chat.MaxContentBytes), "message_id", fmt.Sprint(i))
+		if err := conn.Write(ctx, websocket.MessageText, []byte(frame)); err != nil {
+			return err
+		}
+		if _, _, err := conn.Read(ctx); err != nil { // it is stored
+			return err
+		}
+		frame = object("action", "addReaction", "room_name", large, "user_name", "mallory", "index", i+1,
+			"reaction", "x")
 		if err := conn.Write(ctx, websocket.MessageText, []byte(frame)); err != nil {
 			return err
 		}
