@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -53,35 +54,33 @@ func (Encoder) Messages(page chat.Page) []chat.Frame {
 // is larger. Each frame goes on after the one before it: its "after" is that one's "up_to". "more" stands in the last
 // frame, a ref in every one, and "part" in every one but the last of the answer.
 func (Encoder) Changes(page chat.ChangesPage) []chat.Frame {
-	const number = 20 // the most digits of one
 	open := `{"changes":{"room_name":` + string(encode(page.Room)) + `,"messages":[`
 	more := ""
 	if page.More {
 		more = `,"more":true`
 	}
-	frame := func(after, upTo int64, list []byte, more string, follows bool) chat.Frame {
-		text := slices.Concat([]byte(open), list, fmt.Appendf(nil, `],"after":%d,"up_to":%d%s}%s%s}`, after, upTo, more,
-			part(follows, page.Ref), refField(page.Ref)))
-		return chat.Frame{Text: text, Last: upTo}
+	end := func(after, upTo int64, more string, follows bool) string {
+		return fmt.Sprintf(`],"after":%d,"up_to":%d%s}%s%s}`, after, upTo, more, part(follows, page.Ref),
+			refField(page.Ref))
 	}
-	room := chat.MaxFrameBytes - len(frame(0, 0, nil, more, true).Text) - 2*number
-	var frames []chat.Frame
-	var list []byte
+	list := newList(open, "", end(math.MaxInt64, math.MaxInt64, more, true)) // the longest
+	var upTo []int64                                                         // of the frames that are full
 	after, last := page.After, page.After
 	for _, c := range page.Messages {
-		element := encode(messageOf(c.Message))
-		switch {
-		case len(list) == 0:
-			list = element
-		case len(list)+len(",")+len(element) <= room:
-			list = append(append(list, ','), element...)
-		default:
-			frames = append(frames, frame(after, last, list, "", true))
-			after, list = last, element
+		list.next = end(after, last, "", true)
+		if list.add(encode(messageOf(c.Message))) {
+			upTo = append(upTo, last)
+			after = last
 		}
 		last = c.Change
 	}
-	return append(frames, frame(after, page.UpTo, list, more, page.Part))
+	list.end = end(after, page.UpTo, more, page.Part)
+	upTo = append(upTo, page.UpTo)
+	var frames []chat.Frame
+	for i, text := range list.frames() {
+		frames = append(frames, chat.Frame{Text: text, Last: upTo[i]})
+	}
+	return frames
 }
 
 // Change makes a {"changes":…} frame of one message, as the answer to the client that changed it. It moves no
