@@ -52,9 +52,9 @@ func (p person) follow(t *testing.T, hash string) {
 // load opens a link as if it were on another page.
 func (p person) load(t *testing.T, url, hash string) {
 	t.Helper()
-	p.Eval(t, fmt.Sprintf(`void (location.href = %q)`, url+"ping"), nil)
+	p.Eval(t, fmt.Sprintf(`void setTimeout(() => (location.href = %q))`, url+"ping"), nil) // once it is answered
 	p.WaitFor(t, `location.pathname === "/ping"`, 10*time.Second)
-	p.Eval(t, fmt.Sprintf(`void (location.href = %q)`, url+hash), nil)
+	p.Eval(t, fmt.Sprintf(`void setTimeout(() => (location.href = %q))`, url+hash), nil)
 	p.WaitFor(t, `location.pathname === "/" &&
 	  document.querySelector("#welcome").hidden !== document.querySelector("#chat").hidden`, 10*time.Second)
 }

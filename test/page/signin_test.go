@@ -135,7 +135,7 @@ func TestBrowserSigningOutLeavesNothing(t *testing.T) {
 	second.isIn(t, "Ann")
 	away := person{ann.OpenTab(t, url+"#token="+token("Ann"))} // is left, and returned to after the sign-out
 	away.isIn(t, "Ann")
-	away.Eval(t, `void (location.href = "/ping")`, nil)
+	away.Eval(t, `void setTimeout(() => (location.href = "/ping"))`, nil)
 	away.WaitFor(t, `location.pathname === "/ping"`, 10*time.Second)
 	for _, tab := range []person{ann, second} {
 		tab.Offline(t, true)
@@ -166,7 +166,7 @@ func TestBrowserSigningOutLeavesNothing(t *testing.T) {
 	ann.leftNothing(t)
 	second.leftNothing(t)
 	second.isTold(t, "You signed out in another tab.")
-	away.Eval(t, `history.back()`, nil)
+	away.Eval(t, `void setTimeout(() => history.back())`, nil) // once the call is answered
 	away.leftNothing(t)
 	for _, tab := range []person{ann, second} {
 		tab.Offline(t, false)
