@@ -28,6 +28,7 @@ type Stores struct {
 	Changes       chat.ChangeLog
 	Roster        chat.Roster
 	Announcements chat.Announcements
+	ReadMarkers   chat.ReadMarkers
 	Leases        broadcast.Leases
 }
 
@@ -39,6 +40,7 @@ func OnDynamoDB(db *dynamodb.Client, c config.Config) Stores {
 		Changes:       log,
 		Roster:        dynamo.NewRoster(db, c.ConnectionsTable),
 		Announcements: dynamo.NewAnnouncements(db, c.ConnectionsTable),
+		ReadMarkers:   dynamo.NewReadMarkers(db, c.ConnectionsTable),
 		Leases:        dynamo.NewLeases(db, c.MessagesTable, c.MessageRetention),
 	}
 }
@@ -70,6 +72,7 @@ func New(c config.Config, s Stores, p Process) (*route.Handler, error) {
 			Changes:       s.Changes,
 			Roster:        s.Roster,
 			Announcements: s.Announcements,
+			ReadMarkers:   s.ReadMarkers,
 			Broadcaster:   broadcast.Broadcaster{Leases: s.Leases},
 			Encoder:       protocol.Encoder{},
 			Now:           time.Now,

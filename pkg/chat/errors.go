@@ -17,6 +17,7 @@ const (
 	CodeNameIgnored   Code = "name_ignored"
 	CodeConflict      Code = "conflict"
 	CodeTooManyRooms  Code = "too_many_rooms"
+	CodeRoomTooLarge  Code = "room_too_large"
 	CodeRateLimited   Code = "rate_limited"
 	CodeRoomBusy      Code = "room_busy"
 	CodeNotSent       Code = "not_sent"
@@ -57,6 +58,7 @@ func Codes() []CodeRow {
 		{CodeNameIgnored, 200, Never, "no refusal: it was done under the token's name, not the frame's"},
 		{CodeConflict, 409, Never, "the message is no longer as the frame takes it; the error has it as it is"},
 		{CodeTooManyRooms, 429, Never, "the connection is in as many rooms as one may be; leave one first"},
+		{CodeRoomTooLarge, 403, Never, "the room has more connections than signals are sent to"},
 		{CodeRateLimited, 429, Later, "the connection asks for too much at once"},
 		{CodeRoomBusy, 503, Later, "too many senders at once; nothing was stored"},
 		{CodeNotSent, 503, SameID, "the message is stored, but perhaps not sent; members find it in history"},

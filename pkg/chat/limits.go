@@ -22,6 +22,8 @@ const (
 	MaxReactions     = 20   // different reactions to one message
 	MaxReactingUsers = 500  // people with reactions to one message
 	MaxMetadataBytes = 1024 // a message's metadata
+	MaxSignalBytes   = 1024 // a signal's data
+	MaxRoomsListed   = 50   // rooms in one list of a user's rooms
 )
 
 // checkName refuses names and ids that are empty, too long, or with control characters.

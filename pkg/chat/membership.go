@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+
+	"wschat/pkg/parallel"
 )
 
 // Connect makes a new connection a member of a room. With an empty room it does nothing: the connection may join one
@@ -24,6 +26,7 @@ func (s Service) Connect(ctx context.Context, m Member) error {
 			return err
 		}
 		if !announced {
+			s.remember(ctx, m)
 			s.announceJoin(ctx, m, Member{})
 		}
 		if s.Now().Sub(m.ConnectedAt) < slowestJoin {
@@ -75,8 +78,13 @@ func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {
 	if err != nil {
 		return err
 	}
+	remembered := parallel.Go(func() error { // nothing waits for it but the end
+		s.remember(ctx, m)
+		return nil
+	})
 	err = s.answerJoin(ctx, m, ask)
 	s.announceJoin(ctx, m, before)
+	<-remembered
 	return err
 }
 

@@ -35,6 +35,7 @@ type User struct {
 	Name        string // "" for all connections that gave no name; of several names under one id, the latest
 	ID          string // "" if there is none
 	Connections int    // how many of the user's connections are in the room
+	Read        int64  // how far the user has read, in a room of at most ten users; 0 if that is not known
 }
 
 // Attendance is a list of the users in a room.
@@ -81,7 +82,11 @@ func (s Service) attendance(ctx context.Context, room string) (a Attendance, err
 		}
 	}
 	members, err := s.Roster.Members(ctx, room, 0)
-	return Attendance{Room: room, Users: users(Present(members, s.Now())), Version: announced.Version}, err
+	if err != nil {
+		return Attendance{}, err
+	}
+	list := s.readersOf(ctx, room, users(Present(members, s.Now())))
+	return Attendance{Room: room, Users: list, Version: announced.Version}, nil
 }
 
 // users counts the connections of each user. Users are told apart by their id, and without one by their name.
@@ -158,7 +163,7 @@ func (s Service) announce(ctx context.Context, c change) {
 	if err != nil {
 		return
 	}
-	list := Attendance{Room: c.room, Users: users(members), Version: a.Version}
+	list := Attendance{Room: c.room, Users: s.readersOf(ctx, c.room, users(members)), Version: a.Version}
 	frames := s.Encoder.Members(list, 2)
 	over := len(members) > s.PresenceLimit || len(frames) > 1
 	if over != a.OverLimit && s.noteOverLimit(ctx, c.room, a, over) != nil {
@@ -185,7 +190,7 @@ func (s Service) membersToTell(ctx context.Context, room string) ([]Member, erro
 	return Present(members, s.Now()), err
 }
 
-// event is the frame that says that a user came or went, for all but the connection by which it did.
+// event is a frame that says what a user did, for all but the connection by which it did that.
 type event struct {
 	frame []byte
 	by    string
@@ -214,8 +219,8 @@ func (s Service) events(c change, members []Member) (events []event) {
 	return events
 }
 
-// tell posts the list to the members that have a name, and the events to all but their own connections. It returns
-// those that are gone.
+// tell posts the list, if there is one, to the members that have a name, and the events to all but their own
+// connections. It returns those that are gone.
 func (s Service) tell(ctx context.Context, members []Member, list []byte, events []event) (gone []Member) {
 	ctx, cancel := context.WithTimeout(ctx, presenceBudget)
 	defer cancel()
@@ -240,7 +245,7 @@ func (s Service) tellOne(ctx context.Context, m Member, list []byte, events []ev
 			return err
 		}
 	}
-	if m.User == "" {
+	if m.User == "" || list == nil {
 		return nil
 	}
 	return s.Poster.Post(ctx, m.ConnectionID, list)

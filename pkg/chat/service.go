@@ -27,8 +27,11 @@ type Service struct {
 	// Broadcaster sends what Send has stored. Required for Send.
 	Broadcaster Broadcaster
 
-	// Announcements are required if PresenceLimit is not 0.
+	// Announcements are required for Signal, and if PresenceLimit is not 0.
 	Announcements Announcements
+
+	// ReadMarkers are required where people sign in. Without them, nobody has any.
+	ReadMarkers ReadMarkers
 
 	// Encoder makes the frames that clients receive. Required.
 	Encoder Encoder
@@ -36,7 +39,8 @@ type Service struct {
 	// MaxRooms is how many rooms one connection may be in; 0 means any number.
 	MaxRooms int
 
-	// PresenceLimit is how many connections a room may have for its members to be announced in it; 0 announces none.
+	// PresenceLimit is how many connections a room may have for its members to be announced in it, and for signals to
+	// be sent in it; with 0 there are neither.
 	PresenceLimit int
 
 	// Charge is told how many frames an answer to a request has, before they are posted. Optional.
@@ -57,6 +61,10 @@ type Encoder interface {
 	Change(m Message, ref string) []byte
 	Members(a Attendance, most int) [][]byte // at most so many frames
 	Presence(Presence) []byte
+	Signal(Signal) []byte
+	HasRead(Mark) []byte
+	RoomList(RoomsPage) [][]byte // at least one
+	Done(ref string) []byte
 	Pong(at time.Time, ref string) []byte
 }
 

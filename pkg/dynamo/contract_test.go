@@ -33,6 +33,7 @@ func TestContract(t *testing.T) {
 		contract.Announcements(t,
 			dynamo.NewAnnouncements(client, connections))
 	})
+	t.Run("ReadMarkers", func(t *testing.T) { contract.ReadMarkers(t, dynamo.NewReadMarkers(client, connections)) })
 	t.Run("LeasesEnd", func(t *testing.T) {
 		contract.LeasesEnd(t, dynamo.NewLeases(client, messages, 0), func() { endLeases(t, client, messages) })
 	})
@@ -65,4 +66,5 @@ func TestContractOnDynalite(t *testing.T) {
 		contract.Announcements(t,
 			dynamo.NewAnnouncements(client, connections))
 	})
+	t.Run("ReadMarkers", func(t *testing.T) { contract.ReadMarkers(t, dynamo.NewReadMarkers(client, connections)) })
 }

@@ -51,6 +51,7 @@ const (
 	attrReactions      = "reactions"       // of a message: JSON, see reaction
 	attrReplyTo        = "reply_to"        // of a message: the index of the one that it answers
 	attrMessageIndex   = "message_index"   // of a change: the index of the message
+	attrRead           = "read"            // of a read marker: the index of the last message that was read
 	attrBy             = "announcer"       // of an announcement: the last announcer
 	attrAnnouncedAt    = "announced_at"    // of an announcement: milliseconds since the epoch
 	attrWaiter         = "waiter"          // of an announcement: the next announcer; "" for none
@@ -63,8 +64,8 @@ const (
 // ByConnection is the name of the connections table's index.
 const ByConnection = "by_connection"
 
-// ConnectionsTable is the table of members: a row for each connection in each room. The rooms' announcements stand
-// beside them, under room names that begin with #.
+// ConnectionsTable is the table of members: a row for each connection in each room. The rooms' announcements and the
+// users' read markers stand beside them, under room names that begin with #.
 func ConnectionsTable() Table {
 	return Table{
 		PartitionKey:      Key{attrRoom, types.ScalarAttributeTypeS},

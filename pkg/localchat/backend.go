@@ -126,6 +126,7 @@ func openStores(ctx context.Context, c Config, settings config.Config) (app.Stor
 	return app.Stores{
 		Log:           messages,
 		Changes:       messages,
+		ReadMarkers:   messages,
 		Roster:        &localstore.Roster{},
 		Announcements: &localstore.Announcements{},
 		Leases:        &localstore.Leases{},

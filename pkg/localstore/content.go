@@ -23,7 +23,7 @@ func (d *damage) look(tx *bolt.Tx) error {
 			return fmt.Errorf("%q in it is no bucket", name)
 		}
 		switch string(name) {
-		case messagesBucket, idsBucket, changesBucket, pingBucket:
+		case messagesBucket, idsBucket, changesBucket, markersBucket, pingBucket:
 			return nil
 		}
 		return fmt.Errorf("there is a bucket %q in it", name)

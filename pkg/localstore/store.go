@@ -1,6 +1,6 @@
 // Package localstore is the chat's Log in one file on this machine, and its Roster in memory beside it: messages are
-// kept from run to run, memberships end with the process that holds the sockets. What becomes of messages is kept with
-// them.
+// kept from run to run, memberships end with the process that holds the sockets. What becomes of messages, and how far
+// users have read them, is kept with them.
 package localstore
 
 import (
@@ -25,10 +25,11 @@ const (
 	idsBucket      = "ids" // room → idKey of the message → index as 8 bytes
 	// room → number of a change, as the index → the message's index, 8 bytes; the bucket's sequence is the last number
 	changesBucket = "changes"
-	pingBucket    = "ping" // the fixed row that Ping writes
+	markersBucket = "markers" // the user's id → room → marker
+	pingBucket    = "ping"    // the fixed row that Ping writes
 )
 
-// Log is a chat.Log and a chat.ChangeLog in one file.
+// Log is a chat.Log, a chat.ChangeLog and a chat.ReadMarkers in one file.
 type Log struct {
 	db     *bolt.DB
 	path   string

@@ -61,6 +61,10 @@ func TestLeases(t *testing.T) { contract.Leases(t, &localstore.Leases{}) }
 
 func TestAnnouncements(t *testing.T) { contract.Announcements(t, &localstore.Announcements{}) }
 
+func TestReadMarkers(t *testing.T) {
+	contract.ReadMarkers(t, open(t, filepath.Join(t.TempDir(), "chat.db")))
+}
+
 func TestAnnouncementsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a localstore.Announcements

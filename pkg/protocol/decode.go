@@ -25,6 +25,9 @@ const (
 	AddReaction       = "addReaction"
 	RemoveReaction    = "removeReaction"
 	GetChanges        = "getChanges"
+	Signal            = "signal"
+	MarkRead          = "markRead"
+	GetRooms          = "getRooms"
 )
 
 // Frame is a client's frame: a JSON object whose fields have not been looked at yet. Field names are matched exactly,
@@ -112,23 +115,25 @@ func (f Frame) Draft() (d chat.Draft, err error) {
 			return d, chat.InvalidField("reply_to", "must be a whole number, 1 or greater")
 		}
 	}
-	d.Metadata, err = f.metadata()
+	if d.Metadata, err = f.json("metadata"); err == nil && d.Metadata != "" && d.Metadata[0] != '{' {
+		err = chat.InvalidField("metadata", "must be an object")
+	}
 	return d, err
 }
 
-// deepest is how many objects and arrays of metadata may lie in each other. Programs that read JSON have bounds, too.
+// deepest is how many objects and arrays of a client's own JSON may lie in each other. Programs that read JSON have
+// bounds, too.
 const deepest = 16
 
-// metadata reads an object as compact JSON; "" if there is none.
-func (f Frame) metadata() (string, error) {
-	const field = "metadata"
+// json reads a field of any type as compact JSON; "" if there is none.
+func (f Frame) json(field string) (string, error) {
 	raw, ok := f[field]
 	if !ok {
 		return "", nil
 	}
 	var compact bytes.Buffer
-	if err := json.Compact(&compact, raw); err != nil || !bytes.HasPrefix(compact.Bytes(), []byte("{")) {
-		return "", chat.InvalidField(field, "must be an object")
+	if err := json.Compact(&compact, raw); err != nil {
+		return "", chat.InvalidField(field, "must be valid JSON")
 	}
 	depth, inText := 0, false
 	for i := 0; i < compact.Len(); i++ {
@@ -148,6 +153,24 @@ func (f Frame) metadata() (string, error) {
 	return compact.String(), nil
 }
 
+// Signal reads a signal frame.
+func (f Frame) Signal() (s chat.Signal, ref string, err error) {
+	if s.Room, err = f.requiredString("room_name"); err != nil {
+		return s, "", err
+	}
+	if s.User, err = f.requiredString("user_name"); err != nil {
+		return s, "", err
+	}
+	if s.Name, err = f.requiredString("name"); err != nil {
+		return s, "", err
+	}
+	if s.Data, err = f.json("data"); err != nil {
+		return s, "", err
+	}
+	ref, err = f.Ref()
+	return s, ref, err
+}
+
 // Act reads what an editMessage, deleteMessage, addReaction or removeReaction frame is about.
 func (f Frame) Act() (a chat.Act, err error) {
 	if a.Room, err = f.requiredString("room_name"); err != nil {
@@ -156,17 +179,42 @@ func (f Frame) Act() (a chat.Act, err error) {
 	if a.By.Name, err = f.requiredString("user_name"); err != nil {
 		return a, err
 	}
-	index, err := f.optionalInt("index")
-	if err != nil {
+	if a.Index, err = f.requiredInt("index"); err != nil {
 		return a, err
 	}
-	if index == nil {
-		return a, chat.MissingField("index")
-	}
-	a.Index = *index
 	a.Ref, err = f.Ref()
 	return a, err
 }
+
+// Mark reads a markRead frame.
+func (f Frame) Mark() (m chat.Mark, err error) {
+	if m.Room, err = f.requiredString("room_name"); err != nil {
+		return m, err
+	}
+	if m.By.Name, err = f.requiredString("user_name"); err != nil {
+		return m, err
+	}
+	if m.Index, err = f.requiredInt("index"); err != nil {
+		return m, err
+	}
+	m.Ref, err = f.Ref()
+	return m, err
+}
+
+// RoomsQuery reads a getRooms frame.
+func (f Frame) RoomsQuery() (q chat.RoomsQuery, err error) {
+	if q.After, err = f.string("after"); err == nil && q.After != "" {
+		q.After, err = chat.CanonicalRoom(q.After)
+	}
+	if err != nil {
+		return q, err
+	}
+	q.Ref, err = f.Ref()
+	return q, err
+}
+
+// Forget reports whether a leaveRoom frame asks to forget the room.
+func (f Frame) Forget() (bool, error) { return f.optionalBool("forget") }
 
 // Edit reads what an editMessage frame asks for beside its Act.
 func (f Frame) Edit() (content string, ifVersion *int64, err error) {
@@ -185,14 +233,9 @@ func (f Frame) ChangesQuery() (q chat.ChangesQuery, err error) {
 	if q.Room, err = f.requiredString("room_name"); err != nil {
 		return q, err
 	}
-	after, err := f.optionalInt("after")
-	if err != nil {
+	if q.After, err = f.requiredInt("after"); err != nil {
 		return q, err
 	}
-	if after == nil {
-		return q, chat.MissingField("after")
-	}
-	q.After = *after
 	if q.Limit, err = f.limit(chat.DefaultChanges, chat.MaxChanges); err != nil {
 		return q, err
 	}
@@ -335,6 +378,17 @@ func (f Frame) optionalInt(name string) (*int64, error) {
 		return nil, chat.InvalidField(name, "must be a whole number")
 	}
 	return &n, nil
+}
+
+func (f Frame) requiredInt(name string) (int64, error) {
+	n, err := f.optionalInt(name)
+	if err == nil && n == nil {
+		err = chat.MissingField(name)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return *n, nil
 }
 
 // hasLoneSurrogate finds \uD800 to \uDFFF escapes that are no pair in a valid JSON string. They stand for no character,

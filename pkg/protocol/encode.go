@@ -120,6 +120,7 @@ type user struct {
 	Name        string `json:"user_name"`
 	ID          string `json:"user_id,omitempty"`
 	Connections int    `json:"connections"`
+	Read        int64  `json:"read,omitempty"`
 }
 
 // Presence makes a {"presence":…} frame.
@@ -137,6 +138,58 @@ type presence struct {
 	UserID string             `json:"user_id,omitempty"`
 	Event  chat.PresenceEvent `json:"event"`
 }
+
+// Signal makes a {"signal":…} frame.
+func (Encoder) Signal(s chat.Signal) []byte {
+	return encode(struct {
+		Signal signal `json:"signal"`
+	}{signal{s.Room, s.User, s.UserID, s.Name, json.RawMessage(s.Data)}})
+}
+
+type signal struct {
+	Room   string          `json:"room_name"`
+	User   string          `json:"user_name"`
+	UserID string          `json:"user_id,omitempty"`
+	Name   string          `json:"name"`
+	Data   json.RawMessage `json:"data,omitempty"`
+}
+
+// HasRead makes a {"read":…} frame: how far somebody has read.
+func (Encoder) HasRead(m chat.Mark) []byte {
+	return encode(struct {
+		Read read `json:"read"`
+	}{read{m.Room, m.By.Name, m.By.ID, m.Index}})
+}
+
+type read struct {
+	Room   string `json:"room_name"`
+	User   string `json:"user_name"`
+	UserID string `json:"user_id"`
+	Index  int64  `json:"index"`
+}
+
+// RoomList makes {"rooms":…} frames of a part of a user's rooms, at least one, each at most chat.MaxFrameBytes. "part"
+// stands in every one but the last, "more" in the last, and a ref in every one.
+func (Encoder) RoomList(page chat.RoomsPage) [][]byte {
+	ref, more := refField(page.Ref), ""
+	if page.More {
+		more = `,"more":true`
+	}
+	list := newList(`{"rooms":[`, "]"+part(true, page.Ref)+ref+"}", "]"+more+ref+"}")
+	for _, r := range page.Rooms {
+		list.add(encode(room{r.Room, r.Last, r.Read}))
+	}
+	return list.frames()
+}
+
+type room struct {
+	Name string `json:"room_name"`
+	Last int64  `json:"last"`
+	Read int64  `json:"read"`
+}
+
+// Done makes the {"done":{}} frame of an answer that says nothing else.
+func (Encoder) Done(ref string) []byte { return []byte(`{"done":{}` + refField(ref) + "}") }
 
 // Pong makes a {"pong":…} frame with the time in whole seconds since the epoch.
 func (Encoder) Pong(at time.Time, ref string) []byte {

@@ -276,6 +276,7 @@ func TestMembersSurviveTheirFrames(t *testing.T) {
 						Name        string `json:"user_name"`
 						ID          string `json:"user_id"`
 						Connections int    `json:"connections"`
+						Read        int64  `json:"read"`
 					} `json:"users"`
 				} `json:"members"`
 				Part, More bool

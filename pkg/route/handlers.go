@@ -45,6 +45,9 @@ func webSocketRoutes() map[string]routeFunc {
 		protocol.AddReaction:       addReaction,
 		protocol.RemoveReaction:    removeReaction,
 		protocol.GetChanges:        getChanges,
+		protocol.Signal:            signal,
+		protocol.MarkRead:          markRead,
+		protocol.GetRooms:          getRooms,
 	}
 }
 
@@ -314,6 +317,15 @@ func leaveRoom(ctx context.Context, in *invocation) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	forget, err := in.frame.Forget()
+	if err != nil {
+		return reply{}, err
+	}
+	if forget {
+		if err := in.chat.ForgetRoom(ctx, chat.Person{ID: in.access.userID()}, m.Room); err != nil {
+			return reply{}, err
+		}
+	}
 	return reply{body: "Left the room."}, in.chat.Leave(ctx, in.Context.ConnectionID, m.Room, m.Ref)
 }
 
@@ -324,6 +336,37 @@ func getMembers(ctx context.Context, in *invocation) (reply, error) {
 	}
 	a, err := in.chat.Members(ctx, in.Context.ConnectionID, m.Room, m.Ref)
 	return reply{body: "Sent the members.", attrs: []slog.Attr{slog.Int("users", len(a.Users))}}, err
+}
+
+func signal(ctx context.Context, in *invocation) (reply, error) {
+	sig, ref, err := in.frame.Signal()
+	if err != nil {
+		return reply{}, err
+	}
+	sig.UserID = in.access.userID()
+	sent, err := in.chat.Signal(ctx, in.Context.ConnectionID, sig, ref)
+	return reply{body: "Sent the signal.", attrs: []slog.Attr{slog.Bool("sent", sent)}}, err
+}
+
+func markRead(ctx context.Context, in *invocation) (reply, error) {
+	mark, err := in.frame.Mark()
+	if err != nil {
+		return reply{}, err
+	}
+	mark.By.ID = in.access.userID()
+	moved, err := in.chat.MarkRead(ctx, in.Context.ConnectionID, mark)
+	return reply{body: "Moved the marker.", attrs: []slog.Attr{slog.Bool("moved", moved)}}, err
+}
+
+func getRooms(ctx context.Context, in *invocation) (reply, error) {
+	query, err := in.frame.RoomsQuery()
+	if err != nil {
+		return reply{}, err
+	}
+	query.By.ID = in.access.userID()
+	query.May = func(room string) bool { return in.access.checkRoom(room) == nil }
+	page, err := in.chat.Rooms(ctx, in.Context.ConnectionID, query)
+	return reply{body: "Sent the rooms.", attrs: []slog.Attr{slog.Int("rooms", len(page.Rooms))}}, err
 }
 
 // pong answers the action ping, by which a client learns that its connection works, and what the time is.

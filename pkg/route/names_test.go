@@ -112,9 +112,10 @@ func TestAccessKnowsOneForm(t *testing.T) {
 	t.Cleanup(func() { _ = log.Close() })
 	sent := &posts{frames: map[string][]string{}}
 	h := route.New(route.Config{
-		Chat: chat.Service{Log: log, Changes: log, Roster: &localstore.Roster{},
-			Broadcaster: broadcast.Broadcaster{Leases: &localstore.Leases{}},
-			Encoder:     protocol.Encoder{}, Now: time.Now, Workers: 1},
+		Chat: chat.Service{Log: log, Changes: log, ReadMarkers: log, Roster: &localstore.Roster{},
+			Broadcaster:   broadcast.Broadcaster{Leases: &localstore.Leases{}},
+			Announcements: &localstore.Announcements{}, PresenceLimit: 100,
+			Encoder: protocol.Encoder{}, Now: time.Now, Workers: 1},
 		Poster: func(string, string) chat.Poster { return sent },
 		Auth:   true,
 		Logger: slog.New(slog.DiscardHandler),
@@ -149,8 +150,12 @@ func TestAccessKnowsOneForm(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				var after any = 0
+				if action == protocol.GetRooms {
+					after = tc.room
+				}
 				body := frame(t, "action", action, "room_name", tc.room, "user_name", user, "content", "c",
-					"index", m.Index, "reaction", "+", "after", 0)
+					"index", m.Index, "reaction", "+", "name", "typing", "after", after)
 				status, text := bareMessage(t, h, "c", action, body, grant)
 				if status != tc.status {
 					t.Errorf("%+q allow %s of %+q: %d %s", tc.pattern, action, tc.room, status, text)

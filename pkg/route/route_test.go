@@ -125,8 +125,10 @@ func (f *fixture) lastLine() (line map[string]any) {
 
 func TestResults(t *testing.T) {
 	const actions = "the actions are addReaction, deleteMessage, editMessage, getChanges, getMembers, " +
-		"getRecentMessages, joinRoom, leaveRoom, ping, removeReaction, sendMessage"
-	f := newFixture(t, nil)
+		"getRecentMessages, getRooms, joinRoom, leaveRoom, markRead, ping, removeReaction, sendMessage, signal"
+	f := newFixture(t, func(s *chat.Service) {
+		s.Announcements, s.PresenceLimit = &localstore.Announcements{}, chat.DefaultPresenceLimit
+	})
 	query := func(pairs ...string) map[string][]string {
 		q := map[string][]string{}
 		for i := 0; i < len(pairs); i += 2 {
@@ -198,6 +200,22 @@ func TestResults(t *testing.T) {
 		{"getChanges", "MESSAGE", `{"room_name":"r","after":0,"limit":501}`, nil, 400,
 			"limit must be a whole number from 1 to 500"},
 		{"leaveRoom", "MESSAGE", `{"room_name":"r"}`, nil, 200, "Left the room."},
+		{"leaveRoom", "MESSAGE", `{"room_name":"r","forget":1}`, nil, 400, "forget must be true or false"},
+		{"leaveRoom", "MESSAGE", `{"room_name":"r","forget":true}`, nil, 403,
+			"read markers and lists of rooms need a chat in which people sign in"},
+		{"signal", "MESSAGE", `{"room_name":"r","user_name":"u","name":"typing"}`, nil, 200, "Sent the signal."},
+		{"signal", "MESSAGE", `{"room_name":"r","user_name":"u"}`, nil, 400, "name not in message dict"},
+		{"signal", "MESSAGE", `{"room_name":"r","user_name":"u","name":""}`, nil, 400, "name must not be empty"},
+		{"signal", "MESSAGE", `{"room_name":"r","user_name":"u","name":"x","data":"` + strings.Repeat("y", 1023) + `"}`,
+			nil, 400, "data must be at most 1024 bytes of JSON, not 1025"},
+		{"signal", "MESSAGE", `{"room_name":"r","user_name":"u","name":"x","data":` + strings.Repeat("[", 1000) +
+			strings.Repeat("]", 1000) + `}`, nil, 400, "data must have at most 16 levels"},
+		{"markRead", "MESSAGE", `{"room_name":"r","user_name":"u","index":0}`, nil, 403,
+			"read markers and lists of rooms need a chat in which people sign in"},
+		{"markRead", "MESSAGE", `{"room_name":"r","user_name":"u"}`, nil, 400, "index not in message dict"},
+		{"getRooms", "MESSAGE", `{}`, nil, 403,
+			"read markers and lists of rooms need a chat in which people sign in"},
+		{"getRooms", "MESSAGE", `{"after":"#x"}`, nil, 400, "room_name must not begin with #"},
 		{"leaveRoom", "MESSAGE", `{"room_name":""}`, nil, 400, "room_name must not be empty"},
 		{"$default", "MESSAGE", `{}`, nil, 400,
 			"the frame has no action; " + actions},
@@ -399,8 +417,8 @@ func TestEventsOfNobodyKnown(t *testing.T) {
 func TestKeys(t *testing.T) {
 	if got, want := route.WebSocketKeys(), []string{"$connect", "$default", "$disconnect",
 		"addReaction", "deleteMessage", "editMessage", "getChanges",
-		"getMembers", "getRecentMessages", "joinRoom", "leaveRoom", "ping", "removeReaction",
-		"sendMessage"}; !reflect.DeepEqual(got, want) {
+		"getMembers", "getRecentMessages", "getRooms", "joinRoom", "leaveRoom", "markRead", "ping", "removeReaction",
+		"sendMessage", "signal"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -131,6 +131,9 @@ export class Chat {
         const last = (this.tails[room_name] = (this.tails[room_name] ?? 0) + 1);
         return socket.say({ messages: [{ room_name, index: last, ...this.me, content, create_at: 0, message_id }] });
       }
+      case "signal":
+      case "markRead":
+        return ref !== undefined && socket.say({ ref, done: {} });
       case "getChanges":
         if (this.old) return unknown();
         return socket.say({ ref, changes: this.changesAfter(room_name, after, limit) });

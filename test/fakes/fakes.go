@@ -100,6 +100,20 @@ func (w *World) Presence(p chat.Presence) []byte {
 	return fmt.Appendf(nil, "%s %s %s%s%s", nameAndID(p.User, p.UserID), p.Event, p.Room, p.Ref, partOf(p.Part))
 }
 
+func (w *World) Signal(s chat.Signal) []byte {
+	return fmt.Appendf(nil, "signal %s %s %s %s", s.Room, nameAndID(s.User, s.UserID), s.Name, s.Data)
+}
+
+func (w *World) HasRead(m chat.Mark) []byte {
+	return fmt.Appendf(nil, "read %s %s %d", m.Room, nameAndID(m.By.Name, m.By.ID), m.Index)
+}
+
+func (w *World) RoomList(p chat.RoomsPage) [][]byte {
+	return [][]byte{fmt.Appendf(nil, "rooms %v %v%s", p.Rooms, p.More, p.Ref)}
+}
+
+func (w *World) Done(ref string) []byte { return fmt.Appendf(nil, "done %s", ref) }
+
 func partOf(follows bool) string {
 	if follows {
 		return "part"

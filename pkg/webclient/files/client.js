@@ -29,6 +29,9 @@ const TIMING = {
   sync: 8 * 60_000, // each room asks for news this often. API Gateway closes a connection after 10 silent minutes
   members: 60_000, // the members of a watched room are read this often
   grace: 5_000, // a user who left is reported after this time: a page that is loaded again is back by then
+  mark: 1_000, // a room's read marker is moved this often
+  typing: 5_000, // while this user types, the others are told this often
+  typed: 8_000, // after that long without news, another user types no more
   silence: 30_000, // a page that becomes visible after such a silence asks for news
   swap: 110 * 60_000, // then a second connection takes over. API Gateway closes each connection after 2 hours
   renew: 60_000, // before a token's end, a new token takes over; for a short token it is a third of its life
@@ -132,6 +135,16 @@ export class ChatError extends Error {
  * @property {string} user_name "" for all connections without a name together
  * @property {string} [user_id] missing in an open chat
  * @property {number} connections how many the user has in the room
+ * @property {number} [read] up to which index the user has read, in a room of at most ten users
+ */
+
+/**
+ * A room that the user has joined or read.
+ * @typedef {object} ListedRoom
+ * @property {string} name
+ * @property {number} last the index of its last message; 0 if it has none
+ * @property {number} read the index of the last message that the user has read; 0 for none
+ * @property {number} unread how many messages are not read
  */
 
 /**
@@ -267,11 +280,32 @@ export class ChatClient extends EventTarget {
   }
 
   /**
+   * Reads which rooms the user has joined or read, on any device, and what is not read in them. An open chat keeps no
+   * such list.
+   * @returns {Promise<ListedRoom[]>} by name. It is rejected with a ChatError: forbidden in an open chat, unavailable
+   *   without a connection or an answer, or another code of the chat
+   */
+  async list() {
+    const all = [];
+    for (let more = true; more; ) {
+      if (!this.#connection) throw new ChatError("unavailable", "There is no connection.");
+      const page = await this.#connection.ask("getRooms", { after: all.at(-1)?.name });
+      for (const { room_name: name, last, read } of list(page.rooms)) {
+        all.push({ name, last, read, unread: Math.max(0, last - read) });
+      }
+      more = page.more && list(page.rooms).length > 0;
+    }
+    return all;
+  }
+
+  /**
    * Leaves a room for good. Messages that are not stored are rejected with the code closed. Nothing happens if the room
    * is not joined.
    * @param {string} name
+   * @param {object} [options]
+   * @param {boolean} [options.forget] whether to remove it from the list of the user's rooms, too
    */
-  leave(name) {
+  leave(name, { forget = false } = {}) {
     name = this.#spelled(String(name));
     const room = this.#rooms.get(name);
     if (!room) return;
@@ -279,7 +313,7 @@ export class ChatClient extends EventTarget {
     room._end(new ChatError("closed", "The room was left."));
     if (this.#roomsOf(room.name).length > 0) return; // it was joined under two spellings, and is left under one
     for (const connection of this.#connections()) {
-      if (connection.rooms.has(room)) this.#leaveOn(connection, room.name);
+      if (connection.rooms.has(room)) this.#leaveOn(connection, room.name, forget);
     }
   }
 
@@ -299,8 +333,9 @@ export class ChatClient extends EventTarget {
   }
 
   /** Ends the membership on a connection. Joining again waits for it, because the chat handles frames concurrently. */
-  #leaveOn(connection, name) {
-    connection.leaving.set(name, connection.ask("leaveRoom", { room_name: name }).catch(() => {}));
+  #leaveOn(connection, name, forget = false) {
+    const fields = { room_name: name, ...(forget && { forget }) };
+    connection.leaving.set(name, connection.ask("leaveRoom", fields).catch(() => {}));
   }
 
   /** Ends the client for good. Messages that are not stored are rejected with the code closed. */
@@ -511,9 +546,11 @@ export class ChatClient extends EventTarget {
     for (const message of news) for (const room of this.#roomsOf(message?.room_name)) room._accept(message);
     const { changes } = isAnswer ? {} : frame;
     if (changes) for (const room of this.#roomsOf(changes.room_name)) room._changed(changes);
-    const { presence, members } = frame.ref ? {} : frame;
+    const { presence, members, signal, read } = frame.ref ? {} : frame;
     if (presence) for (const room of this.#roomsOf(presence.room_name)) room._presence(presence);
     if (members) for (const room of this.#roomsOf(members.room_name)) room._announced(members);
+    if (signal) for (const room of this.#roomsOf(signal.room_name)) room._signalled(signal);
+    if (read) for (const room of this.#roomsOf(read.room_name)) room._hasRead(read);
     if (frame.pong) this.#setClock(frame.pong.time, connection);
     // An older chat does not know ping. Its refusal is a sign of life too, and this machine's clock must do.
     if (frame.error?.action === "ping") this.#setClock(NaN, connection);
@@ -625,6 +662,9 @@ export class ChatClient extends EventTarget {
  * - `members`: null. `users` and `members` have changed
  * - `presence`: {user_name, user_id?, event}. A user "joined" or "left". A user who is back within five seconds causes
  *   no event
+ * - `typing`: null. `typing` has changed
+ * - `read`: {user_name, user_id, index}. A user, perhaps this one on another device, has read up to an index
+ * - `signal`: {user_name, user_id?, name, data?}. Somebody, perhaps this user on another device, has sent a signal
  * - `trouble`: a ChatError, or null. The room cannot be entered or read for now, and is tried again; null: it can
  * - `refused`: a ChatError. The room cannot be joined. It is tried again on the next connection
  * - `expired`: {from, to}, two indexes. The messages from the one to the other expired before they could be delivered
@@ -671,6 +711,18 @@ export class Room extends EventTarget {
   members = new Map();
 
   /**
+   * Up to which index this user has read the room, on any device, as far as the client knows. It is 0 in an open chat.
+   * @type {number}
+   */
+  read = 0;
+
+  /**
+   * The other users who are typing now, in the order in which they began.
+   * @type {{user_name: string, user_id?: string}[]}
+   */
+  typing = [];
+
+  /**
    * Why the room cannot be entered or read at the moment; null if it can.
    * @type {ChatError | null}
    */
@@ -702,6 +754,10 @@ export class Room extends EventTarget {
   #doubtful = new Map(); // users who left at about the time when they came, by keyOf: the list decides
   #dropped = { keys: new Set(), at: 0 }; // users who were missing in the list when it was read last
   #timers = new Timers();
+  #toMark = 0; // up to which index the room is to be marked as read
+  #marking = false; // whether a request to mark is in flight
+  #markedAt = -Infinity; // when the last one was sent, in milliseconds since the epoch
+  #typedAt = -Infinity; // when the others were last told that this user types, in milliseconds since the epoch
   #waiting = []; // requests that wait for a connection: {resolve, reject}
   #ended = null; // the error for what is asked later
 
@@ -829,6 +885,108 @@ export class Room extends EventTarget {
    */
   unreact(index, reaction) {
     return this.#act("removeReaction", index, { reaction });
+  }
+
+  /**
+   * Sends a signal to the others in the room: something that happens now and is not kept, such as the place of a
+   * cursor. It is a courtesy: it is sent once, and of many in a second the chat drops most.
+   * @param {string} name what happens, at most 128 bytes of UTF-8
+   * @param {*} [data] anything that JSON can say, at most 1 KB
+   * @returns {Promise<void>} rejected with a ChatError: unavailable without a connection or an answer, room_too_large
+   *   if the room has too many connections for signals, or another code of the chat
+   */
+  async signal(name, data) {
+    if (this.#ended) throw this.#ended;
+    if (!this._connection) throw new ChatError("unavailable", "There is no connection.");
+    await this._connection.ask("signal", this.#signalOf(name, data));
+  }
+
+  /**
+   * Says that this user has read the messages up to an index. The marker only moves forward. Calls are gathered, and
+   * survive interruptions. In an open chat nothing happens, because names prove nothing there.
+   * @param {number} index
+   * @throws {ChatError} invalid_argument
+   */
+  markRead(index) {
+    if (!isIndex(index) && index !== 0) throw invalid("The index must be a whole number, 0 or more.");
+    this.#toMark = Math.max(this.#toMark, index);
+    this.#markSoon();
+  }
+
+  #markSoon() {
+    const isNews = this.#toMark > this.read && this.#client.userId !== undefined;
+    if (!isNews || !this._connection || this.#marking || this._connection.markless) return;
+    this.#timers.startOnce("mark", this.#markedAt + this.#timing.mark - Date.now(), () => this.#mark());
+  }
+
+  async #mark() {
+    const [connection, index] = [this._connection, Math.min(this.#toMark, this.last)];
+    if (index <= this.read) return; // another device was faster
+    this.#marking = true;
+    this.#markedAt = Date.now();
+    try {
+      await connection.ask("markRead", { room_name: this.name, user_name: this.#client.user || undefined, index });
+      this.read = Math.max(this.read, index);
+    } catch (error) {
+      if (!PASSING.has(error.code)) connection.markless = true; // the chat is older
+      else await connection.sleep(this.#timing.firstPause);
+    } finally {
+      this.#marking = false;
+    }
+    if (!this.#ended) this.#markSoon();
+  }
+
+  /** Takes the news that a user has read further. */
+  _hasRead({ user_name, user_id, index }) {
+    if (!Number.isInteger(index)) return;
+    const user = { user_name, ...(user_id !== undefined && { user_id }) };
+    if (this.#client.isMe(user)) this.read = Math.max(this.read, index);
+    const present = this.#present.get(keyOf(user));
+    if (present && !(present.read >= index)) {
+      this.#present.set(keyOf(user), { ...present, read: index });
+      this.#membersChanged();
+    }
+    this.#emit("read", { ...user, index });
+  }
+
+  /** Tells the others that this user is typing. Call it with each key: most calls do nothing. */
+  sendTyping() {
+    const connection = this._connection;
+    if (!connection || connection.mute.has(this) || Date.now() - this.#typedAt < this.#timing.typing) return;
+    this.#typedAt = Date.now();
+    const signal = this.#signalOf("typing");
+    // Only the first is to be confirmed, because an answer costs as much as a post to another user.
+    if (connection.typed.has(this)) connection.tell("signal", signal);
+    else {
+      connection.ask("signal", signal).then(() => connection.typed.add(this), (error) => {
+        if (!PASSING.has(error.code)) connection.mute.add(this); // the room is too large, or the chat is older
+      });
+    }
+  }
+
+  #signalOf(name, data) {
+    return { room_name: this.name, user_name: this.#client.user || undefined, name, data };
+  }
+
+  /** Takes a signal. */
+  _signalled({ user_name, user_id, name, data }) {
+    const user = { user_name, ...(user_id !== undefined && { user_id }) };
+    if (name !== "typing") return this.#emit("signal", { ...user, name, ...(data !== undefined && { data }) });
+    if (this.#client.isMe(user)) return;
+    const key = keyOf(user);
+    this.#timers.start(`typing ${key}`, this.#timing.typed, () => this.#typesNoMore(user));
+    if (this.typing.some((other) => keyOf(other) === key)) return;
+    this.typing = [...this.typing, user];
+    this.#emit("typing");
+  }
+
+  #typesNoMore(user) {
+    const key = keyOf(user);
+    this.#timers.stop(`typing ${key}`);
+    const left = this.typing.filter((other) => keyOf(other) !== key);
+    if (left.length === this.typing.length) return;
+    this.typing = left;
+    this.#emit("typing");
   }
 
   /** Asks to change a message, after the requests of before to change it. `version` is the one that an edit is of. */
@@ -970,6 +1128,7 @@ export class Room extends EventTarget {
     }
     this._pump();
     this.#newsLater();
+    this.#markSoon();
     this._seen();
     // If many come at once, as after an outage, an older chat does not announce all of them.
     if (Number.isNaN(this.#version)) this.#readMembersSoon();
@@ -1012,6 +1171,10 @@ export class Room extends EventTarget {
   _interrupt() {
     this._connection = null;
     this.#timers.clear();
+    if (this.typing.length > 0) {
+      this.typing = [];
+      this.#emit("typing");
+    }
     this.#leaving.clear(); // the list is read when the room is entered again
     this.#doubtful.clear();
     this._sendAgain();
@@ -1066,6 +1229,7 @@ export class Room extends EventTarget {
       const newest = this.#newest.get(m.index) ?? m;
       this.#forgetStates();
       this.#emit("message", newest);
+      this.#typesNoMore(newest);
     }
     const isGap = () => this.#ahead.size > 0 || this.#spans.length > 0;
     if (isGap() && !this.#syncing && this._connection) {
@@ -1284,7 +1448,8 @@ export class Room extends EventTarget {
     if (version < this.#version) return;
     this.#version = version;
     const before = this.#present;
-    this.#present = new Map(users.map((user) => [keyOf(user), user]));
+    this.#present = new Map(users.map((user) => [keyOf(user), withRead(user, before.get(keyOf(user)))]));
+    for (const user of users) if (user.read > this.read && this.#client.isMe(user)) this.read = user.read;
     if (!Number.isNaN(version)) for (const key of this.#present.keys()) this.#leaving.delete(key);
     this.#dropped = { keys: new Set([...before.keys()].filter((key) => !this.#present.has(key))), at: Date.now() };
     this.#membersChanged();
@@ -1406,6 +1571,7 @@ export class Room extends EventTarget {
       return;
     }
     this._connection.send("sendMessage", fields);
+    this.#typedAt = -Infinity; // what is typed next is news
     // A dead connection would have been noticed earlier. So the chat is there, and has lost the message.
     this.#timers.start("answer", this.#timing.patience, () => this._sendAgain());
   }
@@ -1471,6 +1637,9 @@ class Connection {
   expires = Infinity; // when its token expires, in milliseconds since the epoch, by the chat's clock
   rooms = new Set(); // the rooms that are entered on it
   leaving = new Map(); // promises that settle when a room is left, by name
+  typed = new Set(); // the rooms in which the chat has taken that this user types
+  mute = new Set(); // those in which it does not
+  markless = false; // whether the chat keeps no read markers
   onFrame = () => {};
   onClose = () => {};
   #socket;
@@ -1521,6 +1690,11 @@ class Connection {
     const answeredBy = fields.message_id ?? fields.ref;
     if (answeredBy !== undefined) this.#awaited.add(answeredBy);
     this.#timers.startOnce("answer", this.#timing.answer, () => this.probe());
+  }
+
+  /** Sends a frame that is not answered. */
+  tell(action, fields) {
+    if (this.isOpen) this.#socket.send(JSON.stringify({ action, ...fields }));
   }
 
   /** Asks a question when few enough are in flight. It returns the answer, assembled from all its frames. */
@@ -1641,6 +1815,7 @@ function answerOf(frames) {
     messages: all((f) => f.messages),
     users: all((f) => f.members?.users),
     version: frames.findLast((f) => f.members)?.members.version,
+    rooms: all((f) => f.rooms),
     presence: said("presence"),
     changes: changesOf(frames.map((f) => f.changes).filter(Boolean)),
     changesUpTo: said("changes_up_to"),
@@ -1772,6 +1947,9 @@ const isSame = (a, b) => a.user_name === b.user_name && a.create_at === b.create
 
 /** The key of a user: the id, or the name if there is no id. */
 const keyOf = ({ user_id, user_name }) => (user_id === undefined ? `name ${user_name}` : `id ${user_id}`);
+
+/** A user of a list, who has read at least as far as was known before. */
+const withRead = (user, before) => (before?.read > (user.read ?? 0) ? { ...user, read: before.read } : user);
 
 const bytesOf = (text) => new TextEncoder().encode(text).length;
 

@@ -22,7 +22,10 @@ export class Composer {
     this.#send = send;
     this.#announce = announce;
     const on = (target, type, f) => target.addEventListener(type, f, { signal });
-    on($("draft"), "input", () => this.#changed());
+    on($("draft"), "input", () => {
+      this.#changed();
+      if ($("draft").value.trim() !== "" && !this.#edit) this.#target.timeline.room.sendTyping();
+    });
     on($("draft"), "keydown", (event) => {
       const isComposing = event.isComposing || event.keyCode === 229; // 229: Enter ends a composition, in Safari
       if (event.key === "Enter" && !event.shiftKey && !isComposing) {

@@ -5,7 +5,7 @@ import { spelled } from "./client.js";
 import { Composer } from "./composer.js";
 import { $, bdi, element } from "./dom.js";
 import { Memory } from "./memory.js";
-import { drawPeople } from "./people.js";
+import { drawPeople, drawTyping } from "./people.js";
 import { isReachable, nameIn, SIGN_IN } from "./signin.js";
 import { Timeline } from "./timeline.js";
 import { isSureToSignOut } from "./welcome.js";
@@ -108,6 +108,7 @@ export class Page {
     timeline.addEventListener("change", () => this.#drawUnread());
     room.watchMembers = false;
     room.addEventListener("members", () => name === this.#active && this.#drawPeople());
+    room.addEventListener("typing", () => name === this.#active && this.#drawTyping());
     room.addEventListener("trouble", () => name === this.#active && this.#drawTrouble());
     room.addEventListener("message", ({ detail: message }) => {
       const { user_name: user, content } = message;
@@ -134,6 +135,7 @@ export class Page {
     this.#memory.active = name;
     this.#drawRooms();
     this.#drawPeople();
+    this.#drawTyping();
     this.#drawTrouble();
   }
 
@@ -191,7 +193,7 @@ export class Page {
     this.#client.close();
     clearTimeout(this.#bannerTimer);
     clearTimeout(this.#newsTimer);
-    const shown = ["scroller", "rooms", "people", "my-name", "room-name", "announcer", "notice-text"];
+    const shown = ["scroller", "rooms", "people", "typing", "my-name", "room-name", "announcer", "notice-text"];
     for (const id of shown) $(id).replaceChildren();
     $("draft").value = "";
     document.title = "Chat";
@@ -339,6 +341,10 @@ export class Page {
 
   #drawPeople() {
     drawPeople(this.#timeline?.room.users ?? [], (user) => this.#client.isMe(user));
+  }
+
+  #drawTyping() {
+    drawTyping(this.#timeline?.room.typing ?? []);
   }
 
   #togglePeople() {

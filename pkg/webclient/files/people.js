@@ -20,4 +20,11 @@ export function drawPeople(users, isMe) {
   );
 }
 
+/** Says below the messages who is typing. The line is always there, so that nothing moves. */
+export function drawTyping(users) {
+  const [first, second] = users.map(({ user_name: name }) => bdi(shownName(String(name))));
+  const says = [[], [first, " is typing…"], [first, " and ", second, " are typing…"]];
+  $("typing").replaceChildren(...(says[users.length] ?? ["Several people are typing…"]));
+}
+
 const andNameless = (n) => `and ${count(n, "connection", "connections")} with no name`;
