@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wschat/pkg/config"
+	"wschat/pkg/config/idn"
 )
 
 // settings are the values that the stack uses itself. pkg/config has their table, with what they mean.
@@ -41,6 +42,7 @@ func readSettings(context func(name string) any) (settings, error) {
 	v, wrong := config.Read(config.Source{
 		Name:     func(s config.Setting) string { return s.Context },
 		Value:    func(s config.Setting) (string, bool, error) { return text(s, context(s.Context)) },
+		Rule:     idn.Rule,
 		Deployed: true,
 	})
 	if (v["domainName"] == "") != (v["certificateArn"] == "") && len(wrong) == 0 {

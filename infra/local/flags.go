@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wschat/pkg/config"
+	"wschat/pkg/config/idn"
 	"wschat/pkg/localchat"
 )
 
@@ -93,6 +94,7 @@ func readSettings(chosen map[string]string, demo bool) (config.Values, error) {
 			text := chosen[s.Key()]
 			return text, text != "", nil
 		},
+		Rule: idn.Rule,
 	})
 	if len(wrong) > 0 {
 		return nil, errors.New(strings.Join(wrong, "; "))

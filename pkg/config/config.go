@@ -22,6 +22,9 @@ type Source struct {
 	// Value is what was chosen for a setting, and whether anything was. Its error says what is wrong, with the name.
 	Value func(Setting) (value string, ok bool, err error)
 
+	// Rule is what a setting's value must be; nil for the setting's own rule.
+	Rule func(Setting) Rule
+
 	// Deployed says that the settings are for a function on Lambda, and not for one on this machine.
 	Deployed bool
 }
@@ -35,8 +38,12 @@ func Read(from Source) (v Values, wrong []string) {
 			continue
 		}
 		value, ok, err := from.Value(s)
+		rule := s.Rule
+		if from.Rule != nil {
+			rule = from.Rule(s)
+		}
 		if err == nil && ok {
-			value, err = s.Rule.Read(name, value)
+			value, err = rule.Read(name, value)
 		}
 		if err != nil {
 			wrong = append(wrong, err.Error())
@@ -71,7 +78,7 @@ func (v Values) Number(key string) int {
 
 // Origins returns the value of AllowedOrigins; none means all.
 func (v Values) Origins() []string {
-	origins, _ := ParseOrigins(v.Get(AllowedOrigins)) // the rule has checked it
+	origins, _ := ParseOrigins(v.Get(AllowedOrigins), HostInASCII) // the rule has checked it
 	return origins
 }
 

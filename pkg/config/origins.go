@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/net/idna"
 )
 
 // originRule is what an element of a list must be.
@@ -23,7 +22,9 @@ const originRule = "must be an origin such as https://chat.example.com, with no 
 //
 // An app's web view or a browser extension has a scheme of its own, as capacitor://localhost. The case of its letters
 // differs between browsers: compare what is sent in lower case.
-func ParseOrigins(list string) ([]string, error) {
+//
+// toASCII gives a host name of any letters in ASCII, as the URL standard does; see HostInASCII for names that are.
+func ParseOrigins(list string, toASCII func(host string) (string, error)) ([]string, error) {
 	elements := strings.Split(list, ",")
 	var origins, wrong []string
 	for _, element := range elements {
@@ -35,7 +36,7 @@ func ParseOrigins(list string) ([]string, error) {
 			wrong = append(wrong, `"*": it must stand alone, because it lets every page connect`)
 			continue
 		}
-		origin, err := parseOrigin(element)
+		origin, err := parseOrigin(element, toASCII)
 		if err != nil {
 			wrong = append(wrong, fmt.Sprintf("%q: it %v", element, err))
 		} else if !slices.Contains(origins, origin) {
@@ -49,7 +50,7 @@ func ParseOrigins(list string) ([]string, error) {
 }
 
 // parseOrigin returns one origin as browsers send it. Its error begins with "must".
-func parseOrigin(text string) (string, error) {
+func parseOrigin(text string, toASCII func(string) (string, error)) (string, error) {
 	if text == "null" {
 		return "", errors.New("must name a host: a page of any site can send null, from a frame that is sandboxed")
 	}
@@ -73,7 +74,7 @@ func parseOrigin(text string) (string, error) {
 		port = ""
 	}
 	if scheme == "http" || scheme == "https" {
-		host, err = webHost(host)
+		host, err = webHost(host, toASCII)
 	} else {
 		host, err = appHost(scheme, host)
 	}
@@ -105,18 +106,14 @@ func splitPort(text string) (host, port string, err error) {
 
 // webHost returns a host of http or https as the URL standard writes it
 // (https://url.spec.whatwg.org/#host-serializing).
-func webHost(host string) (string, error) {
+func webHost(host string, toASCII func(string) (string, error)) (string, error) {
 	if strings.HasPrefix(host, "[") {
 		return ipv6(host)
 	}
 	if strings.Contains(host, "*") {
 		return "", errors.New("must name one host: give each subdomain as an origin of its own")
 	}
-	// The URL standard's "domain to ASCII". The length is checked because a name that is too long is in no DNS.
-	toASCII := idna.New(idna.MapForLookup(), idna.StrictDomainName(false), idna.Transitional(false),
-		idna.CheckHyphens(false),
-		idna.CheckJoiners(true), idna.BidiRule(), idna.VerifyDNSLength(true))
-	name, err := toASCII.ToASCII(host)
+	name, err := toASCII(host)
 	if err != nil || !regexp.MustCompile(`^[a-z0-9_.-]+$`).MatchString(name) {
 		return "", errors.New("must have the name of a host or its address, as in https://chat.example.com or " +
 			"http://127.0.0.1:3000")
@@ -129,6 +126,21 @@ func webHost(host string) (string, error) {
 		}
 	}
 	return name, nil
+}
+
+// HostInASCII returns a host name of ASCII letters in lower case, and refuses others. The function knows no more: what
+// reaches it was converted before.
+func HostInASCII(host string) (string, error) {
+	const mostOfName, mostOfLabel = 253, 63
+	name := strings.TrimSuffix(host, ".")
+	isRight := len(name) <= mostOfName
+	for label := range strings.SplitSeq(name, ".") {
+		isRight = isRight && label != "" && len(label) <= mostOfLabel
+	}
+	if !isRight || strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return "", errors.New("must be a host name of ASCII letters")
+	}
+	return strings.ToLower(host), nil
 }
 
 // ipv6 returns an IPv6 address, which stands in brackets, as browsers write it.

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"wschat/pkg/config"
+	"wschat/pkg/config/idn"
 	"wschat/test/installed"
 )
 
@@ -63,7 +64,7 @@ func rightOrigins() map[string]string {
 
 func TestOriginsAreWrittenAsBrowsersSendThem(t *testing.T) {
 	for list, want := range rightOrigins() {
-		got, err := config.ParseOrigins(list)
+		got, err := config.ParseOrigins(list, idn.ToASCII)
 		if err != nil || strings.Join(got, ",") != want {
 			t.Errorf("%q: got %q, %v; want %q", list, got, err, want)
 		}
@@ -136,7 +137,7 @@ func TestWhatNoBrowserSendsIsRefused(t *testing.T) {
 		"capacitor:localhost":                             rule,
 		`["https://a.example"`:                            rule,
 	} {
-		got, err := config.ParseOrigins(list)
+		got, err := config.ParseOrigins(list, idn.ToASCII)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") || got != nil {
 			t.Errorf("%q: got %q, %v; want %q", list, got, err, says)
 		}
@@ -145,11 +146,11 @@ func TestWhatNoBrowserSendsIsRefused(t *testing.T) {
 
 // checkFixed fails if what the parser returns is anything else to the parser.
 func checkFixed(t interface{ Fatalf(string, ...any) }, list string) {
-	origins, err := config.ParseOrigins(list)
+	origins, err := config.ParseOrigins(list, idn.ToASCII)
 	if err != nil || len(origins) == 0 {
 		return
 	}
-	again, err := config.ParseOrigins(strings.Join(origins, ","))
+	again, err := config.ParseOrigins(strings.Join(origins, ","), idn.ToASCII)
 	if err != nil || !slices.Equal(again, origins) {
 		t.Fatalf("%q is %q, which is %q, %v", list, origins, again, err)
 	}
@@ -204,7 +205,7 @@ func TestOriginsAreThoseOfTheURLStandard(t *testing.T) {
 	var pairs []pair
 	add := func(given string) {
 		given = strings.TrimSpace(given)
-		if got, err := config.ParseOrigins(given); err == nil && len(got) == 1 && strings.HasPrefix(got[0], "http") {
+		if got, err := config.ParseOrigins(given, idn.ToASCII); err == nil && len(got) == 1 && strings.HasPrefix(got[0], "http") {
 			pairs = append(pairs, pair{given, got[0]})
 		}
 	}
@@ -237,9 +238,11 @@ func TestOriginsAreThoseOfTheURLStandard(t *testing.T) {
 // The function refuses at its start what would never let a page in.
 func TestOriginsInTheEnvironment(t *testing.T) {
 	for value, want := range map[string]string{
-		"":                            "",
-		"*":                           "",
-		"https://Bücher.example:443/": "https://xn--bcher-kva.example",
+		"":                          "",
+		"*":                         "",
+		"https://Chat.example:443/": "https://chat.example",
+		"https://bücher.example": `configuration: ALLOWED_ORIGINS is "https://bücher.example": it must have the name ` +
+			`of a host`,
 		"https://a.example,capacitor://localhost": "https://a.example,capacitor://localhost",
 		"https://a.example/x": `configuration: ALLOWED_ORIGINS is "https://a.example/x": it ` +
 			`must be an origin such as`,

@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
-
-	"golang.org/x/net/idna"
 )
 
 // wrongSignIn says what is wrong with the settings of sign-in together, each of which is right by itself.
@@ -142,10 +140,8 @@ func providerHost(value string) (host, error) {
 		return host{}, errors.New("must be a URL such as https://example.auth0.com/")
 	}
 	name := u.Hostname()
-	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) { // as net/http does it
-		if name, err = idna.Lookup.ToASCII(name); err != nil {
-			return host{}, errors.New("must have a host name that is right in every letter")
-		}
+	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) { // a URL has none (RFC 3986)
+		return host{}, errors.New("must have a host name of ASCII letters, as in https://xn--bcher-kva.example")
 	}
 	name = strings.TrimSuffix(strings.ToLower(name), ".")
 	if address, err := netip.ParseAddr(name); err == nil {

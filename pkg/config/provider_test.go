@@ -16,7 +16,6 @@ func hostsHere() []string {
 		"127.255.255.254", "0.0.0.0", "0.0.0.1", "[::1]", "[0:0:0:0:0:0:0:1]", "[::]", "[::ffff:127.0.0.1]",
 		"[::ffff:7f00:1]", "[::127.0.0.1%25lo]", "[::ffff:0.0.0.0]", "[::127.0.0.1]", "[64:ff9b::7f00:1]",
 		"[2002:7f00:1::]",
-		"\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021", "\uff4c\uff4f\uff43\uff41\uff4chost",
 	}
 }
 
@@ -33,7 +32,7 @@ func hostsElsewhere() []string {
 		"127.0.0.1.example.com", "128.0.0.1", "126.255.255.255", "169.253.0.1", "169.255.0.1", "10.0.0.5",
 		"192.168.1.1",
 		"1.0.0.0", "[2001:db8::1]", "[::ffff:10.0.0.5]", "[64:ff9b::a00:5]", "[2002:a00:5::]", "[2003:7f00:1::]",
-		"0x7f.example.com", "b\u00fccher.example",
+		"0x7f.example.com", "xn--bcher-kva.example",
 	}
 }
 
@@ -62,6 +61,12 @@ func TestProvidersOnThisMachine(t *testing.T) {
 		check("https://"+host+"/keys", remote, "")
 		check("https://"+host+"/keys", local, "")
 		check("http://"+host+"/keys", local, "must begin with https://")
+	}
+	// Other letters could mean any of these.
+	for _, host := range []string{"\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021",
+		"\uff4c\uff4f\uff43\uff41\uff4chost", "b\u00fccher.example"} {
+		check("https://"+host+"/keys", remote, "must have a host name of ASCII letters")
+		check("http://"+host+"/keys", local, "must have a host name of ASCII letters")
 	}
 	for _, host := range []string{"2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "127.0.0.1.1", "0",
 		"127.0.0.0x1", "127.0.0.08", "256.0.0.1"} {

@@ -84,17 +84,17 @@ func provider() Rule {
 	return Rule{Says: "must be a URL such as https://example.auth0.com/", Check: CheckProviderURL}
 }
 
-// origins is a list of origins, in the form that browsers send.
-func origins() Rule {
+// Origins is a list of origins, in the form that browsers send. toASCII is as in ParseOrigins.
+func Origins(toASCII func(host string) (string, error)) Rule {
 	return Rule{
 		Says: "must be a list of origins such as https://chat.example.com",
 		List: true,
 		Check: func(value string) error {
-			_, err := ParseOrigins(value)
+			_, err := ParseOrigins(value, toASCII)
 			return err
 		},
 		Form: func(value string) string {
-			origins, _ := ParseOrigins(value)
+			origins, _ := ParseOrigins(value, toASCII)
 			return strings.Join(origins, ",")
 		},
 	}

@@ -125,7 +125,7 @@ func Settings() []Setting {
 		{Context: "certificateArn", Rule: pattern(`^arn:[a-z-]+:acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+$`,
 			"must be the ARN of a certificate, arn:aws:acm:REGION:ACCOUNT:certificate/ID"),
 			Meaning: "the ARN of the domain's certificate, in the stack's Region"},
-		{Context: "allowedOrigins", Variable: AllowedOrigins, Flag: "allowed-origins", Rule: origins(),
+		{Context: "allowedOrigins", Variable: AllowedOrigins, Flag: "allowed-origins", Rule: Origins(HostInASCII),
 			Meaning: "the `ORIGINS` of web pages that may connect, besides the chat's own; without it, all"},
 		{Context: "alarmEmail", Rule: pattern(`^[^@\s]+@[^@\s]+\.[^@\s]+$`,
 			"must be an e-mail address such as ops@example.com"),
