@@ -205,7 +205,8 @@ func TestOriginsAreThoseOfTheURLStandard(t *testing.T) {
 	var pairs []pair
 	add := func(given string) {
 		given = strings.TrimSpace(given)
-		if got, err := config.ParseOrigins(given, idn.ToASCII); err == nil && len(got) == 1 && strings.HasPrefix(got[0], "http") {
+		got, err := config.ParseOrigins(given, idn.ToASCII)
+		if err == nil && len(got) == 1 && strings.HasPrefix(got[0], "http") {
 			pairs = append(pairs, pair{given, got[0]})
 		}
 	}

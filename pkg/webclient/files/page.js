@@ -13,6 +13,7 @@ import { count, endInWords, nameProblem, refusal, shownName, troubleInWords } fr
 
 const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline", closed: "" };
 const PATIENCE = 1000; // milliseconds: a shorter interruption is not shown
+const MOST_ROOMS = 50; // so many of the person's rooms on other devices are joined
 
 /** After so many failed attempts to connect, while the server can be reached, the token counts as refused. */
 const ATTEMPTS = { new: 2, accepted: 3 }; // one can fail just before the network is back
@@ -43,6 +44,7 @@ export class Page {
   #clock;
   #name; // the person's name; "" until it is known
   #isLinked;
+  #markers = SIGN_IN ? undefined : new Map(); // how far each room is read on any device, once the chat has said it
   #ended;
   #end = new AbortController();
 
@@ -102,6 +104,7 @@ export class Page {
     const timeline = new Timeline(room, {
       name, memory: this.#memory, tab: this.#browser.tab, clock: this.#clock,
       isMe: (message) => this.#client.isMe(message), composer: this.#composer, say: (text) => this.say(text),
+      marker: this.#markers && (this.#markers.get(name) ?? 0),
     });
     this.#timelines.set(name, timeline);
     this.#memory.addRoom(name);
@@ -143,7 +146,7 @@ export class Page {
   #leave(name) {
     this.#timelines.get(name).close();
     this.#timelines.delete(name);
-    this.#client.leave(name);
+    this.#client.leave(name, { forget: SIGN_IN });
     this.#memory.removeRoom(name);
     if (name !== this.#active) return this.#drawRooms();
     this.#active = null;
@@ -151,6 +154,18 @@ export class Page {
     if (next !== undefined) return this.#show(next);
     this.#memory.active = undefined;
     this.#ended({});
+  }
+
+  /**
+   * Takes the person's rooms from the chat, so that all devices show the same, and how far each is read. An older chat
+   * knows neither.
+   */
+  async #takeMarkers() {
+    const rooms = await this.#client.list().catch((error) => (error.code === "unavailable" ? null : []));
+    if (!rooms || this.#markers || this.#end.signal.aborted) return; // it is asked again on the next connection
+    this.#markers = new Map(rooms.map(({ name, read }) => [name, read]));
+    for (const { name } of rooms.slice(0, MOST_ROOMS)) this.#join(name);
+    for (const [name, timeline] of this.#timelines) timeline.adopt(this.#markers.get(name) ?? 0);
   }
 
   /** Joins and leaves the rooms that another tab has joined and left. */
@@ -287,6 +302,7 @@ export class Page {
       this.#wasOnline = true;
       if (SIGN_IN) this.#browser.tokenWasAccepted = true;
       this.#timeline?.scrolled(); // fetches what could not be fetched before
+      if (!this.#markers) this.#takeMarkers();
     }
     const isOver = state === "online" || state === "closed";
     if (isOver || !$("banner").hidden) this.#bannerTimer = clearTimeout(this.#bannerTimer);

@@ -1,4 +1,4 @@
-// How far a person has read a room, in this browser.
+// How far a person has read a room. This browser keeps it, and the chat too if people sign in.
 
 /** A position in a room's log. It only grows, until the log itself goes back. */
 export class Reading {
@@ -25,10 +25,14 @@ export class Reading {
     return this.#position ? Math.max(0, last - Math.max(this.index, this.#gone) - this.#mine.size) : 0;
   }
 
-  /** The room was entered, and this is its last index. A room that was never read has nothing unread. */
-  begin(last) {
-    if (!this.#position) this.#set({ epoch: 0, index: last });
+  /**
+   * The room was entered, and this is its last index. A room that was never read has nothing unread. `marker` is how
+   * far the person has read on any device, if the chat keeps that and it is known; 0 otherwise.
+   */
+  begin(last, marker = 0) {
+    if (!this.#position) this.#set({ epoch: 0, index: Math.min(marker || last, last) });
     else if (this.index > last) this.#set({ epoch: this.#position.epoch + 1, index: last });
+    this.to(Math.min(marker, last));
   }
 
   /** The room's log went back, and this is its last index now. */

@@ -8,6 +8,7 @@ import { List } from "./list.js";
 import { Menu } from "./menu.js";
 import { Outbox } from "./outbox.js";
 import { Reading } from "./reading.js";
+import { Seen } from "./seen.js";
 import { View } from "./view.js";
 import { Waiting } from "./waiting.js";
 import { count, refusal, shownName } from "./words.js";
@@ -28,6 +29,8 @@ export class Timeline extends EventTarget {
   #composer;
   #say;
   #reading;
+  #marker; // how far the person has read on any device; undefined until that is known
+  #seen;
   #list;
   #view;
   #waiting;
@@ -43,10 +46,11 @@ export class Timeline extends EventTarget {
 
   /**
    * @param {{name: string, memory: Memory, tab: Tab, clock: Clock, isMe: (message) => boolean, composer: Composer,
-   *   say: (text: string) => void}} parts `name` is the room's name in this browser's memory; `isMe` tells whether the
-   *   reader wrote a message, or is a user; `composer` is where the person writes; `say` tells the person of a problem
+   *   marker?: number, say: (text: string) => void}} parts `name` is the room's name in this browser's memory; `isMe`
+   *   tells whether the reader wrote a message, or is a user; `composer` is where the person writes; `marker` is as in
+   *   `adopt`; `say` tells the person of a problem
    */
-  constructor(room, { name, memory, tab, clock, isMe, composer, say }) {
+  constructor(room, { name, memory, tab, clock, isMe, composer, marker, say }) {
     super();
     const signal = this.#end.signal;
     this.room = room;
@@ -55,6 +59,8 @@ export class Timeline extends EventTarget {
     this.#composer = composer;
     this.#say = say;
     this.#reading = new Reading(memory, name);
+    this.#marker = marker;
+    this.#seen = new Seen(isMe);
     this.#menu = new Menu({ acts: this.#acts, composer, isMe, jump: (index) => this.toMessage(index), say });
     const actions = this.#unsentActions();
     const folds = new Folds({
@@ -73,6 +79,11 @@ export class Timeline extends EventTarget {
     listen(room, "presence", (e) => {
       this.#note(bdi(shownName(e.detail.user_name)), e.detail.event === "joined" ? " came in" : " went away");
     });
+    listen(room, "read", (e) => {
+      if (isMe(e.detail)) this.#reading.to(e.detail.index);
+      this.#look();
+    });
+    listen(room, "members", () => this.#drawSeen());
     listen(room, "reset", () => this.#reset());
     listen(room, "ready", () => this.#ready());
     listen(this.outbox, "change", () => this.#drawOutbox());
@@ -91,6 +102,15 @@ export class Timeline extends EventTarget {
       discard(id);
     };
     return { retry, discard, edit };
+  }
+
+  /**
+   * Takes how far the person has read the room on any device; 0 if that is not kept. Until then nothing counts as read
+   * or unread.
+   */
+  adopt(marker) {
+    this.#marker = marker;
+    if (this.room.ready) this.#beginReading();
   }
 
   /** Whether closing the page now would lose something that the person wrote. */
@@ -282,11 +302,17 @@ export class Timeline extends EventTarget {
       this.#note("This room was restored to an earlier state. Messages that you saw here before may be gone.");
     }
     this.#refusal = "";
-    this.#reading.begin(this.room.last);
+    this.#windowMoved();
+    this.#beginReading();
+  }
+
+  /** The room is entered, and it is known how far it is read. */
+  #beginReading() {
+    if (this.#marker === undefined) return;
+    this.#reading.begin(this.room.last, this.#marker);
     for (const { message } of this.#list.items) {
       if (message && this.#list.isMine(message)) this.#reading.wrote(message.index);
     }
-    this.#windowMoved();
     this.#open();
   }
 
@@ -341,7 +367,15 @@ export class Timeline extends EventTarget {
       if (this.#view.following) this.#reading.to(this.room.last);
       else if (this.unread > 0) this.#reading.to(this.#list.indexAbove(this.#view.bottom - SEEN));
     }
+    if (this.#marker !== undefined) this.room.markRead(this.#reading.index);
+    this.#drawSeen();
     this.dispatchEvent(new CustomEvent("change"));
+  }
+
+  /** Says below the last message of the person, if it is in the window, who has read it. */
+  #drawSeen() {
+    const own = this.#list.items.findLast(({ message }) => message && this.#list.isMine(message));
+    if (this.#seen.differs(own, this.room.users)) this.#view.hold(() => this.#seen.draw(own));
   }
 
   /** Moves the window to older or newer messages, which are fetched. It tells whether it did. */
