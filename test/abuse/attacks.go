@@ -47,6 +47,9 @@ func attacks() []attack {
 			return object("action", []string{"addReaction", "removeReaction"}[i%2], "room_name", crowd,
 				"user_name", "mallory", "index", 1, "reaction", "x")
 		}},
+		{name: "sends signals to a room of 98", rate: 100, frame: func(int) string {
+			return object("action", "signal", "room_name", crowd, "user_name", "mallory", "name", "typing", "ref", "1")
+		}},
 		{name: "asks what became of large messages", rate: 25, frame: func(int) string {
 			return object("action", "getChanges", "room_name", large, "after", 0, "limit", chat.MaxChanges)
 		}},
