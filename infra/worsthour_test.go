@@ -60,11 +60,15 @@ func dearestRequest(s settings) float64 {
 	// retention the room's row; the broadcast writes the lease and reads the members.
 	units := 2.0*rowBytes/(1<<10) + 2*2 + 3
 	send := units*price.WriteUnit + 2*price.ReadUnit
-	return max(history, send)
+	// Changes are looked at, and the messages read that they name: as many bytes as an answer has, and a batch more.
+	const pointerBytes, batch = 100, 16
+	read := chat.MaxChanges*pointerBytes + chat.MaxAnswerFrames*chat.MaxFrameBytes + batch*rowBytes
+	changes := float64(read) / (4 << 10) * price.ReadUnit
+	return max(history, send, changes)
 }
 
 // fileBytes is more than the largest file of the page has.
-const fileBytes = 64 << 10
+const fileBytes = 128 << 10
 
 func TestThePagesFilesAreAsSmallAsTheWorstHourCounts(t *testing.T) {
 	site := webclient.New("wss://chat.example.com", true)

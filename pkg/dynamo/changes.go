@@ -1,7 +1,6 @@
 package dynamo
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -19,6 +18,10 @@ const (
 
 	// latestChanges is how many of a room's last changes LastChange waits for to be visible in the messages.
 	latestChanges = 10
+
+	// mostChangedBytes is how many bytes of messages are read for one part, or changedRows messages more. An answer has
+	// no room for more.
+	mostChangedBytes = chat.MaxAnswerFrames * chat.MaxFrameBytes
 )
 
 // Changes returns the messages that a part of a room's changes names; see chat.ChangeLog.
@@ -43,7 +46,11 @@ func (l *Log) Changes(ctx context.Context, room string, after int64, limit int) 
 	} else if len(found) > 0 {
 		changes.UpTo = max(tail, found[len(found)-1].change)
 	}
-	changes.Messages, err = l.changed(ctx, room, found)
+	messages, upTo, err := l.changed(ctx, room, found)
+	changes.Messages = messages
+	if upTo > 0 {
+		changes.UpTo, changes.More = upTo, true
+	}
 	return changes, err
 }
 
@@ -58,7 +65,7 @@ func (l *Log) LastChange(ctx context.Context, room string) (int64, error) {
 		return 0, err
 	}
 	slices.Reverse(found)
-	_, err = l.changed(ctx, room, found)
+	_, _, err = l.changed(ctx, room, found)
 	return tail, err
 }
 
@@ -82,27 +89,37 @@ func (l *Log) pointers(ctx context.Context, room string, p part) (found []pointe
 }
 
 // changed returns the messages that pointers name, as they are now, in the order of their last pointers. The pointers
-// are in the order of their numbers. Messages that have expired are left out.
-func (l *Log) changed(ctx context.Context, room string, pointers []pointer) ([]chat.ChangedMessage, error) {
+// are in the order of their numbers. Messages that have expired are left out. If there are more bytes than
+// mostChangedBytes, it returns a part, and the number of the last change of that; otherwise upTo is 0.
+func (l *Log) changed(ctx context.Context, room string, pointers []pointer) (found []chat.ChangedMessage, upTo int64,
+	err error) {
 	last := map[int64]int64{} // the message's index → its last change
 	for _, p := range pointers {
 		last[p.index] = p.change
 	}
 	wanted := slices.DeleteFunc(slices.Clone(pointers), func(p pointer) bool { return last[p.index] != p.change })
-	rows, errs := make([]item, len(wanted)), make([]error, len(wanted))
-	parallel.ForEach(changedRows, len(wanted), func(i int) { rows[i], errs[i] = l.rowSince(ctx, room, wanted[i]) })
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	var found []chat.ChangedMessage
 	now := time.Now().Unix()
-	for i, row := range rows {
-		if len(row) > 0 && !expired(row, now) {
-			found = append(found, chat.ChangedMessage{Change: wanted[i].change, Message: message(room, row)})
+	bytes := 0
+	for batch := range slices.Chunk(wanted, changedRows) {
+		if bytes >= mostChangedBytes {
+			return found, upTo, nil
 		}
+		rows, errs := make([]item, len(batch)), make([]error, len(batch))
+		parallel.ForEach(len(batch), len(batch), func(i int) { rows[i], errs[i] = l.rowSince(ctx, room, batch[i]) })
+		if err := errors.Join(errs...); err != nil {
+			return nil, 0, err
+		}
+		for i, row := range rows {
+			if len(row) > 0 && !expired(row, now) {
+				found = append(found, chat.ChangedMessage{Change: batch[i].change, Message: message(room, row)})
+				for _, name := range []string{attrContent, attrMetadata, attrReactions} {
+					bytes += len(textOf(row, name))
+				}
+			}
+		}
+		upTo = batch[len(batch)-1].change
 	}
-	slices.SortFunc(found, func(a, b chat.ChangedMessage) int { return cmp.Compare(a.Change, b.Change) })
-	return found, nil
+	return found, 0, nil
 }
 
 // rowSince returns the row of a message as it is since a change. A row that stays older for long is no reader's race,

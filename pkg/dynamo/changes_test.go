@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -207,5 +208,35 @@ func TestRowsOfOtherVersionsAreRead(t *testing.T) {
 	}
 	if rows := w.scan(t, "lobby"); len(rows) != 1 || rows[0]["unheard_of"] == nil {
 		t.Errorf("the row is %v: what this version does not know is lost", rows)
+	}
+}
+
+// Of many large messages that were changed, no more are read at once than an answer has room for. The parts together
+// have each message, and go on where the one before ended.
+func TestManyLargeChangesAreReadInParts(t *testing.T) {
+	w := newPatientWorld(t)
+	log := dynamo.NewLog(w.client, w.rows, 0)
+	const messages = 40
+	for i := range messages {
+		append1(t, log, chat.Message{Room: "lobby", User: "u", Content: "a"})
+		large := strings.Repeat("x", chat.MaxContentBytes-1) + fmt.Sprint(i%10)
+		if _, err := log.Change(t.Context(), "lobby", int64(i+1), to(large)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []int64
+	parts := 0
+	for after, more := int64(0), true; more; parts++ {
+		found, err := log.Changes(t.Context(), "lobby", after, chat.MaxChanges)
+		if err != nil || len(found.Messages) > 32 || found.UpTo <= after {
+			t.Fatalf("after %d: %d messages up to %d, %v", after, len(found.Messages), found.UpTo, err)
+		}
+		for _, c := range found.Messages {
+			got = append(got, c.Message.Index)
+		}
+		after, more = found.UpTo, found.More
+	}
+	if len(got) != messages || !slices.IsSorted(got) || parts < 2 {
+		t.Errorf("in %d parts: %v", parts, got)
 	}
 }

@@ -159,3 +159,77 @@ test("the list of rooms has what is not read, from all its pages", async () => {
   await sleep(20);
   assert.equal(actions(chat.sockets[0], "leaveRoom")[0].forget, true);
 });
+
+/** A chat with read markers, on a network that loses, repeats and delays frames and cuts connections. */
+class Reading extends Chat {
+  me = signedIn;
+  version = 1;
+  marker = 0; // of the one user
+  faulty = true;
+
+  constructor() {
+    super();
+    this.tails.lobby = 5;
+    this.before = (socket, frame) => {
+      if (this.faulty && Math.random() < 0.03) return (socket.cut(), true);
+      const times = !this.faulty || Math.random() > 0.2 ? 1 : Math.random() < 0.5 ? 0 : 2;
+      for (let i = 0; i < times; i++) setTimeout(() => this.take(socket, frame), this.faulty ? Math.random() * 30 : 1);
+      return true;
+    };
+  }
+
+  take(socket, frame) {
+    if (frame.action === "markRead" && frame.index > this.marker) {
+      this.marker = frame.index;
+      for (const other of this.sockets) if (other !== socket) this.reach(other, { read: { ...this.read() } });
+    }
+    this.members.lobby = [{ ...signedIn, read: this.marker }];
+    if (frame.action !== "getRooms") return this.answer(socket, frame);
+    const room = { room_name: "lobby", last: this.tails.lobby, read: this.marker };
+    socket.say({ ref: frame.ref, rooms: [room] });
+  }
+
+  read = () => ({ room_name: "lobby", ...signedIn, index: this.marker });
+
+  /** Sends a frame to a socket, or loses it, or sends it late. */
+  reach(socket, frame) {
+    if (this.faulty && Math.random() < 0.3) return;
+    setTimeout(() => socket.say(frame), this.faulty ? Math.random() * 50 : 0);
+  }
+
+  write() {
+    const message = this.message("lobby", ++this.tails.lobby);
+    for (const socket of this.sockets) this.reach(socket, { messages: [message] });
+  }
+}
+
+test("two devices of a user agree on what is read, whatever the network does, and no marker moves back", async () => {
+  const chat = new Reading();
+  const timing = { mark: 10, firstPause: 5, longestPause: 20, patience: 100, late: 20, gap: 10, sync: 100, members: 50,
+    answer: 50, pong: 50, grace: 20, handshake: 100 };
+  const devices = ["laptop", "phone"].map(() => {
+    const client = connect(chat, timing);
+    return { client, room: client.join("lobby"), read: 0 };
+  });
+  const look = () => {
+    for (const device of devices) {
+      assert.ok(device.room.read >= device.read, "a marker moved back");
+      device.read = device.room.read;
+    }
+  };
+  for (let i = 0; i < 150; i++) {
+    const { room } = devices[i % 2];
+    if (Math.random() < 0.3) chat.write();
+    if (room.last > 0) room.markRead(Math.ceil(Math.random() * room.last));
+    await sleep(10);
+    look();
+  }
+  chat.faulty = false;
+  chat.write(); // the last, which nobody has read
+  const [{ room: one }, { room: other }] = devices;
+  await until(() => one.last === chat.tails.lobby);
+  one.markRead(one.last - 1);
+  await until(() => [one, other].every((room) => room.read === one.last - 1), "the devices do not agree");
+  look();
+  for (const { client } of devices) assert.deepEqual((await client.list()).map((room) => room.unread), [1]);
+});

@@ -95,9 +95,12 @@ func lightLoad(t *testing.T, flags []string) {
 	url := server.URL()
 	r, err := run(context.Background(), options{url: url, token: token, connections: 20, rooms: 4, rate: 50,
 		duration: 2 * time.Second,
-		patience: 20 * time.Second, connecting: 8, size: 100})
+		patience: 20 * time.Second, connecting: 8, size: 100, typing: true})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if r.signalled == 0 || r.signals == 0 {
+		t.Errorf("%d signals were sent, %d came", r.signalled, r.signals)
 	}
 	if r.sent != 100 || r.stored != 100 || r.delivered != 500 || r.missing+r.repeated > 0 ||
 		len(r.broken)+len(r.refused) > 0 {

@@ -28,6 +28,7 @@ func main() {
 	flag.DurationVar(&o.patience, "patience", 30*time.Second, "how long to wait for the last messages")
 	flag.IntVar(&o.connecting, "connecting", 32, "how many handshakes may be under way at once")
 	flag.IntVar(&o.size, "size", 100, "bytes of a message's content")
+	flag.BoolVar(&o.typing, "typing", false, "every connection also says, every five seconds, that its user types")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

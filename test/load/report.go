@@ -23,6 +23,8 @@ type report struct {
 	gatewaySaid  int            // frames in which API Gateway says that something failed
 	broken       map[string]int // connections that ended, by why
 	latencies    []time.Duration
+	signalled    int64 // signals that members sent
+	signals      int64 // signals at members
 }
 
 // collect makes a report of what the members got.
@@ -53,6 +55,8 @@ func collect(rooms []*room, sent int) report {
 				r.missing += max(0, int(m.greatest)-stored)
 			}
 			r.latencies = append(r.latencies, m.latencies...)
+			r.signalled += m.signalled.Load()
+			r.signals += m.signals.Load()
 			if m.problem != nil {
 				r.broken[m.problem.Error()]++
 			}
@@ -88,6 +92,10 @@ func (r report) String() string {
 	}
 	fmt.Fprintf(&b, "from sending to receiving: p50 %v, p99 %v, at most %v\n", r.quantile(0.5), r.quantile(0.99),
 		r.quantile(1))
+	if o.typing {
+		fmt.Fprintf(&b, "signals: sent %d, received %d, %.0f a second\n", r.signalled, r.signals,
+			float64(r.signals)/r.sending.Seconds())
+	}
 	fmt.Fprintf(&b, "missing %d, repeated %d, overtaken %d, told of failures by API Gateway %d, connections that "+
 		"broke %v\n",
 		r.missing, r.repeated, r.overtaken, r.gatewaySaid, r.broken)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -66,8 +67,11 @@ func (r *room) complete() bool {
 
 // member is one connection, and what it got.
 type member struct {
-	room *room
-	conn net.Conn
+	room      *room
+	user      string
+	conn      net.Conn
+	signalled atomic.Int64 // signals that it sent
+	signals   atomic.Int64 // signals that it got
 
 	mu         sync.Mutex
 	got        map[int64]string // ids of this run's messages, by index
@@ -83,8 +87,8 @@ type member struct {
 	notMessage int // frames that API Gateway itself sent
 }
 
-func newMember(r *room, conn net.Conn, early *bufio.Reader) *member {
-	m := &member{room: r, conn: conn, got: map[int64]string{}, ids: map[string]bool{}}
+func newMember(r *room, user string, conn net.Conn, early *bufio.Reader) *member {
+	m := &member{room: r, user: user, conn: conn, got: map[int64]string{}, ids: map[string]bool{}}
 	var stream io.Reader = conn
 	if early != nil { // what came with the answer to the handshake
 		stream = early
@@ -143,10 +147,14 @@ func (m *member) take(payload []byte, at time.Time) {
 			ID   string `json:"message_id"`
 		}
 		ConnectionID string `json:"connectionId"`
+		Signal       json.RawMessage
 	}
 	if err := json.Unmarshal(payload, &frame); err != nil {
 		m.fail(err)
 		return
+	}
+	if frame.Signal != nil {
+		m.signals.Add(1)
 	}
 	if frame.Error != nil {
 		m.room.refuse(frame.Error.Code, frame.Error.ID)

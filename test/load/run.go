@@ -22,7 +22,11 @@ type options struct {
 	rate               float64
 	duration, patience time.Duration
 	connecting, size   int
+	typing             bool
 }
+
+// typingEvery is how often clients say that their users type.
+const typingEvery = 5 * time.Second
 
 func (o options) check() error {
 	switch {
@@ -48,7 +52,12 @@ func run(ctx context.Context, o options) (report, error) {
 		return report{}, err
 	}
 	connected := time.Since(began)
+	typing, stop := context.WithCancel(ctx)
+	if o.typing {
+		typeAll(typing, o, rooms)
+	}
 	sent := send(ctx, o, rooms)
+	stop()
 	last := wait(ctx, o, rooms)
 	r := collect(rooms, sent)
 	r.options, r.connecting, r.sending = o, connected, last.Sub(began.Add(connected))
@@ -94,13 +103,17 @@ func connect(ctx context.Context, o options) ([]*room, error) {
 		r := rooms[i%o.rooms]
 		wg.Go(func() {
 			defer func() { <-slots }()
-			conn, early, _, err := dialer.Dial(ctx, o.url+"?room_name="+url.QueryEscape(r.name))
+			query := "?room_name=" + url.QueryEscape(r.name)
+			if o.typing && o.token == "" { // who has no name gets no signals
+				query += "&user_name=" + user(i)
+			}
+			conn, early, _, err := dialer.Dial(ctx, o.url+query)
 			if err != nil {
 				err = fmt.Errorf("connection %d of %d: %w", i+1, o.connections, err)
 				failed.Store(&err)
 				return
 			}
-			r.add(newMember(r, conn, early))
+			r.add(newMember(r, user(i), conn, early))
 		})
 	}
 	wg.Wait()
@@ -129,8 +142,30 @@ func send(ctx context.Context, o options, rooms []*room) int {
 		id := fmt.Sprintf("%s-%d", r.run, n) // the room may hold messages of other runs
 		r.note(id)
 		r.members[n/len(rooms)%len(r.members)].send(fmt.Sprintf(
-			`{"action":"sendMessage","room_name":%q,%s"message_id":%q,"content":%q}`, r.name, o.userField(), id,
+			`{"action":"sendMessage","room_name":%q,%s"message_id":%q,"content":%q}`, r.name, o.userField("load"), id,
 			pad(id, o.size)))
+	}
+}
+
+// typeAll has every member say that its user types, from now on until ctx ends.
+func typeAll(ctx context.Context, o options, rooms []*room) {
+	for _, r := range rooms {
+		for i, m := range r.members {
+			go func() {
+				pause := typingEvery * time.Duration(i) / time.Duration(len(r.members)) // not all at once
+				for {
+					select {
+					case <-time.After(pause):
+					case <-ctx.Done():
+						return
+					}
+					m.send(fmt.Sprintf(`{"action":"signal","room_name":%q,%s"name":"typing"}`, r.name,
+						o.userField(m.user)))
+					m.signalled.Add(1)
+					pause = typingEvery
+				}
+			}()
+		}
 	}
 }
 
@@ -168,10 +203,13 @@ func closeAll(rooms []*room) {
 	}
 }
 
-// userField is a message's name, which with a token is the token's.
-func (o options) userField() string {
+// user is the name of a connection's user.
+func user(i int) string { return fmt.Sprint("load", i) }
+
+// userField is the name in a frame, which with a token is the token's.
+func (o options) userField(name string) string {
 	if o.token != "" {
 		return ""
 	}
-	return `"user_name":"load",`
+	return fmt.Sprintf(`"user_name":%q,`, name)
 }

@@ -3,6 +3,7 @@
 //
 //   active, user                 the room that was shown last
 //   room, user, room             the room is joined: {joined}
+//   muted, user, room            true: the room calls nobody
 //   read, user, room             how far it was read: {epoch, index}; epoch is how often the room's log went back
 //   draft, user, room, tab       a text that is not sent: {text, replyTo, edit, at}
 //   unsent, user, room, id       a message that is not known to be stored: {content, replyTo, at, tab, error, after}
@@ -14,7 +15,7 @@
 
 import { keyOf } from "./store.js";
 
-const KINDS = ["active", "room", "read", "draft", "unsent", "edit"];
+const KINDS = ["active", "room", "muted", "read", "draft", "unsent", "edit"];
 
 /** The user for the subject of a token. It differs from every name: no name has a control character. */
 export const ownerOf = (subject) => `\0${subject}`;
@@ -96,6 +97,16 @@ export class Memory extends EventTarget {
   set active(room) {
     if (room === undefined) this.#kept.remove(["active", this.user]);
     else this.#set(["active", this.user], room);
+  }
+
+  /** Whether a room is muted: it calls nobody. */
+  isMuted(room) {
+    return this.#kept.get(["muted", this.user, room]) === true;
+  }
+
+  mute(room, isMuted) {
+    if (isMuted) this.#set(["muted", this.user, room], true);
+    else this.#kept.remove(["muted", this.user, room]);
   }
 
   /** How far a room was read, {epoch, index}; null if it never was. */
@@ -245,7 +256,7 @@ export class Memory extends EventTarget {
     const [from, kept] = [this.user, this.#kept];
     this.user = user;
     for (const key of kept.keys("room", from)) this.addRoom(key[2]);
-    for (const kind of ["active", "read"]) {
+    for (const kind of ["active", "muted", "read"]) {
       for (const [, , ...rest] of kept.keys(kind, from)) {
         const key = [kind, user, ...rest];
         if (kept.get(key) === undefined) this.#set(key, kept.get([kind, from, ...rest]));

@@ -1,6 +1,7 @@
 // The chat page: the rooms at the side, one of them in the middle. timeline.js shows a room, and client.js gets its
 // messages.
 
+import { Attention } from "./attention.js";
 import { spelled } from "./client.js";
 import { Composer } from "./composer.js";
 import { $, bdi, element } from "./dom.js";
@@ -31,6 +32,7 @@ export function roomInAddress() {
 export class Page {
   #client;
   #memory;
+  #attention;
   #composer;
   #timelines = new Map(); // by the room's name
   #active = null;
@@ -64,6 +66,7 @@ export class Page {
     this.#ended = ended;
     const { signal } = this.#end;
     this.#memory = new Memory(browser, user, signal);
+    this.#attention = new Attention(signal);
     const announce = (text) => this.#announce(text);
     this.#composer = new Composer({ send: (content, replyTo) => this.#send(content, replyTo), announce, signal });
     $("notice").hidden = true;
@@ -110,14 +113,16 @@ export class Page {
     this.#memory.addRoom(name);
     timeline.addEventListener("change", () => this.#drawUnread());
     room.watchMembers = false;
+    room.addEventListener("ready", () => this.#drawRooms());
     room.addEventListener("members", () => name === this.#active && this.#drawPeople());
     room.addEventListener("typing", () => name === this.#active && this.#drawTyping());
     room.addEventListener("trouble", () => name === this.#active && this.#drawTrouble());
     room.addEventListener("message", ({ detail: message }) => {
       const { user_name: user, content } = message;
-      if (name === this.#active && room.ready && !this.#client.isMe(message)) {
-        this.#read(`${shownName(String(user))}: ${String(content).slice(0, 300)}`);
-      }
+      this.#sortRooms();
+      if (!room.ready || this.#client.isMe(message)) return;
+      if (name === this.#active) this.#read(`${shownName(String(user))}: ${String(content).slice(0, 300)}`);
+      if (!this.#memory.isMuted(name)) this.#attention.notify(name, message, () => this.#show(name));
     });
     this.#drawRooms();
   }
@@ -140,6 +145,7 @@ export class Page {
     this.#drawPeople();
     this.#drawTyping();
     this.#drawTrouble();
+    this.#drawMute();
   }
 
   /** Leaves a room. Its unsent messages stay in this browser until the person comes back. */
@@ -211,7 +217,6 @@ export class Page {
     const shown = ["scroller", "rooms", "people", "typing", "my-name", "room-name", "announcer", "notice-text"];
     for (const id of shown) $(id).replaceChildren();
     $("draft").value = "";
-    document.title = "Chat";
   }
 
   /** Changes the name, or signs out. Signing out deletes unsent messages, so the page asks first. */
@@ -247,6 +252,7 @@ export class Page {
     on($("to-end"), "click", () => (this.#timeline.toEnd(), $("draft").focus()));
     on($("show-refused"), "click", () => this.#timeline.toRefused());
     on($("leave"), "click", () => this.#leave(this.#active));
+    on($("mute"), "click", () => this.#toggleMute());
     on($("rename"), "click", () => this.#leaveAll());
     on($("notice-close"), "click", () => ($("notice").hidden = true, $("draft").focus()));
     on($("retry-now"), "click", () => this.#client.retryNow());
@@ -325,28 +331,48 @@ export class Page {
     $("trouble").textContent = trouble ? troubleInWords(trouble) : "";
   }
 
+  /** The names of the rooms, the one with the latest message first. */
+  get #byActivity() {
+    const lastAt = (name) => this.#timelines.get(name).lastAt;
+    return [...this.#timelines.keys()].sort((a, b) => lastAt(b) - lastAt(a));
+  }
+
   #drawRooms() {
-    $("rooms").replaceChildren(...[...this.#timelines.keys()].map((name) => {
+    const focused = document.activeElement.closest("#rooms li")?.dataset.room;
+    $("rooms").replaceChildren(...this.#byActivity.map((name) => {
       const badge = element("span", { className: "badge", hidden: true });
       const button = element("button", { onclick: () => (this.#show(name), $("draft").focus()) }, bdi(name), badge);
       if (name === this.#active) button.setAttribute("aria-current", "true");
       return element("li", { dataset: { room: name } }, button);
     }));
+    if (focused !== undefined) this.#rowOf(focused)?.querySelector("button").focus();
     $("rooms").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
     this.#drawUnread();
+  }
+
+  #rowOf(name) {
+    return [...$("rooms").children].find((row) => row.dataset.room === name);
+  }
+
+  /** A room has a new message, and may become the first. */
+  #sortRooms() {
+    if ($("rooms").firstElementChild?.dataset.room !== this.#byActivity[0]) this.#drawRooms();
   }
 
   #drawUnread() {
     let total = 0;
     for (const row of $("rooms").children) {
-      const { unread } = this.#timelines.get(row.dataset.room) ?? { unread: 0 };
+      const { room: name } = row.dataset;
+      const { unread } = this.#timelines.get(name) ?? { unread: 0 };
       const badge = row.querySelector(".badge");
-      total += unread;
+      const isMuted = this.#memory.isMuted(name);
+      total += isMuted ? 0 : unread;
+      badge.classList.toggle("muted", isMuted);
       badge.hidden = unread === 0;
       badge.textContent = unread > 99 ? "99+" : unread;
       badge.title = count(unread, "unread message", "unread messages");
     }
-    document.title = total > 0 ? `(${total}) Chat` : "Chat";
+    this.#attention.unread(total);
     const behind = this.#timeline?.behind ?? "";
     $("to-end").hidden = behind === "";
     $("to-end").textContent = behind;
@@ -357,6 +383,19 @@ export class Page {
 
   #drawPeople() {
     drawPeople(this.#timeline?.room.users ?? [], (user) => this.#client.isMe(user));
+  }
+
+  #toggleMute() {
+    this.#memory.mute(this.#active, !this.#memory.isMuted(this.#active));
+    this.#drawMute();
+    this.#drawUnread();
+  }
+
+  #drawMute() {
+    const isMuted = this.#memory.isMuted(this.#active);
+    $("mute").textContent = isMuted ? "🔕" : "🔔";
+    $("mute").title = isMuted ? "This room is muted" : "Mute this room";
+    $("mute").setAttribute("aria-pressed", String(isMuted));
   }
 
   #drawTyping() {

@@ -177,6 +177,11 @@ export class Timeline extends EventTarget {
     this.#reading.reload();
   }
 
+  /** When the room's last message in the window was sent, in milliseconds since the epoch; 0 without one. */
+  get lastAt() {
+    return this.#list.items.findLast((i) => i.message)?.at ?? 0;
+  }
+
   /** The number of messages of others that the person has not read. */
   get unread() {
     return this.room.ready ? this.#reading.unread(this.room.last ?? 0) : 0;
