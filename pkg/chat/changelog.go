@@ -43,7 +43,7 @@ type Changes struct {
 	// UpTo is the number of the last change that was looked at: what comes after it is still to be read. It is the
 	// number after which was asked if there is no later change, and less if the room has not had as many changes.
 	UpTo int64
-	More bool // there were more changes than the limit
+	More bool // there are later changes
 }
 
 // ChangedMessage is a message, and one of its changes. The message may have been changed again since.

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"wschat/pkg/parallel"
@@ -17,6 +18,9 @@ type ReadMarker struct {
 // ReadMarkers keep which rooms each signed-in user has joined or read, and how far. They belong to the user's id, so
 // all devices of a user have the same. A marker that did not change for ReadMarkerLife is forgotten.
 type ReadMarkers interface {
+	// Begin makes a user's marker of a room, at an index, if there is none.
+	Begin(ctx context.Context, userID, room string, index int64) error
+
 	// Advance moves a user's marker of a room forward to an index, and never back. If there is none, it begins there.
 	// It reports whether the marker moved.
 	Advance(ctx context.Context, userID, room string, index int64) (moved bool, err error)
@@ -90,19 +94,19 @@ func checkSignedIn(p Person) error {
 	return nil
 }
 
-// tellRead tells the others in a small room how far somebody has read. It is one of the signals of which a room is
-// sent a few in a second. A list of members makes good what was lost or dropped.
+// tellRead tells the others in a small room how far somebody has read, and in a larger one the user's other devices. It
+// is one of the signals of which a room is sent a few in a second. Lists make good what was lost or dropped.
 func (s Service) tellRead(ctx context.Context, connectionID string, m Mark) {
-	few := func(members []Member) error {
-		if len(users(members)) > mostReaders {
-			return errTooMany
-		}
-		return nil
+	if s.PresenceLimit == 0 {
+		return
 	}
-	_, _ = s.relay(ctx, connectionID, m.Room, s.Encoder.HasRead(m), few)
+	_, _ = s.relay(ctx, connectionID, m.Room, s.Encoder.HasRead(m), func(members []Member) ([]Member, error) {
+		if len(members) <= s.PresenceLimit && len(users(slices.Clone(members))) <= mostReaders {
+			return members, nil
+		}
+		return slices.DeleteFunc(members, func(other Member) bool { return other.UserID != m.By.ID }), nil
+	})
 }
-
-var errTooMany = errors.New("there are too many members")
 
 // RoomsQuery asks for a part of the rooms that a user has joined or read.
 type RoomsQuery struct {
@@ -175,11 +179,17 @@ func (s Service) rooms(ctx context.Context, q RoomsQuery) (page RoomsPage, err e
 	return page, errors.Join(errs...)
 }
 
-// remember has a room in the list of a user that joins it. A failure is no failure of joining: the next join, and the
-// next mark, make it good.
+// remember has a room in the list of a user that joins it. What was there before counts as read. A failure is no failure
+// of joining: the next join, and the next mark, make it good.
 func (s Service) remember(ctx context.Context, m Member) {
-	if m.UserID != "" && s.ReadMarkers != nil {
-		_, _ = s.ReadMarkers.Advance(ctx, m.UserID, m.Room, 0)
+	if m.UserID == "" || s.ReadMarkers == nil {
+		return
+	}
+	if _, ok, err := s.ReadMarkers.ReadMarker(ctx, m.UserID, m.Room); ok || err != nil {
+		return
+	}
+	if tail, err := s.Log.Tail(ctx, m.Room); err == nil {
+		_ = s.ReadMarkers.Begin(ctx, m.UserID, m.Room, tail)
 	}
 }
 

@@ -27,7 +27,7 @@ type Service struct {
 	// Broadcaster sends what Send has stored. Required for Send.
 	Broadcaster Broadcaster
 
-	// Announcements are required for Signal, and if PresenceLimit is not 0.
+	// Announcements are required for Signal and MarkRead, and if PresenceLimit is not 0.
 	Announcements Announcements
 
 	// ReadMarkers are required where people sign in. Without them, nobody has any.

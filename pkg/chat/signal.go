@@ -33,14 +33,14 @@ func (s Service) Signal(ctx context.Context, connectionID string, sig Signal, re
 	if err := checkSignal(sig, ref); err != nil {
 		return false, err
 	}
-	few := func(members []Member) error {
+	named := func(members []Member) ([]Member, error) {
 		if len(members) > s.PresenceLimit {
-			return &Error{Code: CodeRoomTooLarge,
+			return nil, &Error{Code: CodeRoomTooLarge,
 				Message: fmt.Sprintf("signals are sent in rooms of at most %d connections", s.PresenceLimit)}
 		}
-		return nil
+		return members, nil
 	}
-	if sent, err = s.relay(ctx, connectionID, sig.Room, s.Encoder.Signal(sig), few); err != nil {
+	if sent, err = s.relay(ctx, connectionID, sig.Room, s.Encoder.Signal(sig), named); err != nil {
 		return false, err
 	}
 	return sent, s.done(ctx, connectionID, ref)
@@ -62,74 +62,79 @@ func (s Service) done(ctx context.Context, connectionID, ref string) error {
 	return s.Reply(ctx, connectionID, s.Encoder.Done(ref))
 }
 
-// relay sends a courtesy to the others in a room that have a name, unless the room has been sent enough of them lately.
-// few refuses it if the room has too many members, of which it is shown at most one more than may be told.
+// relay sends a courtesy to others in a room, unless the room has been sent enough of them lately. pick is given the
+// room's members, at most one more than PresenceLimit, and returns those that are to be told, or a refusal. Those without
+// a name are not told.
 func (s Service) relay(ctx context.Context, connectionID, room string, frame []byte,
-	few func([]Member) error) (sent bool, err error) {
+	pick func([]Member) ([]Member, error)) (sent bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*presenceBudget)
 	defer cancel()
-	mark, err := s.signals(ctx, room)
+	window, err := s.signals(ctx, room)
 	if err != nil {
 		return false, err
 	}
-	if _, left := nextSignal(mark, s.Now()); !left {
+	if _, left := nextSignal(window, s.Now()); !left {
 		return false, nil // before the members are read, which costs more
 	}
 	members, err := s.Roster.Members(ctx, room, s.PresenceLimit+1)
 	if err != nil {
 		return false, unavailable(signalNotSent, err)
 	}
-	if err := few(members); err != nil {
+	picked, err := pick(Present(members, s.Now()))
+	if err != nil {
 		return false, err
 	}
-	if sent, err = s.takeSignal(ctx, room, mark); err != nil || !sent {
+	others := slices.DeleteFunc(picked, func(m Member) bool { return m.User == "" || m.ConnectionID == connectionID })
+	if len(others) == 0 {
+		return true, nil
+	}
+	if sent, err = s.takeSignal(ctx, room, window); err != nil || !sent {
 		return false, err
 	}
-	named := slices.DeleteFunc(Present(members, s.Now()), func(m Member) bool { return m.User == "" })
-	gone := s.tell(ctx, named, nil, []event{{frame, connectionID}})
+	gone := s.tell(ctx, others, nil, []event{{frame, connectionID}})
 	s.announceLeave(ctx, s.prune(ctx, gone)...)
 	return true, nil
 }
 
 const signalNotSent = "The signal was not sent. Send it again."
 
-// signals reads how many signals a room was sent lately. It is a mark like that of an announcement, under a name that
-// no room has: AnnouncedAt is the beginning of the window, and Streak the number of the signals in it.
+// signals reads how many signals a room was sent lately. It is kept as an announcement is, under a name that no room has:
+// AnnouncedAt is the beginning of the window, and Streak the number of the signals in it.
 func (s Service) signals(ctx context.Context, room string) (Announcement, error) {
-	mark, err := s.Announcements.Announcement(ctx, signalsOf(room))
+	window, err := s.Announcements.Announcement(ctx, signalsOf(room))
 	if err != nil {
 		return Announcement{}, unavailable(signalNotSent, err)
 	}
-	return mark, nil
+	return window, nil
 }
 
 func signalsOf(room string) string { return "signals\x00" + room }
 
 // takeSignal counts a signal. It returns false if the room is sent enough of them without it.
-func (s Service) takeSignal(ctx context.Context, room string, mark Announcement) (ok bool, err error) {
+func (s Service) takeSignal(ctx context.Context, room string, window Announcement) (ok bool, err error) {
 	for range signalAttempts {
-		by, left := nextSignal(mark, s.Now())
+		by, left := nextSignal(window, s.Now())
 		if !left {
 			return false, nil
 		}
-		if ok, err = s.Announcements.Replace(ctx, signalsOf(room), mark, by); err != nil {
+		if ok, err = s.Announcements.Replace(ctx, signalsOf(room), window, by); err != nil {
 			return false, unavailable(signalNotSent, err)
 		}
 		if ok {
 			return true, nil
 		}
-		if mark, err = s.signals(ctx, room); err != nil {
+		if window, err = s.signals(ctx, room); err != nil {
 			return false, err
 		}
 	}
 	return false, nil
 }
 
-// nextSignal is a room's mark with one signal more, and whether the room may be sent it. The clocks of two processes
+// nextSignal is a room's window with one signal more, and whether the room may be sent it. The clocks of two processes
 // differ, so a window may begin in the future.
-func nextSignal(mark Announcement, at time.Time) (by Announcement, left bool) {
-	by = Announcement{Version: mark.Version + 1, AnnouncedAt: mark.AnnouncedAt, Streak: mark.Streak + 1}
-	if at.Sub(mark.AnnouncedAt).Abs() >= signalWindow {
+func nextSignal(window Announcement, at time.Time) (by Announcement, left bool) {
+	by = Announcement{Version: window.Version + 1, AnnouncedAt: window.AnnouncedAt, Streak: window.Streak + 1}
+	if at.Sub(window.AnnouncedAt).Abs() >= signalWindow {
 		by.AnnouncedAt, by.Streak = at, 1
 	}
 	return by, by.Streak <= signalsPerWindow

@@ -48,19 +48,33 @@ func markerKey(userID, room string) item {
 	return item{attrRoom: text(markersOf(userID)), attrConnectionID: text("#" + room)}
 }
 
+// Begin makes a marker; see chat.ReadMarkers.
+func (r *ReadMarkers) Begin(ctx context.Context, userID, room string, index int64) error {
+	_, err := r.put(ctx, userID, room, index, "")
+	return err
+}
+
 // Advance moves a marker forward; see chat.ReadMarkers. A try of the SDK's whose answer was lost has moved it: then it
 // did not move for this caller, and nobody is told of it, which is no more than a lost courtesy.
 func (r *ReadMarkers) Advance(ctx context.Context, userID, room string, index int64) (moved bool, err error) {
+	return r.put(ctx, userID, room, index, " OR #read < :read")
+}
+
+// put writes a marker if there is none, or if the further condition holds. It reports whether it did.
+func (r *ReadMarkers) put(ctx context.Context, userID, room string, index int64, or string) (done bool, err error) {
 	row := markerKey(userID, room)
 	row[attrRead] = number(index)
 	row[attrExpiresAt] = number(time.Now().Add(chat.ReadMarkerLife).Unix())
+	values := item{":now": number(time.Now().Unix())}
+	if or != "" {
+		values[":read"] = number(index)
+	}
 	_, err = r.api.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &r.table, Item: row,
 		// A row that has expired may be there for days. Then it counts no more.
-		ConditionExpression: aws.String("attribute_not_exists(#read) OR #read < :read OR " + attrExpiresAt +
-			" <= :now"),
+		ConditionExpression:       aws.String("attribute_not_exists(#read) OR " + attrExpiresAt + " <= :now" + or),
 		ExpressionAttributeNames:  map[string]string{"#read": attrRead},
-		ExpressionAttributeValues: item{":read": number(index), ":now": number(time.Now().Unix())},
+		ExpressionAttributeValues: values,
 	})
 	if _, failed := errors.AsType[*types.ConditionalCheckFailedException](err); failed {
 		return false, nil

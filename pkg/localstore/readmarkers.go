@@ -33,27 +33,38 @@ func markerOf(b []byte) (m marker, ok bool) {
 	return m, m.read >= 0 && m.expiresAt > time.Now().Unix()
 }
 
+// Begin makes a marker; see chat.ReadMarkers.
+func (l *Log) Begin(_ context.Context, userID, room string, index int64) error {
+	_, err := l.putMarker(userID, room, index, func(int64) bool { return false })
+	return err
+}
+
 // Advance moves a marker forward; see chat.ReadMarkers.
 func (l *Log) Advance(_ context.Context, userID, room string, index int64) (moved bool, err error) {
-	moved, err = guarded(l.guard, func() (moved bool, err error) {
+	return l.putMarker(userID, room, index, func(before int64) bool { return before < index })
+}
+
+// putMarker writes a marker if there is none, or if the one that is there may be replaced. It reports whether it did.
+func (l *Log) putMarker(userID, room string, index int64, mayReplace func(before int64) bool) (done bool, err error) {
+	done, err = guarded(l.guard, func() (done bool, err error) {
 		err = l.update(func(tx *bolt.Tx) error {
 			rooms, err := tx.Bucket([]byte(markersBucket)).CreateBucketIfNotExists([]byte(userID))
 			if err != nil {
 				return err
 			}
 			before, ok := markerOf(rooms.Get([]byte(room)))
-			if moved = !ok || before.read < index; !moved {
+			if done = !ok || mayReplace(before.read); !done {
 				return nil
 			}
 			now := marker{index, time.Now().Add(chat.ReadMarkerLife).Unix()}
 			return rooms.Put([]byte(room), now.encode())
 		})
-		return moved, err
+		return done, err
 	})
 	if err != nil {
-		return false, fmt.Errorf("move a read marker: %w", err)
+		return false, fmt.Errorf("write a read marker: %w", err)
 	}
-	return moved, nil
+	return done, nil
 }
 
 // ReadMarker returns a marker; see chat.ReadMarkers.

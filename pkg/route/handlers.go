@@ -3,6 +3,7 @@ package route
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -321,10 +322,11 @@ func leaveRoom(ctx context.Context, in *invocation) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if forget {
-		if err := in.chat.ForgetRoom(ctx, chat.Person{ID: in.access.userID()}, m.Room); err != nil {
-			return reply{}, err
-		}
+	if by := in.access.userID(); forget && by != "" { // in an open chat there is nothing to forget
+		err = in.chat.ForgetRoom(ctx, chat.Person{ID: by}, m.Room)
+	}
+	if err != nil { // the member leaves all the same, and is told that it has to ask again
+		return reply{}, errors.Join(err, in.chat.Leave(ctx, in.Context.ConnectionID, m.Room, ""))
 	}
 	return reply{body: "Left the room."}, in.chat.Leave(ctx, in.Context.ConnectionID, m.Room, m.Ref)
 }

@@ -42,6 +42,19 @@ func ReadMarkers(t *testing.T, markers chat.ReadMarkers) {
 			t.Errorf("got %+v, %v, %v; want %+v", m, ok, err, want)
 		}
 	})
+	t.Run("AMarkerBeginsOnce", func(t *testing.T) {
+		user := room(t)
+		for _, index := range []int64{7, 9, 3} { // only the first does anything
+			if err := markers.Begin(t.Context(), user, "lobby", index); err != nil {
+				t.Error(err)
+			}
+		}
+		if m, ok, err := markers.ReadMarker(t.Context(), user, "lobby"); m.Read != 7 || !ok || err != nil {
+			t.Errorf("got %+v, %v, %v", m, ok, err)
+		}
+		advance(t, user, "lobby", 7, false)
+		advance(t, user, "lobby", 8, true)
+	})
 	t.Run("RoomsAreListedByName", func(t *testing.T) {
 		user := room(t)
 		var want []chat.ReadMarker

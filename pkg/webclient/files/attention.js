@@ -9,7 +9,7 @@ const BODY = 200; // characters of a message in a notification
 export class Attention {
   #icon = document.querySelector("link[rel=icon]");
   #plain = this.#icon.href;
-  #shown = new Set(); // notifications
+  #shown = new Map(); // notifications, by room: a newer one replaces the one before
 
   /** @param {AbortSignal} signal ends the offer of notifications, and takes back those that are shown */
   constructor(signal) {
@@ -44,14 +44,14 @@ export class Attention {
       const says = new Notification(`${shownName(String(user_name))} in ${room}`,
         { body: String(content).slice(0, BODY), tag: room });
       says.onclick = () => (window.focus(), says.close(), open());
-      this.#shown.add(says);
+      this.#shown.set(room, says);
     } catch {
       return; // some browsers on phones have no notifications of pages
     }
   }
 
   #takeBack() {
-    for (const says of this.#shown) says.close();
+    for (const says of this.#shown.values()) says.close();
     this.#shown.clear();
   }
 }

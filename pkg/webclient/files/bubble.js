@@ -36,13 +36,13 @@ export function messageNode(message, { mine, doing, isMe, hasReacted, on }) {
     const quote = element("button", { className: "act quote", title: "Go to this message", onclick: on.jump });
     node.querySelector(".bubble").prepend(quote);
   }
+  if (doing.edit?.error) node.append(refusedEdit(doing.edit, Boolean(deleted_at), on));
   if (deleted_at) return node;
   const label = mine ? "React, answer, edit or delete" : "React or answer";
   const more = element("button", { className: "act more", "aria-label": label, title: label, "aria-haspopup": "dialog",
     onclick: () => on.open(more) }, "⋯");
   node.querySelector(".row").append(more);
   if (message.reactions?.length) node.append(reactionsOf(message, { doing, isMe, hasReacted, on }));
-  if (edit?.error) node.append(refusedEdit(edit, on));
   return node;
 }
 
@@ -66,13 +66,13 @@ function reactionsOf(message, { doing, isMe, hasReacted, on }) {
   return element("ul", { className: "reactions", "aria-label": "Reactions" }, ...message.reactions.map(chip));
 }
 
-/** An edit that was refused, with the buttons for it. */
-function refusedEdit({ content, error }, { editAgain, giveUp }) {
+/** An edit that was refused, with the buttons for it. What was deleted cannot be edited again. */
+function refusedEdit({ content, error }, isDeleted, { editAgain, giveUp }) {
   const action = (says, f) => element("button", { className: "link", onclick: f }, says);
   return element("div", { className: "refused-edit" },
     element("div", { className: "sent" }, `Your edit was not saved. ${changeRefusal(error)}`),
     element("div", { className: "edit-text", dir: "auto" }, content),
-    element("div", {}, action("Edit again", editAgain), " ", action("Give it up", giveUp)));
+    element("div", {}, ...(isDeleted ? [] : [action("Edit again", editAgain), " "]), action("Give it up", giveUp)));
 }
 
 /** Shows the time of a message, in milliseconds since the epoch. */

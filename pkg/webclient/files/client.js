@@ -61,6 +61,9 @@ const MOST_AHEAD = 1000;
 /** How many of a room's last messages are kept, to be compared with messages that come later under the same index. */
 const MOST_HELD = 200;
 
+/** Of how many messages a room remembers the version, those that changed last. */
+const MOST_VERSIONS = 10_000;
+
 /** The largest number of requests in flight on a connection: a client in many rooms must not use up its own quota. */
 const MOST_QUESTIONS = 8;
 
@@ -212,6 +215,7 @@ export class ChatClient extends EventTarget {
   #tokenFailures = 0; // in a row
   #refusals = 0; // of the handshake, in a row
   #swapping = false;
+  #toForget = new Set(); // names of rooms that are to leave the list of the user's rooms
   #ahead = 0; // milliseconds by which the chat's clock is ahead of this machine's
   #lastFrame = 0; // when the last frame came, in milliseconds since the epoch
   #timers = new Timers();
@@ -312,8 +316,9 @@ export class ChatClient extends EventTarget {
     this.#rooms.delete(name);
     room._end(new ChatError("closed", "The room was left."));
     if (this.#roomsOf(room.name).length > 0) return; // it was joined under two spellings, and is left under one
+    if (forget) this.#toForget.add(room.name);
     for (const connection of this.#connections()) {
-      if (connection.rooms.has(room)) this.#leaveOn(connection, room.name, forget);
+      if (connection.rooms.has(room)) this.#leaveOn(connection, room.name);
     }
   }
 
@@ -333,9 +338,18 @@ export class ChatClient extends EventTarget {
   }
 
   /** Ends the membership on a connection. Joining again waits for it, because the chat handles frames concurrently. */
-  #leaveOn(connection, name, forget = false) {
-    const fields = { room_name: name, ...(forget && { forget }) };
-    connection.leaving.set(name, connection.ask("leaveRoom", fields).catch(() => {}));
+  #leaveOn(connection, name) {
+    const forget = this.#toForget.has(name) && this.userId !== undefined; // an open chat has nothing to forget
+    const left = connection.ask("leaveRoom", { room_name: name, ...(forget && { forget }) });
+    connection.leaving.set(name, left.then(() => forget && this.#toForget.delete(name), () => {}));
+  }
+
+  /** Leaves, on a new connection, rooms that could not be forgotten before. */
+  #forgetLeft(connection) {
+    for (const name of this.#toForget) {
+      if (this.#roomsOf(name).length > 0) this.#toForget.delete(name); // it was joined again
+      else if (!connection.leaving.has(name)) this.#leaveOn(connection, name);
+    }
   }
 
   /** Ends the client for good. Messages that are not stored are rejected with the code closed. */
@@ -375,6 +389,7 @@ export class ChatClient extends EventTarget {
       this.#use(connection);
       await this.#enterAll(connection);
       if (this.#connection === connection) this.#setState("online");
+      this.#forgetLeft(connection);
     } catch (error) {
       this.#failed(error);
     }
@@ -755,6 +770,7 @@ export class Room extends EventTarget {
   #dropped = { keys: new Set(), at: 0 }; // users who were missing in the list when it was read last
   #timers = new Timers();
   #toMark = 0; // up to which index the room is to be marked as read
+  #markAttempts = 0; // failed ones, in a row
   #marking = false; // whether a request to mark is in flight
   #markedAt = -Infinity; // when the last one was sent, in milliseconds since the epoch
   #typedAt = -Infinity; // when the others were last told that this user types, in milliseconds since the epoch
@@ -927,9 +943,10 @@ export class Room extends EventTarget {
     try {
       await connection.ask("markRead", { room_name: this.name, user_name: this.#client.user || undefined, index });
       this.read = Math.max(this.read, index);
+      this.#markAttempts = 0;
     } catch (error) {
-      if (!PASSING.has(error.code)) connection.markless = true; // the chat is older
-      else await connection.sleep(this.#timing.firstPause);
+      if (error.code === "unknown_action" || error.code === "forbidden") connection.markless = true; // it keeps none
+      else await connection.sleep(pause(this.#markAttempts++, this.#timing));
     } finally {
       this.#marking = false;
     }
@@ -952,14 +969,14 @@ export class Room extends EventTarget {
   /** Tells the others that this user is typing. Call it with each key: most calls do nothing. */
   sendTyping() {
     const connection = this._connection;
-    if (!connection || connection.mute.has(this) || Date.now() - this.#typedAt < this.#timing.typing) return;
+    if (!connection || connection.typeless.has(this) || Date.now() - this.#typedAt < this.#timing.typing) return;
     this.#typedAt = Date.now();
     const signal = this.#signalOf("typing");
     // Only the first is to be confirmed, because an answer costs as much as a post to another user.
     if (connection.typed.has(this)) connection.tell("signal", signal);
     else {
       connection.ask("signal", signal).then(() => connection.typed.add(this), (error) => {
-        if (!PASSING.has(error.code)) connection.mute.add(this); // the room is too large, or the chat is older
+        if (!PASSING.has(error.code)) connection.typeless.add(this); // the room is too large, or the chat is older
       });
     }
   }
@@ -1278,7 +1295,9 @@ export class Room extends EventTarget {
   #learn(message) {
     const { index, version = 0 } = message;
     if (version <= (this.#versions.get(index) ?? 0)) return;
+    this.#versions.delete(index); // keeps the map in the order of the changes
     this.#versions.set(index, version);
+    if (this.#versions.size > MOST_VERSIONS) this.#versions.delete(this.#versions.keys().next().value);
     this.#newest.set(index, message);
     this.#forgetStates();
     if (this.last !== null && index <= this.last) this.#emit("change", message);
@@ -1359,6 +1378,7 @@ export class Room extends EventTarget {
     this.#changesDue = false;
     this.#versions.clear();
     this.#newest.clear();
+    this.#toMark = this.read = 0;
     this.#emit("reset", { last });
   }
 
@@ -1638,7 +1658,7 @@ class Connection {
   rooms = new Set(); // the rooms that are entered on it
   leaving = new Map(); // promises that settle when a room is left, by name
   typed = new Set(); // the rooms in which the chat has taken that this user types
-  mute = new Set(); // those in which it does not
+  typeless = new Set(); // those in which it does not
   markless = false; // whether the chat keeps no read markers
   onFrame = () => {};
   onClose = () => {};

@@ -79,7 +79,7 @@ export class Composer {
   /** Edits a message; with `content`, from that text on. What was being written comes back afterwards. */
   edit({ index, version = 0, content }) {
     const before = this.#edit ? this.#edit.before : this.#draft;
-    this.#set({ text: content, edit: { index, version, before } });
+    this.#set({ text: content, edit: { index, version, before, begun: content } });
     this.#changed();
     $("draft").focus();
     $("draft").setSelectionRange(content.length, content.length);
@@ -91,7 +91,9 @@ export class Composer {
   }
 
   /** A message has changed, or has come into the list: it may be the one that is shown above the field. */
-  messageChanged({ index }) {
+  messageChanged({ index, version = 0, content }) {
+    // The message is what the edit began with, such as one's own edit from just before: that is no conflict.
+    if (index === this.#edit?.index && content === this.#edit.begun) this.#edit.version = version;
     if (index === (this.#edit?.index ?? this.#replyTo)) this.#drawContext();
   }
 
@@ -143,7 +145,7 @@ export class Composer {
     }
     if (this.#edit) {
       const { index, version, before } = this.#edit;
-      if (content !== timeline.messageAt(index)?.content) timeline.edit({ index, version, content });
+      if (content !== timeline.textAt(index)) timeline.edit({ index, version, content });
       this.#set(before);
     } else {
       this.#send(content, this.#replyTo); // before the draft is deleted

@@ -222,7 +222,7 @@ export class List {
    * keys move to other messages. Otherwise hundreds of messages would stand between two parts of the page.
    */
   #rove() {
-    if (!this.items.includes(this.#current)) this.#current = null;
+    if (!this.items.includes(this.#current) || this.#current.message.deleted_at) this.#current = null;
     const reached = this.#current ?? this.items.findLast((i) => i.message && !i.message.deleted_at);
     for (const item of this.items) {
       if (item.message) for (const b of item.node.querySelectorAll(".act")) b.tabIndex = item === reached ? 0 : -1;
@@ -241,7 +241,8 @@ export class List {
     if (!step || !event.target.classList.contains("act")) return;
     event.preventDefault();
     const messages = this.items.filter((i) => i.message && i.node.querySelector(".more"));
-    const next = messages[messages.findIndex((i) => i.node.contains(event.target)) + step];
+    const at = messages.findIndex((i) => i.node.contains(event.target));
+    const next = at < 0 ? undefined : messages[at + step];
     next?.node.querySelector(".more").focus();
   }
 

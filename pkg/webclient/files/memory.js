@@ -2,6 +2,7 @@
 // So two tabs do not overwrite each other's facts.
 //
 //   active, user                 the room that was shown last
+//   listed, user                 true: the chat has the rooms of this browser in its list of the person's
 //   room, user, room             the room is joined: {joined}
 //   muted, user, room            true: the room calls nobody
 //   read, user, room             how far it was read: {epoch, index}; epoch is how often the room's log went back
@@ -15,7 +16,7 @@
 
 import { keyOf } from "./store.js";
 
-const KINDS = ["active", "room", "muted", "read", "draft", "unsent", "edit"];
+const KINDS = ["active", "listed", "room", "muted", "read", "draft", "unsent", "edit"];
 
 /** The user for the subject of a token. It differs from every name: no name has a control character. */
 export const ownerOf = (subject) => `\0${subject}`;
@@ -97,6 +98,15 @@ export class Memory extends EventTarget {
   set active(room) {
     if (room === undefined) this.#kept.remove(["active", this.user]);
     else this.#set(["active", this.user], room);
+  }
+
+  /** Whether the chat has the rooms of this browser in its list of the person's rooms. */
+  get listed() {
+    return this.#kept.get(["listed", this.user]) === true;
+  }
+
+  set listed(isListed) {
+    if (isListed !== this.listed) this.#set(["listed", this.user], isListed);
   }
 
   /** Whether a room is muted: it calls nobody. */

@@ -87,7 +87,7 @@ export class Menu {
   #open(button, message) {
     const mine = this.#isMe(message);
     const choice = (says, f, className = "") =>
-      element("button", { className, onclick: () => (this.#close(), f(this.#message)) }, says);
+      element("button", { className, onclick: () => (this.close(), f(this.#message)) }, says);
     this.#message = message;
     this.#dialog = element("dialog",
       { className: "card menu", "aria-label": `Message of ${shownName(String(message.user_name))}` },
@@ -95,13 +95,19 @@ export class Menu {
       this.#otherReaction(),
       element("ul", { className: "reactors" }),
       choice("Answer", (m) => this.#composer.reply(m)),
-      ...(mine ? [choice("Edit", (m) => this.#composer.edit(m))] : []),
+      ...(mine ? [choice("Edit", (m) => this.#composer.edit({ ...m, content: this.#acts.textOf(m) }))] : []),
       ...(mine ? [choice("Delete", (m) => this.remove(m.index), "danger")] : []),
-      element("button", { onclick: () => this.#close() }, "Cancel"));
+      element("button", { onclick: () => this.close() }, "Cancel"));
     this.#dialog.onclick = ({ target }) => {
-      if (target === this.#dialog) this.#close(); // the click was beside what is in it
+      if (target === this.#dialog) this.close(); // the click was beside what is in it
     };
-    this.#dialog.onclose = ({ target }) => (target.remove(), this.#dialog === target && (this.#dialog = null));
+    this.#dialog.onclose = ({ target }) => {
+      target.remove();
+      if (this.#dialog === target) this.#dialog = null;
+      // The button may have been drawn anew meanwhile; then the browser has nothing to give the focus to.
+      if (button.isConnected || document.activeElement !== document.body) return;
+      (document.querySelector(`#messages [data-index="${message.index}"] .more`) ?? $("draft")).focus();
+    };
     document.body.append(this.#dialog);
     this.#draw();
     this.#dialog.showModal();
@@ -116,7 +122,8 @@ export class Menu {
     style.setProperty("--y", within(top, innerHeight - height));
   }
 
-  #close() {
+  /** Closes the dialog, if it is open. */
+  close() {
     this.#dialog?.close();
   }
 
@@ -124,7 +131,7 @@ export class Menu {
   update(message) {
     if (!this.#dialog || message.index !== this.#message.index) return;
     this.#message = message;
-    if (message.deleted_at) this.#close();
+    if (message.deleted_at) this.close();
     else this.#draw();
   }
 
@@ -133,7 +140,7 @@ export class Menu {
     const focused = [...dialog.querySelectorAll(".often button")].indexOf(document.activeElement);
     const often = OFTEN.map((reaction) => element("button", {
       "aria-pressed": String(this.#hasReacted(message, reaction)), "aria-label": `React with ${reaction}`,
-      onclick: () => (this.#close(), this.#toggle(this.#message, reaction)),
+      onclick: () => (this.close(), this.#toggle(this.#message, reaction)),
     }, reaction));
     dialog.querySelector(".often").replaceChildren(...often);
     if (focused >= 0) often[focused].focus();
@@ -154,7 +161,7 @@ export class Menu {
         input.setCustomValidity("Please give one emoji.");
         return input.reportValidity();
       }
-      this.#close();
+      this.close();
       this.#react(this.#message, reaction, true);
     };
     return form;

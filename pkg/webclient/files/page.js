@@ -14,6 +14,7 @@ import { count, endInWords, nameProblem, refusal, shownName, troubleInWords } fr
 
 const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline", closed: "" };
 const PATIENCE = 1000; // milliseconds: a shorter interruption is not shown
+const RETRY = 5000; // milliseconds until the list of the person's rooms is asked for again
 const MOST_ROOMS = 50; // so many of the person's rooms on other devices are joined
 
 /** After so many failed attempts to connect, while the server can be reached, the token counts as refused. */
@@ -42,6 +43,7 @@ export class Page {
   #notices = []; // other texts for the screen reader
   #newsTimer = null;
   #bannerTimer;
+  #markersTimer;
   #browser;
   #clock;
   #name; // the person's name; "" until it is known
@@ -75,7 +77,8 @@ export class Page {
     $("rename").textContent = SIGN_IN ? "Sign out" : "Change";
     this.#wire();
     this.#drawName();
-    for (const room of new Set([...this.#memory.rooms, ...rooms, active])) this.#join(room);
+    const own = this.#isListAwaited ? [] : this.#memory.rooms;
+    for (const room of new Set([...own, ...rooms, active])) this.#join(room);
     this.#show(active);
     this.#drawState();
     $("draft").focus();
@@ -107,7 +110,7 @@ export class Page {
     const timeline = new Timeline(room, {
       name, memory: this.#memory, tab: this.#browser.tab, clock: this.#clock,
       isMe: (message) => this.#client.isMe(message), composer: this.#composer, say: (text) => this.say(text),
-      marker: this.#markers && (this.#markers.get(name) ?? 0),
+      marker: this.#markers && (this.#markers.get(name) ?? null),
     });
     this.#timelines.set(name, timeline);
     this.#memory.addRoom(name);
@@ -118,11 +121,12 @@ export class Page {
     room.addEventListener("typing", () => name === this.#active && this.#drawTyping());
     room.addEventListener("trouble", () => name === this.#active && this.#drawTrouble());
     room.addEventListener("message", ({ detail: message }) => {
-      const { user_name: user, content } = message;
+      const { user_name: user, content, deleted_at } = message;
       this.#sortRooms();
-      if (!room.ready || this.#client.isMe(message)) return;
+      if (!room.ready || this.#client.isMe(message) || deleted_at) return;
       if (name === this.#active) this.#read(`${shownName(String(user))}: ${String(content).slice(0, 300)}`);
-      if (!this.#memory.isMuted(name)) this.#attention.notify(name, message, () => this.#show(name));
+      const open = () => this.#timelines.has(name) && this.#show(name);
+      if (!this.#memory.isMuted(name)) this.#attention.notify(name, message, open);
     });
     this.#drawRooms();
   }
@@ -163,19 +167,44 @@ export class Page {
   }
 
   /**
-   * Takes the person's rooms from the chat, so that all devices show the same, and how far each is read. An older chat
-   * knows neither.
+   * Takes the person's rooms from the chat, so that all devices show the same, and how far each is read. What was left
+   * on another device leaves this one, too, once this browser's own rooms are in the list.
    */
   async #takeMarkers() {
-    const rooms = await this.#client.list().catch((error) => (error.code === "unavailable" ? null : []));
-    if (!rooms || this.#markers || this.#end.signal.aborted) return; // it is asked again on the next connection
-    this.#markers = new Map(rooms.map(({ name, read }) => [name, read]));
+    let rooms;
+    try {
+      rooms = await this.#client.list();
+    } catch ({ code }) {
+      const isOlder = code === "unknown_action" || code === "forbidden"; // it keeps nothing of this
+      if (!isOlder) this.#markersTimer = setTimeout(() => this.#takeMarkers(), RETRY);
+      else this.#adoptMarkers(new Map());
+      return;
+    }
+    if (this.#end.signal.aborted) return;
+    this.#adoptMarkers(new Map(rooms.map(({ name, read }) => [name, read])));
     for (const { name } of rooms.slice(0, MOST_ROOMS)) this.#join(name);
-    for (const [name, timeline] of this.#timelines) timeline.adopt(this.#markers.get(name) ?? 0);
+    this.#memory.listed = true;
+  }
+
+  /** Whether the rooms of this browser wait for the chat's list, in which some may be missing. */
+  get #isListAwaited() {
+    return SIGN_IN && this.#memory.listed && !this.#markers;
+  }
+
+  /** Joins the rooms that wait for the list, unless they were left on another device, and takes the markers. */
+  #adoptMarkers(markers) {
+    const isLeft = (name) => this.#memory.listed && !markers.has(name) && name !== this.#active;
+    for (const name of this.#memory.rooms.map(spelled)) {
+      if (!this.#markers && isLeft(name)) this.#memory.removeRoom(name);
+      else if (!this.#timelines.has(name)) this.#join(name);
+    }
+    this.#markers = markers;
+    for (const [name, timeline] of this.#timelines) timeline.adopt(markers.get(name) ?? null);
   }
 
   /** Joins and leaves the rooms that another tab has joined and left. */
   #followRooms() {
+    if (this.#isListAwaited) return;
     const rooms = this.#memory.rooms.map(spelled); // older versions of the page kept other spellings
     for (const name of rooms) this.#join(name);
     for (const name of this.#timelines.keys()) if (!rooms.includes(name)) this.#leave(name);
@@ -214,6 +243,7 @@ export class Page {
     this.#client.close();
     clearTimeout(this.#bannerTimer);
     clearTimeout(this.#newsTimer);
+    clearTimeout(this.#markersTimer);
     const shown = ["scroller", "rooms", "people", "typing", "my-name", "room-name", "announcer", "notice-text"];
     for (const id of shown) $(id).replaceChildren();
     $("draft").value = "";
@@ -308,7 +338,7 @@ export class Page {
       this.#wasOnline = true;
       if (SIGN_IN) this.#browser.tokenWasAccepted = true;
       this.#timeline?.scrolled(); // fetches what could not be fetched before
-      if (!this.#markers) this.#takeMarkers();
+      if (SIGN_IN) this.#takeMarkers(); // again after each interruption: another device may have read further
     }
     const isOver = state === "online" || state === "closed";
     if (isOver || !$("banner").hidden) this.#bannerTimer = clearTimeout(this.#bannerTimer);
@@ -354,9 +384,11 @@ export class Page {
     return [...$("rooms").children].find((row) => row.dataset.room === name);
   }
 
-  /** A room has a new message, and may become the first. */
+  /** A room has a new message, and may become the first. Nothing else moves. */
   #sortRooms() {
-    if ($("rooms").firstElementChild?.dataset.room !== this.#byActivity[0]) this.#drawRooms();
+    const [first] = this.#byActivity;
+    const row = this.#rowOf(first);
+    if (row && row !== $("rooms").firstElementChild && !row.matches(":focus-within, :active")) $("rooms").prepend(row);
   }
 
   #drawUnread() {

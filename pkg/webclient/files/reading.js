@@ -27,12 +27,12 @@ export class Reading {
 
   /**
    * The room was entered, and this is its last index. A room that was never read has nothing unread. `marker` is how
-   * far the person has read on any device, if the chat keeps that and it is known; 0 otherwise.
+   * far the person has read on any device; null if the chat does not keep that.
    */
-  begin(last, marker = 0) {
-    if (!this.#position) this.#set({ epoch: 0, index: Math.min(marker || last, last) });
+  begin(last, marker = null) {
+    if (!this.#position) this.#set({ epoch: 0, index: Math.min(marker ?? last, last) });
     else if (this.index > last) this.#set({ epoch: this.#position.epoch + 1, index: last });
-    this.to(Math.min(marker, last));
+    this.to(Math.min(marker ?? 0, last));
   }
 
   /** The room's log went back, and this is its last index now. */

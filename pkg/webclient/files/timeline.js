@@ -29,7 +29,7 @@ export class Timeline extends EventTarget {
   #composer;
   #say;
   #reading;
-  #marker; // how far the person has read on any device; undefined until that is known
+  #marker; // how far the person has read on any device; undefined until that is known, null if it is not kept
   #seen;
   #list;
   #view;
@@ -79,11 +79,8 @@ export class Timeline extends EventTarget {
     listen(room, "presence", (e) => {
       this.#note(bdi(shownName(e.detail.user_name)), e.detail.event === "joined" ? " came in" : " went away");
     });
-    listen(room, "read", (e) => {
-      if (isMe(e.detail)) this.#reading.to(e.detail.index);
-      this.#look();
-    });
-    listen(room, "members", () => this.#drawSeen());
+    listen(room, "read", () => (this.#seen.learn(room.users), this.#hasRead(room.read)));
+    listen(room, "members", () => (this.#seen.learn(room.users), this.#hasRead(room.read)));
     listen(room, "reset", () => this.#reset());
     listen(room, "ready", () => this.#ready());
     listen(this.outbox, "change", () => this.#drawOutbox());
@@ -105,12 +102,21 @@ export class Timeline extends EventTarget {
   }
 
   /**
-   * Takes how far the person has read the room on any device; 0 if that is not kept. Until then nothing counts as read
-   * or unread.
+   * Takes how far the person has read the room on any device; null if that is not kept. Until then nothing counts as
+   * read or unread.
    */
   adopt(marker) {
+    const isFirst = this.#marker === undefined;
     this.#marker = marker;
-    if (this.room.ready) this.#beginReading();
+    if (!this.room.ready) return;
+    if (isFirst) this.#beginReading();
+    else this.#hasRead(marker ?? 0);
+  }
+
+  /** The person has read up to an index, perhaps on another device. */
+  #hasRead(index) {
+    if (this.#marker !== undefined) this.#reading.to(Math.min(index, this.room.last ?? 0));
+    this.#look();
   }
 
   /** Whether closing the page now would lose something that the person wrote. */
@@ -123,11 +129,17 @@ export class Timeline extends EventTarget {
     return this.#list.messageAt(index);
   }
 
+  /** The text that the message at an index has, or is getting; undefined if it is not in the window. */
+  textAt(index) {
+    const message = this.messageAt(index);
+    return message && this.#acts.textOf(message);
+  }
+
   /** The last message of the person in the window, with the text that it has or is getting; undefined without one. */
   get lastOwn() {
     const isOwn = ({ message }) => message && !message.deleted_at && this.#list.isMine(message);
     const { message } = this.#list.items.findLast(isOwn) ?? {};
-    return message && { ...message, content: this.#acts.doing(message.index).edit?.content ?? message.content };
+    return message && { ...message, content: this.#acts.textOf(message) };
   }
 
   /** Edits a message: {index, version, content}. */
@@ -145,6 +157,7 @@ export class Timeline extends EventTarget {
     this.#view.hold(() => this.#list.change(message));
     this.#menu.update(message);
     this.#composer.messageChanged(message);
+    this.#drawSeen();
   }
 
   /** Goes to a message, also if it is not in the window. */
@@ -167,7 +180,7 @@ export class Timeline extends EventTarget {
 
   /** Ends the timeline. Unsent messages stay in this browser. */
   close() {
-    if (this.#view.isShown) this.#view.unmount();
+    if (this.#view.isShown) this.unmount();
     this.#end.abort();
   }
 
@@ -177,10 +190,8 @@ export class Timeline extends EventTarget {
     this.#reading.reload();
   }
 
-  /** When the room's last message in the window was sent, in milliseconds since the epoch; 0 without one. */
-  get lastAt() {
-    return this.#list.items.findLast((i) => i.message)?.at ?? 0;
-  }
+  /** When the room's last message was sent, in milliseconds since the epoch; 0 without one. */
+  lastAt = 0;
 
   /** The number of messages of others that the person has not read. */
   get unread() {
@@ -211,6 +222,7 @@ export class Timeline extends EventTarget {
 
   /** Hides it, and keeps its place. */
   unmount() {
+    this.#menu.close();
     this.#view.unmount();
   }
 
@@ -255,11 +267,19 @@ export class Timeline extends EventTarget {
     const shown = new Set(this.#list.items.map((i) => i.entry));
     const entry = this.outbox.refused.find((e) => !shown.has(e));
     const [edited] = this.#editsElsewhere;
-    if (!entry && edited) return this.toMessage(edited);
+    if (!entry && edited) return this.#toEdited(edited);
     this.#jumps++;
     if (!entry || !(await this.#jump({ after: Math.max(0, entry.after - PAGE / 2), limit: PAGE }))) return;
     this.#list.items.find((i) => i.entry === entry)?.node.scrollIntoView({ block: "center" });
     this.scrolled();
+  }
+
+  /** Goes to a message with a refused edit. If the message is no longer kept, the text goes back to the person. */
+  async #toEdited(index) {
+    await this.toMessage(index);
+    if (this.messageAt(index) || !this.#list.firstIndex || index >= this.#list.firstIndex) return;
+    this.#composer.put(this.#acts.doing(index).edit.content);
+    this.#acts.giveUp(index);
   }
 
   /** Replaces the window by another part of the room. It tells whether it could. */
@@ -325,6 +345,7 @@ export class Timeline extends EventTarget {
   #reset() {
     this.#jumps++;
     this.#wentBack = true;
+    this.#seen.forget();
     this.#beginning = null;
     this.#attached = this.#view.following = true;
     this.#list.mark = null;
@@ -339,6 +360,7 @@ export class Timeline extends EventTarget {
   }
 
   #add(message) {
+    this.lastAt = message.create_at * 1000;
     const mine = this.#list.isMine(message);
     if (mine) this.#reading.wrote(message.index);
     const { following } = this.#view;
@@ -380,7 +402,7 @@ export class Timeline extends EventTarget {
   /** Says below the last message of the person, if it is in the window, who has read it. */
   #drawSeen() {
     const own = this.#list.items.findLast(({ message }) => message && this.#list.isMine(message));
-    if (this.#seen.differs(own, this.room.users)) this.#view.hold(() => this.#seen.draw(own));
+    if (this.#seen.differs(own)) this.#view.hold(() => this.#seen.draw(own));
   }
 
   /** Moves the window to older or newer messages, which are fetched. It tells whether it did. */
