@@ -179,8 +179,8 @@ func (s Service) rooms(ctx context.Context, q RoomsQuery) (page RoomsPage, err e
 	return page, errors.Join(errs...)
 }
 
-// remember has a room in the list of a user that joins it. What was there before counts as read. A failure is no failure
-// of joining: the next join, and the next mark, make it good.
+// remember has a room in the list of a user that joins it. What was there before counts as read. A failure is no
+// failure of joining: the next join, and the next mark, make it good.
 func (s Service) remember(ctx context.Context, m Member) {
 	if m.UserID == "" || s.ReadMarkers == nil {
 		return

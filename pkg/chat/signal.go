@@ -63,8 +63,8 @@ func (s Service) done(ctx context.Context, connectionID, ref string) error {
 }
 
 // relay sends a courtesy to others in a room, unless the room has been sent enough of them lately. pick is given the
-// room's members, at most one more than PresenceLimit, and returns those that are to be told, or a refusal. Those without
-// a name are not told.
+// room's members, at most one more than PresenceLimit, and returns those that are to be told, or a refusal. Those
+// without a name are not told.
 func (s Service) relay(ctx context.Context, connectionID, room string, frame []byte,
 	pick func([]Member) ([]Member, error)) (sent bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*presenceBudget)
@@ -98,8 +98,8 @@ func (s Service) relay(ctx context.Context, connectionID, room string, frame []b
 
 const signalNotSent = "The signal was not sent. Send it again."
 
-// signals reads how many signals a room was sent lately. It is kept as an announcement is, under a name that no room has:
-// AnnouncedAt is the beginning of the window, and Streak the number of the signals in it.
+// signals reads how many signals a room was sent lately. It is kept as an announcement is, under a name that no room
+// has: AnnouncedAt is the beginning of the window, and Streak the number of the signals in it.
 func (s Service) signals(ctx context.Context, room string) (Announcement, error) {
 	window, err := s.Announcements.Announcement(ctx, signalsOf(room))
 	if err != nil {
