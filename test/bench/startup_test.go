@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"wschat/test/installed"
@@ -38,15 +39,23 @@ func BenchmarkStartup(b *testing.B) {
 				cmd.Env = []string{
 					"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(), "AWS_REGION=eu-north-1",
 					"AWS_ACCESS_KEY_ID=id",
-					"AWS_SECRET_ACCESS_KEY=key", "CONNECTIONS_TABLE=c", "MESSAGES_TABLE=m",
+					"AWS_SECRET_ACCESS_KEY=key", "CONNECTIONS_TABLE=connections", "MESSAGES_TABLE=messages",
 				}
+				var said strings.Builder
+				cmd.Stdout, cmd.Stderr = &said, &said
 				if err := cmd.Start(); err != nil {
 					b.Fatal(err)
 				}
-				<-asked
+				ended := make(chan error, 1)
+				go func() { ended <- cmd.Wait() }()
+				select {
+				case <-asked:
+				case err := <-ended:
+					b.Fatalf("the program ended: %v\n%s", err, said.String())
+				}
 				b.StopTimer()
 				_ = cmd.Process.Kill()
-				_ = cmd.Wait()
+				<-ended
 				b.StartTimer()
 			}
 		})

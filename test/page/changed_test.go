@@ -265,3 +265,27 @@ func TestBrowserMessagesByKeyboard(t *testing.T) {
 	ann.Press(t, "Tab")
 	ann.WaitFor(t, `!document.activeElement.closest("#messages")`, 5*time.Second)
 }
+
+// A message that was deleted before it was read is not unread.
+func TestBrowserADeletedMessageIsNotUnread(t *testing.T) {
+	t.Parallel()
+	b := startBrowsers(t, nil)
+	ann := b.enter(t, "ann", "lobby")
+	bob := b.enter(t, "bob", "lobby")
+	ann.Type(t, "#add-room-name", "attic")
+	ann.Press(t, "Enter")
+	ann.WaitFor(t, `document.querySelector("#room-name").textContent === "attic"`, 5*time.Second)
+	bob.say(t, "one")
+	bob.say(t, "two")
+	unread := func(want string) {
+		t.Helper()
+		ann.WaitFor(t, fmt.Sprintf(`document.querySelector("[data-room=lobby] .badge").textContent === %q &&
+		  document.title === "(%s) Chat"`, want, want), 10*time.Second)
+	}
+	unread("2")
+	bob.shows(t, 1, 2)
+	bob.menu(t, 1)
+	bob.Click(t, menuDelete)
+	bob.Click(t, "dialog[open] .answers button:first-child")
+	unread("1")
+}

@@ -5,7 +5,7 @@ export class Reading {
   #memory;
   #room;
   #position; // {epoch, index}, or null for a room that was never read
-  #mine = new Set(); // indexes above the position, of the person's own messages
+  #skipped = new Set(); // indexes above the position, of the person's own messages and of deleted ones
   #gone = 0; // messages up to this index have expired
 
   /** @param {string} room the room's name */
@@ -22,7 +22,7 @@ export class Reading {
 
   /** How many messages of others are not read, up to the index of the last one. */
   unread(last) {
-    return this.#position ? Math.max(0, last - Math.max(this.index, this.#gone) - this.#mine.size) : 0;
+    return this.#position ? Math.max(0, last - Math.max(this.index, this.#gone) - this.#skipped.size) : 0;
   }
 
   /**
@@ -37,7 +37,7 @@ export class Reading {
 
   /** The room's log went back, and this is its last index now. */
   reset(last) {
-    this.#mine.clear();
+    this.#skipped.clear();
     this.#gone = 0;
     this.#set({ epoch: (this.#position?.epoch ?? 0) + 1, index: Math.min(this.index, last) });
   }
@@ -47,17 +47,17 @@ export class Reading {
     if (this.#position && index > this.index) this.#set({ ...this.#position, index });
   }
 
-  /** The person wrote the message at this index. */
-  wrote(index) {
+  /** The message at this index is not to be read: it is the person's own, or was deleted. */
+  skip(index) {
     if (!this.#position || index <= this.index) return;
-    this.#mine.add(index);
-    while (this.#mine.has(this.index + 1)) this.to(this.index + 1);
+    this.#skipped.add(index);
+    while (this.#skipped.has(this.index + 1)) this.to(this.index + 1);
   }
 
   /** The messages up to this index have expired. */
   lost(index) {
     this.#gone = index;
-    for (const i of this.#mine) if (i <= index) this.#mine.delete(i);
+    for (const i of this.#skipped) if (i <= index) this.#skipped.delete(i);
   }
 
   /** Another tab may have read further. */
@@ -74,7 +74,7 @@ export class Reading {
 
   #take(position) {
     this.#position = position;
-    for (const i of this.#mine) if (i <= position.index) this.#mine.delete(i);
+    for (const i of this.#skipped) if (i <= position.index) this.#skipped.delete(i);
   }
 }
 

@@ -152,12 +152,18 @@ export class Timeline extends EventTarget {
     return this.#menu.remove(index);
   }
 
+  /** One's own messages and deleted ones do not count as unread. */
+  #skip(message) {
+    if (message.deleted_at || this.#list.isMine(message)) this.#reading.skip(message.index);
+  }
+
   /** A message is not what it was. */
   #changed(message) {
+    this.#skip(message);
     this.#view.hold(() => this.#list.change(message));
     this.#menu.update(message);
     this.#composer.messageChanged(message);
-    this.#drawSeen();
+    this.#look();
   }
 
   /** Goes to a message, also if it is not in the window. */
@@ -335,9 +341,7 @@ export class Timeline extends EventTarget {
   #beginReading() {
     if (this.#marker === undefined) return;
     this.#reading.begin(this.room.last, this.#marker);
-    for (const { message } of this.#list.items) {
-      if (message && this.#list.isMine(message)) this.#reading.wrote(message.index);
-    }
+    for (const { message } of this.#list.items) if (message) this.#skip(message);
     this.#open();
   }
 
@@ -362,7 +366,7 @@ export class Timeline extends EventTarget {
   #add(message) {
     this.lastAt = message.create_at * 1000;
     const mine = this.#list.isMine(message);
-    if (mine) this.#reading.wrote(message.index);
+    this.#skip(message);
     const { following } = this.#view;
     if (this.#attached && !following && this.#list.items.length >= MOST + PAGE) this.#attached = false;
     if (this.#attached && message.index > this.#list.lastIndex) {
