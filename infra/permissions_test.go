@@ -82,6 +82,7 @@ func TestPermissionsAreWhatTheCodeCalls(t *testing.T) {
 		"the connections table": actionsOf(reflect.TypeFor[interface {
 			dynamo.RosterAPI
 			dynamo.AnnouncementsAPI
+			dynamo.ReadMarkersAPI
 		}]()),
 		"the connections index":        {"dynamodb:Query"},
 		"the connections of the stage": actionsOf(reflect.TypeFor[management.API]()),

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-
-	"wschat/pkg/parallel"
 )
 
 // Connect makes a new connection a member of a room. With an empty room it does nothing: the connection may join one
@@ -26,8 +24,9 @@ func (s Service) Connect(ctx context.Context, m Member) error {
 			return err
 		}
 		if !announced {
-			s.remember(ctx, m)
+			remembered := s.remember(ctx, m)
 			s.announceJoin(ctx, m, Member{})
+			<-remembered
 		}
 		if s.Now().Sub(m.ConnectedAt) < slowestJoin {
 			return nil
@@ -78,10 +77,7 @@ func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {
 	if err != nil {
 		return err
 	}
-	remembered := parallel.Go(func() error { // nothing waits for it but the end
-		s.remember(ctx, m)
-		return nil
-	})
+	remembered := s.remember(ctx, m)
 	err = s.answerJoin(ctx, m, ask)
 	s.announceJoin(ctx, m, before)
 	<-remembered

@@ -178,8 +178,7 @@ func (s Service) announce(ctx context.Context, c change) {
 	case over:
 		frames = s.Encoder.Members(Attendance{Room: c.room, Version: a.Version, OverLimit: true}, 1)
 	}
-	gone := s.tell(ctx, members, frames[0], events)
-	s.announceLeave(ctx, s.prune(ctx, gone)...)
+	s.tell(ctx, members, func(ctx context.Context, m Member) error { return s.tellOne(ctx, m, frames[0], events) })
 }
 
 // membersToTell reads a room's members, up to twice as many as a list may have: all that may have been told before.
@@ -190,7 +189,7 @@ func (s Service) membersToTell(ctx context.Context, room string) ([]Member, erro
 	return Present(members, s.Now()), err
 }
 
-// event is a frame that says what a user did, for all but the connection by which it did that.
+// event is the frame that says that a user came or went, for all but the connection by which it did.
 type event struct {
 	frame []byte
 	by    string
@@ -219,23 +218,22 @@ func (s Service) events(c change, members []Member) (events []event) {
 	return events
 }
 
-// tell posts the list, if there is one, to the members that have a name, and the events to all but their own
-// connections. It returns those that are gone.
-func (s Service) tell(ctx context.Context, members []Member, list []byte, events []event) (gone []Member) {
-	ctx, cancel := context.WithTimeout(ctx, presenceBudget)
+// tell posts a courtesy to each of the members, in presenceBudget, and removes those that are gone.
+func (s Service) tell(ctx context.Context, members []Member, post func(context.Context, Member) error) {
+	budget, cancel := context.WithTimeout(ctx, presenceBudget)
 	defer cancel()
 	errs := make([]error, len(members))
-	parallel.ForEach(s.Workers, len(members), func(i int) {
-		errs[i] = s.tellOne(ctx, members[i], list, events)
-	})
+	parallel.ForEach(s.Workers, len(members), func(i int) { errs[i] = post(budget, members[i]) })
+	var gone []Member
 	for i, m := range members {
 		if m.IsClosed(errs[i]) { // of others a broadcaster finds out, which has the time
 			gone = append(gone, m)
 		}
 	}
-	return gone
+	s.announceLeave(ctx, s.prune(ctx, gone)...)
 }
 
+// tellOne posts the list to a member that has a name, and the events unless they are its own.
 func (s Service) tellOne(ctx context.Context, m Member, list []byte, events []event) error {
 	for _, e := range events {
 		if e.by == m.ConnectionID {
@@ -245,7 +243,7 @@ func (s Service) tellOne(ctx context.Context, m Member, list []byte, events []ev
 			return err
 		}
 	}
-	if m.User == "" || list == nil {
+	if m.User == "" {
 		return nil
 	}
 	return s.Poster.Post(ctx, m.ConnectionID, list)

@@ -179,18 +179,23 @@ func (s Service) rooms(ctx context.Context, q RoomsQuery) (page RoomsPage, err e
 	return page, errors.Join(errs...)
 }
 
-// remember has a room in the list of a user that joins it. What was there before counts as read. A failure is no
-// failure of joining: the next join, and the next mark, make it good.
-func (s Service) remember(ctx context.Context, m Member) {
-	if m.UserID == "" || s.ReadMarkers == nil {
-		return
-	}
-	if _, ok, err := s.ReadMarkers.ReadMarker(ctx, m.UserID, m.Room); ok || err != nil {
-		return
-	}
-	if tail, err := s.Log.Tail(ctx, m.Room); err == nil {
-		_ = s.ReadMarkers.Begin(ctx, m.UserID, m.Room, tail)
-	}
+// remember has a room in the list of a user that joins it, beside what the caller does: wait for it at the end. What
+// was in the room before counts as read. A failure is no failure of joining: the next join, and the next mark, make it
+// good.
+func (s Service) remember(ctx context.Context, m Member) <-chan error {
+	return parallel.Go(func() error {
+		if m.UserID == "" || s.ReadMarkers == nil {
+			return nil
+		}
+		if _, ok, err := s.ReadMarkers.ReadMarker(ctx, m.UserID, m.Room); ok || err != nil {
+			return err
+		}
+		tail, err := s.Log.Tail(ctx, m.Room)
+		if err != nil {
+			return err
+		}
+		return s.ReadMarkers.Begin(ctx, m.UserID, m.Room, tail)
+	})
 }
 
 // ForgetRoom removes a room from the list of a user's rooms.

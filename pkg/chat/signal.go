@@ -91,8 +91,7 @@ func (s Service) relay(ctx context.Context, connectionID, room string, frame []b
 	if sent, err = s.takeSignal(ctx, room, window); err != nil || !sent {
 		return false, err
 	}
-	gone := s.tell(ctx, others, nil, []event{{frame, connectionID}})
-	s.announceLeave(ctx, s.prune(ctx, gone)...)
+	s.tell(ctx, others, func(ctx context.Context, m Member) error { return s.Poster.Post(ctx, m.ConnectionID, frame) })
 	return true, nil
 }
 

@@ -75,7 +75,7 @@ func TestASignalToTheGone(t *testing.T) {
 	}
 }
 
-// A room that is too large refuses signals, whoever sends them. Without presence, every room does.
+// A room that is too large refuses everybody's signals. Without presence, every room does.
 func TestASignalInALargeRoom(t *testing.T) {
 	w := &world{}
 	for i := range 4 {

@@ -107,26 +107,18 @@ func (r *ReadMarkers) ReadMarkers(ctx context.Context, userID, after string, lim
 		ExpressionAttributeValues: item{":user": text(markersOf(userID)),
 			":after": text("#" + after)},
 	}
-	for {
-		out, err := r.api.Query(ctx, in)
-		if err != nil {
-			return nil, fmt.Errorf("query the read markers of a user: %w", err)
-		}
-		for _, row := range out.Items {
-			if expired(row, time.Now().Unix()) {
-				continue
-			}
-			if len(found) == limit {
-				return found, nil
-			}
+	now := time.Now().Unix()
+	err := eachRow(ctx, r.api.Query, in, func(row item) bool {
+		if !expired(row, now) {
 			room := textOf(row, attrConnectionID)[len("#"):]
 			found = append(found, chat.ReadMarker{Room: room, Read: numberOf(row, attrRead)})
 		}
-		if len(out.LastEvaluatedKey) == 0 || len(found) == limit {
-			return found, nil
-		}
-		in.ExclusiveStartKey = out.LastEvaluatedKey
+		return len(found) < limit
+	})
+	if err != nil {
+		return nil, fmt.Errorf("query the read markers of a user: %w", err)
 	}
+	return found, nil
 }
 
 // ForgetRoom removes a marker; see chat.ReadMarkers.

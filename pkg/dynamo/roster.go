@@ -222,8 +222,17 @@ func (r *Roster) Forget(ctx context.Context, connectionID string) (left []chat.M
 // query calls use for every row of every page, until it returns false.
 func (r *Roster) query(ctx context.Context, in *dynamodb.QueryInput, use func(row item) bool) error {
 	in.TableName = &r.table
+	return eachRow(ctx, r.api.Query, in, use)
+}
+
+// eachRow calls use for every row of every page of a query, until it returns false.
+func eachRow(
+	ctx context.Context,
+	query func(context.Context, *dynamodb.QueryInput, ...func(*dynamodb.Options)) (*dynamodb.QueryOutput, error),
+	in *dynamodb.QueryInput, use func(row item) bool,
+) error {
 	for {
-		out, err := r.api.Query(ctx, in)
+		out, err := query(ctx, in)
 		if err != nil {
 			return err
 		}

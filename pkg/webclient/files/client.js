@@ -1256,11 +1256,9 @@ export class Room extends EventTarget {
   }
 
   /** Takes a part of the changes that was pushed. The states in it count in any case. */
-  _changed({ messages, after, up_to }) {
+  _changed(part) {
     if (this.#ended) return;
-    for (const message of list(messages)) this.#learnKnown(message);
-    if (Number.isInteger(after) && Number.isInteger(up_to)) this.#spans.push({ after, up_to });
-    this.#moveOn();
+    this.#takePart(part);
     this.#deliver();
   }
 
@@ -1270,10 +1268,14 @@ export class Room extends EventTarget {
       this.#reset();
       return false;
     }
-    for (const message of list(messages)) this.#learnKnown(message);
-    this.#spans.push({ after, up_to });
-    this.#moveOn();
+    this.#takePart({ messages, after, up_to });
     return more === true;
+  }
+
+  #takePart({ messages, after, up_to }) {
+    for (const message of list(messages)) this.#learnKnown(message);
+    if (Number.isInteger(after) && Number.isInteger(up_to)) this.#spans.push({ after, up_to });
+    this.#moveOn();
   }
 
   /** Moves the number of the last change over the parts that follow without a gap. */
@@ -1968,7 +1970,7 @@ const isSame = (a, b) => a.user_name === b.user_name && a.create_at === b.create
 /** The key of a user: the id, or the name if there is no id. */
 const keyOf = ({ user_id, user_name }) => (user_id === undefined ? `name ${user_name}` : `id ${user_id}`);
 
-/** A user of a list, who has read at least as far as was known before. */
+/** A user of a list, with the greater of two indexes: how far the list says it has read, and what was known before. */
 const withRead = (user, before) => (before?.read > (user.read ?? 0) ? { ...user, read: before.read } : user);
 
 const bytesOf = (text) => new TextEncoder().encode(text).length;

@@ -20,7 +20,7 @@ export function drawPeople(users, isMe) {
   );
 }
 
-/** Says below the messages who is typing. The line is always there, so that nothing moves. */
+/** Names the users that are typing, in a line that is always there, so that nothing moves. */
 export function drawTyping(users) {
   const [first, second] = users.map(({ user_name: name }) => bdi(shownName(String(name))));
   const says = [[], [first, " is typing…"], [first, " and ", second, " are typing…"]];

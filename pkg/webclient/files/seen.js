@@ -1,9 +1,9 @@
-// Who has read a message. The chat says it in rooms of a few people who have signed in.
+// "Seen by": the names of those that have read a message. The chat tells them in rooms of a few signed-in people.
 
 import { bdi, element } from "./dom.js";
 import { shownName } from "./words.js";
 
-/** The line below a message that says who has read it. */
+/** The line with these names, below a message. */
 export class Seen {
   element = element("div", { className: "seen" });
   #isMe;

@@ -79,8 +79,9 @@ export class Timeline extends EventTarget {
     listen(room, "presence", (e) => {
       this.#note(bdi(shownName(e.detail.user_name)), e.detail.event === "joined" ? " came in" : " went away");
     });
-    listen(room, "read", () => (this.#seen.learn(room.users), this.#hasRead(room.read)));
-    listen(room, "members", () => (this.#seen.learn(room.users), this.#hasRead(room.read)));
+    for (const type of ["read", "members"]) {
+      listen(room, type, () => (this.#seen.learn(room.users), this.#hasRead(room.read)));
+    }
     listen(room, "reset", () => this.#reset());
     listen(room, "ready", () => this.#ready());
     listen(this.outbox, "change", () => this.#drawOutbox());
