@@ -35,21 +35,40 @@ func TestOneClientHurtsNobodyElse(t *testing.T) {
 	t.Logf("without an attack: %v", before)
 	for _, a := range attacks() {
 		t.Run(a.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), d+time.Second)
-			defer cancel()
-			done := make(chan int)
-			go func() { done <- a.run(ctx, address) }()
-			time.Sleep(200 * time.Millisecond)
-			during := speak()
-			cancel()
-			t.Logf("%d times: %v", <-done, during)
-			if most := max(60*time.Millisecond, before.p99*5/2); during.p99 > most || during.lost > 0 ||
-				during.refused > 0 {
-				t.Errorf("an unrelated room sees %v, where it may be %v; without an attack %v", during, most, before)
+			for try := 1; ; try++ {
+				during := underAttack(t, address, a, d, speak)
+				if during.lost > 0 || during.refused > 0 {
+					t.Fatalf("an unrelated room sees %v; without an attack %v", during, before)
+				}
+				most := max(60*time.Millisecond, before.p99*5/2)
+				if during.p99 <= most {
+					return
+				}
+				if try == 3 {
+					t.Fatalf("an unrelated room sees %v, and three times more than %v; without an attack %v", during,
+						most, before)
+				}
+				// The machine may have been busy with something else. What an attack does, it does each time.
+				before = speak()
+				t.Logf("%v is more than %v; without an attack it is now: %v", during.p99, most, before)
 			}
-			time.Sleep(time.Second) // what the account has in reserve is full again
 		})
 	}
+}
+
+// underAttack is what the unrelated room sees during an attack of at least d.
+func underAttack(t *testing.T, address string, a attack, d time.Duration, speak func() seen) seen {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d+time.Second)
+	defer cancel()
+	done := make(chan int)
+	go func() { done <- a.run(ctx, address) }()
+	time.Sleep(200 * time.Millisecond)
+	during := speak()
+	cancel()
+	t.Logf("%d times: %v", <-done, during)
+	time.Sleep(time.Second) // what the account has in reserve is full again
+	return during
 }
 
 func open(t *testing.T, address, name string, members int) *room {
