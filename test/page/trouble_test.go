@@ -42,7 +42,7 @@ func TestBrowserWatchesTheRoomThatIsSeen(t *testing.T) {
 	b, g := startGated(t)
 	const minuteIsASecond = `{
 	  const slow = window.setTimeout;
-	  window.setTimeout = (f, ms, ...args) => slow(f, ms >= 40000 ? ms / 60 : ms, ...args);
+	  window.setTimeout = (f, ms, ...args) => slow(f, ms > 30000 ? ms / 60 : ms, ...args);
 	}`
 	ann := b.enter(t, "ann", "lobby", browser.Before(minuteIsASecond))
 	ann.Type(t, "#add-room-name", "attic")
