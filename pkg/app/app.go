@@ -18,6 +18,7 @@ import (
 	"wschat/pkg/dynamo"
 	"wschat/pkg/management"
 	"wschat/pkg/protocol"
+	"wschat/pkg/review"
 	"wschat/pkg/route"
 	"wschat/pkg/telemetry"
 )
@@ -29,6 +30,7 @@ type Stores struct {
 	Roster        chat.Roster
 	Announcements chat.Announcements
 	ReadMarkers   chat.ReadMarkers
+	Rules         chat.RuleStore
 	Leases        broadcast.Leases
 }
 
@@ -41,6 +43,7 @@ func OnDynamoDB(db *dynamodb.Client, c config.Config) Stores {
 		Roster:        dynamo.NewRoster(db, c.ConnectionsTable),
 		Announcements: dynamo.NewAnnouncements(db, c.ConnectionsTable),
 		ReadMarkers:   dynamo.NewReadMarkers(db, c.ConnectionsTable),
+		Rules:         dynamo.NewRules(log, db, c.ConnectionsTable),
 		Leases:        dynamo.NewLeases(db, c.MessagesTable, c.MessageRetention),
 	}
 }
@@ -60,6 +63,14 @@ func New(c config.Config, s Stores, p Process) (*route.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	reviewer, err := newReviewer(c, p)
+	if err != nil {
+		return nil, err
+	}
+	var rules *chat.RuleBook
+	if authorizer != nil { // in an open chat names prove nothing
+		rules = chat.NewRuleBook(s.Rules, time.Now)
+	}
 	stages := &management.Stages{Options: management.Options{
 		Endpoint:    c.ConnectionsEndpoint,
 		Region:      p.AWS.Region,
@@ -73,6 +84,8 @@ func New(c config.Config, s Stores, p Process) (*route.Handler, error) {
 			Roster:        s.Roster,
 			Announcements: s.Announcements,
 			ReadMarkers:   s.ReadMarkers,
+			Rules:         rules,
+			Reviewer:      reviewer,
 			Broadcaster:   broadcast.Broadcaster{Leases: s.Leases},
 			Encoder:       protocol.Encoder{},
 			Now:           time.Now,
@@ -104,8 +117,22 @@ func newAuthorizer(c config.Config, p Process) (route.Authorizer, error) {
 		IDClaim:    c.AuthIDClaim,
 		NameClaim:  c.AuthNameClaim,
 		RoomsClaim: c.AuthRoomsClaim,
+		RolesClaim: c.AuthRolesClaim,
 		Now:        p.Now,
 		Logger:     p.Logger,
+	})
+}
+
+// newReviewer returns what reviews messages; nil if nothing does.
+func newReviewer(c config.Config, p Process) (chat.Reviewer, error) {
+	if c.ReviewFunction == "" && c.ReviewURL == "" {
+		return nil, nil
+	}
+	return review.New(review.Config{
+		URL:            c.ReviewURL,
+		Function:       c.ReviewFunction,
+		Credentials:    p.AWS.Credentials,
+		AllowOtherwise: c.AllowOtherwise,
 	})
 }
 

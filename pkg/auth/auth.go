@@ -43,6 +43,10 @@ type Config struct {
 	NameClaim  string // the claim with the display name; "" for DefaultNameClaim
 	RoomsClaim string // the claim with the rooms that a token allows; "" where every token allows every room
 
+	// RolesClaim is the claim with a user's roles, a string or a list. Whoever has the role moderator moderates all
+	// rooms. Optional.
+	RolesClaim string
+
 	Now func() time.Time // nil means time.Now
 	// for the provider; nil means one that follows no redirect, and reaches this machine only for an issuer here
 	Client *http.Client
@@ -202,6 +206,12 @@ func tokenOf(headers map[string][]string) (string, error) {
 	return offered[1], nil
 }
 
+// hasRole reports whether a claim is a role, or a list of strings with it. Another claim gives nobody a role.
+func hasRole(claim json.RawMessage, role string) bool {
+	var list []string
+	return text(claim) == role || json.Unmarshal(claim, &list) == nil && slices.Contains(list, role)
+}
+
 // grant reads the configured claims.
 func (a *Authorizer) grant(c claims) (Grant, error) {
 	g := Grant{IDClaim: a.config.IDClaim, Expires: c.expires}
@@ -221,6 +231,9 @@ func (a *Authorizer) grant(c claims) (Grant, error) {
 		if err := json.Unmarshal(raw, &g.Rooms); err != nil || string(raw) == "null" {
 			return g, refuse(ReasonClaims, "the claim %s is not a list of strings", a.config.RoomsClaim)
 		}
+	}
+	if a.config.RolesClaim != "" {
+		g.Moderates = hasRole(c.all[a.config.RolesClaim], roleModerator)
 	}
 	g, err := g.canonical()
 	if err != nil {

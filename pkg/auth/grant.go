@@ -21,6 +21,8 @@ type Grant struct {
 	User    string   // the display name
 	Rooms   []string // names, and patterns that end with *, as team-*; * alone is every room
 	Expires time.Time
+
+	Moderates bool // the user moderates all rooms
 }
 
 // MaxIDBytes is how long a user's id may be, which is how long a subject may be
@@ -64,6 +66,7 @@ const (
 	contextUser    = "user"     // as JSON
 	contextRooms   = "rooms"    // as a JSON list
 	contextExpires = "expires"  // seconds since the epoch
+	contextRole    = "role"     // roleModerator, or not there
 
 	// contextSubject is the token's subject, which API Gateway adds as it is.
 	contextSubject = "principalId"
@@ -72,14 +75,21 @@ const (
 // context is the grant on its way to the handlers. Characters beyond ASCII are escaped: API Gateway does not say
 // what becomes of them, and two names that became one would be a hole.
 func (g Grant) context() map[string]string {
-	return map[string]string{
+	context := map[string]string{
 		contextID:      asciiJSON(g.ID),
 		contextIDClaim: g.IDClaim,
 		contextUser:    asciiJSON(g.User),
 		contextRooms:   asciiJSON(g.Rooms),
 		contextExpires: strconv.FormatInt(g.Expires.Unix(), 10),
 	}
+	if g.Moderates {
+		context[contextRole] = roleModerator
+	}
+	return context
 }
+
+// roleModerator is the value of the claim with roles that lets a user moderate all rooms.
+const roleModerator = "moderator"
 
 // asciiJSON encodes strings, or lists of them.
 func asciiJSON(v any) string {
@@ -109,7 +119,7 @@ func FromContext(context map[string]any) (g Grant, err error) {
 	if errors.Join(err, json.Unmarshal([]byte(user), &g.User), json.Unmarshal([]byte(rooms), &g.Rooms)) != nil {
 		return Grant{}, errors.New("the event has no grant: is the authorizer attached to $connect?")
 	}
-	g.Expires = time.Unix(seconds, 0)
+	g.Expires, g.Moderates = time.Unix(seconds, 0), context[contextRole] == roleModerator
 	if g.ID, g.IDClaim, err = idOf(context); err != nil {
 		return Grant{}, fmt.Errorf("the event's grant has no user's id: %w", err)
 	}

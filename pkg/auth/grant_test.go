@@ -315,7 +315,7 @@ func TestAGrantIsCanonical(t *testing.T) {
 		older := map[string]any{"principalId": "u1", "expires": "1", "user": jsonOf(t, given),
 			"rooms": jsonOf(t, rooms)}
 		if g, err := auth.FromContext(older); err != nil || g.User != user || !slices.Equal(g.Rooms, want) {
-			t.Errorf("an older grant of %+q: %+q, %v", given, g, err)
+			t.Errorf("an older grant of %+q: %+q, %+q, %v", given, g.User, g.Rooms, err)
 		}
 	}
 }

@@ -43,10 +43,11 @@ func (b Broadcaster) Broadcast(
 }
 
 // BroadcastChange sends a change to its room; see chat.Broadcaster.
-func (b Broadcaster) BroadcastChange(ctx context.Context, s chat.Service, changed chat.Message) (chat.Delivery, error) {
-	feed := changes{log: s.Changes, encoder: s.Encoder, room: changed.Room}
-	stored := Entry{After: changed.Version - 1, Index: changed.Version, Message: changed}
-	return b.send(ctx, s, changed.Room, changesLease(changed.Room), feed, stored, func([]chat.Member) {})
+func (b Broadcaster) BroadcastChange(ctx context.Context, s chat.Service, room string, changed chat.ChangedMessage) (
+	chat.Delivery, error) {
+	feed := changes{log: s.Changes, encoder: s.Encoder, room: room}
+	return b.send(ctx, s, room, changesLease(room), feed, entryOfChange(changed.Change-1, changed),
+		func([]chat.Member) {})
 }
 
 // BroadcastLeft sends a room the changes that were left unsent; see chat.Broadcaster.
@@ -83,12 +84,12 @@ func (b Broadcaster) send(
 	ctx context.Context, s chat.Service, room, lease string, feed Feed, stored Entry, seen func([]chat.Member),
 ) (chat.Delivery, error) {
 	one := &broadcast{
-		room:   room,
-		feed:   feed,
-		roster: s.Roster,
-		now:    s.Now,
-		lease:  newLease(b.Leases, lease, s.Now),
-		fanOut: newFanOut(feed, s.Poster, s.Now, s.Workers),
+		room:    room,
+		feed:    feed,
+		present: s.Present,
+		now:     s.Now,
+		lease:   newLease(b.Leases, lease, s.Now),
+		fanOut:  newFanOut(feed, s.Poster, s.Now, s.Workers),
 	}
 	err := one.run(ctx, stored, seen)
 	return one.fanOut.delivery, err
@@ -96,12 +97,12 @@ func (b Broadcaster) send(
 
 // broadcast is one sender's time as the broadcaster of a room.
 type broadcast struct {
-	room   string
-	feed   Feed
-	roster chat.Roster
-	now    func() time.Time
-	lease  *lease
-	fanOut *fanOut
+	room    string
+	feed    Feed
+	present func(ctx context.Context, room string, most int) ([]chat.Member, error) // the room's members
+	now     func() time.Time
+	lease   *lease
+	fanOut  *fanOut
 }
 
 // run tries to become the room's broadcaster and then sends what is to be sent, until there is no more or another
@@ -281,8 +282,7 @@ func (b *broadcast) look(ctx context.Context) (found []Entry, err error) {
 
 // members reads the room's members. Callers read it after the entries that are to be sent to them.
 func (b *broadcast) members(ctx context.Context) ([]chat.Member, error) {
-	members, err := b.roster.Members(ctx, b.room, 0)
-	return chat.Present(members, b.now()), err
+	return b.present(ctx, b.room, 0)
 }
 
 func (b *broadcast) renewAndReadMembers(ctx context.Context) (members []chat.Member, err error) {

@@ -27,7 +27,7 @@ func (f changes) Read(ctx context.Context, after int64, limit int) ([]Entry, err
 		}
 		var entries []Entry
 		for _, c := range found.Messages {
-			entries = append(entries, Entry{After: after, Index: c.Change, Message: c.Message})
+			entries = append(entries, entryOfChange(after, c))
 			after = c.Change
 		}
 		if len(entries) > 0 || !found.More {
@@ -35,6 +35,11 @@ func (f changes) Read(ctx context.Context, after int64, limit int) ([]Entry, err
 		}
 		after = found.UpTo // these have expired
 	}
+}
+
+// entryOfChange is a change as an entry of the feed, which comes after another one.
+func entryOfChange(after int64, c chat.ChangedMessage) Entry {
+	return Entry{After: after, Index: c.Change, Message: c.Message, Rules: c.Rules}
 }
 
 // last returns the number of the room's last change, in one read.
@@ -52,7 +57,8 @@ func (f changes) Encode(entries []Entry) []chat.Frame {
 	page := chat.ChangesPage{Room: f.room, After: entries[0].After, UpTo: entries[len(entries)-1].Index}
 	for _, e := range entries {
 		if last[e.Message.Index] == e.Index {
-			page.Messages = append(page.Messages, chat.ChangedMessage{Change: e.Index, Message: e.Message})
+			page.Messages = append(page.Messages,
+				chat.ChangedMessage{Change: e.Index, Message: e.Message, Rules: e.Rules})
 		}
 	}
 	return f.encoder.Changes(page)

@@ -24,6 +24,7 @@ type Entry struct {
 	Index   int64        // of the entry in its feed: the last number that it stands for
 	After   int64        // the number before the first one that it stands for
 	Message chat.Message // the message that the entry is about
+	Rules   *chat.Rules  // the room's rules, if the entry is about them
 	At      int64        // when the entry was stored, in seconds since the epoch; 0 if that is not known
 }
 

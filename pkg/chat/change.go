@@ -14,11 +14,11 @@ import (
 
 // Act is somebody's wish to change a message.
 type Act struct {
-	Room      string
-	Index     int64  // the message's
-	By        Person // with an id if people sign in
-	Moderates bool   // By may change the messages of others
-	Ref       string // the client's own name for the request, which the answer repeats; "" for none
+	Admission
+	Room  string
+	Index int64  // the message's
+	By    Person // with an id if people sign in
+	Ref   string // the client's own name for the request, which the answer repeats; "" for none
 }
 
 // Changed says what became of an Act.
@@ -34,7 +34,14 @@ type Changed struct {
 // undo a newer edit.
 func (s Service) Edit(ctx context.Context, connectionID string, a Act, content string, ifVersion *int64) (Changed,
 	error) {
-	if err := checkContent(content); err != nil {
+	if err := errors.Join(a.check(), checkContent(content)); err != nil {
+		return Changed{}, err
+	}
+	content, err := s.review(ctx, Review{Room: a.Room, By: a.By, Content: content, Index: a.Index})
+	if err == nil && checkContent(content) != nil {
+		err = unreviewed(checkContent(content))
+	}
+	if err != nil {
 		return Changed{}, err
 	}
 	return s.change(ctx, connectionID, a, func(m Message) (Message, error) {
@@ -105,12 +112,16 @@ func (s Service) change(ctx context.Context, connectionID string, a Act,
 	}
 	began := s.Now()
 	changed := Changed{}
-	stored, err := s.Changes.Change(ctx, a.Room, a.Index, func(m Message) (Message, error) {
-		to, err := change(m)
-		if changed.Same = err == nil && m.Equal(to); err != nil || changed.Same || to.DeletedAt != 0 {
-			return to, err
-		}
-		return to, s.checkSize(to)
+	var stored Message
+	err := s.within(ctx, a.Admission, func(ctx context.Context) (err error) {
+		stored, err = s.Changes.Change(ctx, a.Room, a.Index, func(m Message) (Message, error) {
+			to, err := change(m)
+			if changed.Same = err == nil && m.Equal(to); err != nil || changed.Same || to.DeletedAt != 0 {
+				return to, err
+			}
+			return to, s.checkSize(to)
+		})
+		return err
 	})
 	switch {
 	case errors.Is(err, ErrNoMessage):
@@ -123,7 +134,8 @@ func (s Service) change(ctx context.Context, connectionID string, a Act,
 		return s.Reply(ctx, connectionID, s.Encoder.Change(stored, a.Ref))
 	})
 	if stored.Version > 0 {
-		changed.Delivery, err = s.Broadcaster.BroadcastChange(ctx, s, stored)
+		changed.Delivery, err = s.Broadcaster.BroadcastChange(ctx, s, a.Room,
+			ChangedMessage{Change: stored.Version, Message: stored})
 		s.announceLeave(ctx, s.prune(ctx, changed.Delivery.Gone)...)
 	}
 	changed.Delivery.countReply(<-replied)
@@ -147,7 +159,7 @@ func (a Act) check() error {
 // anybody's, so moderators alone change it.
 func (a Act) mayWrite(m Message) error {
 	author := Person{Name: m.User, ID: m.UserID}
-	if a.Moderates || author.Is(a.By) {
+	if a.actsOnOthers() || author.Is(a.By) {
 		return nil
 	}
 	return &Error{Code: CodeForbidden, Message: "only its sender may change this message"}
@@ -155,7 +167,7 @@ func (a Act) mayWrite(m Message) error {
 
 // mayReact refuses a reaction to a message of the other kind of chat, as mayWrite does.
 func (a Act) mayReact(m Message) error {
-	if a.Moderates || (m.UserID == "") == (a.By.ID == "") {
+	if a.role.Reaches(RoleModerator) || (m.UserID == "") == (a.By.ID == "") {
 		return nil
 	}
 	return &Error{Code: CodeForbidden, Message: "this message was sent before or without sign-in, and is not changed"}

@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -77,23 +78,46 @@ func TestAMessageObeysItsSender(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s, _ := changing(t)
 			act := by(store(t, s, chat.Message{User: tc.user, UserID: tc.userID, Content: "hi"}), tc.actor, tc.id)
-			act.Moderates = tc.moderates
 			code := func(may bool) chat.Code {
 				if may {
 					return ""
 				}
 				return chat.CodeForbidden
 			}
-			_, err := s.AddReaction(t.Context(), "c", act, "+")
+			as := func(action chat.Action) chat.Act {
+				act.Admission = admitted(t, s, action, tc.id, tc.moderates)
+				return act
+			}
+			_, err := s.AddReaction(t.Context(), "c", as(chat.ActionAddReaction), "+")
 			checkCode(t, "addReaction", err, code(tc.reacts))
-			_, err = s.RemoveReaction(t.Context(), "c", act, "+")
+			_, err = s.RemoveReaction(t.Context(), "c", as(chat.ActionRemoveReaction), "+")
 			checkCode(t, "removeReaction", err, code(tc.reacts))
-			_, err = s.Edit(t.Context(), "c", act, "new", nil)
+			_, err = s.Edit(t.Context(), "c", as(chat.ActionEditMessage), "new", nil)
 			checkCode(t, "edit", err, code(tc.writes))
-			_, err = s.Delete(t.Context(), "c", act)
+			_, err = s.Delete(t.Context(), "c", as(chat.ActionDeleteMessage))
 			checkCode(t, "delete", err, code(tc.writes))
 		})
 	}
+}
+
+// admitted is how somebody comes to an action in room r, which has no rules.
+func admitted(t *testing.T, s chat.Service, action chat.Action, id string, moderates bool) chat.Admission {
+	t.Helper()
+	if id != "" {
+		s.Rules = chat.NewRuleBook(noRules{}, time.Now)
+	}
+	a, err := s.Admit(t.Context(), action, "r", chat.Actor{Person: chat.Person{ID: id}, Moderates: moderates})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// noRules is a store in which no room has rules.
+type noRules struct{ chat.RuleStore }
+
+func (noRules) Rules(_ context.Context, room string) (chat.Rules, error) {
+	return chat.Rules{Room: room}, nil
 }
 
 // A repeat of an edit that was overtaken does not undo the newer one; a reaction does not overtake an edit.

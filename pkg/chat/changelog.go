@@ -46,10 +46,12 @@ type Changes struct {
 	More bool // there are later changes
 }
 
-// ChangedMessage is a message, and one of its changes. The message may have been changed again since.
+// ChangedMessage is a message, and one of its changes. The message may have been changed again since. A change of
+// index 0 is one of the room's rules.
 type ChangedMessage struct {
 	Change  int64 // the number of the change
 	Message Message
+	Rules   *Rules // in the place of the message; nil for a message
 }
 
 // Equal reports whether two messages are the same in every field.

@@ -25,8 +25,27 @@ const (
 // open yet.
 func (m Member) IsClosed(err error) bool { return errors.Is(err, ErrGone) && m.Opened }
 
-// Present leaves out the memberships that are void: past their two hours, and not yet removed by the store.
-func Present(members []Member, now time.Time) []Member {
+// Present returns a room's members that may be sent what is said in it, all of them if most is 0. It leaves out the
+// memberships that are void: past their two hours, and not yet removed by the store. It also leaves out those whom the
+// room's rules do not admit, whose memberships are about to be removed, or would be if their remover had not died.
+func (s Service) Present(ctx context.Context, room string, most int) ([]Member, error) {
+	members, err := s.Roster.Members(ctx, room, most)
+	if err != nil {
+		return nil, err
+	}
+	now := s.Now()
+	members = withoutVoid(members, now)
+	if s.Rules == nil {
+		return members, nil
+	}
+	read, err := s.Rules.recent(ctx, room, rulesLife)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(members, func(m Member) bool { return !read.rules.Admits(m.UserID, m.Moderates, now) }), nil
+}
+
+func withoutVoid(members []Member, now time.Time) []Member {
 	return slices.DeleteFunc(members, func(m Member) bool { return !m.ExpiresAt.After(now) })
 }
 

@@ -15,6 +15,7 @@ type Member struct {
 	ConnectedAt  time.Time // when the connection was made
 	JoinedAt     time.Time // when it joined the room
 	ExpiresAt    time.Time // when API Gateway must have closed the connection; the row is void from then on
+	Moderates    bool      // the user moderates all rooms
 	Opened       bool      // it was written through the open connection, not in its own $connect
 	JoinID       int64     // names the writing of this membership; 0 in one from before there was such a name
 }

@@ -16,9 +16,9 @@ type Broadcaster interface {
 	// is in the delivery, which counts also if there is an error.
 	Broadcast(ctx context.Context, s Service, stored Message, seen func(members []Member)) (Delivery, error)
 
-	// BroadcastChange does the same for a change: changed is a message whose Version is the change's number. What is
-	// sent is the message as it is then, which may have been changed again.
-	BroadcastChange(ctx context.Context, s Service, changed Message) (Delivery, error)
+	// BroadcastChange does the same for a change of a message or of the room's rules. What is sent is what they are
+	// then, which may have been changed again.
+	BroadcastChange(ctx context.Context, s Service, room string, changed ChangedMessage) (Delivery, error)
 
 	// BroadcastLeft sends a room the changes that were left unsent by a broadcaster that died, if there are any and no
 	// other call sends them.

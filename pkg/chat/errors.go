@@ -1,6 +1,9 @@
 package chat
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Code is a stable name for a kind of refusal. Clients may branch on it; the sentence beside it is for people.
 type Code string
@@ -16,6 +19,8 @@ const (
 	CodeTokenExpired  Code = "token_expired"
 	CodeNameIgnored   Code = "name_ignored"
 	CodeConflict      Code = "conflict"
+	CodeRejected      Code = "rejected"
+	CodeSlowMode      Code = "slow_mode"
 	CodeTooManyRooms  Code = "too_many_rooms"
 	CodeRoomTooLarge  Code = "room_too_large"
 	CodeRateLimited   Code = "rate_limited"
@@ -57,6 +62,8 @@ func Codes() []CodeRow {
 		{CodeTokenExpired, 401, Renewed, "the token's time is over, and the connection is closed"},
 		{CodeNameIgnored, 200, Never, "no refusal: it was done under the token's name, not the frame's"},
 		{CodeConflict, 409, Never, "the message is no longer as the frame takes it; the error has it as it is"},
+		{CodeRejected, 403, Never, "the chat's review of messages does not take the content"},
+		{CodeSlowMode, 429, Later, "the room is in slow mode; the error has the seconds to wait, as `retry_after`"},
 		{CodeTooManyRooms, 429, Never, "the connection is in as many rooms as one may be; leave one first"},
 		{CodeRoomTooLarge, 403, Never, "the room has more connections than signals are sent to"},
 		{CodeRateLimited, 429, Later, "the connection asks for too much at once"},
@@ -83,6 +90,8 @@ type Error struct {
 	Message string
 	Err     error
 	Current *Message // with CodeConflict: the message as it is now; otherwise nil
+
+	RetryAfter time.Duration // with CodeSlowMode: after which the same request may succeed; otherwise 0
 }
 
 // Error is the sentence and, if there is one, the cause. It is for logs; clients get Message.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"time"
 )
 
 // Connect makes a new connection a member of a room. With an empty room it does nothing: the connection may join one
@@ -20,7 +21,7 @@ func (s Service) Connect(ctx context.Context, m Member) error {
 	// The clock is this process's alone.
 	for announced := false; ; announced = true {
 		m.ConnectedAt, m.ExpiresAt = s.Now(), until
-		if _, err := s.join(ctx, &m); err != nil {
+		if _, _, err := s.join(ctx, &m); err != nil {
 			return err
 		}
 		if !announced {
@@ -40,6 +41,7 @@ type CatchUp struct {
 	Messages *Query        // a part of the room's history; nil for none. Its Room and Ref are set by Join
 	Changes  *ChangesQuery // a part of the room's changes; nil for none. Its Room and Ref are set by Join
 	Members  bool          // who is in the room
+	Rules    bool          // the room's rules, and the user's own role
 	Ref      string        // the client's own name for the request, which each frame of the answer repeats; "" for none
 }
 
@@ -73,26 +75,36 @@ func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {
 		return err
 	}
 	m.Opened = true
-	before, err := s.join(ctx, &m)
+	before, rules, err := s.join(ctx, &m)
 	if err != nil {
 		return err
 	}
-	remembered := s.remember(ctx, m)
-	err = s.answerJoin(ctx, m, ask)
+	remembered, named := s.remember(ctx, m), s.nameInDirectRoom(ctx, rules, m)
+	err = s.answerJoin(ctx, m, rules, ask)
 	s.announceJoin(ctx, m, before)
 	<-remembered
+	<-named
 	return err
 }
 
 // answerJoin sends a new member what it asked for.
-func (s Service) answerJoin(ctx context.Context, m Member, ask CatchUp) error {
-	more := ask.Messages != nil || ask.Changes != nil || ask.Members
+func (s Service) answerJoin(ctx context.Context, m Member, rules Rules, ask CatchUp) error {
+	ask.Rules = ask.Rules && s.Rules != nil
+	after := ask.Messages != nil || ask.Changes != nil || ask.Members // more follows the rules
+	more := after || ask.Rules
 	if ask.Ref == "" && !more {
 		return nil
 	}
 	confirmation := Presence{Room: m.Room, User: m.User, UserID: m.UserID, Event: Joined, Ref: ask.Ref, Part: more}
 	if err := s.Reply(ctx, m.ConnectionID, s.Encoder.Presence(confirmation)); err != nil {
 		return err
+	}
+	if ask.Rules {
+		view := s.roomFor(rules, Actor{Person: Person{Name: m.User, ID: m.UserID}, Moderates: m.Moderates}, ask.Ref)
+		view.Part = after
+		if err := s.Reply(ctx, m.ConnectionID, s.Encoder.Room(view)...); err != nil {
+			return err
+		}
 	}
 	frames := 0
 	if ask.Messages != nil {
@@ -116,19 +128,40 @@ func (s Service) answerJoin(ctx context.Context, m Member, ask CatchUp) error {
 	return nil
 }
 
-// join writes the membership, and returns what it replaced.
-func (s Service) join(ctx context.Context, m *Member) (before Member, err error) {
+// join writes the membership, and returns what it replaced, and the room's rules. The rules are read after the row is
+// written: either this reading sees a ban, or the one that bans sees the row.
+func (s Service) join(ctx context.Context, m *Member) (before Member, rules Rules, err error) {
 	if err := errors.Join(checkRoom(m.Room), checkOptionalUser(m.User)); err != nil {
-		return Member{}, err
+		return Member{}, Rules{}, err
 	}
-	m.JoinedAt, m.JoinID = s.Now(), 1+rand.Int64N(math.MaxInt64)
-	if end := m.ConnectedAt.Add(ConnectionLife); m.ExpiresAt.IsZero() || end.Before(m.ExpiresAt) {
-		m.ExpiresAt = end
-	}
+	m.begin(s.Now(), m.ExpiresAt)
 	if before, err = s.Roster.Join(ctx, *m); err != nil {
-		return Member{}, unavailable("The room could not be joined. Try again.", err)
+		return Member{}, Rules{}, unavailable(notJoined, err)
 	}
-	return before, nil
+	if s.Rules == nil {
+		return before, Rules{}, nil
+	}
+	if rules, err = s.Rules.fresh(ctx, m.Room); err == nil {
+		by := Actor{Person: Person{Name: m.User, ID: m.UserID}, Moderates: m.Moderates}
+		err = rules.refuse(ActionJoinRoom, by, s.Now())
+	}
+	if err != nil {
+		_, removeErr := s.Roster.Remove(ctx, *m)
+		return Member{}, Rules{}, errors.Join(unavailable(notJoined, err), removeErr)
+	}
+	return before, rules, nil
+}
+
+const notJoined = "The room could not be joined. Try again."
+
+// begin sets the times of a membership that begins. It ends with the connection, and if until is not zero, then at the
+// latest.
+func (m *Member) begin(now, until time.Time) {
+	m.JoinedAt, m.JoinID = now, 1+rand.Int64N(math.MaxInt64)
+	m.ExpiresAt = m.ConnectedAt.Add(ConnectionLife)
+	if !until.IsZero() && until.Before(m.ExpiresAt) {
+		m.ExpiresAt = until
+	}
 }
 
 // checkRooms refuses one more room to a connection that is in as many rooms as it may be. Joining a room again
@@ -138,11 +171,15 @@ func (s Service) checkRooms(ctx context.Context, connectionID string) error {
 	if s.MaxRooms == 0 {
 		return nil
 	}
-	n, err := s.Roster.Rooms(ctx, connectionID, s.MaxRooms)
-	if err != nil {
-		return unavailable("The room could not be joined. Try again.", err)
+	most := s.MaxRooms
+	if s.Rules != nil {
+		most++ // the inbox
 	}
-	if n >= s.MaxRooms {
+	n, err := s.Roster.Rooms(ctx, connectionID, most)
+	if err != nil {
+		return unavailable(notJoined, err)
+	}
+	if n >= most {
 		return &Error{Code: CodeTooManyRooms,
 			Message: fmt.Sprintf("one connection may be in at most %d rooms; leave one first", s.MaxRooms)}
 	}

@@ -150,12 +150,22 @@ func checkForm(field, name string) error {
 	if err := checkName(field, name); err != nil {
 		return err
 	}
+	return checkText(field, name)
+}
+
+// checkText refuses a line of text with control characters, line breaks or characters that were lost, or that is not in
+// normal form C.
+func checkText(field, text string) error {
 	switch {
-	case strings.ContainsFunc(name, func(r rune) bool { return unicode.In(r, unicode.Zl, unicode.Zp) }):
+	case !utf8.ValidString(text):
+		return InvalidField(field, "must be valid UTF-8")
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return InvalidField(field, "must not contain control characters")
+	case strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Zl, unicode.Zp) }):
 		return InvalidField(field, "must not contain line breaks")
-	case strings.ContainsRune(name, utf8.RuneError):
+	case strings.ContainsRune(text, utf8.RuneError):
 		return InvalidField(field, "must not contain U+FFFD, which stands for any character that was lost on the way")
-	case !norm.NFC.IsNormalString(name):
+	case !norm.NFC.IsNormalString(text):
 		return InvalidField(field, "must be in Unicode's normal form C, without more than 30 combining marks in a row")
 	}
 	return nil

@@ -81,11 +81,11 @@ func (s Service) attendance(ctx context.Context, room string) (a Attendance, err
 			return Attendance{}, err
 		}
 	}
-	members, err := s.Roster.Members(ctx, room, 0)
+	members, err := s.Present(ctx, room, 0)
 	if err != nil {
 		return Attendance{}, err
 	}
-	list := s.readersOf(ctx, room, users(Present(members, s.Now())))
+	list := s.readersOf(ctx, room, users(members))
 	return Attendance{Room: room, Users: list, Version: announced.Version}, nil
 }
 
@@ -183,10 +183,7 @@ func (s Service) announce(ctx context.Context, c change) {
 
 // membersToTell reads a room's members, up to twice as many as a list may have: all that may have been told before.
 func (s Service) membersToTell(ctx context.Context, room string) ([]Member, error) {
-	members, err := insistOnReading(ctx, func() ([]Member, error) {
-		return s.Roster.Members(ctx, room, 2*s.PresenceLimit)
-	})
-	return Present(members, s.Now()), err
+	return insistOnReading(ctx, func() ([]Member, error) { return s.Present(ctx, room, 2*s.PresenceLimit) })
 }
 
 // event is the frame that says that a user came or went, for all but the connection by which it did.

@@ -110,10 +110,13 @@ func (s Service) tellRead(ctx context.Context, connectionID string, m Mark) {
 
 // RoomsQuery asks for a part of the rooms that a user has joined or read.
 type RoomsQuery struct {
-	By    Person                 // with an id
-	After string                 // the rooms whose names come after this one; "" for all
-	May   func(room string) bool // whether the user may be in a room now; others are left out
-	Ref   string                 // the client's own name for the request, which the answer repeats; "" for none
+	By    Actor  // with an id
+	After string // the rooms whose names come after this one; "" for all
+	Ref   string // the client's own name for the request, which the answer repeats; "" for none
+
+	// ConnectedAt is when the asking connection was made. Until MembershipEnds, if that is not zero, it is told of rooms
+	// that the user is added to or removed from.
+	ConnectedAt, MembershipEnds time.Time
 }
 
 // RoomsPage is a part of a user's rooms, by name.
@@ -126,13 +129,15 @@ type RoomsPage struct {
 // RoomState is how far a room has come, and how far a user has read it.
 type RoomState struct {
 	ReadMarker
-	Last int64 // the index of the room's last message; 0 if it has none
+	Last int64    // the index of the room's last message; 0 if it has none
+	View RoomView // what the user may know of the room's rules
 }
 
-// Rooms lists rooms that a user has joined or read, at most MaxRoomsListed, and posts the list to the connection that
-// asked. The request is charged for each room.
+// Rooms lists rooms that a user has joined or read and may be in now, at most MaxRoomsListed, and posts the list to the
+// connection that asked. From then on the connection is told of rooms that the user is added to or removed from. The
+// request is charged for each room.
 func (s Service) Rooms(ctx context.Context, connectionID string, q RoomsQuery) (RoomsPage, error) {
-	if err := checkSignedIn(q.By); err != nil {
+	if err := checkSignedIn(q.By.Person); err != nil {
 		return RoomsPage{}, err
 	}
 	if err := checkOptionalName("ref", q.Ref); err != nil {
@@ -143,14 +148,33 @@ func (s Service) Rooms(ctx context.Context, connectionID string, q RoomsQuery) (
 			return RoomsPage{}, err
 		}
 	}
+	if q.After == "" { // before the rooms are read, so that none is missed
+		if err := s.openInbox(ctx, connectionID, q); err != nil {
+			return RoomsPage{}, unavailable(notListed, err)
+		}
+	}
 	page, err := s.rooms(ctx, q)
 	if err != nil {
-		return RoomsPage{}, unavailable("The rooms could not be read. Ask again.", err)
+		return RoomsPage{}, unavailable(notListed, err)
 	}
 	if s.Charge != nil {
 		s.Charge(len(page.Rooms))
 	}
 	return page, s.Reply(ctx, connectionID, s.Encoder.RoomList(page)...)
+}
+
+const notListed = "The rooms could not be read. Ask again."
+
+// openInbox has a connection be told of rooms that its user is added to or removed from.
+func (s Service) openInbox(ctx context.Context, connectionID string, q RoomsQuery) error {
+	if s.Rules == nil {
+		return nil
+	}
+	m := Member{Room: inboxOf(q.By.ID), ConnectionID: connectionID, UserID: q.By.ID, ConnectedAt: q.ConnectedAt,
+		Opened: true, Moderates: q.By.Moderates}
+	m.begin(s.Now(), q.MembershipEnds)
+	_, err := s.Roster.Join(ctx, m)
+	return err
 }
 
 // rooms reads a page with at least one room, unless there is none any more.
@@ -166,17 +190,32 @@ func (s Service) rooms(ctx context.Context, q RoomsQuery) (page RoomsPage, err e
 			after = markers[MaxRoomsListed-1].Room
 		}
 		page.More = more
-		for _, m := range markers {
-			if q.May(m.Room) {
-				page.Rooms = append(page.Rooms, RoomState{ReadMarker: m})
+		listed, errs := make([]*RoomState, len(markers)), make([]error, len(markers))
+		parallel.ForEach(tailReads, len(markers), func(i int) { listed[i], errs[i] = s.listed(ctx, q.By, markers[i]) })
+		if err := errors.Join(errs...); err != nil {
+			return page, err
+		}
+		for _, r := range listed {
+			if r != nil {
+				page.Rooms = append(page.Rooms, *r)
 			}
 		}
 	}
-	errs := make([]error, len(page.Rooms))
-	parallel.ForEach(tailReads, len(page.Rooms), func(i int) {
-		page.Rooms[i].Last, errs[i] = s.Log.Tail(ctx, page.Rooms[i].Room)
-	})
-	return page, errors.Join(errs...)
+	return page, nil
+}
+
+// listed is a room as a list of a user's rooms has it; nil if the user may not be in it.
+func (s Service) listed(ctx context.Context, by Actor, m ReadMarker) (*RoomState, error) {
+	r := RoomState{ReadMarker: m}
+	a, err := s.Admit(ctx, ActionJoinRoom, m.Room, by)
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeForbidden {
+		return nil, nil
+	}
+	if err == nil {
+		r.View = s.roomFor(a.rules, by, "")
+		r.Last, err = s.Log.Tail(ctx, m.Room)
+	}
+	return &r, err
 }
 
 // remember has a room in the list of a user that joins it, beside what the caller does: wait for it at the end. What

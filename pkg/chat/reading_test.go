@@ -129,8 +129,8 @@ func TestTheListOfRooms(t *testing.T) {
 	charged := 0
 	s.Charge = func(frames int) { charged += frames }
 	list := func(after string) (names []string) {
-		page, err := s.Rooms(t.Context(), "phone", chat.RoomsQuery{By: annID, After: after,
-			May: func(room string) bool { return room != "secret" }})
+		page, err := s.Rooms(t.Context(), "phone", chat.RoomsQuery{After: after,
+			By: chat.Actor{Person: annID, Covers: func(room string) bool { return room != "secret" }}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,8 +172,8 @@ func TestALongListOfRooms(t *testing.T) {
 	}
 	var got []string
 	for after, more := "", true; more; {
-		page, err := s.Rooms(t.Context(), "phone", chat.RoomsQuery{By: annID, After: after,
-			May: func(room string) bool { return room < "room 010" || room >= "room 130" }})
+		page, err := s.Rooms(t.Context(), "phone", chat.RoomsQuery{After: after, By: chat.Actor{Person: annID,
+			Covers: func(room string) bool { return room < "room 010" || room >= "room 130" }}})
 		if err != nil || len(page.Rooms) > 50 {
 			t.Fatal(len(page.Rooms), err)
 		}

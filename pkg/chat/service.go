@@ -33,6 +33,12 @@ type Service struct {
 	// ReadMarkers are required where people sign in. Without them, nobody has any.
 	ReadMarkers ReadMarkers
 
+	// Rules are the rules of rooms. Required where people sign in. Without them, no room has any.
+	Rules *RuleBook
+
+	// Reviewer looks at what people write, before it is stored. Optional.
+	Reviewer Reviewer
+
 	// Encoder makes the frames that clients receive. Required.
 	Encoder Encoder
 
@@ -64,6 +70,7 @@ type Encoder interface {
 	Signal(Signal) []byte
 	HasRead(Mark) []byte
 	RoomList(RoomsPage) [][]byte // at least one
+	Room(RoomView) [][]byte      // at least one
 	Done(ref string) []byte
 	Pong(at time.Time, ref string) []byte
 }
@@ -76,6 +83,7 @@ type Frame struct {
 
 // Draft is a message that somebody wants to send.
 type Draft struct {
+	Admission
 	Room     string
 	User     string // the sender's name
 	UserID   string // of the signed-in sender; "" in the open chat
@@ -115,11 +123,23 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 	if err := s.checkReplyTo(ctx, d); err != nil {
 		return Sent{}, err
 	}
-	began := s.Now()
-	stored, repeat, err := s.Log.Append(ctx, Message{
-		Room: d.Room, User: d.User, UserID: d.UserID, Content: d.Content, ID: d.ID, CreateAt: began.Unix(),
-		ReplyTo: d.ReplyTo, Metadata: d.Metadata,
+	if err := s.takeTurnToWrite(ctx, d); err != nil {
+		return Sent{}, err
+	}
+	content, err := s.review(ctx, Review{
+		Room: d.Room, By: Person{Name: d.User, ID: d.UserID}, Content: d.Content, MessageID: d.ID,
 	})
+	if err != nil {
+		return Sent{}, err
+	}
+	if d.Content != content {
+		d.Content = content
+		if err := s.checkDraft(d); err != nil {
+			return Sent{}, unreviewed(fmt.Errorf("the new content is refused: %w", err))
+		}
+	}
+	began := s.Now()
+	stored, repeat, err := s.append(ctx, d)
 	if err != nil {
 		return Sent{}, unavailable(unconfirmed(d), err)
 	}
@@ -146,6 +166,36 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 		return sent, notSent(err)
 	}
 	return sent, nil
+}
+
+// append stores a draft, for as long as it is admitted.
+func (s Service) append(ctx context.Context, d Draft) (stored Message, repeat bool, err error) {
+	err = s.within(ctx, d.Admission, func(ctx context.Context) (err error) {
+		stored, repeat, err = s.Log.Append(ctx, Message{
+			Room: d.Room, User: d.User, UserID: d.UserID, Content: d.Content, ID: d.ID, CreateAt: s.Now().Unix(),
+			ReplyTo: d.ReplyTo, Metadata: d.Metadata,
+		})
+		return err
+	})
+	return stored, repeat, err
+}
+
+// takeTurnToWrite refuses a message that comes too soon after the sender's last one in a room with slow mode.
+// Moderators are exempt.
+func (s Service) takeTurnToWrite(ctx context.Context, d Draft) error {
+	every := time.Duration(d.rules.SlowMode) * time.Second
+	if every == 0 || d.role.Reaches(RoleModerator) {
+		return nil
+	}
+	wait, err := s.Rules.TakeTurn(ctx, d.Room, d.UserID, d.ID, every)
+	switch {
+	case err != nil:
+		return unavailable("The message was not stored. Send it again.", err)
+	case wait > 0:
+		return &Error{Code: CodeSlowMode, RetryAfter: wait, Message: fmt.Sprintf(
+			"slow mode: one message every %d seconds; try again in a while", d.rules.SlowMode)}
+	}
+	return nil
 }
 
 // sendLeft sends a room the changes that were left unsent, and adds what became of them to a delivery. A failure is no

@@ -76,11 +76,11 @@ func (s Service) relay(ctx context.Context, connectionID, room string, frame []b
 	if _, left := nextSignal(window, s.Now()); !left {
 		return false, nil // before the members are read, which costs more
 	}
-	members, err := s.Roster.Members(ctx, room, s.PresenceLimit+1)
+	members, err := s.Present(ctx, room, s.PresenceLimit+1)
 	if err != nil {
 		return false, unavailable(signalNotSent, err)
 	}
-	picked, err := pick(Present(members, s.Now()))
+	picked, err := pick(members)
 	if err != nil {
 		return false, err
 	}

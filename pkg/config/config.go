@@ -114,6 +114,11 @@ type Config struct {
 	AuthIDClaim    string
 	AuthNameClaim  string
 	AuthRoomsClaim string
+	AuthRolesClaim string
+
+	ReviewFunction string // the ARN of the function that reviews messages; "" for none
+	ReviewURL      string // the same as a URL
+	AllowOtherwise bool   // what could not be reviewed is stored
 }
 
 // taskRoot is set by Lambda, and not on a developer's machine
@@ -160,6 +165,10 @@ func (v Values) config() Config {
 		AuthIDClaim:         v.Get(AuthIDClaim),
 		AuthNameClaim:       v.Get(AuthNameClaim),
 		AuthRoomsClaim:      v.Get(AuthRoomsClaim),
+		AuthRolesClaim:      v.Get(AuthRolesClaim),
+		ReviewFunction:      v.Get(ReviewFunction),
+		ReviewURL:           v.Get(ReviewURL),
+		AllowOtherwise:      v.Get(ReviewOtherwise) == OtherwiseAllow,
 	}
 	_ = c.LogLevel.UnmarshalText([]byte(v.Get(LogLevel))) // the rule has checked it
 	return c

@@ -19,6 +19,10 @@ const (
 	AuthIDClaim          = "AUTH_ID_CLAIM"
 	AuthNameClaim        = "AUTH_NAME_CLAIM"
 	AuthRoomsClaim       = "AUTH_ROOMS_CLAIM"
+	AuthRolesClaim       = "AUTH_ROLES_CLAIM"
+	ReviewFunction       = "REVIEW_FUNCTION"
+	ReviewURL            = "REVIEW_URL"
+	ReviewOtherwise      = "REVIEW_OTHERWISE"
 	MaxRooms             = "MAX_ROOMS"
 	ActionsPerSecond     = "ACTIONS_PER_SECOND"
 	PresenceLimit        = "PRESENCE_LIMIT"
@@ -31,6 +35,12 @@ const (
 const (
 	MetricsFree = "free"
 	MetricsAll  = "all"
+)
+
+// The values of ReviewOtherwise.
+const (
+	OtherwiseRefuse = "refuse"
+	OtherwiseAllow  = "allow"
 )
 
 // Bounds that nobody needs to exceed.
@@ -110,6 +120,17 @@ func Settings() []Setting {
 			Meaning: "the `CLAIM` with the display name; without it, name"},
 		{Context: "authRoomsClaim", Variable: AuthRoomsClaim, Flag: "auth-rooms-claim", Rule: claim(),
 			Meaning: "the `CLAIM` with the rooms that a token allows; without it, every room"},
+		{Context: "authRolesClaim", Variable: AuthRolesClaim, Flag: "auth-roles-claim", Rule: claim(),
+			Meaning: "the `CLAIM` whose value moderator lets a user moderate all rooms; without it, nobody"},
+		{Context: "reviewFunction", Variable: ReviewFunction,
+			Rule: pattern(`^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9_$-]{1,128})?$`,
+				"must be the ARN of a Lambda function, arn:aws:lambda:REGION:ACCOUNT:function:NAME"),
+			Meaning: "the ARN of a function that is asked before a message or an edit is stored"},
+		{Variable: ReviewURL, Flag: "review", Rule: urlOf("http://127.0.0.1:9000/review", "http", "https"),
+			Meaning: "the `URL` of a program that is asked before a message or an edit is stored"},
+		{Context: "reviewOtherwise", Variable: ReviewOtherwise, Flag: "review-otherwise", Default: OtherwiseRefuse,
+			Rule:    oneOf(OtherwiseRefuse, OtherwiseAllow),
+			Meaning: "refuse or allow: what becomes of a message if the review does not answer within 500 ms"},
 		{Context: "messagesTable", Variable: MessagesTable,
 			Rule:    pattern(`^[A-Za-z0-9_.-]{3,255}$`, "must be the name of a table"),
 			Meaning: "a messages table that exists already, instead of the stack's own"},

@@ -29,7 +29,30 @@ func changesRoom(room string) string { return "#changes\x00" + room }
 
 // Change changes a message; see chat.ChangeLog.
 func (l *Log) Change(ctx context.Context, room string, index int64,
-	change func(chat.Message) (chat.Message, error)) (chat.Message, error) {
+	change func(chat.Message) (chat.Message, error)) (stored chat.Message, err error) {
+	var now current
+	read := func(ctx context.Context) (err error) {
+		now, err = l.current(ctx, room, index)
+		return err
+	}
+	err = l.swap(ctx, room, index, read, func(tail int64) (*changing, error) {
+		to, err := change(now.message)
+		if stored = now.message; err != nil || now.message.Equal(to) {
+			return nil, err
+		}
+		// A read sees the items of a transaction one by one: the row may be newer than the pointers.
+		stored = now.message.Changed(to, max(tail, now.message.Version)+1)
+		update, err := l.update(now, stored)
+		return &changing{version: stored.Version, expiresAt: now.expiresAt, update: update}, err
+	})
+	return stored, err
+}
+
+// swap changes what is at an index of a room. Again and again it has read read that, and prepare make an attempt of it,
+// given the number of the room's last change, until an attempt is stored. If prepare makes none, there is nothing to
+// change.
+func (l *Log) swap(ctx context.Context, room string, index int64, read func(ctx context.Context) error,
+	prepare func(tail int64) (*changing, error)) error {
 	deadline := writeDeadline(ctx)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
@@ -38,27 +61,32 @@ func (l *Log) Change(ctx context.Context, room string, index int64,
 		if attempt > 1 {
 			pause := betweenAttempts().Pause(attempt - 1)
 			if time.Now().Add(pause).After(deadline) {
-				return chat.Message{}, busyWithChanges(index, attempt)
+				return busyWithChanges(index, attempt)
 			}
 			if err := backoff.Sleep(ctx, pause); err != nil {
-				return chat.Message{}, err
+				return err
 			}
 		}
-		now, tail, err := l.beforeChange(ctx, room, index)
+		var tail int64
+		tailRead := parallel.Go(func() (err error) {
+			tail, err = l.Tail(ctx, changesRoom(room))
+			return err
+		})
+		err := read(ctx)
+		if tailErr := <-tailRead; err == nil {
+			err = tailErr
+		}
 		if err != nil {
-			return chat.Message{}, err
+			return err
 		}
-		to, err := change(now.message)
-		if err != nil || now.message.Equal(to) {
-			return now.message, err
+		c, err := prepare(tail)
+		if c == nil || err != nil {
+			return err
 		}
-		c := changing{Log: l, putID: putID, from: now, to: now.message.Changed(to, tail+1)}
+		c.Log, c.putID, c.room, c.index = l, putID, room, index
 		stored, err := c.insist(ctx, deadline)
-		if err != nil {
-			return chat.Message{}, err
-		}
-		if stored {
-			return c.to, nil
+		if err != nil || stored {
+			return err
 		}
 		telemetry.FromContext(ctx).Add(telemetry.Conflicts, 1)
 	}
@@ -78,22 +106,16 @@ type current struct {
 	expiresAt int64 // seconds since the epoch; 0 for never
 }
 
-// beforeChange reads a message and the number of the room's last change.
-func (l *Log) beforeChange(ctx context.Context, room string, index int64) (now current, tail int64, err error) {
-	tailRead := parallel.Go(func() (err error) {
-		tail, err = l.Tail(ctx, changesRoom(room))
-		return err
-	})
+// current reads a message.
+func (l *Log) current(ctx context.Context, room string, index int64) (current, error) {
 	row, err := l.row(ctx, room, index)
-	if err := errors.Join(err, <-tailRead); err != nil {
-		return current{}, 0, err
+	if err != nil {
+		return current{}, err
 	}
 	if index < 1 || len(row) == 0 || expired(row, time.Now().Unix()) {
-		return current{}, 0, chat.ErrNoMessage
+		return current{}, chat.ErrNoMessage
 	}
-	now = current{message: message(room, row), expiresAt: numberOf(row, attrExpiresAt)}
-	// A read sees the items of a transaction one by one: the row may be newer than the pointers.
-	return now, max(tail, now.message.Version), nil
+	return current{message: message(room, row), expiresAt: numberOf(row, attrExpiresAt)}, nil
 }
 
 func (l *Log) row(ctx context.Context, room string, index int64) (item, error) {
@@ -105,12 +127,15 @@ func (l *Log) row(ctx context.Context, room string, index int64) (item, error) {
 	return out.Item, nil
 }
 
-// changing is one attempt of a Change: to is a state of a message that follows from another.
+// changing is one attempt of a change of what is at an index of a room.
 type changing struct {
 	*Log
-	putID string // by which the call recognises what it has stored
-	from  current
-	to    chat.Message
+	putID     string // by which the call recognises what it has stored
+	room      string
+	index     int64         // of the message; 0 for the room's rules
+	version   int64         // the number of the change
+	expiresAt int64         // of the pointer: seconds since the epoch; 0 for never
+	update    *types.Update // the write of the row, if that is still as it was read
 }
 
 // insist repeats the identical transaction until it is known whether it is stored. After a conflict or an unknown
@@ -123,7 +148,7 @@ func (c changing) insist(ctx context.Context, deadline time.Time) (stored bool, 
 		}
 		pause := betweenAttempts().Pause(try)
 		if time.Now().Add(pause).After(deadline) {
-			return false, fmt.Errorf("it is not known whether message %d was changed: %w", c.to.Index, err)
+			return false, fmt.Errorf("it is not known whether message %d was changed: %w", c.index, err)
 		}
 		if sleepErr := backoff.Sleep(ctx, pause); sleepErr != nil {
 			return false, errors.Join(err, sleepErr)
@@ -141,30 +166,26 @@ const (
 	impossible                // DynamoDB does not take it
 )
 
-// try writes the pointer and the message's row in one transaction.
+// try writes the pointer and the row in one transaction.
 func (c changing) try(ctx context.Context) (outcome, error) {
-	pointer := key(changesRoom(c.to.Room), c.to.Version)
-	pointer[attrMessageIndex], pointer[attrPutID] = number(c.to.Index), text(c.putID)
-	if c.from.expiresAt > 0 {
-		pointer[attrExpiresAt] = number(c.from.expiresAt)
-	}
-	update, err := c.update()
-	if err != nil {
-		return lost, err
+	pointer := key(changesRoom(c.room), c.version)
+	pointer[attrMessageIndex], pointer[attrPutID] = number(c.index), text(c.putID)
+	if c.expiresAt > 0 {
+		pointer[attrExpiresAt] = number(c.expiresAt)
 	}
 	writes := []types.TransactWriteItem{
 		{Put: &types.Put{TableName: &c.table, Item: pointer, ConditionExpression: aws.String(notTaken),
 			ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld}},
-		{Update: update},
+		{Update: c.update},
 	}
 	if c.retention > 0 {
 		writes = append(writes, types.TransactWriteItem{Update: c.count()})
 	}
-	_, err = c.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
+	_, err := c.api.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: writes})
 	if err == nil {
 		return done, nil
 	}
-	err = fmt.Errorf("change message %d: %w", c.to.Index, err)
+	err = fmt.Errorf("change message %d: %w", c.index, err)
 	canceled, ok := errors.AsType[*types.TransactionCanceledException](err)
 	if !ok {
 		return undecided, err
@@ -198,10 +219,10 @@ func (c changing) judge(reasons []types.CancellationReason) outcome {
 	return undecided
 }
 
-// update is the write of the message's row.
-func (c changing) update() (*types.Update, error) {
+// update is the write of a message's row, if it has the version that was read.
+func (l *Log) update(from current, to chat.Message) (*types.Update, error) {
 	values := item{
-		":content": text(c.to.Content), ":version": number(c.to.Version), ":read": number(c.from.message.Version),
+		":content": text(to.Content), ":version": number(to.Version), ":read": number(from.message.Version),
 		":now": number(time.Now().Unix()),
 	}
 	set, remove := "SET "+attrContent+" = :content, "+attrVersion+" = :version", ""
@@ -209,7 +230,7 @@ func (c changing) update() (*types.Update, error) {
 		attribute string
 		value     int64
 	}{
-		{attrContentVersion, c.to.ContentVersion}, {attrEditedAt, c.to.EditedAt}, {attrDeletedAt, c.to.DeletedAt},
+		{attrContentVersion, to.ContentVersion}, {attrEditedAt, to.EditedAt}, {attrDeletedAt, to.DeletedAt},
 	} {
 		if n.value == 0 {
 			remove += ", " + n.attribute
@@ -218,12 +239,12 @@ func (c changing) update() (*types.Update, error) {
 		set += ", " + n.attribute + " = :" + n.attribute
 		values[":"+n.attribute] = number(n.value)
 	}
-	reactions, err := encodeReactions(c.to.Reactions)
+	reactions, err := encodeReactions(to.Reactions)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range []struct{ attribute, value string }{
-		{attrMetadata, c.to.Metadata}, {attrReactions, reactions},
+		{attrMetadata, to.Metadata}, {attrReactions, reactions},
 	} {
 		if s.value == "" {
 			remove += ", " + s.attribute
@@ -236,12 +257,12 @@ func (c changing) update() (*types.Update, error) {
 		set += " REMOVE " + remove[len(", "):]
 	}
 	asRead := attrVersion + " = :read"
-	if c.from.message.Version == 0 {
+	if from.message.Version == 0 {
 		asRead = "attribute_not_exists(" + attrVersion + ")"
 		delete(values, ":read")
 	}
 	return &types.Update{
-		TableName: &c.table, Key: key(c.to.Room, c.to.Index), UpdateExpression: &set, ExpressionAttributeValues: values,
+		TableName: &l.table, Key: key(to.Room, to.Index), UpdateExpression: &set, ExpressionAttributeValues: values,
 		ConditionExpression: aws.String("attribute_exists(" + attrRoom + ") AND " + asRead + " AND " +
 			"(attribute_not_exists(" + attrExpiresAt + ") OR " + attrExpiresAt + " > :now)"),
 	}, nil
@@ -250,12 +271,12 @@ func (c changing) update() (*types.Update, error) {
 // count is the write of the number of the room's last change.
 func (c changing) count() *types.Update {
 	return &types.Update{
-		TableName: &c.table, Key: key(changesRoom(c.to.Room), 0),
+		TableName: &c.table, Key: key(changesRoom(c.room), 0),
 		UpdateExpression: aws.String("SET " + attrLastIndex + " = :index, " + attrExpiresAt + " = :expires"),
 		ConditionExpression: aws.String("attribute_not_exists(" + attrLastIndex + ") OR " + attrLastIndex +
 			" < :index"),
 		ExpressionAttributeValues: item{
-			":index": number(c.to.Version), ":expires": number(time.Now().Unix() + seconds(roomLife(c.retention))),
+			":index": number(c.version), ":expires": number(time.Now().Unix() + seconds(roomLife(c.retention))),
 		},
 	}
 }

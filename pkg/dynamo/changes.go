@@ -110,6 +110,14 @@ func (l *Log) changed(ctx context.Context, room string, pointers []pointer) (fou
 			return nil, 0, err
 		}
 		for i, row := range rows {
+			if batch[i].index == 0 {
+				// Rules that cannot be read let nobody in, and need not be told.
+				if rules, err := rulesOf(room, row); err == nil && rules.Version > 0 {
+					found = append(found, chat.ChangedMessage{Change: batch[i].change, Rules: &rules})
+				}
+				bytes += len(textOf(row, attrRules))
+				continue
+			}
 			if len(row) > 0 && !expired(row, now) {
 				found = append(found, chat.ChangedMessage{Change: batch[i].change, Message: message(room, row)})
 				for _, name := range []string{attrContent, attrMetadata, attrReactions} {
@@ -122,11 +130,14 @@ func (l *Log) changed(ctx context.Context, room string, pointers []pointer) (fou
 	return found, 0, nil
 }
 
-// rowSince returns the row of a message as it is since a change. A row that stays older for long is no reader's race,
+// rowSince returns the row of a message, or of the room's rules, as it is since a change. A row that stays older for long is no reader's race,
 // but was restored or written by another program, and is returned as it is.
 func (l *Log) rowSince(ctx context.Context, room string, p pointer) (row item, err error) {
 	const tries = 12 // almost a second
 	pauses := backoff.Policy{First: 5 * time.Millisecond, Most: 100 * time.Millisecond}
+	if p.index == 0 {
+		room = rulesRoom(room)
+	}
 	for try := 1; ; try++ {
 		row, err = l.row(ctx, room, p.index)
 		if err != nil || len(row) == 0 || numberOf(row, attrVersion) >= p.change || try == tries {

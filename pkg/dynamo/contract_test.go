@@ -34,6 +34,14 @@ func TestContract(t *testing.T) {
 			dynamo.NewAnnouncements(client, connections))
 	})
 	t.Run("ReadMarkers", func(t *testing.T) { contract.ReadMarkers(t, dynamo.NewReadMarkers(client, connections)) })
+	t.Run("Rules", func(t *testing.T) {
+		log := dynamo.NewLog(client, messages, 0)
+		contract.Rules(t, dynamo.NewRules(log, client, connections), log)
+	})
+	t.Run("RulesWithRetention", func(t *testing.T) {
+		log := dynamo.NewLog(client, messages, 24*time.Hour)
+		contract.Rules(t, dynamo.NewRules(log, client, connections), log)
+	})
 	t.Run("LeasesEnd", func(t *testing.T) {
 		contract.LeasesEnd(t, dynamo.NewLeases(client, messages, 0), func() { endLeases(t, client, messages) })
 	})

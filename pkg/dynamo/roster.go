@@ -52,6 +52,9 @@ func (r *Roster) Join(ctx context.Context, m chat.Member) (before chat.Member, e
 	if m.UserID != "" {
 		row[attrUserID] = text(m.UserID)
 	}
+	if m.Moderates {
+		row[attrModerates] = &types.AttributeValueMemberBOOL{Value: true}
+	}
 	if m.Opened {
 		row[attrOpened] = &types.AttributeValueMemberBOOL{Value: true}
 	}
@@ -139,6 +142,7 @@ func memberOf(row item) chat.Member {
 		return chat.Member{}
 	}
 	_, opened := row[attrOpened]
+	_, moderates := row[attrModerates]
 	return chat.Member{
 		Room:         textOf(row, attrRoom),
 		ConnectionID: textOf(row, attrConnectionID),
@@ -147,6 +151,7 @@ func memberOf(row item) chat.Member {
 		ConnectedAt:  time.UnixMilli(numberOf(row, attrConnectedAt)),
 		JoinedAt:     time.UnixMilli(numberOf(row, attrJoinedAt)),
 		ExpiresAt:    time.Unix(numberOf(row, attrExpiresAt), 0),
+		Moderates:    moderates,
 		Opened:       opened,
 		JoinID:       numberOf(row, attrJoinID),
 	}

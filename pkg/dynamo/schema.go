@@ -35,6 +35,7 @@ const (
 	attrJoinedAt     = "joined_at"    // milliseconds since the epoch
 	attrJoinID       = "join_id"      // what a Join's row is recognised by
 	attrOpened       = "opened"       // true where the row was written through the open connection; otherwise not there
+	attrModerates    = "moderates"    // true where the member moderates all rooms; otherwise not there
 	attrExpiresAt    = "expires_at"   // seconds since the epoch
 	attrPutID        = "put_id"       // what Append recognises its own row by
 	attrLastIndex    = "last_index"   // of a room's own row: the index of its last message
@@ -51,12 +52,15 @@ const (
 	attrReactions      = "reactions"       // of a message: JSON, see reaction
 	attrReplyTo        = "reply_to"        // of a message: the index of the one that it answers
 	attrMessageIndex   = "message_index"   // of a change: the index of the message
+	attrRules          = "room_rules"      // of a room's rules: see package storedrules
+	attrDirectRoom     = "direct_room"     // of two people: the name of their room
 	attrRead           = "read"            // of a read marker: the index of the last message that was read
 	attrBy             = "announcer"       // of an announcement: the last announcer
-	attrAnnouncedAt    = "announced_at"    // of an announcement: milliseconds since the epoch
-	attrWaiter         = "waiter"          // of an announcement: the next announcer; "" for none
-	attrWaiterUntil    = "waiter_until"    // of an announcement: milliseconds since the epoch
-	attrStreak         = "streak"          // of an announcement: how many came right after the one before
+	// of an announcement, and of a turn to write in slow mode: milliseconds since the epoch
+	attrAnnouncedAt = "announced_at"
+	attrWaiter      = "waiter"       // of an announcement: the next announcer; "" for none
+	attrWaiterUntil = "waiter_until" // of an announcement: milliseconds since the epoch
+	attrStreak      = "streak"       // of an announcement: how many came right after the one before
 	// of an announcement: 1 where the members know that there are too many of them for a list
 	attrOverLimit = "over_limit"
 )

@@ -127,6 +127,7 @@ func openStores(ctx context.Context, c Config, settings config.Config) (app.Stor
 		Log:           messages,
 		Changes:       messages,
 		ReadMarkers:   messages,
+		Rules:         localstore.NewRules(messages),
 		Roster:        &localstore.Roster{},
 		Announcements: &localstore.Announcements{},
 		Leases:        &localstore.Leases{},

@@ -67,7 +67,7 @@ func (l *Log) Changes(_ context.Context, room string, after int64, limit int) (c
 	found, err := view(l, func(tx *bolt.Tx) (found chat.Changes) {
 		rows := tx.Bucket([]byte(messagesBucket)).Bucket([]byte(room))
 		changes := tx.Bucket([]byte(changesBucket)).Bucket([]byte(room))
-		if rows == nil || changes == nil {
+		if changes == nil {
 			return found
 		}
 		found.UpTo = int64(changes.Sequence())
@@ -81,7 +81,15 @@ func (l *Log) Changes(_ context.Context, room string, after int64, limit int) (c
 			last[string(v)] = indexOf(k)
 		}
 		for k, v := c.Seek(key(after + 1)); k != nil && indexOf(k) <= found.UpTo; k, v = c.Next() {
-			if last[string(v)] == indexOf(k) {
+			if last[string(v)] != indexOf(k) {
+				continue
+			}
+			if indexOf(v) == 0 {
+				// Rules that cannot be read let nobody in, and need not be told.
+				if rules, err := rulesIn(tx, room); err == nil {
+					found.Messages = append(found.Messages, chat.ChangedMessage{Change: indexOf(k), Rules: &rules})
+				}
+			} else if rows != nil {
 				found.Messages = append(found.Messages, chat.ChangedMessage{
 					Change: indexOf(k), Message: l.message(rows, room, v, rows.Get(v)),
 				})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -22,8 +23,7 @@ func (d *damage) look(tx *bolt.Tx) error {
 		if b == nil {
 			return fmt.Errorf("%q in it is no bucket", name)
 		}
-		switch string(name) {
-		case messagesBucket, idsBucket, changesBucket, markersBucket, pingBucket:
+		if slices.Contains(buckets(), string(name)) {
 			return nil
 		}
 		return fmt.Errorf("there is a bucket %q in it", name)
@@ -98,7 +98,7 @@ func (d *damage) lookAtRows(rows, ids *bolt.Bucket, room string) error {
 }
 
 // lookAtChanges checks that each room's changes are numbered up to the count without a gap, and that each names a
-// message. Files from before there were changes have no such bucket.
+// message or the room's rules. Files from before there were changes have no such bucket.
 func lookAtChanges(changes, messages *bolt.Bucket) error {
 	if changes == nil {
 		return nil
@@ -108,7 +108,8 @@ func lookAtChanges(changes, messages *bolt.Bucket) error {
 		last := int64(0)
 		err := room.ForEach(func(k, v []byte) error {
 			last++
-			if indexOf(k) != last || len(v) != 8 || rows == nil || rows.Get(v) == nil {
+			ofRules := bytes.Equal(v, key(0))
+			if indexOf(k) != last || len(v) != 8 || !ofRules && (rows == nil || rows.Get(v) == nil) {
 				return fmt.Errorf("change %d has the key %x and names the message %x", last, k, v)
 			}
 			return nil

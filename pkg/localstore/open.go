@@ -144,7 +144,7 @@ func (l *Log) prepare() error {
 	}
 	found.log(l.logger, l.path)
 	err = l.db.Update(func(tx *bolt.Tx) error {
-		for _, name := range []string{messagesBucket, idsBucket, changesBucket, markersBucket, pingBucket} {
+		for _, name := range buckets() {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
 			}

@@ -36,6 +36,11 @@ func unseal(room string, key, value []byte) (record []byte, err error) {
 	if bytes.HasSuffix(value, []byte("}")) {
 		return value, checkUnsealed(value)
 	}
+	return unsealAs(room, key, value)
+}
+
+// unsealAs returns the record of a value that seal has made.
+func unsealAs(room string, key, value []byte) (record []byte, err error) {
 	end := len(value) - sumBytes
 	if end < 0 || string(value[end:]) != fmt.Sprintf("\n%08x", checksum(room, key, value[:end])) {
 		return nil, errors.New("its checksum is wrong")

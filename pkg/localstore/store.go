@@ -18,6 +18,11 @@ import (
 	"wschat/pkg/chat"
 )
 
+// buckets returns the names of all buckets.
+func buckets() []string {
+	return []string{messagesBucket, idsBucket, changesBucket, markersBucket, rulesBucket, directBucket, pingBucket}
+}
+
 // Buckets. A room is a bucket in each of the first two.
 const (
 	// room → index, 8 bytes, big endian → message, see seal; the bucket's sequence is the tail
@@ -26,6 +31,8 @@ const (
 	// room → number of a change, as the index → the message's index, 8 bytes; the bucket's sequence is the last number
 	changesBucket = "changes"
 	markersBucket = "markers" // the user's id → room → marker
+	rulesBucket   = "rules"   // room → see rulesIn
+	directBucket  = "directs" // two users' ids → their room
 	pingBucket    = "ping"    // the fixed row that Ping writes
 )
 

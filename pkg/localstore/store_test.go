@@ -61,6 +61,11 @@ func TestLeases(t *testing.T) { contract.Leases(t, &localstore.Leases{}) }
 
 func TestAnnouncements(t *testing.T) { contract.Announcements(t, &localstore.Announcements{}) }
 
+func TestRules(t *testing.T) {
+	log := open(t, filepath.Join(t.TempDir(), "chat.db"))
+	contract.Rules(t, localstore.NewRules(log), log)
+}
+
 func TestReadMarkers(t *testing.T) {
 	contract.ReadMarkers(t, open(t, filepath.Join(t.TempDir(), "chat.db")))
 }

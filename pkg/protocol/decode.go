@@ -14,20 +14,31 @@ import (
 
 // The actions: values of a frame's "action" field, which are the WebSocket API's route keys.
 const (
-	SendMessage       = "sendMessage"
-	GetRecentMessages = "getRecentMessages"
-	JoinRoom          = "joinRoom"
-	LeaveRoom         = "leaveRoom"
-	GetMembers        = "getMembers"
-	Ping              = "ping"
-	EditMessage       = "editMessage"
-	DeleteMessage     = "deleteMessage"
-	AddReaction       = "addReaction"
-	RemoveReaction    = "removeReaction"
-	GetChanges        = "getChanges"
-	Signal            = "signal"
-	MarkRead          = "markRead"
-	GetRooms          = "getRooms"
+	SendMessage       = string(chat.ActionSendMessage)
+	GetRecentMessages = string(chat.ActionGetRecentMessages)
+	JoinRoom          = string(chat.ActionJoinRoom)
+	LeaveRoom         = string(chat.ActionLeaveRoom)
+	GetMembers        = string(chat.ActionGetMembers)
+	Ping              = string(chat.ActionPing)
+	EditMessage       = string(chat.ActionEditMessage)
+	DeleteMessage     = string(chat.ActionDeleteMessage)
+	AddReaction       = string(chat.ActionAddReaction)
+	RemoveReaction    = string(chat.ActionRemoveReaction)
+	GetChanges        = string(chat.ActionGetChanges)
+	Signal            = string(chat.ActionSignal)
+	MarkRead          = string(chat.ActionMarkRead)
+	GetRooms          = string(chat.ActionGetRooms)
+	CreateRoom        = string(chat.ActionCreateRoom)
+	SetRoom           = string(chat.ActionSetRoom)
+	GetRoom           = string(chat.ActionGetRoom)
+	AddMember         = string(chat.ActionAddMember)
+	RemoveMember      = string(chat.ActionRemoveMember)
+	SetRole           = string(chat.ActionSetRole)
+	BanUser           = string(chat.ActionBanUser)
+	UnbanUser         = string(chat.ActionUnbanUser)
+	MuteUser          = string(chat.ActionMuteUser)
+	UnmuteUser        = string(chat.ActionUnmuteUser)
+	OpenDirect        = string(chat.ActionOpenDirect)
 )
 
 // Frame is a client's frame: a JSON object whose fields have not been looked at yet. Field names are matched exactly,
@@ -289,6 +300,9 @@ func (f Frame) CatchUp() (c chat.CatchUp, err error) {
 	}
 	if changesAfter != nil {
 		c.Changes = &chat.ChangesQuery{After: *changesAfter, Limit: chat.MaxChanges}
+	}
+	if c.Rules, err = f.optionalBool("rules"); err != nil {
+		return c, err
 	}
 	if f["limit"] == nil && f["after"] == nil {
 		return c, nil

@@ -52,7 +52,8 @@ func (Encoder) Messages(page chat.Page) []chat.Frame {
 
 // Changes makes {"changes":…} frames of a page, at least one, each at most chat.MaxFrameBytes unless a single message
 // is larger. Each frame goes on after the one before it: its "after" is that one's "up_to". "more" stands in the last
-// frame, a ref in every one, and "part" in every one but the last of the answer.
+// frame, a ref in every one, and "part" in every one but the last of the answer. If the room's rules are among what
+// changed, they come first, in a {"room":…} frame.
 func (Encoder) Changes(page chat.ChangesPage) []chat.Frame {
 	open := `{"changes":{"room_name":` + string(encode(page.Room)) + `,"messages":[`
 	more := ""
@@ -66,7 +67,14 @@ func (Encoder) Changes(page chat.ChangesPage) []chat.Frame {
 	list := newList(open, "", end(math.MaxInt64, math.MaxInt64, more, true)) // the longest
 	var upTo []int64                                                         // of the frames that are full
 	after, last := page.After, page.After
+	var frames []chat.Frame
 	for _, c := range page.Messages {
+		if c.Rules != nil {
+			view := chat.RoomView{Rules: *c.Rules, Ref: page.Ref, Part: true}
+			frames = append(frames, chat.Frame{Text: Encoder{}.Room(view)[0], Last: page.After})
+			last = c.Change
+			continue
+		}
 		list.next = end(after, last, "", true)
 		if list.add(encode(messageOf(c.Message))) {
 			upTo = append(upTo, last)
@@ -76,7 +84,6 @@ func (Encoder) Changes(page chat.ChangesPage) []chat.Frame {
 	}
 	list.end = end(after, page.UpTo, more, page.Part)
 	upTo = append(upTo, page.UpTo)
-	var frames []chat.Frame
 	for i, text := range list.frames() {
 		frames = append(frames, chat.Frame{Text: text, Last: upTo[i]})
 	}
@@ -177,15 +184,24 @@ func (Encoder) RoomList(page chat.RoomsPage) [][]byte {
 	}
 	list := newList(`{"rooms":[`, "]"+part(true, page.Ref)+ref+"}", "]"+more+ref+"}")
 	for _, r := range page.Rooms {
-		list.add(encode(room{r.Room, r.Last, r.Read}))
+		wire := room{Name: r.Room, Last: r.Last, Read: r.Read}
+		if r.View.Rules.Version > 0 {
+			rules := rulesOf(r.View)
+			wire.Title, wire.Private, wire.Direct, wire.With = rules.Title, rules.Private, rules.Direct, rules.With
+		}
+		list.add(encode(wire))
 	}
 	return list.frames()
 }
 
 type room struct {
-	Name string `json:"room_name"`
-	Last int64  `json:"last"`
-	Read int64  `json:"read"`
+	Name    string  `json:"room_name"`
+	Last    int64   `json:"last"`
+	Read    int64   `json:"read"`
+	Title   string  `json:"title,omitempty"`
+	Private bool    `json:"private,omitempty"`
+	Direct  bool    `json:"direct,omitempty"`
+	With    *person `json:"with,omitempty"` // of a direct room: the other person
 }
 
 // Done makes the {"done":{}} frame of an answer that says nothing else.
@@ -251,6 +267,8 @@ type ErrorFrame struct {
 	RequestID string    `json:"request_id"`           // to find the log line by
 	// with chat.CodeConflict: the message as it is now
 	Current *chat.Message `json:"-"`
+	// with chat.CodeSlowMode: after which the same frame may be taken
+	RetryAfter time.Duration `json:"-"`
 	// the refused frame's, if it had one; beside the error, as in every answer
 	Ref string `json:"-"`
 }
@@ -259,9 +277,10 @@ type ErrorFrame struct {
 func EncodeError(e ErrorFrame) []byte {
 	type refusal struct {
 		ErrorFrame
-		Current *message `json:"current,omitempty"`
+		Current    *message `json:"current,omitempty"`
+		RetryAfter int64    `json:"retry_after,omitempty"` // seconds, rounded up
 	}
-	r := refusal{ErrorFrame: e}
+	r := refusal{ErrorFrame: e, RetryAfter: int64(math.Ceil(e.RetryAfter.Seconds()))}
 	if e.Current != nil {
 		current := messageOf(*e.Current)
 		r.Current = &current

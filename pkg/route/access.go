@@ -23,9 +23,9 @@ type access struct {
 	over        bool // the connection may not go on
 }
 
-// admit reads the event's grant and refuses what it does not cover: every action of every client passes this one
-// place. Only $disconnect and the HTTP routes, whose keys have a blank, need no grant.
-func (h *Handler) admit(in *invocation) (access, error) {
+// admit reads the event's grant, and refuses what it or the rules of the room do not allow: every action of every
+// client passes this one place. Only $disconnect and the HTTP routes, whose keys have a blank, need no grant.
+func (h *Handler) admit(ctx context.Context, in *invocation) (access, error) {
 	if !h.config.Auth || in.Context.RouteKey == Disconnect || strings.Contains(in.Context.RouteKey, " ") {
 		return access{}, nil
 	}
@@ -46,21 +46,26 @@ func (h *Handler) admit(in *invocation) (access, error) {
 			Message: "the token's time is over; connect again with a new one"}
 	}
 	if in.frame != nil {
-		if err := a.checkRoom(in.frame.Room()); err != nil {
-			return a, err
-		}
+		room := in.frame.Room() // "" means no room: a route that needs one refuses it
 		a.nameIgnored = in.frame.SetUser(grant.User)
+		if room == "" {
+			return a, nil
+		}
+		in.admission, err = in.chat.Admit(ctx, chat.Action(in.Context.RouteKey), room, a.actor())
 	}
-	return a, nil
+	return a, err
 }
 
-// checkRoom refuses a room that the token does not allow. The name must be in its canonical form, in which the room
-// is then used. An empty name means no room: a route that needs one refuses it.
-func (a access) checkRoom(room string) error {
-	if a.on && room != "" && !a.grant.Allows(room) {
-		return &chat.Error{Code: chat.CodeForbidden, Message: "your token does not allow the room " + quote(room)}
+// actor is the client's user, with what the token says; the zero value without authentication.
+func (a access) actor() chat.Actor {
+	if !a.on {
+		return chat.Actor{}
 	}
-	return nil
+	return chat.Actor{
+		Person:    chat.Person{Name: a.grant.User, ID: a.grant.ID},
+		Moderates: a.grant.Moderates,
+		Covers:    a.grant.Allows,
+	}
 }
 
 // user is the name that the client acts under: the token's, or without authentication the one that it gives, in its
@@ -93,7 +98,7 @@ func (in *invocation) tellName(ctx context.Context) []slog.Attr {
 	return in.told(in.chat.Reply(ctx, in.Context.ConnectionID, protocol.EncodeError(protocol.ErrorFrame{
 		Code: chat.CodeNameIgnored,
 		Message: "user_name is ignored: the action was carried out under your token's name, " +
-			quote(in.access.grant.User),
+			chat.Quote(in.access.grant.User),
 		Action:    in.frame.Text("action"),
 		RequestID: in.Context.RequestID,
 	})))

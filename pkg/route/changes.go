@@ -49,7 +49,7 @@ func (in *invocation) change(do func(chat.Act) (chat.Changed, error)) (reply, er
 	if err != nil {
 		return reply{}, err
 	}
-	act.By.ID = in.access.userID()
+	act.By.ID, act.Admission = in.access.userID(), in.admission
 	changed, err := do(act)
 	r := reply{body: "Changed the message.", attrs: []slog.Attr{slog.Int64("index", act.Index)}}
 	if changed.Message.Index > 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -49,6 +48,17 @@ func webSocketRoutes() map[string]routeFunc {
 		protocol.Signal:            signal,
 		protocol.MarkRead:          markRead,
 		protocol.GetRooms:          getRooms,
+		protocol.GetRoom:           getRoom,
+		protocol.OpenDirect:        openDirect,
+		protocol.CreateRoom:        moderate(chat.ActionCreateRoom),
+		protocol.SetRoom:           moderate(chat.ActionSetRoom),
+		protocol.AddMember:         moderate(chat.ActionAddMember),
+		protocol.RemoveMember:      moderate(chat.ActionRemoveMember),
+		protocol.SetRole:           moderate(chat.ActionSetRole),
+		protocol.BanUser:           moderate(chat.ActionBanUser),
+		protocol.UnbanUser:         moderate(chat.ActionUnbanUser),
+		protocol.MuteUser:          moderate(chat.ActionMuteUser),
+		protocol.UnmuteUser:        moderate(chat.ActionUnmuteUser),
 	}
 }
 
@@ -79,14 +89,14 @@ func table() map[string]routeFunc {
 
 func connect(ctx context.Context, in *invocation) (reply, error) {
 	if origin, ok := in.refusedOrigin(); ok {
-		return reply{}, &chat.Error{Code: chat.CodeForbidden, Message: "pages from " + quote(origin) +
+		return reply{}, &chat.Error{Code: chat.CodeForbidden, Message: "pages from " + chat.Quote(origin) +
 			" may not connect"}
 	}
 	query := map[string]string{}
 	for name, values := range in.Query {
 		switch {
 		case name != "room_name" && name != "user_name":
-			return reply{}, chat.InvalidField(quote(name),
+			return reply{}, chat.InvalidField(chat.Quote(name),
 				"is no query parameter here; there are room_name and user_name")
 		case len(values) != 1:
 			return reply{}, chat.InvalidField(name, "must not be given more than once")
@@ -107,15 +117,17 @@ func connect(ctx context.Context, in *invocation) (reply, error) {
 	if err != nil {
 		return r, err
 	}
-	if err := in.access.checkRoom(room); err != nil {
-		return r, err
+	if room != "" {
+		if _, err := in.chat.Admit(ctx, chat.ActionJoinRoom, room, in.access.actor()); err != nil {
+			return r, err
+		}
 	}
 	if in.offersChat() {
 		r.added = map[string]string{"Sec-WebSocket-Protocol": auth.Subprotocol}
 	}
 	return r, in.chat.Connect(ctx, chat.Member{
 		Room: room, ConnectionID: in.Context.ConnectionID, User: user, UserID: in.access.userID(),
-		ExpiresAt: in.access.until(),
+		Moderates: in.access.grant.Moderates, ExpiresAt: in.access.until(),
 	})
 }
 
@@ -165,7 +177,7 @@ func unknownAction(_ context.Context, in *invocation) (reply, error) {
 	if raw, ok := in.frame["action"]; ok {
 		var action string
 		if json.Unmarshal(raw, &action) == nil {
-			sentence = "there is no action " + quote(action)
+			sentence = "there is no action " + chat.Quote(action)
 		} else {
 			sentence = "action must be a string"
 		}
@@ -190,7 +202,7 @@ func sendMessage(ctx context.Context, in *invocation) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	draft.UserID = in.access.userID()
+	draft.UserID, draft.Admission = in.access.userID(), in.admission
 	sent, err := in.chat.Send(ctx, in.Context.ConnectionID, draft)
 	r := reply{body: "Message sent to all connections."}
 	if sent.Message.Index > 0 {
@@ -309,9 +321,11 @@ func joinRoom(ctx context.Context, in *invocation) (reply, error) {
 	}
 	return reply{body: "Joined the room."}, in.chat.Join(ctx, chat.Member{
 		Room: m.Room, ConnectionID: in.Context.ConnectionID, User: m.User, UserID: in.access.userID(),
-		ConnectedAt: time.UnixMilli(in.Context.ConnectedAt), ExpiresAt: in.access.until(),
+		Moderates: in.access.grant.Moderates, ConnectedAt: in.connectedAt(), ExpiresAt: in.access.until(),
 	}, ask)
 }
+
+func (in *invocation) connectedAt() time.Time { return time.UnixMilli(in.Context.ConnectedAt) }
 
 func leaveRoom(ctx context.Context, in *invocation) (reply, error) {
 	m, err := in.frame.Membership()
@@ -360,17 +374,6 @@ func markRead(ctx context.Context, in *invocation) (reply, error) {
 	return reply{body: "Moved the marker.", attrs: []slog.Attr{slog.Bool("moved", moved)}}, err
 }
 
-func getRooms(ctx context.Context, in *invocation) (reply, error) {
-	query, err := in.frame.RoomsQuery()
-	if err != nil {
-		return reply{}, err
-	}
-	query.By.ID = in.access.userID()
-	query.May = func(room string) bool { return in.access.checkRoom(room) == nil }
-	page, err := in.chat.Rooms(ctx, in.Context.ConnectionID, query)
-	return reply{body: "Sent the rooms.", attrs: []slog.Attr{slog.Int("rooms", len(page.Rooms))}}, err
-}
-
 // pong answers the action ping, by which a client learns that its connection works, and what the time is.
 func pong(ctx context.Context, in *invocation) (reply, error) {
 	ref, err := in.frame.Ref()
@@ -397,15 +400,6 @@ func page(_ context.Context, in *invocation) (reply, error) {
 // roomAttr is a room's name for the log line.
 func roomAttr(room string) slog.Attr {
 	return slog.String("room", room[:min(len(room), chat.MaxNameBytes)])
-}
-
-// quote makes a client's own words fit to be repeated to it: short, and nothing unprintable.
-func quote(s string) string {
-	const most = 40
-	if len(s) > most {
-		return fmt.Sprintf("%.*q…", most, s)
-	}
-	return fmt.Sprintf("%q", s)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -88,12 +88,13 @@ type reply struct {
 // invocation is one event on its way through a handler. Routes only read it.
 type invocation struct {
 	Event
-	config  *Config
-	chat    chat.Service // with the poster of this event
-	site    *webclient.Site
-	access  access         // what the client may do
-	frame   protocol.Frame // of a MESSAGE event; nil if its body is no JSON object
-	metrics *telemetry.Record
+	config    *Config
+	chat      chat.Service // with the poster of this event
+	site      *webclient.Site
+	access    access         // what the client may do
+	admission chat.Admission // to the room that the frame names
+	frame     protocol.Frame // of a MESSAGE event; nil if its body is no JSON object
+	metrics   *telemetry.Record
 }
 
 // New returns a Handler, which lambda.Start and lambda.NewHandler take as it is.
@@ -238,7 +239,7 @@ func (h *Handler) dispatch(ctx context.Context, in *invocation) (r reply, err er
 		return reply{}, &chat.Error{Code: chat.CodeRateLimited,
 			Message: "this connection asks for too much at once; try again in a second"}
 	}
-	if in.access, err = h.admit(in); err != nil {
+	if in.access, err = h.admit(ctx, in); err != nil {
 		return reply{close: in.access.over}, err
 	}
 	if malformed != nil {
@@ -295,7 +296,7 @@ func (in *invocation) refuse(ctx context.Context, e *chat.Error) error {
 		MessageID: in.frame.Text("message_id"),
 		RequestID: in.Context.RequestID,
 		Ref:       in.frame.Text("ref"),
-		Current:   e.Current,
+		Current:   e.Current, RetryAfter: e.RetryAfter,
 	}))
 }
 

@@ -124,8 +124,9 @@ func (f *fixture) lastLine() (line map[string]any) {
 }
 
 func TestResults(t *testing.T) {
-	const actions = "the actions are addReaction, deleteMessage, editMessage, getChanges, getMembers, " +
-		"getRecentMessages, getRooms, joinRoom, leaveRoom, markRead, ping, removeReaction, sendMessage, signal"
+	const actions = "the actions are addMember, addReaction, banUser, createRoom, deleteMessage, editMessage, " +
+		"getChanges, getMembers, getRecentMessages, getRoom, getRooms, joinRoom, leaveRoom, markRead, muteUser, " +
+		"openDirect, ping, removeMember, removeReaction, sendMessage, setRole, setRoom, signal, unbanUser, unmuteUser"
 	f := newFixture(t, func(s *chat.Service) {
 		s.Announcements, s.PresenceLimit = &localstore.Announcements{}, chat.DefaultPresenceLimit
 	})
@@ -415,9 +416,10 @@ func TestEventsOfNobodyKnown(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	if got, want := route.WebSocketKeys(), []string{"$connect", "$default", "$disconnect",
-		"addReaction", "deleteMessage", "editMessage", "getChanges",
-		"getMembers", "getRecentMessages", "getRooms", "joinRoom", "leaveRoom", "markRead", "ping", "removeReaction",
-		"sendMessage", "signal"}; !reflect.DeepEqual(got, want) {
+		"addMember", "addReaction", "banUser", "createRoom", "deleteMessage", "editMessage", "getChanges",
+		"getMembers", "getRecentMessages", "getRoom", "getRooms", "joinRoom", "leaveRoom", "markRead", "muteUser",
+		"openDirect", "ping", "removeMember", "removeReaction", "sendMessage", "setRole", "setRoom", "signal",
+		"unbanUser", "unmuteUser"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

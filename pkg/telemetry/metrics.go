@@ -27,6 +27,8 @@ const (
 	Undelivered       Metric = "Undelivered"
 	Postponed         Metric = "Postponed"
 	SendErrors        Metric = "SendErrors"
+	Moderations       Metric = "Moderations"
+	Unreviewed        Metric = "Unreviewed"
 )
 
 // Spec is what CloudWatch is told of a metric. It bills each metric, for each value of its dimensions.
@@ -72,6 +74,8 @@ func Specs() map[Metric]Spec {
 		Undelivered:       {count, "", "messages that a member will not be sent, each counted for each member"},
 		Postponed: {count, "", "messages that were left to a room's next broadcaster, each counted for each " +
 			"member"},
-		SendErrors: {count, "", "broadcasts and replies that met an error"},
+		SendErrors:  {count, "", "broadcasts and replies that met an error"},
+		Moderations: {count, "Action", "changes of the rules of rooms, by the action"},
+		Unreviewed:  {count, "", "messages and edits that were stored although their review did not answer"},
 	}
 }

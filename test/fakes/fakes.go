@@ -112,6 +112,10 @@ func (w *World) RoomList(p chat.RoomsPage) [][]byte {
 	return [][]byte{fmt.Appendf(nil, "rooms %v %v%s", p.Rooms, p.More, p.Ref)}
 }
 
+func (w *World) Room(v chat.RoomView) [][]byte {
+	return [][]byte{fmt.Appendf(nil, "room %s@%d %s%s%s", v.Rules.Room, v.Rules.Version, v.Role, v.Ref, partOf(v.Part))}
+}
+
 func (w *World) Done(ref string) []byte { return fmt.Appendf(nil, "done %s", ref) }
 
 func partOf(follows bool) string {

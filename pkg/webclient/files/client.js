@@ -71,7 +71,7 @@ const MOST_QUESTIONS = 8;
 const LONGEST_TIMER = 60 * 60_000;
 
 /** Error codes after which the client retries. After every other code, the request is refused. */
-const PASSING = new Set(["room_busy", "not_sent", "unavailable", "internal", "rate_limited"]);
+const PASSING = new Set(["room_busy", "not_sent", "unavailable", "internal", "rate_limited", "slow_mode"]);
 
 /** HTTP statuses of 4xx after which a handshake is retried. After every other 4xx a retry cannot help. */
 const PASSING_STATUSES = new Set([408, 425, 429]);
@@ -148,6 +148,37 @@ export class ChatError extends Error {
  * @property {number} last the index of its last message; 0 if it has none
  * @property {number} read the index of the last message that the user has read; 0 for none
  * @property {number} unread how many messages are not read
+ * @property {string} [title] what it is called, instead of its name
+ * @property {true} [private] only people with a role are let in
+ * @property {true} [direct] it is the private room of two people
+ * @property {{user_id: string, user_name: string}} [with] in a direct room, the other person; the name may be ""
+ */
+
+/**
+ * The rules of a room, as in the chat's frames.
+ * @typedef {object} Rules
+ * @property {string} room_name
+ * @property {number} version the greatest counts; 0 in a room without rules
+ * @property {string} [title] what the room is called, instead of its name
+ * @property {string} [topic] what it is about
+ * @property {true} [private] only people with a role are let in
+ * @property {true} [read_only] only moderators and owners write
+ * @property {number} [slow_mode] seconds between two messages of one member
+ * @property {true} [direct] it is the private room of two people
+ * @property {{user_id: string, user_name: string}} [with] in a direct room, the other person; the name may be ""
+ */
+
+/**
+ * What the rules say of one person, as in the chat's frames.
+ * @typedef {object} Standing
+ * @property {string} [user_id]
+ * @property {string} [user_name]
+ * @property {"owner" | "moderator" | "member" | "reader"} [role]
+ * @property {true} [banned]
+ * @property {number} [banned_until] seconds since the epoch; missing if the ban has no end
+ * @property {true} [muted]
+ * @property {number} [muted_until] seconds since the epoch; missing if the mute has no end
+ * @property {string} [reason] of the ban or the mute
  */
 
 /**
@@ -178,6 +209,8 @@ export function spelled(name) {
  *
  * - `state`: the new state, a string
  * - `user`: the user's name, a string. The chat has said a name or an id that the client did not have
+ * - `room`: Rules. After `list`: the user was added to a room that is not joined here, or somebody opened a direct room
+ * - `removed`: {room_name, removed}, a Standing. After `list`: the user may no longer be in a room
  * - `failed`: a ChatError. An attempt to connect failed. The client tries again, unless `signedout` follows
  * - `signedout`: a ChatError. Another attempt cannot help: the token has expired and there is no new one, there is no
  *   token, the handshake is refused, or no socket can be made. The client is closed, and a new one is needed
@@ -294,12 +327,52 @@ export class ChatClient extends EventTarget {
     for (let more = true; more; ) {
       if (!this.#connection) throw new ChatError("unavailable", "There is no connection.");
       const page = await this.#connection.ask("getRooms", { after: all.at(-1)?.name });
-      for (const { room_name: name, last, read } of list(page.rooms)) {
-        all.push({ name, last, read, unread: Math.max(0, last - read) });
+      for (const { room_name: name, last, read, ...rules } of list(page.rooms)) {
+        all.push({ ...rules, name, last, read, unread: Math.max(0, last - read) });
       }
       more = page.more && list(page.rooms).length > 0;
     }
     return all;
+  }
+
+  /**
+   * Makes a room with rules, of which this user is the owner. It is not joined.
+   * @param {string} name a name that no room with messages has
+   * @param {object} [options]
+   * @param {boolean} [options.private] whether only people with a role are let in
+   * @param {string} [options.title] what it is called, instead of its name
+   * @param {string[]} [options.members] the ids of others who are members from the beginning
+   * @returns {Promise<Rules>} rejected with a ChatError: forbidden if the name is taken or not allowed, or another code
+   */
+  async createRoom(name, { private: isPrivate, title, members } = {}) {
+    const { room } = await this.#ask("createRoom", { room_name: name, private: isPrivate, title, members });
+    return room;
+  }
+
+  /**
+   * Opens the private room of this user and one other person, which is the same whoever opens it. It is not joined.
+   * @param {string} userId
+   * @param {object} [options]
+   * @param {string} [options.name] what the person is called, to be shown where nobody knows better
+   * @returns {Promise<Rules>} rejected with a ChatError
+   */
+  async openDirect(userId, { name } = {}) {
+    const { room } = await this.#ask("openDirect", { user_id: userId, name });
+    return room;
+  }
+
+  /** Asks until there is an answer. The request must be one that may be repeated. */
+  async #ask(action, fields) {
+    for (let attempt = 0; ; attempt++) {
+      const connection = this.#connection;
+      if (!connection) throw new ChatError("unavailable", "There is no connection.");
+      try {
+        return await connection.ask(action, fields);
+      } catch (error) {
+        if (connection.closed || !PASSING.has(error.code)) throw error;
+      }
+      await connection.sleep(pause(attempt, this.#timing));
+    }
   }
 
   /**
@@ -561,11 +634,12 @@ export class ChatClient extends EventTarget {
     for (const message of news) for (const room of this.#roomsOf(message?.room_name)) room._accept(message);
     const { changes } = isAnswer ? {} : frame;
     if (changes) for (const room of this.#roomsOf(changes.room_name)) room._changed(changes);
-    const { presence, members, signal, read } = frame.ref ? {} : frame;
+    const { presence, members, signal, read, room } = frame.ref ? {} : frame;
     if (presence) for (const room of this.#roomsOf(presence.room_name)) room._presence(presence);
     if (members) for (const room of this.#roomsOf(members.room_name)) room._announced(members);
     if (signal) for (const room of this.#roomsOf(signal.room_name)) room._signalled(signal);
     if (read) for (const room of this.#roomsOf(read.room_name)) room._hasRead(read);
+    if (room) this.#takeRules(room);
     if (frame.pong) this.#setClock(frame.pong.time, connection);
     // An older chat does not know ping. Its refusal is a sign of life too, and this machine's clock must do.
     if (frame.error?.action === "ping") this.#setClock(NaN, connection);
@@ -578,6 +652,27 @@ export class ChatClient extends EventTarget {
       connection.hurry();
       for (const room of this.#rooms.values()) room._sendLater();
     }
+  }
+
+  /** Takes the rules of a room, or that it is not for this user any more. */
+  #takeRules(rules) {
+    const { room_name, removed } = rules;
+    const joined = this.#roomsOf(room_name);
+    if (removed) {
+      const why = new ChatError("forbidden", removed.banned ? "You are banned from this room." : "You were removed.");
+      for (const [name, room] of [...this.#rooms]) {
+        if (!joined.includes(room)) continue;
+        this.#rooms.delete(name);
+        room._removed(removed, why);
+      }
+      this.#emit("removed", { room_name, removed });
+    } else if (joined.length > 0) for (const room of joined) room._ruled(rules);
+    else if (rules.you) this.#emit("room", rules);
+  }
+
+  /** Whether rooms can have rules: only where people sign in. */
+  get _signsIn() {
+    return this.#options.token !== undefined;
   }
 
   /** Takes the chat's time, in whole seconds since the epoch. */
@@ -678,6 +773,9 @@ export class ChatClient extends EventTarget {
  * - `presence`: {user_name, user_id?, event}. A user "joined" or "left". A user who is back within five seconds causes
  *   no event
  * - `typing`: null. `typing` has changed
+ * - `rules`: null. `rules`, `you` or `writable` has changed
+ * - `removed`: a Standing. This user may no longer be in the room, which has left the client's `rooms`. What was not
+ *   stored yet is rejected with the code forbidden
  * - `read`: {user_name, user_id, index}. A user, perhaps this one on another device, has read up to an index
  * - `signal`: {user_name, user_id?, name, data?}. Somebody, perhaps this user on another device, has sent a signal
  * - `trouble`: a ChatError, or null. The room cannot be entered or read for now, and is tried again; null: it can
@@ -738,6 +836,25 @@ export class Room extends EventTarget {
   typing = [];
 
   /**
+   * The rules of the room. They are null until the room was entered, and in an open chat.
+   * @type {Rules | null}
+   */
+  rules = null;
+
+  /**
+   * What the rules say of this user: the role, and whether the user is muted. It is null with `rules`.
+   * @type {Standing | null}
+   */
+  you = null;
+
+  /**
+   * From when on this user may write again in slow mode, in milliseconds since the epoch; 0 for now. Messages that are
+   * sent earlier wait in the `outbox`.
+   * @type {number}
+   */
+  writable = 0;
+
+  /**
    * Why the room cannot be entered or read at the moment; null if it can.
    * @type {ChatError | null}
    */
@@ -769,6 +886,7 @@ export class Room extends EventTarget {
   #doubtful = new Map(); // users who left at about the time when they came, by keyOf: the list decides
   #dropped = { keys: new Set(), at: 0 }; // users who were missing in the list when it was read last
   #timers = new Timers();
+  #markless = false; // whether this user may not mark the room
   #toMark = 0; // up to which index the room is to be marked as read
   #markAttempts = 0; // failed ones, in a row
   #marking = false; // whether a request to mark is in flight
@@ -931,7 +1049,7 @@ export class Room extends EventTarget {
 
   #markSoon() {
     const isNews = this.#toMark > this.read && this.#client.userId !== undefined;
-    if (!isNews || !this._connection || this.#marking || this._connection.markless) return;
+    if (!isNews || !this._connection || this.#marking || this.#markless || this._connection.markless) return;
     this.#timers.startOnce("mark", this.#markedAt + this.#timing.mark - Date.now(), () => this.#mark());
   }
 
@@ -945,7 +1063,8 @@ export class Room extends EventTarget {
       this.read = Math.max(this.read, index);
       this.#markAttempts = 0;
     } catch (error) {
-      if (error.code === "unknown_action" || error.code === "forbidden") connection.markless = true; // it keeps none
+      if (error.code === "unknown_action") connection.markless = true; // it keeps none
+      else if (!PASSING.has(error.code)) this.#markless = true;
       else await connection.sleep(pause(this.#markAttempts++, this.#timing));
     } finally {
       this.#marking = false;
@@ -1027,8 +1146,21 @@ export class Room extends EventTarget {
     }
   }
 
-  /** Asks to change a message until there is an answer. Each request may be repeated: that does nothing twice. */
+  /** Asks to change a message until there is an answer. */
   async #request(action, fields) {
+    try {
+      const { changes } = await this.#ask(action, fields);
+      const [message] = changes.messages;
+      this.#learnKnown(message);
+      return message;
+    } catch (error) {
+      if (error.current) this.#learnKnown(error.current);
+      throw error;
+    }
+  }
+
+  /** Asks until there is an answer. The request must be one that may be repeated. */
+  async #ask(action, fields) {
     for (let attempt = 0; ; attempt++) {
       const connection = await this.#entered();
       const frame = { room_name: this.name, user_name: this.#client.user || undefined, ...fields };
@@ -1036,16 +1168,138 @@ export class Room extends EventTarget {
         throw new ChatError("too_large", "The message does not fit into a frame.");
       }
       try {
-        const { changes } = await connection.ask(action, frame);
-        const [message] = changes.messages;
-        this.#learnKnown(message);
-        return message;
+        return await connection.ask(action, frame);
       } catch (error) {
-        if (error.current) this.#learnKnown(error.current);
         if (!PASSING.has(error.code)) throw error;
       }
       await connection.sleep(pause(attempt, this.#timing));
     }
+  }
+
+  /**
+   * Changes the rules for everybody in the room: what is given. Like all changes of rules, it is repeated after an
+   * interruption until it is answered, and rejected with a ChatError, forbidden without the right to it.
+   * @param {{title?: string, topic?: string, slowMode?: number, readOnly?: boolean}} rules slowMode is in seconds
+   * @returns {Promise<Rules>} the rules as they are then
+   */
+  setRules({ title, topic, slowMode, readOnly }) {
+    return this.#moderate("setRoom", { title, topic, slow_mode: slowMode, read_only: readOnly });
+  }
+
+  /**
+   * Gives somebody without a role that of a member.
+   * @param {string} userId
+   * @param {object} [options]
+   * @param {string} [options.name] what the person is called, to be shown where nobody knows better
+   * @returns {Promise<Rules>} as in `setRules`
+   */
+  addMember(userId, { name } = {}) {
+    return this.#moderate("addMember", { user_id: userId, name });
+  }
+
+  /**
+   * Takes somebody's role, or the own, which ends the membership of a private room.
+   * @param {string} userId
+   * @returns {Promise<Rules>} as in `setRules`
+   */
+  removeMember(userId) {
+    return this.#moderate("removeMember", { user_id: userId });
+  }
+
+  /**
+   * Gives somebody another role.
+   * @param {string} userId
+   * @param {"owner" | "moderator" | "member" | "reader"} role
+   * @param {object} [options] name, as in `addMember`
+   * @returns {Promise<Rules>} as in `setRules`
+   */
+  setRole(userId, role, { name } = {}) {
+    return this.#moderate("setRole", { user_id: userId, role, name });
+  }
+
+  /**
+   * Keeps somebody out of the room.
+   * @param {string} userId
+   * @param {object} [options]
+   * @param {number} [options.seconds] how long; for ever without it
+   * @param {string} [options.reason] why, at most 256 bytes of UTF-8. The person is shown it
+   * @param {string} [options.name] as in `addMember`
+   * @returns {Promise<Rules>} as in `setRules`
+   */
+  ban(userId, { seconds, reason, name } = {}) {
+    return this.#moderate("banUser", { user_id: userId, seconds, reason, name });
+  }
+
+  /**
+   * Ends a ban.
+   * @param {string} userId
+   * @returns {Promise<Rules>} as in `setRules`
+   */
+  unban(userId) {
+    return this.#moderate("unbanUser", { user_id: userId });
+  }
+
+  /**
+   * Keeps somebody from writing.
+   * @param {string} userId
+   * @param {object} [options] seconds, reason and name, as in `ban`
+   * @returns {Promise<Rules>} as in `setRules`
+   */
+  mute(userId, { seconds, reason, name } = {}) {
+    return this.#moderate("muteUser", { user_id: userId, seconds, reason, name });
+  }
+
+  /**
+   * Ends a mute.
+   * @param {string} userId
+   * @returns {Promise<Rules>} as in `setRules`
+   */
+  unmute(userId) {
+    return this.#moderate("unmuteUser", { user_id: userId });
+  }
+
+  /**
+   * Reads which people have a role in the room. Moderators also get those who are banned or muted.
+   * @returns {Promise<Standing[]>} by id. It is rejected with a ChatError
+   */
+  async people() {
+    const all = [];
+    for (let more = true; more; ) {
+      const answer = await this.#ask("getRoom", { people: true, after: all.at(-1)?.user_id });
+      this._ruled(answer.room);
+      all.push(...list(answer.people));
+      more = answer.room.more === true && list(answer.people).length > 0;
+    }
+    return all;
+  }
+
+  async #moderate(action, fields) {
+    const { room } = await this.#ask(action, fields);
+    if (!room.removed) this._ruled(room);
+    return room;
+  }
+
+  /** Takes rules. Those of the greatest version count. What they say of this user is not in all of them. */
+  _ruled({ people, more, you, ...rules }) {
+    if (this.#ended || !Number.isInteger(rules.version) || rules.version < (this.rules?.version ?? 0)) return;
+    this.rules = { ...(this.rules?.with && { with: this.rules.with }), ...rules };
+    if (you) this.you = you;
+    if (!rules.slow_mode) this.writable = 0;
+    this.#emit("rules");
+    this._pump();
+  }
+
+  /** This user may no longer be in the room. */
+  _removed(standing, error) {
+    this._end(error);
+    this.#emit("outbox");
+    this.#emit("removed", standing);
+  }
+
+  /** This user has written in a room with slow mode, or too soon. */
+  #waitToWrite(seconds) {
+    this.writable = Date.now() + seconds * 1000;
+    this.#emit("rules");
   }
 
   /** Waits for the connection on which the room is entered. */
@@ -1115,10 +1369,12 @@ export class Room extends EventTarget {
     this.#version = undefined;
     const answer = await connection.ask("joinRoom",
       { room_name: this.name, user_name: this.#client.user || undefined, ...asked.fields, ...asked.changes,
-        members: this.#watched });
+        members: this.#watched, rules: this.#client._signsIn || undefined });
     if (this.#ended) return;
     this.#client._named(answer.presence);
     this.#client._renamed(this, answer.presence?.room_name);
+    this.#markless = false;
+    if (answer.room) this._ruled(answer.room);
     if (answer.users) this.#setMembers(answer.users, answer.version);
     // An older chat answers without messages, or without changes.
     const more = !answer.messages || this.#take(answer, asked);
@@ -1381,6 +1637,7 @@ export class Room extends EventTarget {
     this.#versions.clear();
     this.#newest.clear();
     this.#toMark = this.read = 0;
+    this.rules = null; // the next ones count, whatever their version
     this.#emit("reset", { last });
   }
 
@@ -1420,8 +1677,10 @@ export class Room extends EventTarget {
     while (this.#changesDue) {
       const after = this.#changes;
       try {
-        const { changes } = await connection.ask("getChanges", { room_name: this.name, after, limit: CHANGES });
+        const { changes, room } = await connection.ask("getChanges",
+          { room_name: this.name, after, limit: CHANGES });
         if (this.#ended) return false;
+        if (room) this._ruled(room);
         this.#changesDue = this.#takeChanges(changes, after);
       } catch (error) {
         if (error.code !== "unknown_action") throw error;
@@ -1585,6 +1844,10 @@ export class Room extends EventTarget {
     if (!this._connection || this.last === null || this.outbox.some((e) => e.state === "sending")) return;
     const entry = this.outbox.find((e) => e.state === "waiting");
     if (!entry) return;
+    if (this.writable > Date.now()) {
+      this.#timers.start("pump", this.writable - Date.now(), () => this._pump());
+      return;
+    }
     entry.state = "sending";
     this.#emit("outbox");
     const fields = this.#frameOf(entry);
@@ -1607,15 +1870,22 @@ export class Room extends EventTarget {
     if (!entry || (message.user_id !== undefined && !this.#client.isMe(message))) return false;
     this.outbox = this.outbox.filter((e) => e !== entry);
     if (entry.state === "sending") this.#timers.stop("answer", "again");
+    const { slow_mode: slow } = this.rules ?? {};
+    if (slow && !["owner", "moderator"].includes(this.you?.role)) this.#waitToWrite(slow);
     this.#emit("outbox");
     entry.resolve(message.index);
     this._pump();
     return true;
   }
 
-  _sendFailed({ message_id, code, message }) {
+  _sendFailed({ message_id, code, message, retry_after }) {
     const entry = this.outbox.find((e) => e.id === message_id && e.state === "sending");
     if (!entry) return;
+    if (code === "slow_mode" && retry_after > 0) {
+      this.#waitToWrite(retry_after);
+      this._sendAgain();
+      return;
+    }
     if (PASSING.has(code)) {
       this._sendLater();
       return;
@@ -1838,6 +2108,8 @@ function answerOf(frames) {
     users: all((f) => f.members?.users),
     version: frames.findLast((f) => f.members)?.members.version,
     rooms: all((f) => f.rooms),
+    room: said("room"),
+    people: all((f) => f.room?.people),
     presence: said("presence"),
     changes: changesOf(frames.map((f) => f.changes).filter(Boolean)),
     changesUpTo: said("changes_up_to"),

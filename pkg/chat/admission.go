@@ -1,0 +1,150 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"wschat/pkg/deadline"
+)
+
+// Admission is that somebody may do something in a room. The zero value is that of an open chat, in which everybody may
+// do everything that does not need sign-in.
+type Admission struct {
+	action Action
+	by     Actor
+	rules  Rules
+	role   Role      // as the rules have it
+	asOf   time.Time // when the reading of the rules began; zero if they are not asked
+}
+
+// Admit finds out whether somebody may do something in a room, by the token and by the room's rules. Every request that
+// names a room passes it. Without Rules everybody may.
+//
+// A process does not read the rules for each request. So a right that ends may be used for a little while, but a
+// refusal is always by rules that were just read.
+func (s Service) Admit(ctx context.Context, action Action, room string, by Actor) (Admission, error) {
+	a := Admission{action: action, by: by}
+	direct := isReserved(room) && s.Rules != nil // perhaps: then the token does not decide
+	switch {
+	case !direct && !by.covers(room):
+		return a, Outside(room)
+	case s.Rules == nil || rightTo(action).Own == RoleStranger:
+		return a, nil
+	}
+	var refusal error
+	for _, life := range []time.Duration{rulesLife, refusalLife} {
+		read, err := s.Rules.recent(ctx, room, life)
+		if err != nil {
+			return a, err
+		}
+		a.rules, a.asOf = read.rules, read.asOf
+		a.role = a.rules.RoleIn(by.ID, by.Moderates, s.Now())
+		if refusal = s.refusal(ctx, a); refusal == nil {
+			return a, nil
+		}
+	}
+	return a, refusal
+}
+
+// refusal says why an actor may not do what is asked for; nil if it may.
+func (s Service) refusal(ctx context.Context, a Admission) error {
+	room := a.rules.Room
+	if isReserved(room) && !a.rules.Direct {
+		if !a.by.covers(room) {
+			return Outside(room)
+		}
+		// A room of that kind from before there were direct rooms has messages, and goes on.
+		if tail, err := s.Log.Tail(ctx, room); err != nil {
+			return unavailable("The room could not be looked at. Try again.", err)
+		} else if tail == 0 {
+			return Outside(room)
+		}
+	}
+	return a.rules.refuse(a.action, a.by, s.Now())
+}
+
+// refuse says why somebody may not do something to what is the actor's own; nil if the actor may.
+func (r Rules) refuse(action Action, by Actor, at time.Time) error {
+	least := rightTo(action).Own
+	role := r.RoleIn(by.ID, by.Moderates, at)
+	if r.effective(by.ID, by.Moderates, at).Reaches(least) {
+		return nil
+	}
+	person := r.People[by.ID]
+	switch {
+	case role == RoleStranger:
+		return Outside(r.Room)
+	case role == RoleBanned:
+		return forbidden("you are banned from this room" + person.sentence(person.BannedUntil))
+	case least.Reaches(RoleModerator):
+		return forbidden(fmt.Sprintf("only somebody with the role %s may do that in this room", least))
+	case role == RoleReader:
+		return forbidden("you may read in this room, and not write")
+	case person.MutedUntil > at.Unix():
+		return forbidden("you are muted in this room" + person.sentence(person.MutedUntil))
+	}
+	return forbidden("this room is read-only: only its moderators write in it")
+}
+
+// sentence is how long a ban or a mute is, and why.
+func (p Standing) sentence(until int64) (s string) {
+	if until != Forever {
+		s = " until " + time.Unix(until, 0).UTC().Format(time.RFC3339)
+	}
+	if p.Reason != "" {
+		s += ": " + p.Reason
+	}
+	return s
+}
+
+func forbidden(sentence string) error { return &Error{Code: CodeForbidden, Message: sentence} }
+
+// Outside is the refusal of a room to somebody that it is not for. It is the same whether the token does not allow the
+// room or the room is private, so it does not tell that there is a private room.
+func Outside(room string) error {
+	return forbidden(fmt.Sprintf("your token does not allow the room %s, or the room is private", Quote(room)))
+}
+
+// Quote makes a client's own words fit to be repeated to it: short, and nothing unprintable.
+func Quote(s string) string {
+	const most = 40
+	if len(s) > most {
+		return fmt.Sprintf("%.*q…", most, s)
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+func (a Actor) covers(room string) bool { return a.Covers == nil || a.Covers(room) }
+
+// actsOnOthers reports whether the actor may do it to what is somebody else's.
+func (a Admission) actsOnOthers() bool {
+	others := rightTo(a.action).Others
+	return others != "" && a.role.Reaches(others)
+}
+
+// within does what an admission allows, and stops where that would be too long after the rules were read. If nothing
+// was done until then, the rules are read again. do must end with CodeRoomBusy if it is known that nothing was done.
+func (s Service) within(ctx context.Context, a Admission, do func(ctx context.Context) error) error {
+	patience, done := deadline.TwoThirds(ctx)
+	defer done()
+	for {
+		if a.asOf.IsZero() {
+			return do(ctx)
+		}
+		until := a.asOf.Add(RightsGrace)
+		if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {
+			return do(ctx)
+		}
+		bounded, cancel := context.WithDeadline(ctx, until)
+		err := do(bounded)
+		cancel()
+		if e, ok := errors.AsType[*Error](err); !ok || e.Code != CodeRoomBusy || patience.Err() != nil {
+			return err
+		}
+		if a, err = s.Admit(ctx, a.action, a.rules.Room, a.by); err != nil {
+			return err
+		}
+	}
+}

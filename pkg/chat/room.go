@@ -1,0 +1,176 @@
+package chat
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"maps"
+	"slices"
+
+	"wschat/pkg/parallel"
+)
+
+// RoomView is what somebody is told of a room's rules.
+type RoomView struct {
+	Rules   Rules    // People are not told but where Listed says so
+	For     Person   // the person that is told; no ID for everybody in the room
+	Role    Role     // the person's; "" for everybody in the room
+	Removed bool     // the person may not be in the room, and is told nothing of it but that
+	People  []Listed // a part of the people in the rules
+	Lists   bool     // the view has such a part, also if it is empty
+	More    bool     // more people come after these
+	Ref     string   // of the request that this answers
+	Part    bool     // frames of another kind follow in the same answer
+}
+
+// Standing is what the rules say of the person that is told.
+func (v RoomView) Standing() Standing { return v.Rules.People[v.For.ID] }
+
+// Listed is one person in a list of a room's people.
+type Listed struct {
+	UserID string
+	Standing
+}
+
+// RoomQuery asks for a room's rules.
+type RoomQuery struct {
+	Admission
+	Room   string
+	People bool   // also for the people in them
+	After  string // those whose ids come after this one
+	Ref    string // the client's own name for the request, which the answer repeats; "" for none
+}
+
+// Room answers with a room's rules and the asking person's own role and, if asked for, with people that have a role.
+// Moderators also see the people who are banned or muted.
+func (s Service) Room(ctx context.Context, connectionID string, q RoomQuery) (RoomView, error) {
+	if s.Rules == nil {
+		return RoomView{}, forbidden("rooms have rules only in a chat in which people sign in")
+	}
+	if err := errors.Join(checkRoom(q.Room), checkOptionalName("ref", q.Ref)); err != nil {
+		return RoomView{}, err
+	}
+	view := s.roomFor(q.rules, q.by, q.Ref)
+	if q.People {
+		view.Lists = true
+		view.People, view.More = q.rules.people(q.After, q.role.Reaches(RoleModerator))
+	}
+	return view, s.Reply(ctx, connectionID, s.Encoder.Room(view)...)
+}
+
+// people returns at most MaxPeople of the people in rules, by id, and whether there are more.
+func (r Rules) people(after string, moderates bool) (list []Listed, more bool) {
+	for _, id := range slices.Sorted(maps.Keys(r.People)) {
+		person := r.People[id]
+		if !moderates {
+			person = Standing{Name: person.Name, Role: person.Role}
+		}
+		if id <= after || person == (Standing{Name: person.Name}) {
+			continue
+		}
+		if len(list) == MaxPeople {
+			return list, true
+		}
+		list = append(list, Listed{UserID: id, Standing: person})
+	}
+	return list, false
+}
+
+// roomFor is the view that somebody has of a room.
+func (s Service) roomFor(r Rules, by Actor, ref string) RoomView {
+	role := r.RoleIn(by.ID, by.Moderates, s.Now())
+	return RoomView{Rules: r, For: by.Person, Role: role, Removed: !role.Reaches(RoleReader), Ref: ref}
+}
+
+// Direct is somebody's wish to talk with one other person.
+type Direct struct {
+	By     Actor
+	UserID string // the other's
+	Name   string // what the other is called, as far as By knows; "" if that is not known
+	Ref    string // the client's own name for the request, which the answer repeats; "" for none
+}
+
+// OpenDirect answers with the direct room of two people, which is the same whoever opens it, and makes it if there is
+// none yet. The other one is told of the room when it is made.
+func (s Service) OpenDirect(ctx context.Context, connectionID string, d Direct) (RoomView, error) {
+	if s.Rules == nil {
+		return RoomView{}, forbidden("direct rooms are only in a chat in which people sign in")
+	}
+	err := errors.Join(checkUserID(d.UserID), checkOptionalUserField("name", d.Name), checkOptionalName("ref", d.Ref))
+	if err == nil && d.UserID == d.By.ID {
+		err = InvalidField("user_id", "must be of somebody else")
+	}
+	if err != nil {
+		return RoomView{}, err
+	}
+	rules, made, err := s.directRoom(ctx, d)
+	if err != nil {
+		return RoomView{}, unavailable("The room could not be opened. Try again.", err)
+	}
+	m := Moderation{Admission: Admission{action: ActionOpenDirect, by: d.By}, Room: rules.Room, UserID: d.UserID}
+	for _, userID := range []string{d.By.ID, d.UserID} { // again in case it failed before
+		if err := s.list(ctx, userID, rules); err != nil {
+			return RoomView{}, unavailable("The room could not be listed. Try again.", err)
+		}
+	}
+	if made {
+		s.tellPeople(ctx, m, rules, nil)
+	}
+	view := s.roomFor(rules, d.By, d.Ref)
+	return view, s.Reply(ctx, connectionID, s.Encoder.Room(view)...)
+}
+
+// directRoom finds the room of two people, or makes it. Names are those that each was called last.
+func (s Service) directRoom(ctx context.Context, d Direct) (rules Rules, made bool, err error) {
+	one, other := min(d.By.ID, d.UserID), max(d.By.ID, d.UserID)
+	room, err := s.Rules.DirectRoom(ctx, one, other, "@"+rand.Text())
+	if err != nil {
+		return Rules{}, false, err
+	}
+	rules, err = s.Rules.ChangeRules(ctx, room, func(r Rules) (Rules, error) {
+		made = r.Version == 0
+		r.Private, r.Direct = true, true
+		r = r.with(d.By.ID, Standing{Name: d.By.Name, Role: RoleMember})
+		them := r.People[d.UserID]
+		if them.Name == "" {
+			them.Name = d.Name
+		}
+		them.Role = RoleMember
+		return r.with(d.UserID, them), nil
+	})
+	return rules, made, err
+}
+
+// nameInDirectRoom has a direct room know what a person is called who joins it. A failure is none of joining.
+func (s Service) nameInDirectRoom(ctx context.Context, r Rules, m Member) <-chan error {
+	return parallel.Go(func() error {
+		if person, ok := r.People[m.UserID]; !r.Direct || !ok || m.User == "" || person.Name == m.User {
+			return nil
+		}
+		_, err := s.Rules.ChangeRules(ctx, r.Room, func(r Rules) (Rules, error) {
+			person := r.People[m.UserID]
+			person.Name = m.User
+			return r.with(m.UserID, person), nil
+		})
+		return err
+	})
+}
+
+// others are the people in a direct room beside one.
+func (r Rules) others(userID string) (others []Listed) {
+	for _, id := range slices.Sorted(maps.Keys(r.People)) {
+		if id != userID {
+			others = append(others, Listed{UserID: id, Standing: r.People[id]})
+		}
+	}
+	return others
+}
+
+// With is the other person in a direct room.
+func (v RoomView) With() (other Listed, ok bool) {
+	others := v.Rules.others(v.For.ID)
+	if !v.Rules.Direct || len(others) != 1 {
+		return Listed{}, false
+	}
+	return others[0], true
+}
