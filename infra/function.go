@@ -41,6 +41,12 @@ func newFunction(scope constructs.Construct, s settings, t tables, root string) 
 	allow(role, t.messages,
 		[]string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"}, nil)
 
+	if s.reviewFunction != "" {
+		role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+			Actions: jsii.Strings("lambda:InvokeFunction"), Resources: jsii.Strings(s.reviewFunction),
+		}))
+	}
+
 	environment := map[string]*string{}
 	for name, value := range s.values.Environment() {
 		environment[name] = &value

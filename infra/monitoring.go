@@ -51,9 +51,10 @@ func addMonitoring(scope constructs.Construct, m monitored) {
 					m.gateway("ExecutionError", "API Gateway: function not called"),
 					m.gateway("ClientError", "API Gateway: refused"), m.sum(telemetry.Errors),
 					m.sum(telemetry.SendErrors),
-					m.sum(telemetry.Undelivered), m.sum(telemetry.Postponed)}},
-				graph{"Refusals, by code and reason",
-					metrics{m.search(telemetry.Refusals), m.search(telemetry.AuthRefusals)}},
+					m.sum(telemetry.Undelivered), m.sum(telemetry.Postponed), m.sum(telemetry.Unreviewed)}},
+				graph{"Refusals, by code and reason, and moderations, by action",
+					metrics{m.search(telemetry.Refusals), m.search(telemetry.AuthRefusals),
+						m.search(telemetry.Moderations)}},
 			),
 			m.row(
 				graph{"Throttles and retries", metrics{m.lambda("Throttles", "Sum"), m.units("ReadThrottleEvents"),

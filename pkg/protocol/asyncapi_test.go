@@ -113,3 +113,42 @@ func TestEveryActionIsDocumented(t *testing.T) {
 		}
 	}
 }
+
+// The table of rights in the README is that by which the code decides.
+func TestTheTableOfRightsIsInTheReadme(t *testing.T) {
+	table := rightsTable()
+	if !strings.Contains(readFile(t, "README.md"), "\n"+table) {
+		t.Errorf("README.md has not the table of rights, which is:\n%s", table)
+	}
+	var inTable []string
+	for _, right := range chat.Rights() {
+		inTable = append(inTable, string(right.Action))
+	}
+	if slices.Sort(inTable); !slices.Equal(inTable, route.Actions()) {
+		t.Errorf("the table of rights has %q, and the router %q", inTable, route.Actions())
+	}
+}
+
+func rightsTable() string {
+	var table strings.Builder
+	table.WriteString("| action |")
+	for _, role := range chat.Roles() {
+		fmt.Fprintf(&table, " %s |", role)
+	}
+	table.WriteString("\n|" + strings.Repeat(" --- |", 1+len(chat.Roles())) + "\n")
+	for _, right := range chat.Rights() {
+		fmt.Fprintf(&table, "| `%s` |", right.Action)
+		for _, role := range chat.Roles() {
+			switch own := role.Reaches(right.Own); {
+			case own && right.Others != "" && role.Reaches(right.Others):
+				table.WriteString(" yes+ |")
+			case own:
+				table.WriteString(" yes |")
+			default:
+				table.WriteString(" |")
+			}
+		}
+		table.WriteString("\n")
+	}
+	return table.String()
+}
