@@ -42,7 +42,8 @@ func (s Service) Present(ctx context.Context, room string, most int) ([]Member, 
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(members, func(m Member) bool { return !read.rules.Admits(m.UserID, m.Moderates, now) }), nil
+	isOutside := func(m Member) bool { return !read.rules.Admits(m.UserID, m.Moderates, now) }
+	return slices.DeleteFunc(members, isOutside), nil
 }
 
 func withoutVoid(members []Member, now time.Time) []Member {

@@ -32,7 +32,7 @@ type Moderation struct {
 	Room string
 	Ref  string // the client's own name for the request, which the answer repeats; "" for none
 
-	UserID  string // whom it is about; "" in createRoom and setRoom
+	UserID  string // of the person that it is about; "" in createRoom and setRoom
 	Name    string // what the room's people call that person, if the actor says so
 	Role    Role   // setRole and addMember
 	Seconds int64  // how long a ban or a mute lasts; 0 for ever
@@ -54,8 +54,8 @@ type Moderated struct {
 	Delivery Delivery // of the change to the room's members, and of the answer
 }
 
-// Moderate changes the rules of a room and tells its members. It answers with the room as it is then. Whoever may no
-// longer be in the room is removed from it: from then on, no connection of theirs is sent anything of the room but that.
+// Moderate changes the rules of a room and tells its members. It answers with the room as it is then. The connections
+// of people that may no longer be in the room are removed from it, and are sent nothing more of the room but that.
 //
 // A moderation that changes nothing may be a repeat of one that was not acknowledged. So it removes and tells as well.
 func (s Service) Moderate(ctx context.Context, connectionID string, m Moderation) (Moderated, error) {
@@ -112,13 +112,13 @@ func (s Service) settle(ctx context.Context, connectionID string, m Moderation, 
 	s.announceLeave(ctx, removed...)
 	done.Delivery.countReply(<-replied)
 	if err := errors.Join(append(errs, err, broadcast)...); err != nil {
-		return &Error{Code: CodeNotSent, Err: err, Message: "The change is stored, and counts within five seconds, but " +
-			"not everybody could be told. Ask for it again."}
+		return &Error{Code: CodeNotSent, Err: err, Message: "The change is stored, and counts within five seconds, " +
+			"but not everybody could be told. Ask for it again."}
 	}
 	return nil
 }
 
-// people are those whom a moderation is about, but for the actor of a removal of others.
+// people are the ids of the people that a moderation is about.
 func (m Moderation) people() []string {
 	if m.action == ActionCreateRoom {
 		return append([]string{m.by.ID}, m.Members...)
@@ -164,8 +164,8 @@ func (s Service) expel(ctx context.Context, r Rules) (removed []Member, err erro
 	return removed, errors.Join(errs...)
 }
 
-// tellPeople tells the people whom a moderation is about, and those who were removed, on all their connections: what the
-// room is for them now.
+// tellPeople tells the people that a moderation is about what the room is for them now, on all their connections, and
+// also the members that were removed.
 func (s Service) tellPeople(ctx context.Context, m Moderation, r Rules, removed []Member) {
 	people := slices.DeleteFunc(m.people(), func(userID string) bool { // the actor is answered
 		return m.action == ActionCreateRoom && userID == m.by.ID
@@ -345,9 +345,12 @@ func (r Rules) madeBy(m Moderation) bool {
 	return err == nil && r.Equal(made)
 }
 
+// changeOfRules returns what a moderation makes of rules at a time.
+type changeOfRules func(Rules, Moderation, time.Time) (Rules, error)
+
 // changesOfRules returns what each action makes of rules.
-func changesOfRules() map[Action]func(Rules, Moderation, time.Time) (Rules, error) {
-	of := func(change func(Standing, Moderation, time.Time) Standing) func(Rules, Moderation, time.Time) (Rules, error) {
+func changesOfRules() map[Action]changeOfRules {
+	of := func(change func(Standing, Moderation, time.Time) Standing) changeOfRules {
 		return func(r Rules, m Moderation, now time.Time) (Rules, error) {
 			before := r.People[m.UserID]
 			after := change(before, m, now)
@@ -363,7 +366,7 @@ func changesOfRules() map[Action]func(Rules, Moderation, time.Time) (Rules, erro
 		}
 		return now.Unix() + m.Seconds
 	}
-	return map[Action]func(Rules, Moderation, time.Time) (Rules, error){
+	return map[Action]changeOfRules{
 		ActionCreateRoom: createRoom,
 		ActionSetRoom:    setRoom,
 		ActionAddMember:  addMember,

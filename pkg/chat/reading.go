@@ -114,8 +114,8 @@ type RoomsQuery struct {
 	After string // the rooms whose names come after this one; "" for all
 	Ref   string // the client's own name for the request, which the answer repeats; "" for none
 
-	// ConnectedAt is when the asking connection was made. Until MembershipEnds, if that is not zero, it is told of rooms
-	// that the user is added to or removed from.
+	// ConnectedAt is when the asking connection was made. It is told of rooms that the user is added to or removed from
+	// until MembershipEnds, if that is not zero.
 	ConnectedAt, MembershipEnds time.Time
 }
 

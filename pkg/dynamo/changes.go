@@ -130,8 +130,8 @@ func (l *Log) changed(ctx context.Context, room string, pointers []pointer) (fou
 	return found, 0, nil
 }
 
-// rowSince returns the row of a message, or of the room's rules, as it is since a change. A row that stays older for long is no reader's race,
-// but was restored or written by another program, and is returned as it is.
+// rowSince returns the row of a message, or of the room's rules, as it is since a change. A row that stays older for
+// long is no reader's race, but was restored or written by another program, and is returned as it is.
 func (l *Log) rowSince(ctx context.Context, room string, p pointer) (row item, err error) {
 	const tries = 12 // almost a second
 	pauses := backoff.Policy{First: 5 * time.Millisecond, Most: 100 * time.Millisecond}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -100,7 +101,8 @@ func TestRights(t *testing.T) {
 			"member":    d.arrive(t, p, "member", patterns),
 			"reader":    d.arrive(t, p, "reader", patterns),
 			"nobody":    d.arrive(t, p, "nobody", patterns),
-			"claim":     d.arrive(t, p, "claim", fields{"rooms": []string{"in-*"}, "roles": []string{"x", "moderator"}}),
+			"claim": d.arrive(t, p, "claim",
+				fields{"rooms": []string{"in-*"}, "roles": []string{"x", "moderator"}}),
 		}
 		everywhere := d.arrive(t, p, "owner", nil) // the same person, with a token for all rooms
 		const none = chat.RoleStranger
@@ -249,7 +251,8 @@ func TestARightThatEndsEnds(t *testing.T) {
 	p := issuer.Start(t)
 	ways(t, func(t *testing.T, bootstrap string) {
 		d := startDoor(t, p, bootstrap)
-		owner, spammer, other := d.arrive(t, p, "owner", nil), d.arrive(t, p, "spammer", nil), d.arrive(t, p, "other", nil)
+		owner, spammer := d.arrive(t, p, "owner", nil), d.arrive(t, p, "spammer", nil)
+		other := d.arrive(t, p, "other", nil)
 		in := fields{"room_name": "plaza"}
 		owner.must(chat.ActionCreateRoom, in)
 		for _, who := range []*person{owner, spammer, other} {
@@ -280,7 +283,8 @@ func TestARightThatEndsEnds(t *testing.T) {
 					break
 				}
 			}
-			if !strings.Contains(refusal, "you are banned from this room until 20") || !strings.Contains(refusal, "spam") {
+			if !strings.Contains(refusal, "you are banned from this room until 20") ||
+				!strings.Contains(refusal, "spam") {
 				t.Errorf("%s is answered with %s", action, refusal)
 			}
 		}
@@ -289,6 +293,14 @@ func TestARightThatEndsEnds(t *testing.T) {
 		}
 		if members := owner.must(chat.ActionGetMembers, in); strings.Contains(members, "spammer") {
 			t.Errorf("the members are %s", members)
+		}
+		for _, want := range []string{`"by_name":"name of owner","by_id":"owner"`, `"user_id":"spammer"`, `"until":"20`,
+			`"room_name":"plaza"`, `"Moderations":1`, `"Action":"banUser"`} {
+			if !slices.ContainsFunc(strings.Split(d.log.String(), "\n"), func(line string) bool {
+				return strings.Contains(line, `"route_key":"banUser"`) && strings.Contains(line, want)
+			}) {
+				t.Errorf("no line of the log about the ban has %s", want)
+			}
 		}
 		owner.must(chat.ActionUnbanUser, fields{"room_name": "plaza", "user_id": "spammer"})
 		time.Sleep(300 * time.Millisecond) // a process refuses for as long by what it has read
@@ -338,13 +350,14 @@ func TestDirectRooms(t *testing.T) {
 			}
 		}
 		for _, action := range []chat.Action{chat.ActionBanUser, chat.ActionRemoveMember, chat.ActionSetRoom} {
-			if answer := ann.do(action, fields{"room_name": room, "user_id": "bob", "topic": "x"}); !strings.Contains(answer,
-				"forbidden") {
+			answer := ann.do(action, fields{"room_name": room, "user_id": "bob", "topic": "x"})
+			if !strings.Contains(answer, "forbidden") {
 				t.Errorf("one of the two asks for %s and gets %s", action, answer)
 			}
 		}
-		if answer := eve.do(chat.ActionOpenDirect, fields{"user_id": "eve"}); !strings.Contains(answer, "invalid_field") {
-			t.Errorf("a room with oneself: %s", answer)
+		alone := eve.do(chat.ActionOpenDirect, fields{"user_id": "eve"})
+		if !strings.Contains(alone, "invalid_field") {
+			t.Errorf("a room with oneself: %s", alone)
 		}
 		for _, name := range []string{"@x", "@" + strings.Repeat("A", 26)} {
 			for _, action := range []chat.Action{chat.ActionCreateRoom, chat.ActionJoinRoom, chat.ActionSendMessage} {
@@ -377,11 +390,13 @@ func TestPrivateRoomsAreListed(t *testing.T) {
 		for _, who := range []*person{ann, bob, eve} {
 			who.must(chat.ActionGetRooms, nil)
 		}
-		ann.must(chat.ActionCreateRoom, fields{"room_name": "plans", "private": true, "title": "Plans", "members": []string{"bob"}})
+		ann.must(chat.ActionCreateRoom,
+			fields{"room_name": "plans", "private": true, "title": "Plans", "members": []string{"bob"}})
 		until(t, bob.conn, `{"room":{"room_name":"plans"`, `"title":"Plans"`, `"you":{"role":"member"}`)
 		for who, want := range map[*person]bool{ann: true, bob: true, eve: false} {
 			rooms := who.must(chat.ActionGetRooms, nil)
-			if strings.Contains(rooms, `{"room_name":"plans","last":0,"read":0,"title":"Plans","private":true}`) != want {
+			entry := `{"room_name":"plans","last":0,"read":0,"title":"Plans","private":true}`
+			if strings.Contains(rooms, entry) != want {
 				t.Errorf("%s lists %s", who.id, rooms)
 			}
 		}
@@ -440,11 +455,13 @@ func TestBansAmongSends(t *testing.T) {
 	tail := lastIndex(owner)
 	time.Sleep(2 * time.Second)
 	if now := lastIndex(owner); now != tail {
-		t.Errorf("%v after the ban, the room has %d messages; five seconds after it had %d", time.Since(banned), now, tail)
+		t.Errorf("%v after the ban, the room has %d messages; five seconds after it had %d", time.Since(banned), now,
+			tail)
 	}
 	close(end)
 	all.Wait()
-	if members := owner.must(chat.ActionGetMembers, fields{"room_name": "plaza"}); strings.Contains(members, "spammer") {
+	members := owner.must(chat.ActionGetMembers, fields{"room_name": "plaza"})
+	if strings.Contains(members, "spammer") {
 		t.Errorf("the banned user is still a member: %s", members)
 	}
 	if tail < 10 {

@@ -1,5 +1,5 @@
-// Package storedrules is the form in which both stores keep the rules of a room: a text of JSON. What it cannot read, it
-// refuses: rules that somebody might misread would open a room.
+// Package storedrules is the form in which both stores keep the rules of a room: a text of JSON. It refuses what it
+// cannot read: rules that are misread could open a room.
 package storedrules
 
 import (
@@ -78,8 +78,8 @@ func Decode(room string, version int64, text string) (chat.Rules, error) {
 		Direct: kept.Direct, ReadOnly: kept.ReadOnly, SlowMode: kept.SlowMode, People: map[string]chat.Standing{}}
 	switch {
 	case kept.Format != format:
-		return chat.Rules{}, fmt.Errorf("the rules of a room have the format %d, and this program knows %d", kept.Format,
-			format)
+		return chat.Rules{}, fmt.Errorf("the rules of a room have the format %d, and this program knows %d",
+			kept.Format, format)
 	case version < 1 || kept.SlowMode < 0:
 		return chat.Rules{}, errors.New("the rules of a room have a number that is out of range")
 	case kept.Direct && (!kept.Private || len(kept.People) > 2):

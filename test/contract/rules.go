@@ -220,7 +220,9 @@ func onePairOneRoom(t *testing.T, store ruleStoring) {
 		}
 	}
 	seen := map[string]bool{}
-	for i, pair := range [][2]string{{"a", "bc"}, {"ab", "c"}, {"1:a", "b"}, {"1", ":ab"}, {"a\x00", "b"}, {"a", "\x00b"}} {
+	for i, pair := range [][2]string{
+		{"a", "bc"}, {"ab", "c"}, {"1:a", "b"}, {"1", ":ab"}, {"a\x00", "b"}, {"a", "\x00b"},
+	} {
 		name, err := store.DirectRoom(t.Context(), seed+pair[0], pair[1], fmt.Sprintf("@%d", i))
 		if err != nil || seen[name] {
 			t.Errorf("the pair %q has the room %q, %v", pair, name, err)
