@@ -295,7 +295,7 @@ func TestARightThatEndsEnds(t *testing.T) {
 			t.Errorf("the members are %s", members)
 		}
 		for _, want := range []string{`"by_name":"name of owner","by_id":"owner"`, `"user_id":"spammer"`, `"until":"20`,
-			`"room_name":"plaza"`, `"Moderations":1`, `"Action":"banUser"`} {
+			`"room":"plaza"`, `"Moderations":1`, `"Action":"banUser"`} {
 			if !slices.ContainsFunc(strings.Split(d.log.String(), "\n"), func(line string) bool {
 				return strings.Contains(line, `"route_key":"banUser"`) && strings.Contains(line, want)
 			}) {

@@ -16,6 +16,7 @@ export class Chat {
   tails = {}; // the number of messages in each room
   states = {}; // of each room: the messages that were changed, by index
   changes = {}; // of each room: the indexes of the messages that were changed, in the order of the changes
+  rules = {}; // of each room; without any, the chat has none
   members = {}; // of each room: its users, as names or as {user_name, user_id}
   version = undefined; // of the lists of members; undefined in a chat whose lists have none
   me = { user_name: "ann" }; // the user that the chat has for a client
@@ -110,6 +111,7 @@ export class Chat {
     switch (action) {
       case "joinRoom": {
         const frames = [{ presence: { room_name, ...this.me, event: "joined" } }];
+        if (frame.rules && this.rules[room_name]) frames.push({ room: { room_name, ...this.rules[room_name] } });
         if (!this.old && (limit ?? after) !== undefined) frames.push(this.history(frame));
         if (!this.old && frame.changes_after !== undefined) {
           frames.push({ changes: this.changesAfter(room_name, frame.changes_after) });

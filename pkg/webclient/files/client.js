@@ -656,8 +656,9 @@ export class ChatClient extends EventTarget {
 
   /** Takes the rules of a room, or that it is not for this user any more. */
   #takeRules(rules) {
-    const { room_name, removed } = rules;
+    const { room_name, removed, version } = rules;
     const joined = this.#roomsOf(room_name);
+    if (joined.some((room) => room.rules?.version > version)) return; // it is late
     if (removed) {
       const why = new ChatError("forbidden", removed.banned ? "You are banned from this room." : "You were removed.");
       for (const [name, room] of [...this.#rooms]) {

@@ -41,3 +41,23 @@ export function ask(title, text, answers) {
     dialog.showModal();
   });
 }
+
+/** A field with its label above it. */
+export const labelled = (says, field) => element("label", {}, says, field);
+
+/** A choice of one of several values, each with its words. */
+export function select(says, options, chosen) {
+  const choices = options.map(([value, words]) => element("option", { value, selected: value === chosen }, words));
+  return element("select", { "aria-label": says }, ...choices);
+}
+
+/** Opens a dialog with a title, which a button and Escape close, and returns it. */
+export function openDialog(title, ...children) {
+  const dialog = element("dialog", { className: "card", "aria-labelledby": "dialog-title" },
+    element("h2", { id: "dialog-title" }, bdi(title)), ...children,
+    element("button", { type: "button", onclick: () => dialog.close() }, "Close"));
+  dialog.onclose = () => dialog.remove();
+  document.body.append(dialog);
+  dialog.showModal();
+  return dialog;
+}

@@ -14,20 +14,25 @@ export class Menu {
   #isMe;
   #jump;
   #say;
+  #moderates;
+  #about;
   #dialog = null; // while it is open
   #message = null; // the one that the dialog is for
 
   /**
    * @param {{acts: Acts, composer: Composer, isMe: (user) => boolean, jump: (index: number) => void,
-   *   say: (text: string) => void}} parts `isMe` tells whether the person wrote a message, or is a user; `jump` goes to
-   *   a message; `say` tells the person of a problem
+   *   say: (text: string) => void, moderates: () => boolean, about: (user) => void}} parts `isMe` tells whether the
+   *   person wrote a message, or is a user; `jump` goes to a message; `say` tells the person of a problem; `moderates`
+   *   tells whether the person moderates the room; `about` shows a person
    */
-  constructor({ acts, composer, isMe, jump, say }) {
+  constructor({ acts, composer, isMe, jump, say, moderates, about }) {
     this.#acts = acts;
     this.#composer = composer;
     this.#isMe = isMe;
     this.#jump = jump;
     this.#say = say;
+    this.#moderates = moderates;
+    this.#about = about;
   }
 
   /** What messageNode needs to know of a message, beside the message itself. */
@@ -96,7 +101,9 @@ export class Menu {
       element("ul", { className: "reactors" }),
       choice("Answer", (m) => this.#composer.reply(m)),
       ...(mine ? [choice("Edit", (m) => this.#composer.edit({ ...m, content: this.#acts.textOf(m) }))] : []),
-      ...(mine ? [choice("Delete", (m) => this.remove(m.index), "danger")] : []),
+      ...(mine || this.#moderates() ? [choice("Delete", (m) => this.remove(m.index), "danger")] : []),
+      ...(mine || message.user_id === undefined ? []
+        : [choice(`About ${shownName(String(message.user_name))}`, (m) => this.#about(m))]),
       element("button", { onclick: () => this.close() }, "Cancel"));
     this.#dialog.onclick = ({ target }) => {
       if (target === this.#dialog) this.close(); // the click was beside what is in it

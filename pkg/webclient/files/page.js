@@ -4,9 +4,12 @@
 import { Attention } from "./attention.js";
 import { spelled } from "./client.js";
 import { Composer } from "./composer.js";
+import { askForRoom, showRoom } from "./about.js";
 import { $, bdi, element } from "./dom.js";
 import { Memory } from "./memory.js";
 import { drawPeople, drawTyping } from "./people.js";
+import { showPerson } from "./person.js";
+import { isModerator, isPrivate, nextChange, pace, removalInWords, silence, titleOf } from "./rules.js";
 import { isReachable, nameIn, SIGN_IN } from "./signin.js";
 import { Timeline } from "./timeline.js";
 import { isSureToSignOut } from "./welcome.js";
@@ -15,6 +18,7 @@ import { count, endInWords, nameProblem, refusal, shownName, troubleInWords } fr
 const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline", closed: "" };
 const PATIENCE = 1000; // milliseconds: a shorter interruption is not shown
 const RETRY = 5000; // milliseconds until the list of the person's rooms is asked for again
+const LONGEST_TIMER = 24 * 60 * 60_000; // milliseconds
 const MOST_ROOMS = 50; // so many of the person's rooms on other devices are joined
 
 /** After so many failed attempts to connect, while the server can be reached, the token counts as refused. */
@@ -48,6 +52,9 @@ export class Page {
   #clock;
   #name; // the person's name; "" until it is known
   #isLinked;
+  #listed = new Map(); // what the chat's list says of each room, by name
+  #known = new Map(); // the names of people that were seen, by id
+  #rulesTimer;
   #markers = SIGN_IN ? undefined : new Map(); // how far each room is read on any device, once the chat has said it
   #ended;
   #end = new AbortController();
@@ -75,6 +82,7 @@ export class Page {
     $("welcome").hidden = true;
     $("chat").hidden = false;
     $("rename").textContent = SIGN_IN ? "Sign out" : "Change";
+    $("new-room").hidden = $("about").hidden = !SIGN_IN;
     this.#wire();
     this.#drawName();
     const own = this.#isListAwaited ? [] : this.#memory.rooms;
@@ -111,17 +119,24 @@ export class Page {
       name, memory: this.#memory, tab: this.#browser.tab, clock: this.#clock,
       isMe: (message) => this.#client.isMe(message), composer: this.#composer, say: (text) => this.say(text),
       marker: this.#markers && (this.#markers.get(name) ?? null),
+      moderates: () => isModerator(room), about: (user) => this.#showPerson(user, room),
     });
     this.#timelines.set(name, timeline);
     this.#memory.addRoom(name);
     timeline.addEventListener("change", () => this.#drawUnread());
     room.watchMembers = false;
     room.addEventListener("ready", () => this.#drawRooms());
-    room.addEventListener("members", () => name === this.#active && this.#drawPeople());
+    room.addEventListener("members", () => {
+      for (const user of room.users) this.#know(user);
+      if (name === this.#active) this.#drawPeople();
+    });
+    room.addEventListener("rules", () => this.#ruled(name));
+    room.addEventListener("removed", ({ detail }) => this.#removed(name, room, detail));
     room.addEventListener("typing", () => name === this.#active && this.#drawTyping());
     room.addEventListener("trouble", () => name === this.#active && this.#drawTrouble());
     room.addEventListener("message", ({ detail: message }) => {
       const { user_name: user, content, deleted_at } = message;
+      this.#know(message);
       this.#sortRooms();
       if (!room.ready || this.#client.isMe(message) || deleted_at) return;
       if (name === this.#active) this.#read(`${shownName(String(user))}: ${String(content).slice(0, 300)}`);
@@ -139,7 +154,6 @@ export class Page {
     }
     this.#active = name;
     const timeline = this.#timeline;
-    $("room-name").textContent = name;
     history.replaceState(null, "", this.address);
     timeline.room.watchMembers = true;
     timeline.mount($("scroller"));
@@ -150,10 +164,69 @@ export class Page {
     this.#drawTyping();
     this.#drawTrouble();
     this.#drawMute();
+    this.#drawRules();
+  }
+
+  /** What a room is called. */
+  #titleOf(name) {
+    return titleOf(this.#timelines.get(name).room, this.#listed.get(name));
+  }
+
+  /** Remembers a person, to whom this one may want to write, or whom this one may want to add to a room. */
+  #know({ user_id: id, user_name: name }) {
+    if (typeof id === "string" && typeof name === "string" && id !== this.#client.userId) this.#known.set(id, name);
+  }
+
+  #showPerson(user, room) {
+    showPerson(user, { room, isMe: (other) => this.#client.isMe(other), write: (other) => this.#writeTo(other),
+      say: (text) => this.say(text) });
+  }
+
+  /** Opens the room of this person and another one. */
+  async #writeTo({ user_id: id, user_name: name }) {
+    this.#enterRoom(await this.#client.openDirect(id, { name: name || undefined }));
+  }
+
+  /** Shows a room that was just made, or that others have opened. */
+  #enterRoom(rules) {
+    this.#listed.set(rules.room_name, rules);
+    this.#join(rules.room_name);
+    this.#show(rules.room_name);
+    $("draft").focus();
+  }
+
+  /** The rules of a room have changed, or the time in them has passed. */
+  #ruled(name) {
+    const row = this.#rowOf(name);
+    if (row && row.title !== this.#titleOf(name)) this.#drawRooms();
+    if (name === this.#active) this.#drawRules();
+  }
+
+  /** Says beside the field what keeps the person from writing. */
+  #drawRules() {
+    clearTimeout(this.#rulesTimer);
+    const { room } = this.#timeline;
+    const lock = isPrivate(room, this.#listed.get(this.#active)) ? "🔒 " : "";
+    $("room-name").textContent = `${lock}${this.#titleOf(this.#active)}`;
+    const why = silence(room);
+    const says = why || pace(room);
+    if (why && why !== $("rules").textContent) this.#announce(why);
+    $("rules").textContent = says;
+    $("rules").hidden = says === "";
+    $("draft").disabled = $("send").disabled = why !== "";
+    const wait = Math.max(nextChange(room) - Date.now(), 250);
+    if (wait <= LONGEST_TIMER) this.#rulesTimer = setTimeout(() => this.#drawRules(), wait);
+  }
+
+  /** The person may no longer be in a room. */
+  #removed(name, room, standing) {
+    const says = removalInWords(titleOf(room, this.#listed.get(name)), standing);
+    if (this.#timelines.has(name)) this.#leave(name, says);
+    if (!this.#end.signal.aborted) this.say(says);
   }
 
   /** Leaves a room. Its unsent messages stay in this browser until the person comes back. */
-  #leave(name) {
+  #leave(name, problem) {
     this.#timelines.get(name).close();
     this.#timelines.delete(name);
     this.#client.leave(name, { forget: SIGN_IN });
@@ -163,7 +236,7 @@ export class Page {
     const next = this.#timelines.keys().next().value;
     if (next !== undefined) return this.#show(next);
     this.#memory.active = undefined;
-    this.#ended({});
+    this.#ended({ problem });
   }
 
   /**
@@ -181,6 +254,7 @@ export class Page {
       return;
     }
     if (this.#end.signal.aborted) return;
+    this.#listed = new Map(rooms.map((room) => [room.name, room]));
     this.#adoptMarkers(new Map(rooms.map(({ name, read }) => [name, read])));
     for (const { name } of rooms.slice(0, MOST_ROOMS)) this.#join(name);
     this.#memory.listed = true;
@@ -244,7 +318,9 @@ export class Page {
     clearTimeout(this.#bannerTimer);
     clearTimeout(this.#newsTimer);
     clearTimeout(this.#markersTimer);
-    const shown = ["scroller", "rooms", "people", "typing", "my-name", "room-name", "announcer", "notice-text"];
+    clearTimeout(this.#rulesTimer);
+    $("draft").disabled = $("send").disabled = false;
+    const shown = ["rules", "scroller", "rooms", "people", "typing", "my-name", "room-name", "announcer", "notice-text"];
     for (const id of shown) $(id).replaceChildren();
     $("draft").value = "";
   }
@@ -273,6 +349,7 @@ export class Page {
     on(this.#client, "user", (e) => this.#named(e.detail));
     on(this.#client, "failed", (e) => this.#connectFailed(e.detail));
     on(this.#client, "signedout", (e) => this.#ended({ problem: endInWords(e.detail) }));
+    on(this.#client, "room", (e) => (this.#listed.set(e.detail.room_name, e.detail), this.#join(e.detail.room_name)));
     on(this.#memory, "rooms", () => this.#followRooms());
     on($("scroller"), "scroll", () => this.#timeline?.scrolled());
     const sizes = new ResizeObserver(() => this.#timeline?.resized());
@@ -283,6 +360,14 @@ export class Page {
     on($("show-refused"), "click", () => this.#timeline.toRefused());
     on($("leave"), "click", () => this.#leave(this.#active));
     on($("mute"), "click", () => this.#toggleMute());
+    on($("new-room"), "click", () => askForRoom({ known: this.#known, create: async (name, options) => {
+      this.#enterRoom(await this.#client.createRoom(name, options));
+    } }));
+    on($("about"), "click", () => {
+      const { room } = this.#timeline;
+      showRoom(room, { known: this.#known, me: this.#client.userId, say: (text) => this.say(text),
+        show: (person) => this.#showPerson(person, room) });
+    });
     on($("rename"), "click", () => this.#leaveAll());
     on($("notice-close"), "click", () => ($("notice").hidden = true, $("draft").focus()));
     on($("retry-now"), "click", () => this.#client.retryNow());
@@ -371,9 +456,13 @@ export class Page {
     const focused = document.activeElement.closest("#rooms li")?.dataset.room;
     $("rooms").replaceChildren(...this.#byActivity.map((name) => {
       const badge = element("span", { className: "badge", hidden: true });
-      const button = element("button", { onclick: () => (this.#show(name), $("draft").focus()) }, bdi(name), badge);
+      const { room } = this.#timelines.get(name);
+      const lock = isPrivate(room, this.#listed.get(name)) ? element("span", { "aria-label": "private" }, "🔒") : "";
+      const title = this.#titleOf(name);
+      const button = element("button", { onclick: () => (this.#show(name), $("draft").focus()) }, lock, bdi(title),
+        badge);
       if (name === this.#active) button.setAttribute("aria-current", "true");
-      return element("li", { dataset: { room: name } }, button);
+      return element("li", { dataset: { room: name }, title }, button);
     }));
     if (focused !== undefined) this.#rowOf(focused)?.querySelector("button").focus();
     $("rooms").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -414,7 +503,8 @@ export class Page {
   }
 
   #drawPeople() {
-    drawPeople(this.#timeline?.room.users ?? [], (user) => this.#client.isMe(user));
+    const room = this.#timeline?.room;
+    drawPeople(room?.users ?? [], (user) => this.#client.isMe(user), (user) => this.#showPerson(user, room));
   }
 
   #toggleMute() {

@@ -3,15 +3,21 @@
 import { $, bdi, element } from "./dom.js";
 import { count, shownName } from "./words.js";
 
-/** Shows the users of a room; two users may have one name. `isMe` tells whether a user is the reader. */
-export function drawPeople(users, isMe) {
+/**
+ * Shows the users of a room; two users may have one name. `isMe` tells whether a user is the reader, and `show` shows
+ * one who has signed in.
+ */
+export function drawPeople(users, isMe, show) {
   const named = users.filter((user) => user.user_name !== "").sort((a, b) => a.user_name.localeCompare(b.user_name));
   $("show-people").textContent = count(named.length, "person", "people");
   const nameless = users.find((user) => user.user_name === "")?.connections ?? 0;
   const row = (user) => {
     const { user_name: name, connections } = user;
     const notes = [isMe(user) && "you", connections > 1 && count(connections, "device", "devices")].filter(Boolean);
-    return element("li", {}, bdi(shownName(name)), notes.length ? element("small", {}, ` (${notes.join(", ")})`) : "");
+    const shown = bdi(shownName(name));
+    const label = user.user_id === undefined ? shown
+      : element("button", { className: "link", onclick: () => show(user) }, shown);
+    return element("li", {}, label, notes.length ? element("small", {}, ` (${notes.join(", ")})`) : "");
   };
   $("people").replaceChildren(
     element("h3", {}, "Who is here"),

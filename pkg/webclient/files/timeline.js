@@ -46,11 +46,11 @@ export class Timeline extends EventTarget {
 
   /**
    * @param {{name: string, memory: Memory, tab: Tab, clock: Clock, isMe: (message) => boolean, composer: Composer,
-   *   marker?: number, say: (text: string) => void}} parts `name` is the room's name in this browser's memory; `isMe`
+   *   marker?: number, say: (text: string) => void, moderates: () => boolean, about: (user) => void}} parts `name` is the room's name in this browser's memory; `isMe`
    *   tells whether the reader wrote a message, or is a user; `composer` is where the person writes; `marker` is as in
-   *   `adopt`; `say` tells the person of a problem
+   *   `adopt`; `say` tells the person of a problem; `moderates` and `about` are as in a Menu
    */
-  constructor(room, { name, memory, tab, clock, isMe, composer, marker, say }) {
+  constructor(room, { name, memory, tab, clock, isMe, composer, marker, say, moderates, about }) {
     super();
     const signal = this.#end.signal;
     this.room = room;
@@ -61,7 +61,8 @@ export class Timeline extends EventTarget {
     this.#reading = new Reading(memory, name);
     this.#marker = marker;
     this.#seen = new Seen(isMe);
-    this.#menu = new Menu({ acts: this.#acts, composer, isMe, jump: (index) => this.toMessage(index), say });
+    this.#menu = new Menu({ acts: this.#acts, composer, isMe, jump: (index) => this.toMessage(index), say, moderates,
+      about });
     const actions = this.#unsentActions();
     const folds = new Folds({
       hold: (change) => this.#view.hold(change),

@@ -10,8 +10,12 @@ const REFUSALS = {
   closed: "The room was left before this was sent.",
 };
 
+/** Codes of which the chat's own sentence tells a person more: who is banned or muted, or what a review found. */
+const TOLD = /^(you are (banned|muted)|this room is|the message was not accepted|you may read)/;
+
 /** Why a message was refused, for its sender. */
 export function refusal(error) {
+  if (TOLD.test(error.message)) return `${error.message[0].toUpperCase()}${error.message.slice(1)}.`;
   const plain = REFUSALS[error.code] ?? "The chat did not take this.";
   return error.code === "invalid_field" ? `${plain} (${error.message})` : plain;
 }
@@ -27,6 +31,14 @@ const CHANGE_REFUSALS = {
 /** Why a message could not be changed, for the person who wanted to. */
 export function changeRefusal(error) {
   return CHANGE_REFUSALS[error.code] ?? REFUSALS[error.code] ?? "The chat did not take this.";
+}
+
+/** Why the rules of a room were not changed, for the person who wanted to. */
+export function moderationRefusal(error) {
+  if (error.code === "forbidden" || error.code === "invalid_field" || error.code === "too_large") {
+    return `This was not done: ${error.message}.`;
+  }
+  return error.code === "unavailable" ? "This was not done: there is no connection." : "This was not done.";
 }
 
 const ENDS = {

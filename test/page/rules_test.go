@@ -1,0 +1,124 @@
+package page_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"wschat/test/browser"
+	"wschat/test/installed"
+	"wschat/test/issuer"
+)
+
+// signedIn opens the page for somebody who has signed in.
+func (d *door) signedIn(t *testing.T, p *issuer.Provider, name string, opts ...browser.Option) person {
+	t.Helper()
+	claims := map[string]any{"name": name, "sub": "id-" + name, "rooms": []string{"*"}}
+	opts = append(opts, browser.Before(recorder))
+	own := person{browser.Start(t).Open(t, "http://"+d.Addr+"/#token="+p.Token(claims), opts...)}
+	own.isIn(t, name)
+	own.WaitFor(t, `document.querySelector("#state").dataset.state === "online"`, 10*time.Second)
+	return own
+}
+
+// dialogButton presses a button of the open dialog, which has these words.
+func (p person) dialogButton(t *testing.T, words string) {
+	t.Helper()
+	p.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("dialog button")].some((b) => b.textContent === %q)`, words),
+		5*time.Second)
+	p.Eval(t, fmt.Sprintf(`[...document.querySelectorAll("dialog button")].find((b) => b.textContent === %q).click()`,
+		words), nil)
+}
+
+func (p person) seesRoom(t *testing.T, title string, want bool) {
+	t.Helper()
+	p.WaitFor(t, fmt.Sprintf(`[...document.querySelectorAll("#rooms bdi")].some((b) => b.textContent === %q) === %v`,
+		title, want), 10*time.Second)
+}
+
+// enters opens a room that the page lists under a title.
+func (p person) enters(t *testing.T, title string) {
+	t.Helper()
+	p.seesRoom(t, title, true)
+	p.Eval(t, fmt.Sprintf(`[...document.querySelectorAll("#rooms button")]
+	  .find((b) => b.querySelector("bdi").textContent === %q).click()`, title), nil)
+	p.WaitFor(t, fmt.Sprintf(`document.querySelector("#room-name").textContent.endsWith(%q)`, title), 5*time.Second)
+}
+
+// People make a private room, add somebody whom they have seen, moderate, and talk alone.
+func TestBrowserRoomsWithRules(t *testing.T) {
+	t.Parallel()
+	p := issuer.Start(t)
+	d := startDoor(t, p)
+	ann, bob := d.signedIn(t, p, "Ann"), d.signedIn(t, p, "Bob")
+	ann.WaitFor(t, `document.querySelector("#show-people").textContent === "2 people"`, 10*time.Second)
+
+	ann.Click(t, "#new-room")
+	ann.WaitFor(t, `document.querySelector("dialog h2").textContent === "New room"`, 5*time.Second)
+	ann.Type(t, "dialog form input", "plans")
+	ann.Eval(t, `[...document.querySelectorAll("dialog label")].find((l) => l.textContent.includes("Bob"))
+	  .querySelector("input").click()`, nil)
+	if violations := ann.Axe(t); len(violations) > 0 {
+		t.Errorf("axe finds %q", violations)
+	}
+	ann.Screenshot(t, filepath.Join(installed.Dir(), "out", "screenshots", "rules-new-room.png"))
+	ann.dialogButton(t, "Make the room")
+	ann.seesRoom(t, "plans", true)
+	ann.WaitFor(t, `document.querySelector("#room-name").textContent === "🔒 plans"`, 5*time.Second)
+	bob.seesRoom(t, "plans", true)
+	bob.enters(t, "plans")
+	ann.say(t, "just the two of us")
+	bob.shows(t, 1, 1)
+
+	ann.Click(t, "#about")
+	ann.WaitFor(t, `document.querySelectorAll("dialog .standings li").length === 2`, 5*time.Second)
+	ann.Eval(t, `document.querySelector("dialog select").value = "30"`, nil)
+	ann.Eval(t, `document.querySelector("dialog form input").value = "Plans of ours"`, nil)
+	if violations := ann.Axe(t); len(violations) > 0 {
+		t.Errorf("axe finds %q", violations)
+	}
+	ann.Screenshot(t, filepath.Join(installed.Dir(), "out", "screenshots", "rules-about-room.png"))
+	ann.dialogButton(t, "Save")
+	bob.seesRoom(t, "Plans of ours", true)
+	bob.WaitFor(t, `document.querySelector("#rules").textContent === "Slow mode: one message every 30 seconds."`,
+		5*time.Second)
+	bob.say(t, "slowly")
+	bob.WaitFor(t, `/^Slow mode: (29|30|2\d) seconds/.test(document.querySelector("#rules").textContent)`, 5*time.Second)
+	bob.Screenshot(t, filepath.Join(installed.Dir(), "out", "screenshots", "rules-slow-mode.png"))
+
+	ann.Eval(t, `[...document.querySelectorAll("#messages .message")].at(-1).querySelector(".more").click()`, nil)
+	ann.dialogButton(t, "About Bob")
+	ann.dialogButton(t, "Mute")
+	bob.WaitFor(t, `document.querySelector("#draft").disabled &&
+	  document.querySelector("#rules").textContent.startsWith("You are muted until")`, 5*time.Second)
+	bob.Screenshot(t, filepath.Join(installed.Dir(), "out", "screenshots", "rules-muted.png"))
+	ann.Click(t, "#show-people")
+	ann.Eval(t, `[...document.querySelectorAll("#people button")].find((b) => b.textContent === "Bob").click()`, nil)
+	ann.WaitFor(t, `[...document.querySelectorAll("dialog button")].some((b) => b.textContent === "End the mute")`,
+		5*time.Second)
+	if violations := ann.Axe(t); len(violations) > 0 {
+		t.Errorf("axe finds %q", violations)
+	}
+	ann.Screenshot(t, filepath.Join(installed.Dir(), "out", "screenshots", "rules-person.png"))
+	ann.dialogButton(t, "End the mute")
+	bob.WaitFor(t, `!document.querySelector("#draft").disabled`, 5*time.Second)
+
+	ann.Eval(t, `[...document.querySelectorAll("#people button")].find((b) => b.textContent === "Bob").click()`, nil)
+	ann.WaitFor(t, `document.querySelectorAll("dialog input").length > 0`, 5*time.Second)
+	ann.Type(t, "dialog input", "too loud")
+	ann.dialogButton(t, "Ban from the room")
+	bob.seesRoom(t, "Plans of ours", false)
+	bob.WaitFor(t, `/^You are banned from Plans of ours until .*: too loud\.$/.test(
+	  document.querySelector("#notice-text").textContent)`, 5*time.Second)
+
+	ann.goTo(t, "lobby")
+	ann.WaitFor(t, `[...document.querySelectorAll("#people button")].some((b) => b.textContent === "Bob")`, 10*time.Second)
+	ann.Eval(t, `[...document.querySelectorAll("#people button")].find((b) => b.textContent === "Bob").click()`, nil)
+	ann.dialogButton(t, "Write to Bob alone")
+	ann.WaitFor(t, `document.querySelector("#room-name").textContent === "🔒 Bob"`, 5*time.Second)
+	ann.say(t, "sorry")
+	bob.enters(t, "Ann")
+	bob.WaitFor(t, `document.querySelector("#messages").textContent.includes("sorry")`, 5*time.Second)
+	ann.Screenshot(t, filepath.Join(installed.Dir(), "out", "screenshots", "rules-direct.png"))
+}
