@@ -23,7 +23,8 @@ import (
 // calls counts the calls of DynamoDB.
 type calls struct {
 	dynamodb.HTTPClient
-	n atomic.Int64
+	n     atomic.Int64
+	rules chat.RuleStore // of the same tables
 }
 
 func (c *calls) Do(r *http.Request) (*http.Response, error) {
@@ -63,6 +64,7 @@ func onDynamoDBLocal(b *testing.B, members int) (chat.Service, *calls, *posts) {
 		}
 	}
 	stores := app.OnDynamoDB(db, c)
+	counted.rules = stores.Rules
 	for i := range members {
 		if _, err := stores.Roster.Join(b.Context(), chat.Member{Room: "r", ConnectionID: fmt.Sprint(i),
 			ConnectedAt: time.Now().Add(-time.Hour), ExpiresAt: time.Now().Add(time.Hour), Opened: true}); err != nil {
