@@ -46,8 +46,8 @@ func TestFlagsAreRefused(t *testing.T) {
 		"-actions-per-second many":             `-actions-per-second is "many": it must be a whole number`,
 		"-presence-limit -1":                   `-presence-limit is "-1"`,
 		"-auth-audience chat":                  `-auth-issuer and -auth-audience need each other`,
-		"-auth-name-claim nick": `-auth-jwks-url, -auth-id-claim, -auth-name-claim and ` +
-			`-auth-rooms-claim say how tokens are read: give -auth-issuer too`,
+		"-auth-name-claim nick": `-auth-jwks-url, -auth-id-claim, -auth-name-claim, ` +
+			`-auth-rooms-claim and -auth-roles-claim say how tokens are read: give -auth-issuer too`,
 		"-demo-users ann -auth-audience chat": `-demo-users brings its own provider`,
 	} {
 		if _, err := parse(strings.Fields(flags), io.Discard); err == nil || !strings.HasPrefix(err.Error(), says) {

@@ -21,9 +21,10 @@ func (v Values) wrongSignIn(from Source) (wrong []string) {
 		wrong = append(wrong, fmt.Sprintf("%s and %s need each other: give both, or neither", names[AuthIssuer],
 			names[AuthAudience]))
 	}
-	if issuer == "" && keys+v[AuthIDClaim]+v[AuthNameClaim]+v[AuthRoomsClaim] != "" {
-		wrong = append(wrong, fmt.Sprintf("%s, %s, %s and %s say how tokens are read: give %s too",
-			names[AuthJWKSURL], names[AuthIDClaim], names[AuthNameClaim], names[AuthRoomsClaim], names[AuthIssuer]))
+	if issuer == "" && keys+v[AuthIDClaim]+v[AuthNameClaim]+v[AuthRoomsClaim]+v[AuthRolesClaim] != "" {
+		wrong = append(wrong, fmt.Sprintf("%s, %s, %s, %s and %s say how tokens are read: give %s too",
+			names[AuthJWKSURL], names[AuthIDClaim], names[AuthNameClaim], names[AuthRoomsClaim], names[AuthRolesClaim],
+			names[AuthIssuer]))
 	}
 	checkIssuer, checkKeys := CheckProviderURL, func(value string) error { return CheckKeysURL(value, issuer) }
 	if from.Deployed {
