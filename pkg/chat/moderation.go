@@ -167,8 +167,11 @@ func (s Service) expel(ctx context.Context, r Rules) (removed []Member, err erro
 // tellPeople tells the people that a moderation is about what the room is for them now, on all their connections, and
 // also the members that were removed.
 func (s Service) tellPeople(ctx context.Context, m Moderation, r Rules, removed []Member) {
-	people := slices.DeleteFunc(m.people(), func(userID string) bool { // the actor is answered
-		return m.action == ActionCreateRoom && userID == m.by.ID
+	people := slices.DeleteFunc(m.people(), func(userID string) bool {
+		answered := m.action == ActionCreateRoom && userID == m.by.ID
+		// The end of a ban from a private room is no news for somebody who is not in it.
+		stays := !r.Admits(userID, false, s.Now()) && m.action != ActionBanUser && m.action != ActionRemoveMember
+		return answered || stays
 	})
 	members, _ := s.Roster.Members(ctx, r.Room, 0)
 	members = slices.DeleteFunc(members, func(other Member) bool { return !slices.Contains(people, other.UserID) })

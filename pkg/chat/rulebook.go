@@ -17,8 +17,10 @@ const (
 	// RightsGrace is how long after a right has ended something may still be done by it.
 	RightsGrace = 5 * time.Second
 
-	// mostRulesKept is how many rooms' rules a process keeps at once.
-	mostRulesKept = 1000
+	// mostRulesKept is how many rooms' rules a process keeps at once, with mostPeopleKept people in all of them, which
+	// are about 10 MB.
+	mostRulesKept  = 1000
+	mostPeopleKept = 50_000
 )
 
 // RuleBook is the rules of rooms, as one process knows them: a RuleStore behind a cache. Its methods may be called
@@ -27,8 +29,9 @@ type RuleBook struct {
 	RuleStore
 	now func() time.Time
 
-	mu    sync.Mutex
-	rooms map[string]readRules
+	mu     sync.Mutex
+	rooms  map[string]readRules
+	people int // in all of them
 }
 
 // readRules are rules and the time when their reading began.
@@ -74,17 +77,29 @@ func (b *RuleBook) keep(room string, read readRules) {
 	if b.rooms[room].asOf.After(read.asOf) {
 		return
 	}
-	if len(b.rooms) >= mostRulesKept {
+	b.forget(room)
+	if b.isFull(read) {
 		for name, kept := range b.rooms {
 			if read.asOf.Sub(kept.asOf) > rulesLife {
-				delete(b.rooms, name)
+				b.forget(name)
 			}
 		}
-		if len(b.rooms) >= mostRulesKept {
+		if b.isFull(read) {
 			clear(b.rooms)
+			b.people = 0
 		}
 	}
 	b.rooms[room] = read
+	b.people += len(read.rules.People)
+}
+
+func (b *RuleBook) isFull(more readRules) bool {
+	return len(b.rooms) >= mostRulesKept || b.people+len(more.rules.People) > mostPeopleKept
+}
+
+func (b *RuleBook) forget(room string) {
+	b.people -= len(b.rooms[room].rules.People)
+	delete(b.rooms, room)
 }
 
 // ChangeRules changes a room's rules, and knows them from then on; see RuleStore.

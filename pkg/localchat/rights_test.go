@@ -22,7 +22,6 @@ type person struct {
 	t    testing.TB
 	id   string
 	conn *websocket.Conn
-	mu   sync.Mutex
 	refs int
 	rest []string // frames that were no answer
 }
@@ -448,6 +447,21 @@ func TestBansAmongSends(t *testing.T) {
 			}
 		})
 	}
+	helper := d.arrive(t, p, "helper", nil)
+	owner.must(chat.ActionAddMember, fields{"room_name": "plaza", "user_id": "helper"})
+	owner.must(chat.ActionSetRole, fields{"room_name": "plaza", "user_id": "helper", "role": "owner"})
+	all.Go(func() { // another owner gives the spammer one role after the other, and the title changes
+		for n := 0; ; n++ {
+			select {
+			case <-end:
+				return
+			default:
+			}
+			role := []chat.Role{chat.RoleMember, chat.RoleModerator}[n%2]
+			helper.do(chat.ActionSetRole, fields{"room_name": "plaza", "user_id": "spammer", "role": role})
+			helper.do(chat.ActionSetRoom, fields{"room_name": "plaza", "title": fmt.Sprint(n)})
+		}
+	})
 	time.Sleep(time.Second)
 	owner.must(chat.ActionBanUser, fields{"room_name": "plaza", "user_id": "spammer"})
 	banned := time.Now()

@@ -38,10 +38,10 @@ export class Attention {
   }
 
   /** Shows a message of somebody else, if the page is hidden and the person wants that. */
-  notify(room, { user_name, content, deleted_at }, open) {
+  notify(room, title, { user_name, content, deleted_at }, open) {
     if (!document.hidden || deleted_at || globalThis.Notification?.permission !== "granted") return;
     try {
-      const says = new Notification(`${shownName(String(user_name))} in ${room}`,
+      const says = new Notification(`${shownName(String(user_name))} in ${title}`,
         { body: String(content).slice(0, BODY), tag: room });
       says.onclick = () => (window.focus(), says.close(), open());
       this.#shown.set(room, says);

@@ -51,7 +51,8 @@ class Door {
   #askWho({ problem = "", room = "", rooms = [] } = {}) {
     const { name } = this.#browser;
     const known = new Memory(this.#browser, name);
-    const first = roomInAddress() || room || known.active || rooms[0] || "lobby";
+    const ofTwo = (name) => SIGN_IN && name?.startsWith("@"); // its name means nothing to anybody
+    const first = [roomInAddress(), room, known.active, rooms[0]].find((name) => name && !ofTwo(name)) ?? "lobby";
     welcome({ name, room: first, problem, unsent: SIGN_IN ? new Map() : known.roomsWithUnsent },
       (given) => (SIGN_IN ? this.#signIn(given) : this.#enter({ ...given, rooms })));
     this.#offerSignOut();

@@ -141,7 +141,7 @@ export class Page {
       if (!room.ready || this.#client.isMe(message) || deleted_at) return;
       if (name === this.#active) this.#read(`${shownName(String(user))}: ${String(content).slice(0, 300)}`);
       const open = () => this.#timelines.has(name) && this.#show(name);
-      if (!this.#memory.isMuted(name)) this.#attention.notify(name, message, open);
+      if (!this.#memory.isMuted(name)) this.#attention.notify(name, this.#titleOf(name), message, open);
     });
     this.#drawRooms();
   }
@@ -229,7 +229,8 @@ export class Page {
   #leave(name, problem) {
     this.#timelines.get(name).close();
     this.#timelines.delete(name);
-    this.#client.leave(name, { forget: SIGN_IN });
+    // A direct room stays in the list of the person's rooms: the other one may write again.
+    this.#client.leave(name, { forget: SIGN_IN && !this.#client.rooms.get(name)?.rules?.direct });
     this.#memory.removeRoom(name);
     if (name !== this.#active) return this.#drawRooms();
     this.#active = null;
