@@ -151,11 +151,5 @@ func idOf(context map[string]any) (id, claim string, err error) {
 // with the letters of cafe. Only a mark that makes no letter of its own, as an acute on a q, counts as a part of the
 // rest.
 func (g Grant) Allows(room string) bool {
-	for _, pattern := range g.Rooms {
-		prefix, isPattern := strings.CutSuffix(pattern, "*")
-		if room == pattern || isPattern && strings.HasPrefix(room, prefix) {
-			return true
-		}
-	}
-	return false
+	return chat.Covers(g.Rooms, room)
 }

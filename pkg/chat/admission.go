@@ -30,7 +30,7 @@ func (s Service) Admit(ctx context.Context, action Action, room string, by Actor
 	switch {
 	case !direct && !by.covers(room):
 		return a, Outside(room)
-	case s.Rules == nil || rightTo(action).Own == RoleStranger:
+	case s.Rules == nil || !isAction(action) || rightTo(action).Own == RoleStranger:
 		return a, nil
 	}
 	var refusal error
@@ -77,24 +77,24 @@ func (r Rules) refuse(action Action, by Actor, at time.Time) error {
 	case role == RoleStranger:
 		return Outside(r.Room)
 	case role == RoleBanned:
-		return forbidden("you are banned from this room" + person.sentence(person.BannedUntil))
+		return forbidden("you are banned from this room" + sentence(person.BannedUntil, person.Reason))
 	case least.Reaches(RoleModerator):
 		return forbidden(fmt.Sprintf("only somebody with the role %s may do that in this room", least))
 	case role == RoleReader:
 		return forbidden("you may read in this room, and not write")
 	case person.MutedUntil > at.Unix():
-		return forbidden("you are muted in this room" + person.sentence(person.MutedUntil))
+		return forbidden("you are muted in this room" + sentence(person.MutedUntil, person.MuteReason))
 	}
 	return forbidden("this room is read-only: only its moderators write in it")
 }
 
 // sentence is how long a ban or a mute is, and why.
-func (p Standing) sentence(until int64) (s string) {
+func sentence(until int64, reason string) (s string) {
 	if until != Forever {
 		s = " until " + time.Unix(until, 0).UTC().Format(time.RFC3339)
 	}
-	if p.Reason != "" {
-		s += ": " + p.Reason
+	if reason != "" {
+		s += ": " + reason
 	}
 	return s
 }
@@ -116,7 +116,7 @@ func Quote(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-func (a Actor) covers(room string) bool { return a.Covers == nil || a.Covers(room) }
+func (a Actor) covers(room string) bool { return a.Patterns == nil || Covers(a.Patterns, room) }
 
 // actsOnOthers reports whether the actor may do it to what is somebody else's.
 func (a Admission) actsOnOthers() bool {
@@ -124,26 +124,41 @@ func (a Admission) actsOnOthers() bool {
 	return others != "" && a.role.Reaches(others)
 }
 
+// Bound returns a context that ends when nothing may be done by an admission any more, for an action that tells the
+// actor something. Those that store something see to that themselves, and joining reads the rules again.
+func (a Admission) Bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	switch a.action {
+	case ActionGetRecentMessages, ActionGetChanges, ActionGetMembers, ActionGetRoom, ActionSignal, ActionMarkRead:
+		if !a.asOf.IsZero() {
+			return context.WithDeadline(ctx, a.asOf.Add(RightsGrace))
+		}
+	}
+	return context.WithCancel(ctx)
+}
+
 // within does what an admission allows, and stops where that would be too long after the rules were read. If nothing
-// was done until then, the rules are read again. do must end with CodeRoomBusy if it is known that nothing was done.
-func (s Service) within(ctx context.Context, a Admission, do func(ctx context.Context) error) error {
+// was done until then, the rules are read again, and do is called with the admission by these. do must end with
+// CodeRoomBusy if it is known that nothing was done.
+func (s Service) within(ctx context.Context, a Admission, do func(context.Context, Admission) error) (err error) {
 	patience, done := deadline.TwoThirds(ctx)
 	defer done()
 	for {
 		if a.asOf.IsZero() {
-			return do(ctx)
+			return do(ctx, a)
+		}
+		if s.Now().Sub(a.asOf) > rulesLife { // something took long
+			if a, err = s.Admit(ctx, a.action, a.rules.Room, a.by); err != nil {
+				return err
+			}
 		}
 		until := a.asOf.Add(RightsGrace)
 		if deadline, ok := ctx.Deadline(); ok && deadline.Before(until) {
-			return do(ctx)
+			return do(ctx, a)
 		}
 		bounded, cancel := context.WithDeadline(ctx, until)
-		err := do(bounded)
+		err := do(bounded, a)
 		cancel()
 		if e, ok := errors.AsType[*Error](err); !ok || e.Code != CodeRoomBusy || patience.Err() != nil {
-			return err
-		}
-		if a, err = s.Admit(ctx, a.action, a.rules.Room, a.by); err != nil {
 			return err
 		}
 	}

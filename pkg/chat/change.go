@@ -37,14 +37,11 @@ func (s Service) Edit(ctx context.Context, connectionID string, a Act, content s
 	if err := errors.Join(a.check(), checkContent(content)); err != nil {
 		return Changed{}, err
 	}
-	content, err := s.review(ctx, Review{Room: a.Room, By: a.By, Content: content, Index: a.Index})
-	if err == nil && checkContent(content) != nil {
-		err = unreviewed(checkContent(content))
-	}
+	content, err := s.reviewEdit(ctx, a, content)
 	if err != nil {
 		return Changed{}, err
 	}
-	return s.change(ctx, connectionID, a, func(m Message) (Message, error) {
+	return s.change(ctx, connectionID, a, func(a Act, m Message) (Message, error) {
 		if err := a.mayWrite(m); err != nil {
 			return m, err
 		}
@@ -63,7 +60,7 @@ func (s Service) Edit(ctx context.Context, connectionID string, a Act, content s
 
 // Delete leaves a tombstone of a message: without content, reactions and metadata.
 func (s Service) Delete(ctx context.Context, connectionID string, a Act) (Changed, error) {
-	return s.change(ctx, connectionID, a, func(m Message) (Message, error) {
+	return s.change(ctx, connectionID, a, func(a Act, m Message) (Message, error) {
 		if err := a.mayWrite(m); err != nil || m.DeletedAt != 0 {
 			return m, err
 		}
@@ -77,7 +74,7 @@ func (s Service) AddReaction(ctx context.Context, connectionID string, a Act, re
 	if err := checkReaction(reaction); err != nil {
 		return Changed{}, err
 	}
-	return s.change(ctx, connectionID, a, func(m Message) (Message, error) {
+	return s.change(ctx, connectionID, a, func(a Act, m Message) (Message, error) {
 		if err := a.mayReact(m); err != nil {
 			return m, err
 		}
@@ -93,7 +90,7 @@ func (s Service) RemoveReaction(ctx context.Context, connectionID string, a Act,
 	if err := checkReaction(reaction); err != nil {
 		return Changed{}, err
 	}
-	return s.change(ctx, connectionID, a, func(m Message) (Message, error) {
+	return s.change(ctx, connectionID, a, func(a Act, m Message) (Message, error) {
 		if err := a.mayReact(m); err != nil {
 			return m, err
 		}
@@ -106,16 +103,17 @@ func (s Service) RemoveReaction(ctx context.Context, connectionID string, a Act,
 // An act that changes nothing may be a repeat of one that was not acknowledged, and whose change perhaps nobody was
 // sent. So the room is sent what was not sent then, too.
 func (s Service) change(ctx context.Context, connectionID string, a Act,
-	change func(Message) (Message, error)) (Changed, error) {
+	change func(Act, Message) (Message, error)) (Changed, error) {
 	if err := a.check(); err != nil {
 		return Changed{}, err
 	}
 	began := s.Now()
 	changed := Changed{}
 	var stored Message
-	err := s.within(ctx, a.Admission, func(ctx context.Context) (err error) {
+	err := s.within(ctx, a.Admission, func(ctx context.Context, admission Admission) (err error) {
+		a.Admission = admission
 		stored, err = s.Changes.Change(ctx, a.Room, a.Index, func(m Message) (Message, error) {
-			to, err := change(m)
+			to, err := change(a, m)
 			if changed.Same = err == nil && m.Equal(to); err != nil || changed.Same || to.DeletedAt != 0 {
 				return to, err
 			}

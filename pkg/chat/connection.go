@@ -16,6 +16,7 @@ type Member struct {
 	JoinedAt     time.Time // when it joined the room
 	ExpiresAt    time.Time // when API Gateway must have closed the connection; the row is void from then on
 	Moderates    bool      // the user moderates all rooms
+	Patterns     []string  // the rooms that the token allows, as in an Actor; only in a user's inbox
 	Opened       bool      // it was written through the open connection, not in its own $connect
 	JoinID       int64     // names the writing of this membership; 0 in one from before there was such a name
 }

@@ -80,7 +80,12 @@ func (s Service) Join(ctx context.Context, m Member, ask CatchUp) error {
 		return err
 	}
 	remembered, named := s.remember(ctx, m), s.nameInDirectRoom(ctx, rules, m)
-	err = s.answerJoin(ctx, m, rules, ask)
+	answering, cancel := context.WithCancel(ctx)
+	if s.Rules != nil {
+		answering, cancel = context.WithDeadline(ctx, m.JoinedAt.Add(RightsGrace))
+	}
+	defer cancel()
+	err = s.answerJoin(answering, m, rules, ask)
 	s.announceJoin(ctx, m, before)
 	<-remembered
 	<-named

@@ -23,7 +23,7 @@ const (
 	MaxBanSeconds  = 10 * 365 * 24 * 3600 // of a ban or a mute with an end
 	MaxRoomMembers = 1000                 // people with a role in one room
 	MaxSanctions   = 1000                 // people with a ban or a mute in one room
-	MaxPeople      = 100                  // people in one answer about a room
+	MaxPeople      = 100                  // people in one answer about a room, and in one createRoom
 )
 
 // Moderation is somebody's wish to change the rules of a room. Which fields count depends on the action.
@@ -59,13 +59,15 @@ type Moderated struct {
 //
 // A moderation that changes nothing may be a repeat of one that was not acknowledged. So it removes and tells as well.
 func (s Service) Moderate(ctx context.Context, connectionID string, m Moderation) (Moderated, error) {
+	m.Title, m.Topic, m.Reason = composed(m.Title), composed(m.Topic), compose(m.Reason)
 	if err := s.checkModeration(ctx, m); err != nil {
 		return Moderated{}, err
 	}
-	m.Title, m.Topic, m.Reason = composed(m.Title), composed(m.Topic), compose(m.Reason)
 	done := Moderated{}
 	apply := changesOfRules()[m.action]
+	var before Rules
 	rules, err := s.Rules.ChangeRules(ctx, m.Room, func(r Rules) (Rules, error) {
+		before = r
 		now := s.Now()
 		if m.Seconds > 0 {
 			done.Until = now.Unix() + m.Seconds
@@ -75,9 +77,9 @@ func (s Service) Moderate(ctx context.Context, connectionID string, m Moderation
 		}
 		to, err := apply(r, m, now)
 		if err == nil {
+			to = to.withoutPast(now)
 			err = to.check(r)
 		}
-		to = to.withoutPast(now)
 		done.Same = err == nil && r.Equal(to)
 		return to, err
 	})
@@ -85,12 +87,16 @@ func (s Service) Moderate(ctx context.Context, connectionID string, m Moderation
 		return Moderated{}, unavailable("The change could not be confirmed as stored. Ask for it again.", err)
 	}
 	done.Rules = rules
-	return done, s.settle(ctx, connectionID, m, &done)
+	return done, s.settle(ctx, connectionID, m, before, &done)
 }
 
-// settle carries the rules of a room out: it answers the actor, removes those that may no longer be in the room, and
-// tells the others.
-func (s Service) settle(ctx context.Context, connectionID string, m Moderation, done *Moderated) error {
+// settle carries the rules of a room out: it answers the actor, tells the people that the moderation is about, removes
+// those that may no longer be in the room, and tells the others. before are the rules before the moderation.
+//
+// Another moderation may have come since. So all but the answer goes by the rules as they are after the members were
+// read: each membership that this leaves in place is one that the rules admit, or that was written later, and judged by
+// the one that wrote it.
+func (s Service) settle(ctx context.Context, connectionID string, m Moderation, before Rules, done *Moderated) error {
 	replied := parallel.Go(func() error {
 		return s.Reply(ctx, connectionID, s.Encoder.Room(s.roomFor(done.Rules, m.by, m.Ref))...)
 	})
@@ -98,11 +104,21 @@ func (s Service) settle(ctx context.Context, connectionID string, m Moderation, 
 	if s.Charge != nil {
 		s.Charge(len(people))
 	}
+	members, err := insistOnReading(ctx, func() ([]Member, error) { return s.Roster.Members(ctx, m.Room, 0) })
+	rules, rulesErr := s.Rules.fresh(ctx, m.Room)
+	if rulesErr != nil {
+		rules = done.Rules
+	}
 	errs := make([]error, len(people))
-	parallel.ForEach(s.Workers, len(people), func(i int) { errs[i] = s.list(ctx, people[i], done.Rules) })
-	removed, err := s.expel(ctx, done.Rules)
+	parallel.ForEach(s.Workers, len(people), func(i int) { errs[i] = s.list(ctx, people[i], rules) })
+	now := s.Now()
+	outside := slices.DeleteFunc(slices.Clone(members), func(m Member) bool {
+		return rules.Admits(m.UserID, m.Moderates, now)
+	})
+	about := slices.DeleteFunc(members, func(m Member) bool { return !slices.Contains(people, m.UserID) })
+	s.tellPeople(ctx, rules, slices.Concat(about, outside, s.inboxes(ctx, people, before, rules)))
+	removed, removeErr := s.removeAll(ctx, outside)
 	done.Removed = len(removed)
-	s.tellPeople(ctx, m, done.Rules, removed)
 	var broadcast error
 	if done.Rules.Version > 0 {
 		done.Delivery, broadcast = s.Broadcaster.BroadcastChange(ctx, s,
@@ -111,7 +127,7 @@ func (s Service) settle(ctx context.Context, connectionID string, m Moderation, 
 	}
 	s.announceLeave(ctx, removed...)
 	done.Delivery.countReply(<-replied)
-	if err := errors.Join(append(errs, err, broadcast)...); err != nil {
+	if err := errors.Join(append(errs, err, removeErr, broadcast)...); err != nil {
 		return &Error{Code: CodeNotSent, Err: err, Message: "The change is stored, and counts within five seconds, " +
 			"but not everybody could be told. Ask for it again."}
 	}
@@ -144,19 +160,11 @@ func (s Service) list(ctx context.Context, userID string, r Rules) error {
 	return s.ReadMarkers.Begin(ctx, userID, r.Room, tail)
 }
 
-// expel removes from a room every connection that may no longer be in it.
-func (s Service) expel(ctx context.Context, r Rules) (removed []Member, err error) {
-	members, err := insistOnReading(ctx, func() ([]Member, error) { return s.Roster.Members(ctx, r.Room, 0) })
-	if err != nil {
-		return nil, err
-	}
-	now := s.Now()
-	outside := slices.DeleteFunc(members, func(m Member) bool { return r.Admits(m.UserID, m.Moderates, now) })
-	errs, gone := make([]error, len(outside)), make([]bool, len(outside))
-	parallel.ForEach(s.Workers, len(outside), func(i int) {
-		gone[i], errs[i] = s.Roster.Remove(ctx, outside[i])
-	})
-	for i, m := range outside {
+// removeAll removes memberships as they were read, and returns those that it removed.
+func (s Service) removeAll(ctx context.Context, members []Member) (removed []Member, err error) {
+	errs, gone := make([]error, len(members)), make([]bool, len(members))
+	parallel.ForEach(s.Workers, len(members), func(i int) { gone[i], errs[i] = s.Roster.Remove(ctx, members[i]) })
+	for i, m := range members {
 		if gone[i] {
 			removed = append(removed, m)
 		}
@@ -164,37 +172,48 @@ func (s Service) expel(ctx context.Context, r Rules) (removed []Member, err erro
 	return removed, errors.Join(errs...)
 }
 
-// tellPeople tells the people that a moderation is about what the room is for them now, on all their connections, and
-// also the members that were removed.
-func (s Service) tellPeople(ctx context.Context, m Moderation, r Rules, removed []Member) {
-	people := slices.DeleteFunc(m.people(), func(userID string) bool {
-		answered := m.action == ActionCreateRoom && userID == m.by.ID
-		// The end of a ban from a private room is no news for somebody who is not in it.
-		stays := !r.Admits(userID, false, s.Now()) && m.action != ActionBanUser && m.action != ActionRemoveMember
-		return answered || stays
-	})
-	members, _ := s.Roster.Members(ctx, r.Room, 0)
-	members = slices.DeleteFunc(members, func(other Member) bool { return !slices.Contains(people, other.UserID) })
-	inboxes := make([][]Member, len(people))
-	parallel.ForEach(s.Workers, len(people), func(i int) {
-		inboxes[i], _ = s.Roster.Members(ctx, inboxOf(people[i]), mostInbox)
-	})
-	members = slices.Concat(members, slices.Concat(inboxes...), removed)
+// tellPeople tells members, and connections with an inbox, what a room is for them now: each once.
+func (s Service) tellPeople(ctx context.Context, r Rules, members []Member) {
 	seen := map[string]bool{}
 	members = slices.DeleteFunc(withoutVoid(members, s.Now()), func(m Member) bool {
 		twice := seen[m.ConnectionID]
 		seen[m.ConnectionID] = true
 		return twice
 	})
-	frames := map[string][]byte{}
-	for _, other := range members {
-		if frames[other.UserID] == nil {
-			by := Actor{Person: Person{Name: other.User, ID: other.UserID}, Moderates: other.Moderates}
-			frames[other.UserID] = s.Encoder.Room(s.roomFor(r, by, ""))[0]
+	type reader struct {
+		id        string
+		moderates bool
+	}
+	frames := map[reader][]byte{}
+	for _, m := range members {
+		if of := (reader{m.UserID, m.Moderates}); frames[of] == nil {
+			by := Actor{Person: Person{Name: m.User, ID: m.UserID}, Moderates: m.Moderates}
+			frames[of] = s.Encoder.Room(s.roomFor(r, by, ""))[0]
 		}
 	}
 	s.tell(ctx, members, func(ctx context.Context, m Member) error {
-		return s.insist(ctx, m.ConnectionID, frames[m.UserID])
+		return s.insist(ctx, m.ConnectionID, frames[reader{m.UserID, m.Moderates}])
+	})
+}
+
+// inboxes are the connections of people that are to be told of a room that they are not in, because they have got a
+// role in it, or may no longer be in it. The tokens of the connections must allow the room, unless it is a direct one.
+func (s Service) inboxes(ctx context.Context, people []string, before, now Rules) []Member {
+	news := slices.DeleteFunc(slices.Clone(people), func(userID string) bool {
+		came := before.People[userID].Role == "" && now.People[userID].Role != ""
+		went := before.Admits(userID, false, s.Now()) && !now.Admits(userID, false, s.Now())
+		return !came && !went
+	})
+	found := make([][]Member, len(news))
+	parallel.ForEach(s.Workers, len(news), func(i int) { found[i] = s.inbox(ctx, news[i], now) })
+	return slices.Concat(found...)
+}
+
+// inbox are the connections of one user that are to be told of a room.
+func (s Service) inbox(ctx context.Context, userID string, r Rules) []Member {
+	members, _ := s.Roster.Members(ctx, inboxOf(userID), mostInbox) // a list tells the same later
+	return slices.DeleteFunc(members, func(m Member) bool {
+		return !r.Direct && m.Patterns != nil && !Covers(m.Patterns, r.Room)
 	})
 }
 
@@ -225,8 +244,15 @@ func (s Service) checkModeration(ctx context.Context, m Moderation) error {
 	for _, member := range m.Members {
 		err = errors.Join(err, checkUserID(member))
 	}
+	if len(m.Members) > MaxPeople {
+		err = errors.Join(err,
+			tooLarge(fmt.Sprintf("a room can begin with at most %d members; add the others", MaxPeople)))
+	}
 	if m.Title != nil {
 		err = errors.Join(err, checkLine("title", *m.Title, MaxTitleBytes))
+		if *m.Title != "" && !strings.ContainsFunc(*m.Title, isSeen) {
+			err = errors.Join(err, InvalidField("title", mustBeSeen))
+		}
 	}
 	if m.Topic != nil {
 		err = errors.Join(err, checkLine("topic", *m.Topic, MaxTopicBytes))
@@ -259,7 +285,11 @@ func (s Service) checkNewRoom(ctx context.Context, m Moderation) error {
 		return nil
 	}
 	// It may be the actor's own room, and this a repeat.
-	if r, err := s.Rules.Rules(ctx, m.Room); err != nil || !r.madeBy(m) {
+	r, err := s.Rules.Rules(ctx, m.Room)
+	switch {
+	case err != nil:
+		return unavailable("The room could not be looked at. Try again.", err)
+	case !r.madeBy(m):
 		return taken(m.Room)
 	}
 	return nil
@@ -324,13 +354,28 @@ func (r Rules) mayModerate(m Moderation, now time.Time) error {
 		if m.action != ActionRemoveMember && m.action != ActionSetRole {
 			return InvalidField("user_id", "must be of somebody else")
 		}
+		if err := r.staysReader(m, r.People[m.UserID].Role, RoleReader); err != nil {
+			return err
+		}
 		return r.mayBeModerated()
 	}
 	mine, theirs := r.RoleIn(m.by.ID, m.by.Moderates, now), r.People[m.UserID].Role
+	if err := r.staysReader(m, theirs, mine); err != nil {
+		return err
+	}
 	if !mine.Reaches(rightTo(m.action).Others) || mine != RoleOwner && theirs.Reaches(mine) {
 		return forbidden("in this room your role does not let you do that to this person")
 	}
 	return r.mayBeModerated()
+}
+
+// staysReader refuses to take the role of a reader from somebody in an open room, who would be a member then. Owners
+// may.
+func (r Rules) staysReader(m Moderation, theirs, mine Role) error {
+	if m.action == ActionRemoveMember && !r.Private && theirs == RoleReader && mine != RoleOwner {
+		return forbidden("in an open room, only an owner can let a reader write again")
+	}
+	return nil
 }
 
 // mayBeModerated refuses to change a direct room, whose people are always the same.
@@ -387,7 +432,7 @@ func changesOfRules() map[Action]changeOfRules {
 			return s
 		}),
 		ActionMuteUser: of(func(s Standing, m Moderation, now time.Time) Standing {
-			s.MutedUntil, s.Reason = end(m, now), m.Reason
+			s.MutedUntil, s.MuteReason = end(m, now), m.Reason
 			return s
 		}),
 		ActionUnmuteUser: of(func(s Standing, _ Moderation, _ time.Time) Standing {

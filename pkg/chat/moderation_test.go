@@ -28,7 +28,7 @@ type countingRules struct {
 func (c *countingRules) Rules(ctx context.Context, room string) (chat.Rules, error) {
 	c.reads.Add(1)
 	if c.broken.Load() {
-		return chat.Rules{}, errors.New("the rules of a room have the format 2, and this program knows 1")
+		return chat.Rules{}, fmt.Errorf("%w: they have the format 2", chat.ErrUnreadableRules)
 	}
 	return c.RuleStore.Rules(ctx, room)
 }
@@ -246,8 +246,8 @@ func TestReviews(t *testing.T) {
 		{name: "no, with a reason for nobody", verdict: chat.Verdict{Reason: "a\nb"}, code: chat.CodeRejected,
 			says: "not accepted"},
 		{name: "no answer", err: errors.New("timeout"), code: chat.CodeUnavailable, says: "could not be reviewed"},
-		{name: "too long", verdict: chat.Verdict{Allow: true, Content: long}, code: chat.CodeUnavailable,
-			says: "could not be reviewed"},
+		{name: "too long", verdict: chat.Verdict{Allow: true, Content: long}, code: chat.CodeRejected,
+			says: "not accepted"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w, s, _ := ruled(t)
@@ -274,6 +274,178 @@ func TestReviews(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Nobody gains a right by giving up a role: a reader in an open room would be a member then.
+func TestAReaderStaysAReader(t *testing.T) {
+	_, s, store := ruled(t)
+	for _, private := range []bool{false, true} {
+		_, err := store.ChangeRules(t.Context(), "r", func(r chat.Rules) (chat.Rules, error) {
+			r.Private = private
+			r.People = map[string]chat.Standing{"a": {Role: chat.RoleOwner}, "b": {Role: chat.RoleReader},
+				"m": {Role: chat.RoleModerator}}
+			return r, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Rules = chat.NewRuleBook(store, s.Now)
+		want := chat.CodeForbidden
+		if private {
+			want = ""
+		}
+		for _, by := range []string{"m", "b"} {
+			_, err := moderate(t, s, chat.Person{Name: "X", ID: by}, chat.ActionRemoveMember,
+				chat.Moderation{UserID: "b"})
+			checkCode(t, fmt.Sprintf("%s removes a reader, private: %v", by, private), err, want)
+			if want == "" {
+				break
+			}
+		}
+	}
+}
+
+// What is over is not told, and is no obstacle to what comes next.
+func TestBansEnd(t *testing.T) {
+	w, s, store := ruled(t)
+	people := map[string]chat.Standing{"a": {Role: chat.RoleOwner}}
+	for i := range chat.MaxSanctions {
+		people[fmt.Sprint(i)] = chat.Standing{BannedUntil: time.Now().Unix() - 1, Reason: "long ago"}
+	}
+	people["b"] = chat.Standing{Role: chat.RoleMember, MutedUntil: time.Now().Unix() - 1, MuteReason: "noise"}
+	if _, err := store.ChangeRules(t.Context(), "r", func(r chat.Rules) (chat.Rules, error) {
+		r.People = people
+		return r, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := s.Admit(t.Context(), chat.ActionGetRoom, "r", chat.Actor{Person: bobID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, err := s.Room(t.Context(), "bob", chat.RoomQuery{Admission: a, Room: "r", People: true})
+	if err != nil || view.Standing() != (chat.Standing{Role: chat.RoleMember}) || len(view.People) != 2 {
+		t.Errorf("bob is told %+v and %v, %v", view.Standing(), view.People, err)
+	}
+	done, err := moderate(t, s, annID, chat.ActionBanUser, chat.Moderation{UserID: "b", Seconds: 60})
+	if err != nil || len(done.Rules.People) != 2 || done.Removed != 1 {
+		t.Errorf("%d people are in the rules, %d were removed, %v", len(done.Rules.People), done.Removed, err)
+	}
+	if ids := w.IDs(); slices.Contains(ids, "r/bob") {
+		t.Errorf("the members are %v", ids)
+	}
+}
+
+// A connection is told of a room that its user is added to if its token allows the room, and of no room that its user
+// has never been in.
+func TestInboxes(t *testing.T) {
+	w, s, _ := ruled(t)
+	s.Workers = 1
+	for id, patterns := range map[string][]string{"all": nil, "some": {"r*"}, "none": {"x"}} {
+		who := chat.Actor{Person: chat.Person{Name: "Eve", ID: "e"}, Patterns: patterns}
+		if _, err := s.Rooms(t.Context(), id, chat.RoomsQuery{By: who, ConnectedAt: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func() string {
+		var ids []string
+		for _, id := range []string{"all", "some", "none"} {
+			for _, frame := range w.Posts[id] {
+				if strings.HasPrefix(frame, "room r@") {
+					ids = append(ids, id)
+				}
+			}
+		}
+		w.Posts = nil
+		return strings.Join(ids, " ")
+	}
+	for _, step := range []struct {
+		action chat.Action
+		want   string
+	}{
+		{chat.ActionMuteUser, ""}, // she is not in the room
+		{chat.ActionUnmuteUser, ""},
+		{chat.ActionAddMember, "all some"},
+		{chat.ActionAddMember, ""}, // she has the role
+		{chat.ActionMuteUser, ""},
+		{chat.ActionBanUser, "all some"}, // is not hers any more
+		{chat.ActionBanUser, ""},
+		{chat.ActionUnbanUser, ""},
+	} {
+		if _, err := moderate(t, s, annID, step.action, chat.Moderation{UserID: "e"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := told(); got != step.want {
+			t.Errorf("after %s the connections %q were told, want %q", step.action, got, step.want)
+		}
+	}
+}
+
+// A room whose rules cannot be read is not in the list, in which all others are.
+func TestAnUnreadableRoomIsNotListed(t *testing.T) {
+	_, s, store := ruled(t)
+	for _, room := range []string{"r", "attic"} {
+		if err := s.ReadMarkers.Begin(t.Context(), "b", room, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Admit(t.Context(), chat.ActionJoinRoom, "attic", chat.Actor{Person: bobID}); err != nil {
+		t.Fatal(err) // these rules are known then
+	}
+	store.broken.Store(true)
+	page, err := s.Rooms(t.Context(), "bob", chat.RoomsQuery{By: chat.Actor{Person: bobID}, ConnectedAt: time.Now()})
+	if err != nil || len(page.Rooms) != 1 || page.Rooms[0].Room != "attic" {
+		t.Errorf("the rooms are %+v, %v", page.Rooms, err)
+	}
+}
+
+// A right that ends while others keep a change from being stored is not used any more.
+func TestTheRightEndsDuringAChange(t *testing.T) {
+	w, s, store := ruled(t)
+	w.Stored[0].User, w.Stored[0].UserID = annID.Name, annID.ID
+	now := time.Now()
+	s.Now = func() time.Time { return now }
+	s.Rules = chat.NewRuleBook(store, s.Now)
+	promote := func(role chat.Role) {
+		_, err := store.ChangeRules(t.Context(), "r", func(r chat.Rules) (chat.Rules, error) {
+			r.People = map[string]chat.Standing{"b": {Role: role}}
+			return r, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	promote(chat.RoleModerator)
+	a, err := s.Admit(t.Context(), chat.ActionDeleteMessage, "r", chat.Actor{Person: bobID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Changes = &busyOnce{s.Changes, func() {
+		promote(chat.RoleMember)
+		now = now.Add(3 * time.Second)
+	}}
+	_, err = s.Delete(t.Context(), "bob", chat.Act{Admission: a, Room: "r", Index: 1, By: bobID})
+	checkCode(t, "delete", err, chat.CodeForbidden)
+	if w.Stored[0].DeletedAt != 0 {
+		t.Error("the message of somebody else is deleted")
+	}
+}
+
+// busyOnce is a log of changes in which the first attempt to change something fails, because others change too much.
+type busyOnce struct {
+	chat.ChangeLog
+	meanwhile func()
+}
+
+func (b *busyOnce) Change(ctx context.Context, room string, index int64,
+	change func(chat.Message) (chat.Message, error)) (chat.Message, error) {
+	if b.meanwhile != nil {
+		meanwhile := b.meanwhile
+		b.meanwhile = nil
+		meanwhile()
+		return chat.Message{}, &chat.Error{Code: chat.CodeRoomBusy}
+	}
+	return b.ChangeLog.Change(ctx, room, index, change)
 }
 
 // Whatever people with roles do to each other: a room that has an owner keeps one, nobody changes a person of the same

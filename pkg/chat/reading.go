@@ -157,9 +157,6 @@ func (s Service) Rooms(ctx context.Context, connectionID string, q RoomsQuery) (
 	if err != nil {
 		return RoomsPage{}, unavailable(notListed, err)
 	}
-	if s.Charge != nil {
-		s.Charge(len(page.Rooms))
-	}
 	return page, s.Reply(ctx, connectionID, s.Encoder.RoomList(page)...)
 }
 
@@ -171,7 +168,7 @@ func (s Service) openInbox(ctx context.Context, connectionID string, q RoomsQuer
 		return nil
 	}
 	m := Member{Room: inboxOf(q.By.ID), ConnectionID: connectionID, UserID: q.By.ID, ConnectedAt: q.ConnectedAt,
-		Opened: true, Moderates: q.By.Moderates}
+		Opened: true, Moderates: q.By.Moderates, Patterns: q.By.Patterns}
 	m.begin(s.Now(), q.MembershipEnds)
 	_, err := s.Roster.Join(ctx, m)
 	return err
@@ -190,6 +187,9 @@ func (s Service) rooms(ctx context.Context, q RoomsQuery) (page RoomsPage, err e
 			after = markers[MaxRoomsListed-1].Room
 		}
 		page.More = more
+		if s.Charge != nil {
+			s.Charge(len(markers))
+		}
 		listed, errs := make([]*RoomState, len(markers)), make([]error, len(markers))
 		parallel.ForEach(tailReads, len(markers), func(i int) { listed[i], errs[i] = s.listed(ctx, q.By, markers[i]) })
 		if err := errors.Join(errs...); err != nil {
@@ -208,7 +208,8 @@ func (s Service) rooms(ctx context.Context, q RoomsQuery) (page RoomsPage, err e
 func (s Service) listed(ctx context.Context, by Actor, m ReadMarker) (*RoomState, error) {
 	r := RoomState{ReadMarker: m}
 	a, err := s.Admit(ctx, ActionJoinRoom, m.Room, by)
-	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeForbidden {
+	// A room whose rules cannot be read takes the others in the list not down.
+	if e, ok := errors.AsType[*Error](err); ok && e.Code == CodeForbidden || errors.Is(err, ErrUnreadableRules) {
 		return nil, nil
 	}
 	if err == nil {

@@ -130,7 +130,7 @@ func TestTheListOfRooms(t *testing.T) {
 	s.Charge = func(frames int) { charged += frames }
 	list := func(after string) (names []string) {
 		page, err := s.Rooms(t.Context(), "phone", chat.RoomsQuery{After: after,
-			By: chat.Actor{Person: annID, Covers: func(room string) bool { return room != "secret" }}})
+			By: chat.Actor{Person: annID, Patterns: []string{"r", "attic", "cellar"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestTheListOfRooms(t *testing.T) {
 	if got := strings.Join(list(""), ", "); got != "attic 5/5, cellar 5/5, r 5/5" {
 		t.Errorf("the rooms are %s", got)
 	}
-	if charged != 3+1 {
+	if charged != 4+1 { // a room that the user may not enter is looked at, too
 		t.Errorf("charged for %d", charged)
 	}
 	if got := strings.Join(list("attic"), ", "); got != "cellar 5/5, r 5/5" {
@@ -173,7 +173,7 @@ func TestALongListOfRooms(t *testing.T) {
 	var got []string
 	for after, more := "", true; more; {
 		page, err := s.Rooms(t.Context(), "phone", chat.RoomsQuery{After: after, By: chat.Actor{Person: annID,
-			Covers: func(room string) bool { return room < "room 010" || room >= "room 130" }}})
+			Patterns: []string{"room 00*", "room 13*", "room 14*", "room 15*", "room 16*", "room 17*"}}})
 		if err != nil || len(page.Rooms) > 50 {
 			t.Fatal(len(page.Rooms), err)
 		}

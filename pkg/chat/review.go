@@ -61,7 +61,37 @@ func (v Verdict) reason() string {
 	return v.Reason
 }
 
+// reviewEdit returns the content that an edit gives a message. What cannot be edited by the actor, and what has the
+// content already, is not reviewed.
+func (s Service) reviewEdit(ctx context.Context, a Act, content string) (string, error) {
+	if s.Reviewer == nil {
+		return content, nil
+	}
+	found, err := s.Log.Read(ctx, a.Room, Span{After: a.Index - 1, Before: a.Index + 1, Limit: 1})
+	switch {
+	case err != nil:
+		return "", unavailable("The change was not stored. Ask for it again.", err)
+	case len(found) == 0 || found[0].DeletedAt != 0 || found[0].Content == content:
+		return content, nil // which says why, or stores nothing
+	}
+	if err := a.mayWrite(found[0]); err != nil {
+		return "", err
+	}
+	reviewed, err := s.review(ctx, Review{Room: a.Room, By: a.By, Content: content, Index: a.Index})
+	if err == nil && checkContent(reviewed) != nil {
+		err = unusable(checkContent(reviewed))
+	}
+	return reviewed, err
+}
+
 func unreviewed(err error) error {
 	return &Error{Code: CodeUnavailable, Err: fmt.Errorf("review: %w", err),
 		Message: "The message could not be reviewed, and is not stored. Send it again."}
+}
+
+// unusable is the refusal of a message for which the review has a content that cannot be stored. Another review would
+// say the same.
+func unusable(err error) error {
+	return &Error{Code: CodeRejected, Err: fmt.Errorf("the content of the review: %w", err),
+		Message: "the message was not accepted"}
 }

@@ -1,5 +1,7 @@
 package chat
 
+import "slices"
+
 // Action is something that somebody can do in a room. Its name is that of the client's request.
 type Action string
 
@@ -69,6 +71,11 @@ func Rights() []Right {
 		{Action: ActionUnmuteUser, Own: RoleModerator, Others: RoleModerator},
 		{Action: ActionSetRole, Own: RoleOwner, Others: RoleOwner},
 	}
+}
+
+// isAction reports whether there is such an action.
+func isAction(a Action) bool {
+	return slices.ContainsFunc(Rights(), func(right Right) bool { return right.Action == a })
 }
 
 // rightTo returns the row of an action. An action that is not in the table is for owners only.

@@ -50,10 +50,16 @@ func (s Service) Room(ctx context.Context, connectionID string, q RoomQuery) (Ro
 	if err := errors.Join(checkRoom(q.Room), checkOptionalName("ref", q.Ref)); err != nil {
 		return RoomView{}, err
 	}
-	view := s.roomFor(q.rules, q.by, q.Ref)
-	if q.People {
-		view.Lists = true
-		view.People, view.More = q.rules.people(q.After, q.role.Reaches(RoleModerator))
+	rules := q.rules
+	if q.People { // of after what the asking person may just have changed
+		var err error
+		if rules, err = s.Rules.fresh(ctx, q.Room); err != nil {
+			return RoomView{}, unavailable("The room could not be read. Ask again.", err)
+		}
+	}
+	view := s.roomFor(rules, q.by, q.Ref)
+	if view.Lists = q.People && !view.Removed; view.Lists {
+		view.People, view.More = view.Rules.people(q.After, view.Role.Reaches(RoleModerator))
 	}
 	return view, s.Reply(ctx, connectionID, s.Encoder.Room(view)...)
 }
@@ -76,8 +82,9 @@ func (r Rules) people(after string, moderates bool) (list []Listed, more bool) {
 	return list, false
 }
 
-// roomFor is the view that somebody has of a room.
+// roomFor is the view that somebody has of a room. Bans and mutes that are over are not in it.
 func (s Service) roomFor(r Rules, by Actor, ref string) RoomView {
+	r = r.withoutPast(s.Now())
 	role := r.RoleIn(by.ID, by.Moderates, s.Now())
 	return RoomView{Rules: r, For: by.Person, Role: role, Removed: !role.Reaches(RoleReader), Ref: ref}
 }
@@ -103,32 +110,30 @@ func (s Service) OpenDirect(ctx context.Context, connectionID string, d Direct) 
 	if err != nil {
 		return RoomView{}, err
 	}
-	rules, made, err := s.directRoom(ctx, d)
+	rules, err := s.directRoom(ctx, d)
 	if err != nil {
 		return RoomView{}, unavailable("The room could not be opened. Try again.", err)
 	}
-	m := Moderation{Admission: Admission{action: ActionOpenDirect, by: d.By}, Room: rules.Room, UserID: d.UserID}
 	for _, userID := range []string{d.By.ID, d.UserID} { // again in case it failed before
 		if err := s.list(ctx, userID, rules); err != nil {
 			return RoomView{}, unavailable("The room could not be listed. Try again.", err)
 		}
 	}
-	if made {
-		s.tellPeople(ctx, m, rules, nil)
+	if tail, err := s.Log.Tail(ctx, rules.Room); tail == 0 && err == nil { // with messages, the other one knows it
+		s.tellPeople(ctx, rules, s.inbox(ctx, d.UserID, rules))
 	}
 	view := s.roomFor(rules, d.By, d.Ref)
 	return view, s.Reply(ctx, connectionID, s.Encoder.Room(view)...)
 }
 
 // directRoom finds the room of two people, or makes it. Names are those that each was called last.
-func (s Service) directRoom(ctx context.Context, d Direct) (rules Rules, made bool, err error) {
+func (s Service) directRoom(ctx context.Context, d Direct) (Rules, error) {
 	one, other := min(d.By.ID, d.UserID), max(d.By.ID, d.UserID)
 	room, err := s.Rules.DirectRoom(ctx, one, other, "@"+rand.Text())
 	if err != nil {
-		return Rules{}, false, err
+		return Rules{}, err
 	}
-	rules, err = s.Rules.ChangeRules(ctx, room, func(r Rules) (Rules, error) {
-		made = r.Version == 0
+	return s.Rules.ChangeRules(ctx, room, func(r Rules) (Rules, error) {
 		r.Private, r.Direct = true, true
 		r = r.with(d.By.ID, Standing{Name: d.By.Name, Role: RoleMember})
 		them := r.People[d.UserID]
@@ -138,7 +143,25 @@ func (s Service) directRoom(ctx context.Context, d Direct) (rules Rules, made bo
 		them.Role = RoleMember
 		return r.with(d.UserID, them), nil
 	})
-	return rules, made, err
+}
+
+// callAbsent tells the other person of a direct room that somebody has written there, if none of that person's
+// connections is in it. The person may have left the room, which is in the list again then.
+func (s Service) callAbsent(ctx context.Context, d Draft, present []Member) error {
+	var err error
+	for _, other := range d.rules.others(d.UserID) {
+		isPresent := func(m Member) bool { return m.UserID == other.UserID }
+		if !d.rules.Direct || slices.ContainsFunc(present, isPresent) {
+			continue
+		}
+		tail, tailErr := s.Log.Tail(ctx, d.Room)
+		if tailErr == nil {
+			tailErr = s.ReadMarkers.Begin(ctx, other.UserID, d.Room, max(tail-1, 0))
+		}
+		err = errors.Join(err, tailErr)
+		s.tellPeople(ctx, d.rules, s.inbox(ctx, other.UserID, d.rules))
+	}
+	return err
 }
 
 // nameInDirectRoom has a direct room know what a person is called who joins it. A failure is none of joining.

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math"
 	"strings"
@@ -28,7 +29,8 @@ type Standing struct {
 	Role        Role   // "" for none
 	BannedUntil int64  // seconds since the epoch; 0 for no ban
 	MutedUntil  int64  // seconds since the epoch; 0 for no mute
-	Reason      string // of the ban or the mute
+	Reason      string // of the ban; "" for none
+	MuteReason  string // of the mute; "" for none
 }
 
 // Forever is the end of a ban or mute without an end.
@@ -77,8 +79,21 @@ func (r Role) Reaches(other Role) bool { return r.rank() >= other.rank() }
 // Actor is somebody who has signed in, with what the token says.
 type Actor struct {
 	Person
-	Moderates bool                   // moderates all rooms but direct ones
-	Covers    func(room string) bool // whether the token allows a room; nil for every room
+	Moderates bool // moderates all rooms but direct ones
+	// Patterns are the rooms that the token allows: names, and patterns that end with *; nil for every room.
+	Patterns []string
+}
+
+// Covers reports whether patterns cover a room, both in their canonical form. Names are compared byte for byte. A * at
+// the end of a pattern stands for any rest.
+func Covers(patterns []string, room string) bool {
+	for _, pattern := range patterns {
+		prefix, isPattern := strings.CutSuffix(pattern, "*")
+		if room == pattern || isPattern && strings.HasPrefix(room, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // RoleIn is what the rules make of somebody at a time, without what keeps a member from writing.
@@ -131,8 +146,11 @@ func (r Rules) with(userID string, s Standing) Rules {
 	if r.People == nil {
 		r.People = map[string]Standing{}
 	}
-	if s.BannedUntil == 0 && s.MutedUntil == 0 {
+	if s.BannedUntil == 0 {
 		s.Reason = ""
+	}
+	if s.MutedUntil == 0 {
+		s.MuteReason = ""
 	}
 	if s.Role == "" && s.BannedUntil == 0 && s.MutedUntil == 0 {
 		delete(r.People, userID)
@@ -148,7 +166,8 @@ func (r Rules) with(userID string, s Standing) Rules {
 // stored together, or neither is.
 type RuleStore interface {
 	// Rules returns a room's rules as they are after every ChangeRules that had returned before; without any, Rules
-	// with Version 0. Rules that cannot be read, or are of a later version of this program, are an error.
+	// with Version 0. For rules that are damaged, or of a later version of this program, the error wraps
+	// ErrUnreadableRules.
 	Rules(ctx context.Context, room string) (Rules, error)
 
 	// ChangeRules stores what change makes of a room's rules, and returns them as they are then. It is like
@@ -162,6 +181,9 @@ type RuleStore interface {
 	// returns how long to wait. Writing again what has the same message id does not wait.
 	TakeTurn(ctx context.Context, room, userID, messageID string, every time.Duration) (wait time.Duration, err error)
 }
+
+// ErrUnreadableRules says that a room has rules which this program cannot read.
+var ErrUnreadableRules = errors.New("the rules of the room cannot be read")
 
 // isReserved reports whether a room's name can only be one that the chat has made up, for a direct room.
 func isReserved(room string) bool { return strings.HasPrefix(room, "@") }

@@ -135,7 +135,7 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 	if d.Content != content {
 		d.Content = content
 		if err := s.checkDraft(d); err != nil {
-			return Sent{}, unreviewed(fmt.Errorf("the new content is refused: %w", err))
+			return Sent{}, unusable(err)
 		}
 	}
 	began := s.Now()
@@ -145,7 +145,9 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 	}
 	sent := Sent{Message: stored, Repeat: repeat, StoredAfter: s.Now().Sub(began)}
 	var replied <-chan error
+	var called <-chan error
 	sent.Delivery, err = s.Broadcaster.Broadcast(ctx, s, stored, func(members []Member) {
+		called = parallel.Go(func() error { return s.callAbsent(ctx, d, members) })
 		if repeat || !slices.ContainsFunc(members, func(m Member) bool { return m.ConnectionID == connectionID }) {
 			replied = parallel.Go(func() error { // the broadcast does not wait for it
 				return s.Reply(ctx, connectionID, s.Encoder.Messages(Page{Messages: []Message{stored}})[0].Text)
@@ -159,6 +161,9 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 	if replied != nil {
 		sent.Delivery.countReply(<-replied)
 	}
+	if called != nil {
+		<-called
+	}
 	if sent.Delivery.Rounds > 0 { // one look in a round of messages is enough
 		s.sendLeft(ctx, d.Room, &sent.Delivery)
 	}
@@ -170,7 +175,7 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 
 // append stores a draft, for as long as it is admitted.
 func (s Service) append(ctx context.Context, d Draft) (stored Message, repeat bool, err error) {
-	err = s.within(ctx, d.Admission, func(ctx context.Context) (err error) {
+	err = s.within(ctx, d.Admission, func(ctx context.Context, _ Admission) (err error) {
 		stored, repeat, err = s.Log.Append(ctx, Message{
 			Room: d.Room, User: d.User, UserID: d.UserID, Content: d.Content, ID: d.ID, CreateAt: s.Now().Unix(),
 			ReplyTo: d.ReplyTo, Metadata: d.Metadata,

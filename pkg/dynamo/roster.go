@@ -55,6 +55,13 @@ func (r *Roster) Join(ctx context.Context, m chat.Member) (before chat.Member, e
 	if m.Moderates {
 		row[attrModerates] = &types.AttributeValueMemberBOOL{Value: true}
 	}
+	if m.Patterns != nil {
+		row[attrPatterns] = &types.AttributeValueMemberL{}
+		for _, pattern := range m.Patterns {
+			list := row[attrPatterns].(*types.AttributeValueMemberL)
+			list.Value = append(list.Value, text(pattern))
+		}
+	}
 	if m.Opened {
 		row[attrOpened] = &types.AttributeValueMemberBOOL{Value: true}
 	}
@@ -143,6 +150,15 @@ func memberOf(row item) chat.Member {
 	}
 	_, opened := row[attrOpened]
 	_, moderates := row[attrModerates]
+	var patterns []string
+	if list, ok := row[attrPatterns].(*types.AttributeValueMemberL); ok {
+		patterns = []string{}
+		for _, pattern := range list.Value {
+			if s, ok := pattern.(*types.AttributeValueMemberS); ok {
+				patterns = append(patterns, s.Value)
+			}
+		}
+	}
 	return chat.Member{
 		Room:         textOf(row, attrRoom),
 		ConnectionID: textOf(row, attrConnectionID),
@@ -152,6 +168,7 @@ func memberOf(row item) chat.Member {
 		JoinedAt:     time.UnixMilli(numberOf(row, attrJoinedAt)),
 		ExpiresAt:    time.Unix(numberOf(row, attrExpiresAt), 0),
 		Moderates:    moderates,
+		Patterns:     patterns,
 		Opened:       opened,
 		JoinID:       numberOf(row, attrJoinID),
 	}

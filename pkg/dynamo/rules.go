@@ -2,6 +2,7 @@ package dynamo
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -111,6 +112,9 @@ func (r *Rules) DirectRoom(ctx context.Context, one, other, name string) (string
 	if found := textOf(out.Item, attrDirectRoom); found != "" {
 		return found, nil
 	}
+	if len(out.Item) > 0 {
+		return "", errors.New("the row of a direct room has no name")
+	}
 	row[attrDirectRoom] = text(name)
 	_, err = r.log.api.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &r.log.table, Item: row, ConditionExpression: aws.String("attribute_not_exists(" + attrRoom + ")"),
@@ -129,23 +133,26 @@ func (r *Rules) DirectRoom(ctx context.Context, one, other, name string) (string
 func (r *Rules) TakeTurn(ctx context.Context, room, userID, messageID string, every time.Duration) (time.Duration,
 	error) {
 	now := time.Now()
+	putID := rand.Text()
 	row := item{
 		attrRoom: text("#turns\x00" + room), attrConnectionID: text("#" + userID),
-		attrAnnouncedAt: number(now.UnixMilli()),
-		attrExpiresAt:   number(now.Add(chat.MaxSlowMode * time.Second).Unix()),
+		attrAnnouncedAt: number(now.UnixMilli()), attrPutID: text(putID),
+		attrExpiresAt: number(now.Add(chat.MaxSlowMode * time.Second).Unix()),
 	}
 	values := item{":before": number(now.Add(-every).UnixMilli())}
 	condition := "attribute_not_exists(" + attrAnnouncedAt + ") OR " + attrAnnouncedAt + " <= :before"
 	if messageID != "" {
 		row[attrMessageID] = text(messageID)
-		values[":id"] = text(messageID)
-		condition += " OR " + attrMessageID + " = :id"
 	}
 	_, err := r.api.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName: &r.connections, Item: row, ConditionExpression: &condition, ExpressionAttributeValues: values,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})
 	if failed, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
+		isRepeat := messageID != "" && textOf(failed.Item, attrMessageID) == messageID
+		if isRepeat || textOf(failed.Item, attrPutID) == putID { // or the answer to a try of the SDK's was lost
+			return 0, nil
+		}
 		last := time.UnixMilli(numberOf(failed.Item, attrAnnouncedAt))
 		return max(last.Add(every).Sub(now), time.Millisecond), nil
 	}

@@ -36,6 +36,7 @@ const (
 	attrJoinID       = "join_id"      // what a Join's row is recognised by
 	attrOpened       = "opened"       // true where the row was written through the open connection; otherwise not there
 	attrModerates    = "moderates"    // true where the member moderates all rooms; otherwise not there
+	attrPatterns     = "patterns"     // of an inbox: the rooms that the token allows; not there for every room
 	attrExpiresAt    = "expires_at"   // seconds since the epoch
 	attrPutID        = "put_id"       // what Append recognises its own row by
 	attrLastIndex    = "last_index"   // of a room's own row: the index of its last message

@@ -53,7 +53,9 @@ func (p *person) do(action chat.Action, fields map[string]any) string {
 	if action == chat.ActionSendMessage {
 		frame["message_id"] = ref
 		answered = func(text string) bool {
-			return strings.Contains(text, `"message_id":"`+ref+`"`) || strings.Contains(text, `"ref":"`+ref+`"`)
+			// Somebody who is removed meanwhile is told that, and perhaps not what has become of the message.
+			return strings.Contains(text, `"message_id":"`+ref+`"`) || strings.Contains(text, `"ref":"`+ref+`"`) ||
+				strings.Contains(text, `"removed":`)
 		}
 	}
 	b, _ := json.Marshal(frame)

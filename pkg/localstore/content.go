@@ -41,7 +41,7 @@ func (d *damage) look(tx *bolt.Tx) error {
 	if err := sameRooms(messages, ids); err != nil {
 		return err
 	}
-	if err := lookAtChanges(tx.Bucket([]byte(changesBucket)), messages); err != nil {
+	if err := lookAtChanges(tx.Bucket([]byte(changesBucket)), messages, tx.Bucket([]byte(rulesBucket))); err != nil {
 		return err
 	}
 	return messages.ForEachBucket(func(name []byte) error {
@@ -99,7 +99,7 @@ func (d *damage) lookAtRows(rows, ids *bolt.Bucket, room string) error {
 
 // lookAtChanges checks that each room's changes are numbered up to the count without a gap, and that each names a
 // message or the room's rules. Files from before there were changes have no such bucket.
-func lookAtChanges(changes, messages *bolt.Bucket) error {
+func lookAtChanges(changes, messages, rules *bolt.Bucket) error {
 	if changes == nil {
 		return nil
 	}
@@ -108,7 +108,7 @@ func lookAtChanges(changes, messages *bolt.Bucket) error {
 		last := int64(0)
 		err := room.ForEach(func(k, v []byte) error {
 			last++
-			ofRules := bytes.Equal(v, key(0))
+			ofRules := bytes.Equal(v, key(0)) && rules != nil && rules.Get(name) != nil
 			if indexOf(k) != last || len(v) != 8 || !ofRules && (rows == nil || rows.Get(v) == nil) {
 				return fmt.Errorf("change %d has the key %x and names the message %x", last, k, v)
 			}

@@ -50,11 +50,11 @@ func rulesIn(tx *bolt.Tx, room string) (chat.Rules, error) {
 		return chat.Rules{Room: room}, nil
 	}
 	if len(value) < 8 {
-		return chat.Rules{}, errors.New("they are cut off")
+		return chat.Rules{}, fmt.Errorf("%w: they are cut off", chat.ErrUnreadableRules)
 	}
 	text, err := unsealAs(room, value[:8], value[8:])
 	if err != nil {
-		return chat.Rules{}, err
+		return chat.Rules{}, fmt.Errorf("%w: %w", chat.ErrUnreadableRules, err)
 	}
 	return storedrules.Decode(room, indexOf(value[:8]), string(text))
 }
@@ -153,7 +153,10 @@ func (t *turns) take(whose turnOf, messageID string, every time.Duration, now ti
 		maps.DeleteFunc(t.last, func(_ turnOf, last turn) bool { return !last.until.After(now) })
 	}
 	last, ok := t.last[whose]
-	if wait = last.at.Add(every).Sub(now); ok && wait > 0 && (messageID == "" || messageID != last.messageID) {
+	if wait = last.at.Add(every).Sub(now); ok && wait > 0 {
+		if messageID != "" && messageID == last.messageID {
+			return 0
+		}
 		return wait
 	}
 	if t.last == nil {

@@ -1,6 +1,8 @@
 package protocol
 
 import (
+	"cmp"
+
 	"wschat/pkg/chat"
 )
 
@@ -38,7 +40,7 @@ func standingOf(s chat.Standing) standing {
 		return at
 	}
 	return standing{
-		Name: s.Name, Role: s.Role, Reason: s.Reason,
+		Name: s.Name, Role: s.Role, Reason: cmp.Or(s.Reason, s.MuteReason),
 		Banned: s.BannedUntil > 0, BannedTill: until(s.BannedUntil),
 		Muted: s.MutedUntil > 0, MutedTill: until(s.MutedUntil),
 	}

@@ -64,7 +64,7 @@ func (a access) actor() chat.Actor {
 	return chat.Actor{
 		Person:    chat.Person{Name: a.grant.User, ID: a.grant.ID},
 		Moderates: a.grant.Moderates,
-		Covers:    a.grant.Allows,
+		Patterns:  append([]string{}, a.grant.Rooms...), // never nil, which stands for every room
 	}
 }
 

@@ -249,6 +249,8 @@ func (h *Handler) dispatch(ctx context.Context, in *invocation) (r reply, err er
 	if !ok {
 		return reply{}, fmt.Errorf("no handler for route key %q", in.Context.RouteKey)
 	}
+	ctx, cancel := in.admission.Bound(ctx)
+	defer cancel()
 	return f(ctx, in)
 }
 

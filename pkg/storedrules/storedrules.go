@@ -35,6 +35,7 @@ type standing struct {
 	BannedUntil int64     `json:"b,omitempty"`
 	MutedUntil  int64     `json:"m,omitempty"`
 	Reason      string    `json:"why,omitempty"`
+	MuteReason  string    `json:"whym,omitempty"`
 }
 
 // maxBytes is how long the text may be: a row of DynamoDB is at most 400 KB
@@ -62,32 +63,39 @@ func Encode(r chat.Rules) (string, error) {
 	return string(text), nil
 }
 
-// Decode reads the text of the rules of a room at a version. The error says that it is damaged, or of a later version
-// of this program.
+// Decode reads the text of the rules of a room at a version. The error wraps chat.ErrUnreadableRules, and says how the
+// text is damaged, or that it is of a later version of this program.
 func Decode(room string, version int64, text string) (chat.Rules, error) {
+	r, err := decode(room, version, text)
+	if err != nil {
+		return chat.Rules{}, fmt.Errorf("%w: %w", chat.ErrUnreadableRules, err)
+	}
+	return r, nil
+}
+
+func decode(room string, version int64, text string) (chat.Rules, error) {
 	var kept rules
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&kept); err != nil {
-		return chat.Rules{}, fmt.Errorf("the rules of a room cannot be read: %w", err)
+		return chat.Rules{}, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return chat.Rules{}, errors.New("the rules of a room cannot be read: something follows them")
+		return chat.Rules{}, errors.New("something follows them")
 	}
 	r := chat.Rules{Room: room, Version: version, Title: kept.Title, Topic: kept.Topic, Private: kept.Private,
 		Direct: kept.Direct, ReadOnly: kept.ReadOnly, SlowMode: kept.SlowMode, People: map[string]chat.Standing{}}
 	switch {
 	case kept.Format != format:
-		return chat.Rules{}, fmt.Errorf("the rules of a room have the format %d, and this program knows %d",
-			kept.Format, format)
+		return chat.Rules{}, fmt.Errorf("they have the format %d, and this program knows %d", kept.Format, format)
 	case version < 1 || kept.SlowMode < 0:
-		return chat.Rules{}, errors.New("the rules of a room have a number that is out of range")
+		return chat.Rules{}, errors.New("a number is out of range")
 	case kept.Direct && (!kept.Private || len(kept.People) > 2):
-		return chat.Rules{}, errors.New("the rules of a direct room are not those of two people")
+		return chat.Rules{}, errors.New("a direct room is not of two people")
 	}
 	for id, s := range kept.People {
 		if s.Role != "" && !s.Role.IsGiven() || s.BannedUntil < 0 || s.MutedUntil < 0 {
-			return chat.Rules{}, errors.New("the rules of a room give a person what there is not")
+			return chat.Rules{}, errors.New("a person has what there is not")
 		}
 		r.People[id] = chat.Standing(s)
 	}

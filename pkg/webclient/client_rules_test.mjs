@@ -130,6 +130,34 @@ test("every moderation is asked for, repeated, and answered or refused", async (
   await assert.rejects(client.createRoom("plans"), { code: "forbidden" });
 });
 
+test("a room in which this user may no longer be is refused, whatever was lost", async () => {
+  const { chat, client, room } = await enter();
+  const refused = events(room, "refused");
+  chat.before = refuses("forbidden", ({ action }) => action === "getRecentMessages" || action === "getChanges");
+  client.sync();
+  await until(() => refused.length === 1);
+  assert.equal(refused[0].code, "forbidden");
+});
+
+test("giving up a private room is done, also if the answer was lost", async () => {
+  const { chat, client, room } = await enter({ version: 3, private: true, you: { role: "member" } });
+  let asked = 0;
+  chat.before = (socket, frame) => {
+    if (frame.action !== "removeMember") return false;
+    const code = asked++ === 0 ? "unavailable" : "forbidden";
+    return refuses(code, () => true)(socket, frame);
+  };
+  const removed = events(room, "removed");
+  await room.removeMember("a");
+  assert.deepEqual(removed, [{}]);
+  assert.equal(client.rooms.size, 0);
+
+  const other = await enter({ version: 3, private: true, you: { role: "owner" } });
+  other.chat.before = refuses("forbidden", ({ action }) => action === "removeMember");
+  await assert.rejects(other.room.removeMember("a"), { code: "forbidden" });
+  assert.equal(other.client.rooms.size, 1);
+});
+
 test("the people of a room are read to the end", async () => {
   const { chat, room } = await enter();
   chat.before = (socket, { action, ref, after }) => {

@@ -3,6 +3,7 @@ package contract
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -107,6 +108,16 @@ func Roster(t *testing.T, roster chat.Roster, settle func()) {
 			check(t, fmt.Sprint(room(t), i), "stays")
 		}
 	})
+	t.Run("WhatTheTokenSaysComesBack", func(t *testing.T) {
+		for i, patterns := range [][]string{nil, {}, {"in-*", "café"}} {
+			m := member(fmt.Sprint(room(t), i), "a", "ann")
+			m.Moderates, m.Patterns = i == 2, patterns
+			join(t, m)
+			if all, err := roster.Members(t.Context(), m.Room, 0); err != nil || len(all) != 1 || !same(all[0], m) {
+				t.Errorf("%+v came back as %+v, %v", m, all, err)
+			}
+		}
+	})
 	t.Run("ARoomNeverUsedIsEmpty", func(t *testing.T) { check(t, room(t)) })
 	t.Run("ManyAtOnce", func(t *testing.T) {
 		var wg sync.WaitGroup
@@ -160,7 +171,7 @@ func removeEndsWhatWasRead(t *testing.T, roster chat.Roster) {
 				t.Errorf("%+v: removing %+v is %v, %v; want %v", pair, remove.what, ok, err, remove.ok)
 			}
 			left, err := roster.Members(t.Context(), first.Room, 0)
-			if stays := remove.what == pair[0]; err != nil || (len(left) == 1) != stays || stays &&
+			if stays := remove.what.Same(pair[0]); err != nil || (len(left) == 1) != stays || stays &&
 				!same(left[0], pair[1]) {
 				t.Errorf("%+v: after removing %+v there are %+v, %v", pair, remove.what, left, err)
 			}
@@ -172,5 +183,6 @@ func removeEndsWhatWasRead(t *testing.T, roster chat.Roster) {
 func same(a, b chat.Member) bool {
 	return a.Room == b.Room && a.ConnectionID == b.ConnectionID && a.User == b.User && a.UserID == b.UserID &&
 		a.ConnectedAt.Equal(b.ConnectedAt) && a.JoinedAt.Equal(b.JoinedAt) && a.ExpiresAt.Equal(b.ExpiresAt) &&
-		a.JoinID == b.JoinID && a.Opened == b.Opened
+		a.JoinID == b.JoinID && a.Opened == b.Opened && a.Moderates == b.Moderates &&
+		reflect.DeepEqual(a.Patterns, b.Patterns)
 }

@@ -38,18 +38,20 @@ export function askForRoom({ known, create }) {
 
 /**
  * Shows the rules of a room, which moderators can change, and its people.
- * @param {{known: Map<string, string>, me: string, show: (person) => void, say: (text: string) => void}} parts `me` is
- *   the person's id; `show` shows a person
+ * @param {{listed: object, known: Map<string, string>, me: string, show: (person) => void,
+ *   say: (text: string) => void}} parts `listed` is what the list of rooms says of it; `me` is the person's id; `show`
+ *   shows a person
  */
-export function showRoom(room, { known, me, show, say }) {
+export function showRoom(room, { listed, known, me, show, say }) {
   const [list, adding] = [element("ul", { className: "standings" }), element("div")];
   const moderates = isModerator(room);
-  const { topic, direct, private: isPrivate } = room.rules ?? {};
+  const { topic, direct, private: isPrivate } = room.rules ?? listed ?? {};
   const failed = (error) => say(moderationRefusal(error));
-  const dialog = openDialog(titleOf(room),
+  const dialog = openDialog(titleOf(room, listed),
     ...(topic ? [element("p", { dir: "auto" }, topic)] : []),
-    element("p", {}, direct ? "Only the two of you are in this room."
-      : isPrivate ? "Only people that were added are in this room." : "Everybody may come into this room."),
+    element("p", {}, direct ? "Only the two of you can be in this room."
+      : isPrivate ? "Only people that were added can be in this room, and moderators of the whole chat."
+        : room.rules ? "Everybody whose sign-in allows it can come into this room." : ""),
     ...(moderates ? [rulesForm()] : []), list, adding,
     ...(isPrivate && !direct && room.you?.role ? [element("button", { className: "danger", onclick: giveUp },
       "Leave for good")] : []));

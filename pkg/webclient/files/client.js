@@ -639,7 +639,7 @@ export class ChatClient extends EventTarget {
     if (members) for (const room of this.#roomsOf(members.room_name)) room._announced(members);
     if (signal) for (const room of this.#roomsOf(signal.room_name)) room._signalled(signal);
     if (read) for (const room of this.#roomsOf(read.room_name)) room._hasRead(read);
-    if (room) this.#takeRules(room);
+    if (room) this._takeRules(room);
     if (frame.pong) this.#setClock(frame.pong.time, connection);
     // An older chat does not know ping. Its refusal is a sign of life too, and this machine's clock must do.
     if (frame.error?.action === "ping") this.#setClock(NaN, connection);
@@ -655,7 +655,7 @@ export class ChatClient extends EventTarget {
   }
 
   /** Takes the rules of a room, or that it is not for this user any more. */
-  #takeRules(rules) {
+  _takeRules(rules) {
     const { room_name, removed, version } = rules;
     const joined = this.#roomsOf(room_name);
     if (joined.some((room) => room.rules?.version > version)) return; // it is late
@@ -1171,7 +1171,7 @@ export class Room extends EventTarget {
       try {
         return await connection.ask(action, frame);
       } catch (error) {
-        if (!PASSING.has(error.code)) throw error;
+        if (!PASSING.has(error.code)) throw Object.assign(error, { repeated: attempt > 0 });
       }
       await connection.sleep(pause(attempt, this.#timing));
     }
@@ -1275,9 +1275,19 @@ export class Room extends EventTarget {
   }
 
   async #moderate(action, fields) {
-    const { room } = await this.#ask(action, fields);
-    if (!room.removed) this._ruled(room);
-    return room;
+    try {
+      const { room } = await this.#ask(action, fields);
+      this.#client._takeRules(room);
+      return room;
+    } catch (error) {
+      // This user's own removal, which was not answered before, has been done: the room is not for this user any more.
+      const isDone = error.code === "forbidden" && error.repeated && fields.user_id === this.#client.userId;
+      if (!isDone || action !== "removeMember" || !this.rules?.private) throw error;
+      const { room_name, version } = this.rules;
+      const room = { room_name, version, removed: {} };
+      this.#client._takeRules(room);
+      return room;
+    }
   }
 
   /** Takes rules. Those of the greatest version count. What they say of this user is not in all of them. */
@@ -1375,10 +1385,10 @@ export class Room extends EventTarget {
     this.#client._named(answer.presence);
     this.#client._renamed(this, answer.presence?.room_name);
     this.#markless = false;
-    if (answer.room) this._ruled(answer.room);
     if (answer.users) this.#setMembers(answer.users, answer.version);
     // An older chat answers without messages, or without changes.
     const more = !answer.messages || this.#take(answer, asked);
+    if (answer.room) this._ruled(answer.room); // after what may show that the log went back
     if (asked.changes && this.last !== null) {
       this.#changesDue = !answer.changes || this.#takeChanges(answer.changes, asked.changes.changes_after);
     }
@@ -1435,6 +1445,7 @@ export class Room extends EventTarget {
     this.#newsLater();
     this.#sync(connection).then(() => this._trouble(null), (error) => {
       if (this._connection !== connection) return;
+      if (error.code === "forbidden") return this._refuse(error); // the right to be in the room has ended
       if (!PASSING.has(error.code)) return; // asking again cannot help
       this._trouble(error);
       this.#timers.startOnce("gap", pause(this.#failures, this.#timing), () => this._refresh({ changes }));
@@ -1638,7 +1649,7 @@ export class Room extends EventTarget {
     this.#versions.clear();
     this.#newest.clear();
     this.#toMark = this.read = 0;
-    this.rules = null; // the next ones count, whatever their version
+    this.rules = this.you = null; // the next ones count, whatever their version
     this.#emit("reset", { last });
   }
 

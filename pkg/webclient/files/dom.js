@@ -51,13 +51,18 @@ export function select(says, options, chosen) {
   return element("select", { "aria-label": says }, ...choices);
 }
 
-/** Opens a dialog with a title, which a button and Escape close, and returns it. */
+/** Opens a dialog about a room with a title, which a button and Escape close, and returns it. */
 export function openDialog(title, ...children) {
-  const dialog = element("dialog", { className: "card", "aria-labelledby": "dialog-title" },
+  const dialog = element("dialog", { className: "card of-room", "aria-labelledby": "dialog-title" },
     element("h2", { id: "dialog-title" }, bdi(title)), ...children,
     element("button", { type: "button", onclick: () => dialog.close() }, "Close"));
   dialog.onclose = () => dialog.remove();
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
+}
+
+/** Closes the dialogs about rooms. */
+export function closeDialogs() {
+  for (const dialog of document.querySelectorAll("dialog.of-room")) dialog.close();
 }

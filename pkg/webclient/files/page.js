@@ -5,7 +5,7 @@ import { Attention } from "./attention.js";
 import { spelled } from "./client.js";
 import { Composer } from "./composer.js";
 import { askForRoom, showRoom } from "./about.js";
-import { $, bdi, element } from "./dom.js";
+import { $, bdi, closeDialogs, element } from "./dom.js";
 import { Memory } from "./memory.js";
 import { drawPeople, drawTyping } from "./people.js";
 import { showPerson } from "./person.js";
@@ -172,6 +172,11 @@ export class Page {
     return titleOf(this.#timelines.get(name).room, this.#listed.get(name));
   }
 
+  /** The sign of a private room, which no title can have. */
+  #lock() {
+    return element("span", { className: "lock", role: "img", "aria-label": "private" }, "🔒");
+  }
+
   /** Remembers a person, to whom this one may want to write, or whom this one may want to add to a room. */
   #know({ user_id: id, user_name: name }) {
     if (typeof id === "string" && typeof name === "string" && id !== this.#client.userId) this.#known.set(id, name);
@@ -206,8 +211,8 @@ export class Page {
   #drawRules() {
     clearTimeout(this.#rulesTimer);
     const { room } = this.#timeline;
-    const lock = isPrivate(room, this.#listed.get(this.#active)) ? "🔒 " : "";
-    $("room-name").textContent = `${lock}${this.#titleOf(this.#active)}`;
+    const lock = isPrivate(room, this.#listed.get(this.#active)) ? [this.#lock(), " "] : [];
+    $("room-name").replaceChildren(...lock, bdi(this.#titleOf(this.#active)));
     const why = silence(room);
     const says = why || pace(room);
     if (why && why !== $("rules").textContent) this.#announce(why);
@@ -233,6 +238,7 @@ export class Page {
     this.#client.leave(name, { forget: SIGN_IN && !this.#client.rooms.get(name)?.rules?.direct });
     this.#memory.removeRoom(name);
     if (name !== this.#active) return this.#drawRooms();
+    closeDialogs();
     this.#active = null;
     const next = this.#timelines.keys().next().value;
     if (next !== undefined) return this.#show(next);
@@ -320,9 +326,10 @@ export class Page {
     clearTimeout(this.#newsTimer);
     clearTimeout(this.#markersTimer);
     clearTimeout(this.#rulesTimer);
+    closeDialogs();
     $("draft").disabled = $("send").disabled = false;
-    const shown = ["rules", "scroller", "rooms", "people", "typing", "my-name", "room-name", "announcer", "notice-text"];
-    for (const id of shown) $(id).replaceChildren();
+    const shown = ["scroller", "rooms", "people", "typing", "my-name", "room-name", "announcer", "notice-text"];
+    for (const id of [...shown, "rules"]) $(id).replaceChildren();
     $("draft").value = "";
   }
 
@@ -350,7 +357,10 @@ export class Page {
     on(this.#client, "user", (e) => this.#named(e.detail));
     on(this.#client, "failed", (e) => this.#connectFailed(e.detail));
     on(this.#client, "signedout", (e) => this.#ended({ problem: endInWords(e.detail) }));
-    on(this.#client, "room", (e) => (this.#listed.set(e.detail.room_name, e.detail), this.#join(e.detail.room_name)));
+    on(this.#client, "room", ({ detail: rules }) => {
+      this.#listed.set(rules.room_name, rules);
+      if (this.#timelines.size < MOST_ROOMS) this.#join(rules.room_name); // others can be opened by their names
+    });
     on(this.#memory, "rooms", () => this.#followRooms());
     on($("scroller"), "scroll", () => this.#timeline?.scrolled());
     const sizes = new ResizeObserver(() => this.#timeline?.resized());
@@ -366,8 +376,10 @@ export class Page {
     } }));
     on($("about"), "click", () => {
       const { room } = this.#timeline;
-      showRoom(room, { known: this.#known, me: this.#client.userId, say: (text) => this.say(text),
-        show: (person) => this.#showPerson(person, room) });
+      showRoom(room, {
+        listed: this.#listed.get(this.#active), known: this.#known, me: this.#client.userId,
+        say: (text) => this.say(text), show: (person) => this.#showPerson(person, room),
+      });
     });
     on($("rename"), "click", () => this.#leaveAll());
     on($("notice-close"), "click", () => ($("notice").hidden = true, $("draft").focus()));
@@ -458,7 +470,7 @@ export class Page {
     $("rooms").replaceChildren(...this.#byActivity.map((name) => {
       const badge = element("span", { className: "badge", hidden: true });
       const { room } = this.#timelines.get(name);
-      const lock = isPrivate(room, this.#listed.get(name)) ? element("span", { "aria-label": "private" }, "🔒") : "";
+      const lock = isPrivate(room, this.#listed.get(name)) ? this.#lock() : "";
       const title = this.#titleOf(name);
       const button = element("button", { onclick: () => (this.#show(name), $("draft").focus()) }, lock, bdi(title),
         badge);

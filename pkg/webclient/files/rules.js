@@ -18,7 +18,8 @@ export const isModerator = ({ rules, you }) => !rules?.direct && ["owner", "mode
 export const isOwner = ({ rules, you }) => !rules?.direct && you?.role === "owner";
 
 /** Whether the person, who moderates a room, may act on somebody with a role there. */
-export const mayActOn = (room, role) => isOwner(room) || (isModerator(room) && role !== "owner" && role !== "moderator");
+export const mayActOn = (room, role) =>
+  isOwner(room) || (isModerator(room) && role !== "owner" && role !== "moderator");
 
 /** Why the person cannot write in a room; "" if that is possible. */
 export function silence(room) {
@@ -26,7 +27,7 @@ export function silence(room) {
   if (!you || isModerator(room)) return "";
   if (isMuted(you)) return `You are muted${until(you.muted_until)}${because(you.reason)}. You can still read.`;
   if (you.role === "reader") return "You can read in this room, and not write.";
-  return rules.read_only ? "Only moderators write in this room." : "";
+  return rules?.read_only ? "Only moderators write in this room." : "";
 }
 
 export const isMuted = ({ muted, muted_until: end }) => Boolean(muted) && !(end * 1000 <= Date.now());

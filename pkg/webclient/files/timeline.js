@@ -46,9 +46,10 @@ export class Timeline extends EventTarget {
 
   /**
    * @param {{name: string, memory: Memory, tab: Tab, clock: Clock, isMe: (message) => boolean, composer: Composer,
-   *   marker?: number, say: (text: string) => void, moderates: () => boolean, about: (user) => void}} parts `name` is the room's name in this browser's memory; `isMe`
-   *   tells whether the reader wrote a message, or is a user; `composer` is where the person writes; `marker` is as in
-   *   `adopt`; `say` tells the person of a problem; `moderates` and `about` are as in a Menu
+   *   marker?: number, say: (text: string) => void, moderates: () => boolean, about: (user) => void}} parts `name` is
+   *   the room's name in this browser's memory; `isMe` tells whether the reader wrote a message, or is a user;
+   *   `composer` is where the person writes; `marker` is as in `adopt`; `say` tells the person of a problem;
+   *   `moderates` and `about` are as in a Menu
    */
   constructor(room, { name, memory, tab, clock, isMe, composer, marker, say, moderates, about }) {
     super();
