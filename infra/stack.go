@@ -31,5 +31,8 @@ func newStack(scope constructs.Construct, s settings, root string) awscdk.Stack 
 		Value: http.ApiEndpoint(), Description: jsii.String("What browsers open; /ping under it tells whether " +
 			"messages can be stored"),
 	})
+	awscdk.NewCfnOutput(stack, jsii.String("FunctionName"), &awscdk.CfnOutputProps{
+		Value: fn.FunctionName(), Description: jsii.String("What programs invoke that take part in the chat"),
+	})
 	return stack
 }

@@ -12,7 +12,8 @@ import (
 // The outputs have just the names that README and scripts go by.
 func TestOutputs(t *testing.T) {
 	outputs := template(t, nil)["Outputs"].(map[string]any)
-	if got := slices.Sorted(maps.Keys(outputs)); !slices.Equal(got, []string{"HttpUrl", "WebSocketUrl"}) {
+	want := []string{"FunctionName", "HttpUrl", "WebSocketUrl"}
+	if got := slices.Sorted(maps.Keys(outputs)); !slices.Equal(got, want) {
 		t.Errorf("got %v", got)
 	}
 }

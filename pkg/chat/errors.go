@@ -84,6 +84,16 @@ func (c Code) Status() int {
 	return 500
 }
 
+// Retry says whether sending the same again can help after a code.
+func (c Code) Retry() Retry {
+	for _, row := range Codes() {
+		if row.Code == c {
+			return row.Retry
+		}
+	}
+	return SameID
+}
+
 // Error is a refusal: a code and a plain sentence for the client, and the cause, which is for the log only.
 type Error struct {
 	Code    Code

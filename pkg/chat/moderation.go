@@ -278,6 +278,9 @@ func (s Service) checkNewRoom(ctx context.Context, m Moderation) error {
 	if isReserved(m.Room) {
 		return InvalidField("room_name", "must not begin with @, which is for direct rooms")
 	}
+	if m.by.ID == "" { // a program did not say
+		return MissingField("user_id")
+	}
 	switch tail, err := s.Log.Tail(ctx, m.Room); {
 	case err != nil:
 		return unavailable("The room could not be looked at. Try again.", err)
@@ -350,7 +353,7 @@ func (r Rules) mayModerate(m Moderation, now time.Time) error {
 	if m.UserID == "" {
 		return r.mayBeModerated()
 	}
-	if m.UserID == m.by.ID {
+	if m.UserID == m.by.ID && !m.by.Program {
 		if m.action != ActionRemoveMember && m.action != ActionSetRole {
 			return InvalidField("user_id", "must be of somebody else")
 		}
@@ -359,7 +362,7 @@ func (r Rules) mayModerate(m Moderation, now time.Time) error {
 		}
 		return r.mayBeModerated()
 	}
-	mine, theirs := r.RoleIn(m.by.ID, m.by.Moderates, now), r.People[m.UserID].Role
+	mine, theirs := r.roleOf(m.by, now), r.People[m.UserID].Role
 	if err := r.staysReader(m, theirs, mine); err != nil {
 		return err
 	}

@@ -148,7 +148,7 @@ func (s Service) Rooms(ctx context.Context, connectionID string, q RoomsQuery) (
 			return RoomsPage{}, err
 		}
 	}
-	if q.After == "" { // before the rooms are read, so that none is missed
+	if q.After == "" && !q.By.Program { // before the rooms are read, so that none is missed
 		if err := s.openInbox(ctx, connectionID, q); err != nil {
 			return RoomsPage{}, unavailable(notListed, err)
 		}

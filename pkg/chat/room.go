@@ -85,7 +85,7 @@ func (r Rules) people(after string, moderates bool) (list []Listed, more bool) {
 // roomFor is the view that somebody has of a room. Bans and mutes that are over are not in it.
 func (s Service) roomFor(r Rules, by Actor, ref string) RoomView {
 	r = r.withoutPast(s.Now())
-	role := r.RoleIn(by.ID, by.Moderates, s.Now())
+	role := r.roleOf(by, s.Now())
 	return RoomView{Rules: r, For: by.Person, Role: role, Removed: !role.Reaches(RoleReader), Ref: ref}
 }
 

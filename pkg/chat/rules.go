@@ -79,6 +79,7 @@ func (r Role) Reaches(other Role) bool { return r.rank() >= other.rank() }
 // Actor is somebody who has signed in, with what the token says.
 type Actor struct {
 	Person
+	Program   bool // a program that the owner of the chat lets do everything
 	Moderates bool // moderates all rooms but direct ones
 	// Patterns are the rooms that the token allows: names, and patterns that end with *; nil for every room.
 	Patterns []string
@@ -116,6 +117,14 @@ func (r Rules) RoleIn(userID string, moderates bool, at time.Time) Role {
 		return RoleStranger
 	}
 	return role
+}
+
+// roleOf is what the rules make of an actor at a time. A program is like an owner in every room.
+func (r Rules) roleOf(by Actor, at time.Time) Role {
+	if by.Program {
+		return RoleOwner
+	}
+	return r.RoleIn(by.ID, by.Moderates, at)
 }
 
 // effective is what somebody can do now: somebody who is muted can only read, as can a member of a room that is

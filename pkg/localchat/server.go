@@ -67,8 +67,9 @@ type Server struct {
 	Issuer  *demoissuer.Issuer // nil without DemoUsers
 	Failed  chan error         // what ended the serving, other than Stop
 
-	http       *http.Server
-	closeStore func() error
+	http         *http.Server
+	closeStore   func() error
+	stopInvoking func() // ends the asynchronous invocations
 }
 
 // Start opens the store and serves on the address until Stop. Its errors are one line each, for the person at the
@@ -122,6 +123,10 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", s.Gateway)
+	host, _, _ := net.SplitHostPort(s.Addr)
+	invoking, stopInvoking := context.WithCancel(context.WithoutCancel(ctx))
+	s.stopInvoking = stopInvoking
+	mux.Handle(invokePattern, &invoker{function: handler, host: host, logger: c.Logger, ctx: invoking})
 	if c.Stats != nil {
 		mux.Handle(statsPath, c.Stats)
 	}
@@ -169,6 +174,7 @@ func reachable(asked string, got net.Addr) string {
 func (s *Server) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
+	s.stopInvoking()
 	err := s.Gateway.Shutdown(ctx)
 	// What is left are answers being written, and connections that the Management API client keeps for later, some of
 	// which it has never used: http.Server.Shutdown waits 5 s for a request on those.

@@ -2,7 +2,9 @@ package protocol
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
+	"slices"
 
 	"wschat/pkg/chat"
 )
@@ -155,4 +157,29 @@ func (f Frame) Direct() (d chat.Direct, err error) {
 	}
 	d.Ref, err = f.Ref()
 	return d, err
+}
+
+// Actor reads as which user a program acts. The id is in user_id, or in by_user_id in a frame whose user_id is another
+// person's; "" for none.
+func (f Frame) Actor() (p chat.Person, err error) {
+	field := f.actorField()
+	if p.ID, err = f.string(field); err != nil {
+		return p, err
+	}
+	if len(p.ID) > chat.MaxUserIDBytes {
+		return p, chat.InvalidField(field, fmt.Sprintf("must be at most %d bytes", chat.MaxUserIDBytes))
+	}
+	p.Name, err = f.optionalString("user_name")
+	return p, err
+}
+
+func (f Frame) actorField() string {
+	action := chat.Action(f.Text("action"))
+	isAboutOne := slices.ContainsFunc(chat.Rights(), func(r chat.Right) bool {
+		return r.Action == action && r.Others != "" && fieldsOf()[action] != nil
+	})
+	if isAboutOne || action == chat.ActionOpenDirect {
+		return "by_user_id"
+	}
+	return "user_id"
 }

@@ -18,6 +18,7 @@ import (
 // access is what the client of an event may do. Without authentication it is everything, under any name.
 type access struct {
 	on          bool
+	program     bool // it has invoked the function, and may do everything under any name
 	grant       auth.Grant
 	nameIgnored bool // the frame gave another name than the token's
 	over        bool // the connection may not go on
@@ -58,8 +59,11 @@ func (h *Handler) admit(ctx context.Context, in *invocation) (access, error) {
 
 // actor is the client's user, with what the token says; the zero value without authentication.
 func (a access) actor() chat.Actor {
-	if !a.on {
+	switch {
+	case !a.on:
 		return chat.Actor{}
+	case a.program:
+		return chat.Actor{Person: chat.Person{Name: a.grant.User, ID: a.grant.ID}, Program: true}
 	}
 	return chat.Actor{
 		Person:    chat.Person{Name: a.grant.User, ID: a.grant.ID},
@@ -82,7 +86,7 @@ func (a access) userID() string { return a.grant.ID }
 
 // until is when the client's memberships end at the latest; zero if there is no bound.
 func (a access) until() time.Time {
-	if !a.on {
+	if !a.on || a.program {
 		return time.Time{}
 	}
 	return a.grant.Expires

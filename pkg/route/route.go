@@ -91,6 +91,7 @@ type invocation struct {
 	config    *Config
 	chat      chat.Service // with the poster of this event
 	site      *webclient.Site
+	direct    bool           // a program has invoked the function
 	access    access         // what the client may do
 	admission chat.Admission // to the room that the frame names
 	frame     protocol.Frame // of a MESSAGE event; nil if its body is no JSON object
@@ -120,11 +121,14 @@ type Response struct {
 // buffer that its next invocation overwrites, https://github.com/aws/aws-lambda-go/pull/639.)
 //
 // Every refusal and failure is a Response. To a client on a socket it also goes as an error frame, because API
-// Gateway shows no client the response to a message. The error is not nil only for an event that is not API
-// Gateway's.
+// Gateway shows no client the response to a message. The error is not nil only for an event that is neither API
+// Gateway's nor a program's, and for a program that is to repeat its event.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	if isAuthorizerEvent(payload) {
+	switch {
+	case isAuthorizerEvent(payload):
 		return h.authorize(ctx, payload)
+	case isDirect(payload):
+		return h.direct(ctx, payload)
 	}
 	response, err := h.handle(ctx, payload)
 	if err != nil {
@@ -143,7 +147,12 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 	}
 	in.chat.Poster = h.config.Poster(in.Context.DomainName, in.Context.Stage)
 	in.chat.Charge = h.chargeOf(in.Context.ConnectionID)
-	r, err := h.dispatchInTime(ctx, in)
+	r, err := h.inTime(ctx, func(ctx context.Context) (reply, error) { return h.dispatch(ctx, in) })
+	return h.finish(ctx, in, r, err, start), nil
+}
+
+// finish tells the client and the log how an invocation ended, and returns the response.
+func (h *Handler) finish(ctx context.Context, in *invocation, r reply, err error, start time.Time) Response {
 	response := respond(r, in.Context.RouteKey, err)
 	line := logLine{level: r.level}
 	line.add(
@@ -152,7 +161,10 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 		slog.String("connection_id", in.Context.ConnectionID),
 	)
 	line.add(r.attrs...)
-	if metrics.Cold() {
+	if in.direct {
+		line.add(slog.Bool("direct", true))
+	}
+	if in.metrics.Cold() {
 		line.add(slog.Bool("cold_start", true))
 	}
 	if err != nil {
@@ -162,11 +174,11 @@ func (h *Handler) handle(ctx context.Context, payload []byte) (Response, error) 
 	}
 	if response.StatusCode >= 500 {
 		line.level = slog.LevelError
-		metrics.Add(telemetry.Errors, 1)
+		in.metrics.Add(telemetry.Errors, 1)
 	}
 	line.add(slog.Int("status", response.StatusCode), slog.Float64("ms", milliseconds(time.Since(start))))
-	metrics.Log(ctx, h.config.Logger, line.level, "invocation", line.attrs...)
-	return response, nil
+	in.metrics.Log(ctx, h.config.Logger, line.level, "invocation", line.attrs...)
+	return response
 }
 
 // logLine is what the one log line of an invocation says.
@@ -210,18 +222,19 @@ func (h *Handler) refused(ctx context.Context, in *invocation, r reply, refusal 
 // lastWords is what a route leaves of its invocation's time, to tell the client and the log how it ended.
 const lastWords = time.Second
 
-func (h *Handler) dispatchInTime(ctx context.Context, in *invocation) (reply, error) {
+// inTime leaves lastWords of an invocation's time.
+func (h *Handler) inTime(ctx context.Context, do func(context.Context) (reply, error)) (reply, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-lastWords))
 		defer cancel()
 	}
-	return h.dispatch(ctx, in)
+	return do(ctx)
 }
 
-// dispatch runs the route's handler. A panic becomes an error, with its stack in the log: it must not take the process,
-// and with it the next invocations, along.
-func (h *Handler) dispatch(ctx context.Context, in *invocation) (r reply, err error) {
+// recovered makes a panic an error, with its stack in the log: it must not take the process, and with it the next
+// invocations, along.
+func (h *Handler) recovered(in *invocation, do func() (reply, error)) (r reply, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			r, err = reply{attrs: []slog.Attr{slog.String("stack", string(debug.Stack()))}}, fmt.Errorf("panic: %v", p)
@@ -230,6 +243,15 @@ func (h *Handler) dispatch(ctx context.Context, in *invocation) (r reply, err er
 			r.attrs = append([]slog.Attr{roomAttr(room)}, r.attrs...)
 		}
 	}()
+	return do()
+}
+
+// dispatch admits a client, and runs the route's handler.
+func (h *Handler) dispatch(ctx context.Context, in *invocation) (reply, error) {
+	return h.recovered(in, func() (reply, error) { return h.carryOut(ctx, in) })
+}
+
+func (h *Handler) carryOut(ctx context.Context, in *invocation) (_ reply, err error) {
 	isMessage := in.Context.EventType == "MESSAGE"
 	var malformed error
 	if isMessage {
@@ -270,7 +292,7 @@ func (h *Handler) chargeOf(connectionID string) func(posts int) {
 // connection that was told so often that it does not listen is closed without a word. tellRefusal returns what the
 // log line says.
 func (h *Handler) tellRefusal(ctx context.Context, in *invocation, e *chat.Error, closes bool) (attrs []slog.Attr) {
-	if !h.limiter.refuse(in.Context.ConnectionID) {
+	if !in.direct && !h.limiter.refuse(in.Context.ConnectionID) {
 		return in.closeConnection(ctx)
 	}
 	attrs = in.told(in.refuse(ctx, e))

@@ -48,8 +48,10 @@ test("nobody types while there is no connection", async () => {
 test("that this user types is sent now and then, and at once after a message", async () => {
   const { chat, room } = await enter({ typing: 100 });
   const sent = () => actions(chat.sockets[0], "signal");
+  const began = Date.now();
   for (let i = 0; i < 25; i++) (room.sendTyping(), await sleep(10));
-  assert.ok(sent().length >= 2 && sent().length <= 3, `${sent().length} signals`);
+  const most = Math.floor((Date.now() - began) / 100) + 1; // the machine may be busy
+  assert.ok(sent().length >= 2 && sent().length <= most, `${sent().length} signals, at most ${most}`);
   assert.deepEqual(sent()[0], { action: "signal", room_name: "lobby", user_name: "ann", name: "typing",
     ref: sent()[0].ref });
   assert.ok(sent()[0].ref && !sent().at(-1).ref, "the first is to be confirmed, and no other");
