@@ -162,18 +162,6 @@ func (s Service) Rooms(ctx context.Context, connectionID string, q RoomsQuery) (
 
 const notListed = "The rooms could not be read. Ask again."
 
-// openInbox has a connection be told of rooms that its user is added to or removed from.
-func (s Service) openInbox(ctx context.Context, connectionID string, q RoomsQuery) error {
-	if s.Rules == nil {
-		return nil
-	}
-	m := Member{Room: inboxOf(q.By.ID), ConnectionID: connectionID, UserID: q.By.ID, ConnectedAt: q.ConnectedAt,
-		Opened: true, Moderates: q.By.Moderates, Patterns: q.By.Patterns}
-	m.begin(s.Now(), q.MembershipEnds)
-	_, err := s.Roster.Join(ctx, m)
-	return err
-}
-
 // rooms reads a page with at least one room, unless there is none any more.
 func (s Service) rooms(ctx context.Context, q RoomsQuery) (page RoomsPage, err error) {
 	page.Ref = q.Ref

@@ -145,22 +145,27 @@ func (s Service) directRoom(ctx context.Context, d Direct) (Rules, error) {
 	})
 }
 
-// callAbsent tells the other person of a direct room that somebody has written there, if none of that person's
-// connections is in it. The person may have left the room, which is in the list again then.
-func (s Service) callAbsent(ctx context.Context, d Draft, present []Member) error {
-	var err error
-	for _, other := range d.rules.others(d.UserID) {
-		isPresent := func(m Member) bool { return m.UserID == other.UserID }
-		if !d.rules.Direct || slices.ContainsFunc(present, isPresent) {
-			continue
-		}
-		tail, tailErr := s.Log.Tail(ctx, d.Room)
-		if tailErr == nil {
-			tailErr = s.ReadMarkers.Begin(ctx, other.UserID, d.Room, max(tail-1, 0))
-		}
-		err = errors.Join(err, tailErr)
-		s.tellPeople(ctx, d.rules, s.inbox(ctx, other.UserID, d.rules))
+// absent returns the other person of a direct room if none of that person's connections is among its members.
+func (d Draft) absent(present []Member) (other Listed, ok bool) {
+	if !d.rules.Direct {
+		return Listed{}, false
 	}
+	for _, other := range d.rules.others(d.UserID) {
+		if !slices.ContainsFunc(present, func(m Member) bool { return m.UserID == other.UserID }) {
+			return other, true
+		}
+	}
+	return Listed{}, false
+}
+
+// callAbsent tells the other person of a direct room, who is not in it, that somebody has written there. The person may
+// have left the room, which is in the list again then.
+func (s Service) callAbsent(ctx context.Context, d Draft, other Listed) error {
+	tail, err := s.Log.Tail(ctx, d.Room)
+	if err == nil {
+		err = s.ReadMarkers.Begin(ctx, other.UserID, d.Room, max(tail-1, 0))
+	}
+	s.tellPeople(ctx, d.rules, s.inbox(ctx, other.UserID, d.rules))
 	return err
 }
 
@@ -191,8 +196,11 @@ func (r Rules) others(userID string) (others []Listed) {
 
 // With is the other person in a direct room.
 func (v RoomView) With() (other Listed, ok bool) {
+	if !v.Rules.Direct {
+		return Listed{}, false
+	}
 	others := v.Rules.others(v.For.ID)
-	if !v.Rules.Direct || len(others) != 1 {
+	if len(others) != 1 {
 		return Listed{}, false
 	}
 	return others[0], true

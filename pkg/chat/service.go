@@ -144,10 +144,11 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 		return Sent{}, unavailable(unconfirmed(d), err)
 	}
 	sent := Sent{Message: stored, Repeat: repeat, StoredAfter: s.Now().Sub(began)}
-	var replied <-chan error
-	var called <-chan error
+	var replied, called <-chan error
 	sent.Delivery, err = s.Broadcaster.Broadcast(ctx, s, stored, func(members []Member) {
-		called = parallel.Go(func() error { return s.callAbsent(ctx, d, members) })
+		if other, ok := d.absent(members); ok {
+			called = parallel.Go(func() error { return s.callAbsent(ctx, d, other) })
+		}
 		if repeat || !slices.ContainsFunc(members, func(m Member) bool { return m.ConnectionID == connectionID }) {
 			replied = parallel.Go(func() error { // the broadcast does not wait for it
 				return s.Reply(ctx, connectionID, s.Encoder.Messages(Page{Messages: []Message{stored}})[0].Text)

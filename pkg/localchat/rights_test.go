@@ -341,6 +341,15 @@ func TestDirectRooms(t *testing.T) {
 		if !strings.Contains(rooms, `"room_name":"`+room+`","last":1,"read":0,"private":true,"direct":true`) {
 			t.Errorf("the rooms are %s", rooms)
 		}
+		bob.must(chat.ActionLeaveRoom, fields{"room_name": room, "forget": true})
+		if rooms := bob.must(chat.ActionGetRooms, nil); strings.Contains(rooms, room) {
+			t.Errorf("a room that was left is listed: %s", rooms)
+		}
+		ann.must(chat.ActionSendMessage, fields{"room_name": room, "content": "are you there?"})
+		until(t, bob.conn, `{"room":{"room_name":"`+room)
+		if rooms := bob.must(chat.ActionGetRooms, nil); !strings.Contains(rooms, `"last":2,"read":1`) {
+			t.Errorf("somebody wrote, and bob's rooms are %s", rooms)
+		}
 		for _, action := range []chat.Action{chat.ActionJoinRoom, chat.ActionGetRecentMessages, chat.ActionSendMessage,
 			chat.ActionBanUser, chat.ActionGetRoom, chat.ActionSetRole} {
 			f := fields{"room_name": room, "content": "hi", "user_id": "ann", "role": "reader"}
