@@ -266,3 +266,27 @@ func TestProgramsByTheSDK(t *testing.T) {
 		}
 	}
 }
+
+// So does the AWS CLI, where it is installed.
+func TestProgramsByTheCLI(t *testing.T) {
+	aws, err := exec.LookPath("aws")
+	if err != nil {
+		t.Skip("the AWS CLI is not installed")
+	}
+	t.Parallel()
+	d := startDoor(t, issuer.Start(t), "")
+	dir := t.TempDir()
+	payload, answer := filepath.Join(dir, "payload.json"), filepath.Join(dir, "answer.json")
+	if err := os.WriteFile(payload, []byte(`{"action":"ping"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cli := exec.CommandContext(t.Context(), aws, "--region", "eu-north-1", "--endpoint-url", "http://"+d.Addr, "lambda",
+		"invoke", "--function-name", "chat", "--payload", "fileb://"+payload, answer)
+	cli.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID=local", "AWS_SECRET_ACCESS_KEY=local")
+	if out, err := cli.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if got, err := os.ReadFile(answer); err != nil || !strings.Contains(string(got), `"pong"`) {
+		t.Errorf("the answer is %s, %v", got, err)
+	}
+}
