@@ -270,7 +270,7 @@ func TestProgramsByTheSDK(t *testing.T) {
 // So does the AWS CLI, where it is installed.
 func TestProgramsByTheCLI(t *testing.T) {
 	aws, err := exec.LookPath("aws")
-	if err != nil {
+	if err != nil || exec.CommandContext(t.Context(), aws, "--version").Run() != nil {
 		t.Skip("the AWS CLI is not installed")
 	}
 	t.Parallel()
