@@ -43,7 +43,7 @@ type Config struct {
 	NameClaim  string // the claim with the display name; "" for DefaultNameClaim
 	RoomsClaim string // the claim with the rooms that a token allows; "" where every token allows every room
 
-	// RolesClaim is the claim with a user's roles, a string or a list. Whoever has the role moderator moderates all
+	// RolesClaim is the claim with a user's roles, a string or a list. Users with the role moderator moderate all
 	// rooms. Optional.
 	RolesClaim string
 

@@ -29,11 +29,12 @@ func (s Service) Admit(ctx context.Context, action Action, room string, by Actor
 	if by.Program {
 		a.role = RoleOwner
 	}
+	right, known := rightTo(action)
 	direct := isReserved(room) && s.Rules != nil // perhaps: then the token does not decide
 	switch {
 	case !direct && !by.covers(room):
-		return a, Outside(room)
-	case s.Rules == nil || !isAction(action) || rightTo(action).Own == RoleStranger:
+		return a, outside(room)
+	case s.Rules == nil || !known || right.Own == RoleStranger:
 		return a, nil
 	}
 	var refusal error
@@ -59,13 +60,13 @@ func (s Service) refusal(ctx context.Context, a Admission) error {
 	room := a.rules.Room
 	if isReserved(room) && !a.rules.Direct {
 		if !a.by.covers(room) {
-			return Outside(room)
+			return outside(room)
 		}
 		// A room of that kind from before there were direct rooms has messages, and goes on.
 		if tail, err := s.Log.Tail(ctx, room); err != nil {
 			return unavailable("The room could not be looked at. Try again.", err)
 		} else if tail == 0 {
-			return Outside(room)
+			return outside(room)
 		}
 	}
 	return a.rules.refuse(a.action, a.by, s.Now())
@@ -73,7 +74,7 @@ func (s Service) refusal(ctx context.Context, a Admission) error {
 
 // refuse says why somebody may not do something to what is the actor's own; nil if the actor may.
 func (r Rules) refuse(action Action, by Actor, at time.Time) error {
-	least := rightTo(action).Own
+	least := leastFor(action)
 	role := r.roleOf(by, at)
 	if by.Program || r.effective(by.ID, by.Moderates, at).Reaches(least) {
 		return nil
@@ -81,7 +82,7 @@ func (r Rules) refuse(action Action, by Actor, at time.Time) error {
 	person := r.People[by.ID]
 	switch {
 	case role == RoleStranger:
-		return Outside(r.Room)
+		return outside(r.Room)
 	case role == RoleBanned:
 		return forbidden("you are banned from this room" + sentence(person.BannedUntil, person.Reason))
 	case least.Reaches(RoleModerator):
@@ -107,9 +108,9 @@ func sentence(until int64, reason string) (s string) {
 
 func forbidden(sentence string) error { return &Error{Code: CodeForbidden, Message: sentence} }
 
-// Outside is the refusal of a room to somebody that it is not for. It is the same whether the token does not allow the
+// outside is the refusal of a room to somebody that it is not for. It is the same whether the token does not allow the
 // room or the room is private, so it does not tell that there is a private room.
-func Outside(room string) error {
+func outside(room string) error {
 	return forbidden(fmt.Sprintf("your token does not allow the room %s, or the room is private", Quote(room)))
 }
 
@@ -126,7 +127,7 @@ func (a Actor) covers(room string) bool { return a.Patterns == nil || Covers(a.P
 
 // actsOnOthers reports whether the actor may do it to what is somebody else's.
 func (a Admission) actsOnOthers() bool {
-	others := rightTo(a.action).Others
+	others := leastForOthers(a.action)
 	return others != "" && a.role.Reaches(others)
 }
 

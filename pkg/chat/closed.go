@@ -26,8 +26,8 @@ const (
 func (m Member) IsClosed(err error) bool { return errors.Is(err, ErrGone) && m.Opened }
 
 // Present returns a room's members that may be sent what is said in it, all of them if most is 0. It leaves out the
-// memberships that are void: past their two hours, and not yet removed by the store. It also leaves out those whom the
-// room's rules do not admit, whose memberships are about to be removed, or would be if their remover had not died.
+// memberships that are void: past their two hours, and not yet removed by the store. It also leaves out members that
+// the room's rules do not admit: their memberships are about to be removed, or would be if their remover had not died.
 func (s Service) Present(ctx context.Context, room string, most int) ([]Member, error) {
 	members, err := s.Roster.Members(ctx, room, most)
 	if err != nil {

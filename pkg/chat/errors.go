@@ -75,23 +75,19 @@ func Codes() []CodeRow {
 }
 
 // Status returns the HTTP status that stands for a code; 500 for a code that is not in the table.
-func (c Code) Status() int {
-	for _, row := range Codes() {
-		if row.Code == c {
-			return row.Status
-		}
-	}
-	return 500
-}
+func (c Code) Status() int { return c.row().Status }
 
 // Retry says whether sending the same again can help after a code.
-func (c Code) Retry() Retry {
+func (c Code) Retry() Retry { return c.row().Retry }
+
+// row is a code's row of the table. A code that is not there is like CodeInternal.
+func (c Code) row() CodeRow {
 	for _, row := range Codes() {
 		if row.Code == c {
-			return row.Retry
+			return row
 		}
 	}
-	return SameID
+	return CodeRow{Code: c, Status: 500, Retry: SameID}
 }
 
 // Error is a refusal: a code and a plain sentence for the client, and the cause, which is for the log only.

@@ -65,7 +65,7 @@ func (s Service) Moderate(ctx context.Context, connectionID string, m Moderation
 		before = r
 		now := s.Now()
 		if m.Seconds > 0 {
-			done.Until = now.Unix() + m.Seconds
+			done.Until = m.end(now)
 		}
 		if err := r.mayModerate(m, now); err != nil {
 			return r, err
@@ -148,11 +148,7 @@ func (s Service) list(ctx context.Context, userID string, r Rules) error {
 	if r.People[userID].Role == "" {
 		return nil
 	}
-	tail, err := s.Log.Tail(ctx, r.Room)
-	if err != nil {
-		return err
-	}
-	return s.ReadMarkers.Begin(ctx, userID, r.Room, tail)
+	return s.beginMarker(ctx, userID, r.Room, 0)
 }
 
 // removeAll removes memberships as they were read, and returns those that it removed.

@@ -23,7 +23,7 @@ func (s Service) checkModeration(ctx context.Context, m Moderation) error {
 		return forbidden("rooms have rules only in a chat in which people sign in")
 	}
 	err := errors.Join(checkRoom(m.Room), checkOptionalName("ref", m.Ref), checkOptionalUserField("name", m.Name))
-	if rightTo(m.action).Others != "" {
+	if leastForOthers(m.action) != "" {
 		err = errors.Join(err, checkUserID(m.UserID))
 	}
 	for _, member := range m.Members {

@@ -218,12 +218,18 @@ func (s Service) remember(ctx context.Context, m Member) <-chan error {
 		if _, ok, err := s.ReadMarkers.ReadMarker(ctx, m.UserID, m.Room); ok || err != nil {
 			return err
 		}
-		tail, err := s.Log.Tail(ctx, m.Room)
-		if err != nil {
-			return err
-		}
-		return s.ReadMarkers.Begin(ctx, m.UserID, m.Room, tail)
+		return s.beginMarker(ctx, m.UserID, m.Room, 0)
 	})
+}
+
+// beginMarker makes a user's marker of a room, if there is none, so that the last messages are not read: so many as
+// unread says.
+func (s Service) beginMarker(ctx context.Context, userID, room string, unread int64) error {
+	tail, err := s.Log.Tail(ctx, room)
+	if err != nil {
+		return err
+	}
+	return s.ReadMarkers.Begin(ctx, userID, room, max(tail-unread, 0))
 }
 
 // ForgetRoom removes a room from the list of a user's rooms.

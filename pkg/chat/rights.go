@@ -1,7 +1,5 @@
 package chat
 
-import "slices"
-
 // Action is something that somebody can do in a room. Its name is that of the client's request.
 type Action string
 
@@ -73,17 +71,24 @@ func Rights() []Right {
 	}
 }
 
-// isAction reports whether there is such an action.
-func isAction(a Action) bool {
-	return slices.ContainsFunc(Rights(), func(right Right) bool { return right.Action == a })
-}
-
-// rightTo returns the row of an action. An action that is not in the table is for owners only.
-func rightTo(a Action) Right {
+// rightTo returns the row of an action. An action that is not in the table is not ok, and for owners only.
+func rightTo(a Action) (right Right, ok bool) {
 	for _, right := range Rights() {
 		if right.Action == a {
-			return right
+			return right, true
 		}
 	}
-	return Right{Action: a, Own: RoleOwner, Others: RoleOwner}
+	return Right{Action: a, Own: RoleOwner, Others: RoleOwner}, false
+}
+
+// leastFor is the least role that may do an action to what is its own.
+func leastFor(a Action) Role {
+	right, _ := rightTo(a)
+	return right.Own
+}
+
+// leastForOthers is the least role that may do it to what is somebody else's; "" if it is done to nothing.
+func leastForOthers(a Action) Role {
+	right, _ := rightTo(a)
+	return right.Others
 }

@@ -97,8 +97,8 @@ type Direct struct {
 	Ref    string // the client's own name for the request, which the answer repeats; "" for none
 }
 
-// OpenDirect answers with the direct room of two people, which is the same whoever opens it, and makes it if there is
-// none yet. The other one is told of the room when it is made.
+// OpenDirect answers with the direct room of two people, and makes it if there is none yet. The two always have the
+// same room. The other one is told of it while nobody has written there.
 func (s Service) OpenDirect(ctx context.Context, connectionID string, d Direct) (RoomView, error) {
 	if s.Rules == nil {
 		return RoomView{}, forbidden("direct rooms are only in a chat in which people sign in")
@@ -158,18 +158,16 @@ func (d Draft) absent(present []Member) (other Listed, ok bool) {
 	return Listed{}, false
 }
 
-// callAbsent tells the other person of a direct room, who is not in it, that somebody has written there. The person may
-// have left the room, which is in the list again then.
+// callAbsent tells the other person of a direct room that somebody has written there, while that person is not in it.
+// The person may have left the room, which is in the list again then.
 func (s Service) callAbsent(ctx context.Context, d Draft, other Listed) error {
-	tail, err := s.Log.Tail(ctx, d.Room)
-	if err == nil {
-		err = s.ReadMarkers.Begin(ctx, other.UserID, d.Room, max(tail-1, 0))
-	}
+	err := s.beginMarker(ctx, other.UserID, d.Room, 1)
 	s.tellPeople(ctx, d.rules, s.inbox(ctx, other.UserID, d.rules))
 	return err
 }
 
-// nameInDirectRoom has a direct room know what a person is called who joins it. A failure is none of joining.
+// nameInDirectRoom puts the present name of a person that joins a direct room into its rules. A failure is no failure
+// of joining.
 func (s Service) nameInDirectRoom(ctx context.Context, r Rules, m Member) <-chan error {
 	return parallel.Go(func() error {
 		if person, ok := r.People[m.UserID]; !r.Direct || !ok || m.User == "" || person.Name == m.User {

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"time"
@@ -17,41 +18,23 @@ func (r Rules) mayModerate(m Moderation, now time.Time) error {
 	if err := r.refuse(m.action, m.by, now); err != nil {
 		return err
 	}
-	if m.UserID == "" {
-		return r.mayBeModerated()
+	if r.Direct {
+		return forbidden("a direct room has no moderators, and always the same two people")
 	}
-	if m.UserID == m.by.ID && !m.by.Program {
+	if m.UserID == "" {
+		return nil
+	}
+	mine, theirs := r.roleOf(m.by, now), r.People[m.UserID].Role
+	switch {
+	case m.action == ActionRemoveMember && !r.Private && theirs == RoleReader && mine != RoleOwner:
+		// The person would be a member then.
+		return forbidden("in an open room, only an owner can let a reader write again")
+	case m.UserID == m.by.ID && !m.by.Program:
 		if m.action != ActionRemoveMember && m.action != ActionSetRole {
 			return InvalidField("user_id", "must be of somebody else")
 		}
-		if err := r.staysReader(m, r.People[m.UserID].Role, RoleReader); err != nil {
-			return err
-		}
-		return r.mayBeModerated()
-	}
-	mine, theirs := r.roleOf(m.by, now), r.People[m.UserID].Role
-	if err := r.staysReader(m, theirs, mine); err != nil {
-		return err
-	}
-	if !mine.Reaches(rightTo(m.action).Others) || mine != RoleOwner && theirs.Reaches(mine) {
+	case !mine.Reaches(leastForOthers(m.action)), mine != RoleOwner && theirs.Reaches(mine):
 		return forbidden("in this room your role does not let you do that to this person")
-	}
-	return r.mayBeModerated()
-}
-
-// staysReader refuses to take the role of a reader from somebody in an open room, who would be a member then. Owners
-// may.
-func (r Rules) staysReader(m Moderation, theirs, mine Role) error {
-	if m.action == ActionRemoveMember && !r.Private && theirs == RoleReader && mine != RoleOwner {
-		return forbidden("in an open room, only an owner can let a reader write again")
-	}
-	return nil
-}
-
-// mayBeModerated refuses to change a direct room, whose people are always the same.
-func (r Rules) mayBeModerated() error {
-	if r.Direct {
-		return forbidden("a direct room has no moderators, and always the same two people")
 	}
 	return nil
 }
@@ -70,19 +53,8 @@ type changeOfRules func(Rules, Moderation, time.Time) (Rules, error)
 func changesOfRules() map[Action]changeOfRules {
 	of := func(change func(Standing, Moderation, time.Time) Standing) changeOfRules {
 		return func(r Rules, m Moderation, now time.Time) (Rules, error) {
-			before := r.People[m.UserID]
-			after := change(before, m, now)
-			if m.Name != "" {
-				after.Name = m.Name
-			}
-			return r.with(m.UserID, after), nil
+			return r.with(m.UserID, m.named(change(r.People[m.UserID], m, now))), nil
 		}
-	}
-	end := func(m Moderation, now time.Time) int64 {
-		if m.Seconds == 0 {
-			return Forever
-		}
-		return now.Unix() + m.Seconds
 	}
 	return map[Action]changeOfRules{
 		ActionCreateRoom: createRoom,
@@ -94,7 +66,7 @@ func changesOfRules() map[Action]changeOfRules {
 			return s
 		}),
 		ActionBanUser: of(func(s Standing, m Moderation, now time.Time) Standing {
-			s.Role, s.BannedUntil, s.Reason = "", end(m, now), m.Reason
+			s.Role, s.BannedUntil, s.Reason = "", m.end(now), m.Reason
 			return s
 		}),
 		ActionUnbanUser: of(func(s Standing, _ Moderation, _ time.Time) Standing {
@@ -102,7 +74,7 @@ func changesOfRules() map[Action]changeOfRules {
 			return s
 		}),
 		ActionMuteUser: of(func(s Standing, m Moderation, now time.Time) Standing {
-			s.MutedUntil, s.MuteReason = end(m, now), m.Reason
+			s.MutedUntil, s.MuteReason = m.end(now), m.Reason
 			return s
 		}),
 		ActionUnmuteUser: of(func(s Standing, _ Moderation, _ time.Time) Standing {
@@ -138,38 +110,47 @@ func set[T any](field *T, to *T) {
 	}
 }
 
-// addMember gives somebody who has none the role of a member. It ends no ban.
+// addMember gives a person without a role that of a member. It ends no ban.
 func addMember(r Rules, m Moderation, now time.Time) (Rules, error) {
 	person := r.People[m.UserID]
 	if person.BannedUntil > now.Unix() {
-		return r, forbidden("this person is banned from the room; unban the person first")
+		return r, unbanFirst()
 	}
-	if person.Role == "" {
-		person.Role = RoleMember
-	}
-	if m.Name != "" {
-		person.Name = m.Name
-	}
-	return r.with(m.UserID, person), nil
+	person.Role = cmp.Or(person.Role, RoleMember)
+	return r.with(m.UserID, m.named(person)), nil
 }
 
-// setRole gives somebody another role. In a private room it must be somebody who has one.
+// setRole gives a person another role. In a private room the person must have one.
 func setRole(r Rules, m Moderation, now time.Time) (Rules, error) {
-	if !m.Role.IsGiven() {
-		return r, InvalidField("role", "must be owner, moderator, member or reader")
-	}
 	person := r.People[m.UserID]
 	switch {
+	case !m.Role.IsGiven():
+		return r, InvalidField("role", "must be owner, moderator, member or reader")
 	case person.BannedUntil > now.Unix():
-		return r, forbidden("this person is banned from the room; unban the person first")
+		return r, unbanFirst()
 	case person.Role == "" && r.Private:
 		return r, InvalidField("user_id", "must be of a member of the room; add the person first")
 	}
 	person.Role = m.Role
-	if m.Name != "" {
-		person.Name = m.Name
+	return r.with(m.UserID, m.named(person)), nil
+}
+
+func unbanFirst() error {
+	return forbidden("this person is banned from the room; unban the person first")
+}
+
+// end is when a ban or a mute of a moderation ends, in seconds since the epoch.
+func (m Moderation) end(now time.Time) int64 {
+	if m.Seconds == 0 {
+		return Forever
 	}
-	return r.with(m.UserID, person), nil
+	return now.Unix() + m.Seconds
+}
+
+// named is a standing with the name that the actor gives the person, if any.
+func (m Moderation) named(s Standing) Standing {
+	s.Name = cmp.Or(m.Name, s.Name)
+	return s
 }
 
 // check refuses rules that have become too large, or that have lost their last owner.
@@ -204,16 +185,23 @@ func (r Rules) check(before Rules) error {
 
 // withoutPast leaves out the bans and mutes that are over.
 func (r Rules) withoutPast(now time.Time) Rules {
-	for id, p := range maps.Clone(r.People) {
-		if p.BannedUntil != 0 && p.BannedUntil <= now.Unix() || p.MutedUntil != 0 && p.MutedUntil <= now.Unix() {
-			if p.BannedUntil <= now.Unix() {
-				p.BannedUntil = 0
-			}
-			if p.MutedUntil <= now.Unix() {
-				p.MutedUntil = 0
-			}
-			r = r.with(id, p)
+	all := r.People
+	isCopy := false
+	for id, p := range all {
+		left := p
+		if p.BannedUntil <= now.Unix() {
+			left.BannedUntil = 0
 		}
+		if p.MutedUntil <= now.Unix() {
+			left.MutedUntil = 0
+		}
+		if left == p {
+			continue
+		}
+		if !isCopy {
+			r.People, isCopy = maps.Clone(all), true
+		}
+		r.put(id, left)
 	}
 	return r
 }

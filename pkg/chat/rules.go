@@ -155,6 +155,12 @@ func (r Rules) with(userID string, s Standing) Rules {
 	if r.People == nil {
 		r.People = map[string]Standing{}
 	}
+	r.put(userID, s)
+	return r
+}
+
+// put sets a person's standing in the map of the rules, which nobody else must hold.
+func (r Rules) put(userID string, s Standing) {
 	if s.BannedUntil == 0 {
 		s.Reason = ""
 	}
@@ -166,7 +172,6 @@ func (r Rules) with(userID string, s Standing) Rules {
 	} else {
 		r.People[userID] = s
 	}
-	return r
 }
 
 // RuleStore keeps the rules of rooms.

@@ -25,11 +25,11 @@ import (
 
 // Reviewer is a chat.Reviewer.
 type Reviewer struct {
-	url        string
-	sign       func(ctx context.Context, r *http.Request, body []byte) error
-	otherwise  bool
-	client     *http.Client
-	isFunction bool
+	url string
+	// sign signs a request for Lambda; nil if no function is invoked
+	sign      func(ctx context.Context, r *http.Request, body []byte) error
+	otherwise bool
+	client    *http.Client
 }
 
 var _ chat.Reviewer = (*Reviewer)(nil)
@@ -58,7 +58,7 @@ func New(c Config) (*Reviewer, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.url, r.isFunction = endpoint, true
+	r.url = endpoint
 	signer := v4.NewSigner()
 	r.sign = func(ctx context.Context, request *http.Request, body []byte) error {
 		credentials, err := c.Credentials.Retrieve(ctx)
@@ -148,7 +148,7 @@ func (r *Reviewer) ask(ctx context.Context, about chat.Review) (chat.Verdict, er
 		return chat.Verdict{}, err
 	case response.StatusCode != http.StatusOK:
 		return chat.Verdict{}, fmt.Errorf("the review answered with status %d", response.StatusCode)
-	case r.isFunction && failed != "":
+	case r.sign != nil && failed != "":
 		return chat.Verdict{}, fmt.Errorf("the review's function failed: %s", failed)
 	case len(answer) > maxAnswerBytes:
 		return chat.Verdict{}, fmt.Errorf("the review's answer has more than %d bytes", maxAnswerBytes)
