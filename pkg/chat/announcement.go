@@ -119,16 +119,16 @@ func (s Service) takeTurn(ctx context.Context, room string) (a Announcement, ok 
 // readAnnouncement reads a room's announcement, and retries: others rely on the announcer that has the turn or waits
 // for it.
 func (s Service) readAnnouncement(ctx context.Context, room string) (Announcement, error) {
-	return insistOnReading(ctx, func() (Announcement, error) { return s.Announcements.Announcement(ctx, room) })
+	return insistOn(ctx, func() (Announcement, error) { return s.Announcements.Announcement(ctx, room) })
 }
 
-// insistOnReading reads until it succeeds, or ctx ends.
-func insistOnReading[T any](ctx context.Context, read func() (T, error)) (found T, err error) {
+// insistOn tries what may be done twice, until it succeeds or ctx ends.
+func insistOn[T any](ctx context.Context, try func() (T, error)) (result T, err error) {
 	err = retries().Retry(ctx, func(error) bool { return ctx.Err() == nil }, func() error {
-		found, err = read()
+		result, err = try()
 		return err
 	})
-	return found, err
+	return result, err
 }
 
 // noteOverLimit notes whether the members have been told that there are too many of them, unless another announcer

@@ -99,7 +99,7 @@ func (s Service) settle(ctx context.Context, connectionID string, m Moderation, 
 	if s.Charge != nil {
 		s.Charge(len(people))
 	}
-	members, err := insistOnReading(ctx, func() ([]Member, error) { return s.Roster.Members(ctx, m.Room, 0) })
+	members, err := insistOn(ctx, func() ([]Member, error) { return s.Roster.Members(ctx, m.Room, 0) })
 	rules, rulesErr := s.Rules.fresh(ctx, m.Room)
 	if rulesErr != nil {
 		rules = done.Rules

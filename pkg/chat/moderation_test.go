@@ -381,6 +381,65 @@ func TestInboxes(t *testing.T) {
 	}
 }
 
+type markers = chat.ReadMarkers // a field must not have the name of a method
+
+// failingMarkers fails a few times to make a marker.
+type failingMarkers struct {
+	markers
+	left atomic.Int64
+}
+
+func (f *failingMarkers) Begin(ctx context.Context, userID, room string, index int64) error {
+	if f.left.Add(-1) >= 0 {
+		return errors.New("the store does not answer")
+	}
+	return f.markers.Begin(ctx, userID, room, index)
+}
+
+// A direct room that its other person has left is in that person's list before the person is told of a message in it,
+// also if the store fails meanwhile. If the room cannot be listed, the sender learns that it was not sent.
+func TestAnAbsentPersonIsCalled(t *testing.T) {
+	w, s, _ := ruled(t)
+	failing := &failingMarkers{markers: s.ReadMarkers}
+	s.ReadMarkers = failing
+	ann, bob := chat.Actor{Person: annID}, chat.Actor{Person: bobID}
+	view, err := s.OpenDirect(t.Context(), "phone", chat.Direct{By: ann, UserID: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := view.Rules.Room
+	if err := s.ForgetRoom(t.Context(), bobID, room); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Rooms(t.Context(), "bob", chat.RoomsQuery{By: bob, ConnectedAt: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	w.Posts = nil // the list
+	send := func(ctx context.Context, id string) error {
+		a, err := s.Admit(ctx, chat.ActionSendMessage, room, ann)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Send(ctx, "phone", chat.Draft{Admission: a, Room: room, User: annID.Name, UserID: annID.ID,
+			Content: "hi", ID: id})
+		return err
+	}
+	failing.left.Store(1 << 30)
+	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := send(short, "1"); chat.AsError(err).Code != chat.CodeNotSent || w.Posts["bob"] != nil {
+		t.Errorf("the room cannot be listed, and the sender learns %v, bob %q", err, w.Posts["bob"])
+	}
+	failing.left.Store(2)
+	if err := send(t.Context(), "1"); err != nil || len(w.Posts["bob"]) != 1 {
+		t.Errorf("the message is sent again: %v, and bob is told %q", err, w.Posts["bob"])
+	}
+	page, err := s.Rooms(t.Context(), "bob", chat.RoomsQuery{By: bob, ConnectedAt: time.Now()})
+	if err != nil || len(page.Rooms) != 1 {
+		t.Errorf("bob's rooms are %+v, %v", page.Rooms, err)
+	}
+}
+
 // A room whose rules cannot be read is not in the list, in which all others are.
 func TestAnUnreadableRoomIsNotListed(t *testing.T) {
 	_, s, store := ruled(t)

@@ -183,7 +183,7 @@ func (s Service) announce(ctx context.Context, c change) {
 
 // membersToTell reads a room's members, up to twice as many as a list may have: all that may have been told before.
 func (s Service) membersToTell(ctx context.Context, room string) ([]Member, error) {
-	return insistOnReading(ctx, func() ([]Member, error) { return s.Present(ctx, room, 2*s.PresenceLimit) })
+	return insistOn(ctx, func() ([]Member, error) { return s.Present(ctx, room, 2*s.PresenceLimit) })
 }
 
 // event is the frame that says that a user came or went, for all but the connection by which it did.

@@ -163,7 +163,7 @@ func (s Service) Send(ctx context.Context, connectionID string, d Draft) (Sent, 
 		sent.Delivery.countReply(<-replied)
 	}
 	if called != nil {
-		<-called
+		err = errors.Join(err, <-called)
 	}
 	if sent.Delivery.Rounds > 0 { // one look in a round of messages is enough
 		s.sendLeft(ctx, d.Room, &sent.Delivery)

@@ -348,7 +348,8 @@ func TestDirectRooms(t *testing.T) {
 		ann.must(chat.ActionSendMessage, fields{"room_name": room, "content": "are you there?"})
 		until(t, bob.conn, `{"room":{"room_name":"`+room)
 		if rooms := bob.must(chat.ActionGetRooms, nil); !strings.Contains(rooms, `"last":2,"read":1`) {
-			t.Errorf("somebody wrote, and bob's rooms are %s", rooms)
+			t.Errorf("somebody wrote, and bob's rooms are %s, and a moment later %s; bob was also sent %q", rooms,
+				bob.must(chat.ActionGetRooms, nil), bob.rest)
 		}
 		for _, action := range []chat.Action{chat.ActionJoinRoom, chat.ActionGetRecentMessages, chat.ActionSendMessage,
 			chat.ActionBanUser, chat.ActionGetRoom, chat.ActionSetRole} {
