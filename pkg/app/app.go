@@ -31,12 +31,14 @@ type Stores struct {
 	Announcements chat.Announcements
 	ReadMarkers   chat.ReadMarkers
 	Rules         chat.RuleStore
+	PersonalData  chat.PersonalData
 	Leases        broadcast.Leases
 }
 
 // OnDynamoDB returns the stores on the two tables that the configuration names.
 func OnDynamoDB(db *dynamodb.Client, c config.Config) Stores {
 	log := dynamo.NewLog(db, c.MessagesTable, c.MessageRetention)
+	inMessages := dynamo.FindInMessages(db, c.MessagesTable)
 	return Stores{
 		Log:           log,
 		Changes:       log,
@@ -44,7 +46,9 @@ func OnDynamoDB(db *dynamodb.Client, c config.Config) Stores {
 		Announcements: dynamo.NewAnnouncements(db, c.ConnectionsTable),
 		ReadMarkers:   dynamo.NewReadMarkers(db, c.ConnectionsTable),
 		Rules:         dynamo.NewRules(log, db, c.ConnectionsTable),
-		Leases:        dynamo.NewLeases(db, c.MessagesTable, c.MessageRetention),
+		PersonalData: chat.PersonalData{Log: inMessages, Roster: dynamo.FindInConnections(db, c.ConnectionsTable),
+			Progress: inMessages},
+		Leases: dynamo.NewLeases(db, c.MessagesTable, c.MessageRetention),
 	}
 }
 
@@ -85,6 +89,7 @@ func New(c config.Config, s Stores, p Process) (*route.Handler, error) {
 			Announcements: s.Announcements,
 			ReadMarkers:   s.ReadMarkers,
 			Rules:         rules,
+			PersonalData:  s.PersonalData,
 			Reviewer:      reviewer,
 			Broadcaster:   broadcast.Broadcaster{Leases: s.Leases},
 			Encoder:       protocol.Encoder{},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wschat/pkg/deadline"
+	"wschat/pkg/parallel"
 )
 
 // Admission is that somebody may do something in a room. The zero value is that of an open chat, in which everybody may
@@ -19,8 +20,8 @@ type Admission struct {
 	asOf   time.Time // when the reading of the rules began; zero if they are not asked
 }
 
-// Admit finds out whether somebody may do something in a room, by the token and by the room's rules. Every request that
-// names a room passes it. Without Rules everybody may.
+// Admit finds out whether somebody may do something in a room, by the token and by the room's rules. Every request
+// passes it, also if it names no room. Without Rules everybody may.
 //
 // A process does not read the rules for each request. So a right that ends may be used for a little while, but a
 // refusal is always by rules that were just read.
@@ -32,24 +33,42 @@ func (s Service) Admit(ctx context.Context, action Action, room string, by Actor
 	right, known := rightTo(action)
 	direct := isReserved(room) && s.Rules != nil // perhaps: then the token does not decide
 	switch {
-	case !direct && !by.covers(room):
+	case room != "" && !direct && !by.covers(room):
 		return a, outside(room)
-	case s.Rules == nil || !known || right.Own == RoleStranger:
+	case s.Rules == nil || !known || action == ActionPing || action == ActionLeaveRoom:
 		return a, nil
+	}
+	var seen time.Time
+	mayAct := parallel.Go(func() (err error) {
+		seen, err = s.checkErasing(ctx, by.ID)
+		return err
+	})
+	if right.Own == RoleStranger || room == "" {
+		return a, <-mayAct
+	}
+	read, err := s.Rules.recent(ctx, room, rulesLife)
+	if err = errors.Join(<-mayAct, err); err != nil {
+		return a, err
 	}
 	var refusal error
 	for _, life := range []time.Duration{rulesLife, refusalLife} {
-		read, err := s.Rules.recent(ctx, room, life)
-		if err != nil {
+		if read, err = s.Rules.recent(ctx, room, life); err != nil {
 			return a, err
 		}
-		a.rules, a.asOf = read.rules, read.asOf
+		a.rules, a.asOf = read.rules, earlier(read.asOf, seen)
 		a.role = a.rules.roleOf(by, s.Now())
 		if refusal = s.refusal(ctx, a); refusal == nil {
 			return a, nil
 		}
 	}
 	return a, refusal
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // refusal says why an actor may not do what is asked for; nil if it may.

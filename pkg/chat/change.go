@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,8 +65,7 @@ func (s Service) Delete(ctx context.Context, connectionID string, a Act) (Change
 		if err := a.mayWrite(m); err != nil || m.DeletedAt != 0 {
 			return m, err
 		}
-		m.Content, m.Metadata, m.Reactions, m.EditedAt, m.DeletedAt = "", "", nil, 0, s.Now().Unix()
-		return m, nil
+		return m.deleted(s.Now()), nil
 	})
 }
 
@@ -152,12 +152,18 @@ func (a Act) check() error {
 	return errors.Join(checkRoom(a.Room), checkUser(a.By.Name), checkOptionalName("ref", a.Ref))
 }
 
+// deleted returns the tombstone of a message.
+func (m Message) deleted(now time.Time) Message {
+	m.Content, m.Metadata, m.Reactions, m.EditedAt = "", "", nil, 0
+	m.DeletedAt = cmp.Or(m.DeletedAt, now.Unix())
+	return m
+}
+
 // mayWrite refuses to edit or delete the message of somebody else. In the open chat anybody can act under any name, so
 // a message of somebody who had signed in is not changed there. Where people sign in, a message without an id could be
 // anybody's, so moderators alone change it.
 func (a Act) mayWrite(m Message) error {
-	author := Person{Name: m.User, ID: m.UserID}
-	if a.actsOnOthers() || author.Is(a.By) {
+	if a.actsOnOthers() || m.sender().Is(a.By) {
 		return nil
 	}
 	return &Error{Code: CodeForbidden, Message: "only its sender may change this message"}

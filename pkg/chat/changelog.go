@@ -17,7 +17,8 @@ import (
 type ChangeLog interface {
 	// Change stores what change makes of a message, and returns the message as it is then. Change may be called
 	// several times: each time another change has come first, with the message as it is now. Stored are the fields
-	// Content, EditedAt, DeletedAt, Metadata and Reactions; Changed gives the message its Version.
+	// Content, EditedAt, DeletedAt, Metadata and Reactions, and User, UserID and ID of a message that has become a
+	// tombstone; Changed gives the message its Version.
 	//
 	// If change returns the same message, nothing is stored. If change returns an error, nothing is stored, and that
 	// error is returned. ErrNoMessage says that there is no message at the index, or none any more. After CodeRoomBusy
@@ -75,5 +76,8 @@ func (m Message) Changed(to Message, version int64) Message {
 	m.Version = version
 	m.Content, m.Metadata, m.Reactions = to.Content, to.Metadata, to.Reactions
 	m.EditedAt, m.DeletedAt = to.EditedAt, to.DeletedAt
+	if to.DeletedAt != 0 {
+		m.User, m.UserID, m.ID = to.User, to.UserID, to.ID
+	}
 	return m
 }

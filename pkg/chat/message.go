@@ -43,6 +43,8 @@ func (p Person) Is(other Person) bool {
 	return p.ID == other.ID
 }
 
+func (m Message) sender() Person { return Person{Name: m.User, ID: m.UserID} }
+
 // IsFromBeforeIDs reports whether a repeat, which has a UserID, is the same message as a stored one that has its
 // name and message id: the stored one has no UserID, and the same content. A name alone proves nothing.
 func (m Message) IsFromBeforeIDs(repeat Message) bool {

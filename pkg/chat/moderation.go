@@ -61,7 +61,7 @@ func (s Service) Moderate(ctx context.Context, connectionID string, m Moderation
 	done := Moderated{}
 	apply := changesOfRules()[m.action]
 	var before Rules
-	rules, err := s.Rules.ChangeRules(ctx, m.Room, func(r Rules) (Rules, error) {
+	change := func(r Rules) (Rules, error) {
 		before = r
 		now := s.Now()
 		if m.Seconds > 0 {
@@ -77,6 +77,11 @@ func (s Service) Moderate(ctx context.Context, connectionID string, m Moderation
 		}
 		done.Same = err == nil && r.Equal(to)
 		return to, err
+	}
+	var rules Rules
+	err := s.withoutErasing(ctx, m.people(), func(ctx context.Context) (err error) {
+		rules, err = s.Rules.ChangeRules(ctx, m.Room, change)
+		return err
 	})
 	if err != nil {
 		return Moderated{}, unavailable("The change could not be confirmed as stored. Ask for it again.", err)

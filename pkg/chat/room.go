@@ -110,7 +110,11 @@ func (s Service) OpenDirect(ctx context.Context, connectionID string, d Direct) 
 	if err != nil {
 		return RoomView{}, err
 	}
-	rules, err := s.directRoom(ctx, d)
+	var rules Rules
+	err = s.withoutErasing(ctx, []string{d.UserID}, func(ctx context.Context) (err error) {
+		rules, err = s.directRoom(ctx, d)
+		return err
+	})
 	if err != nil {
 		return RoomView{}, unavailable("The room could not be opened. Try again.", err)
 	}

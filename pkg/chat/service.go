@@ -36,6 +36,9 @@ type Service struct {
 	// Rules are the rules of rooms. Required where people sign in. Without them, no room has any.
 	Rules *RuleBook
 
+	// PersonalData is what ExportUser and EraseUser need.
+	PersonalData PersonalData
+
 	// Reviewer looks at what people write, before it is stored. Optional.
 	Reviewer Reviewer
 
@@ -71,6 +74,8 @@ type Encoder interface {
 	HasRead(Mark) []byte
 	RoomList(RoomsPage) [][]byte // at least one
 	Room(RoomView) [][]byte      // at least one
+	Exported(Exported) []byte
+	Erased(e Erased, ref string) []byte
 	Done(ref string) []byte
 	Pong(at time.Time, ref string) []byte
 }

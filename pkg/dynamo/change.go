@@ -243,9 +243,12 @@ func (l *Log) update(from current, to chat.Message) (*types.Update, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, s := range []struct{ attribute, value string }{
-		{attrMetadata, to.Metadata}, {attrReactions, reactions},
-	} {
+	type textual struct{ attribute, value string }
+	texts := []textual{{attrMetadata, to.Metadata}, {attrReactions, reactions}}
+	if to.DeletedAt != 0 {
+		texts = append(texts, textual{attrUser, to.User}, textual{attrUserID, to.UserID}, textual{attrMessageID, to.ID})
+	}
+	for _, s := range texts {
 		if s.value == "" {
 			remove += ", " + s.attribute
 			continue

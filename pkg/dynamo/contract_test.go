@@ -38,6 +38,10 @@ func TestContract(t *testing.T) {
 		log := dynamo.NewLog(client, messages, 0)
 		contract.Rules(t, dynamo.NewRules(log, client, connections), log)
 	})
+	t.Run("Personal", func(t *testing.T) {
+		log, finder := dynamo.NewLog(client, messages, 0), dynamo.FindInMessages(client, messages)
+		contract.Personal(t, finder, finder, dynamo.NewRules(log, client, connections), log)
+	})
 	t.Run("RulesWithRetention", func(t *testing.T) {
 		log := dynamo.NewLog(client, messages, 24*time.Hour)
 		contract.Rules(t, dynamo.NewRules(log, client, connections), log)

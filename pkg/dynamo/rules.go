@@ -95,11 +95,16 @@ func (r *Rules) update(from, to chat.Rules) (*types.Update, error) {
 	}, nil
 }
 
-// directKey is the key of the row with the name of two people's room. The length of the first id tells where the second
-// one begins.
+// directKey is the key of the row with the name of two people's room.
 func directKey(one, other string) item {
-	return key(fmt.Sprintf("#direct\x00%d:%s%s", len(one), one, other), 0)
+	return key(directRoom(storedrules.Pair(one, other)), 0)
 }
+
+// directRoom is the partition key of two people's row. No room's name begins as it does.
+func directRoom(pair string) string { return "#direct\x00" + pair }
+
+// turnsRoom is the partition key of when people wrote last in a room. No room's name begins as it does.
+func turnsRoom(room string) string { return "#turns\x00" + room }
 
 // DirectRoom returns the name of two people's room; see chat.RuleStore.
 func (r *Rules) DirectRoom(ctx context.Context, one, other, name string) (string, error) {
@@ -135,7 +140,7 @@ func (r *Rules) TakeTurn(ctx context.Context, room, userID, messageID string, ev
 	now := time.Now()
 	putID := rand.Text()
 	row := item{
-		attrRoom: text("#turns\x00" + room), attrConnectionID: text("#" + userID),
+		attrRoom: text(turnsRoom(room)), attrConnectionID: text("#" + userID),
 		attrAnnouncedAt: number(now.UnixMilli()), attrPutID: text(putID),
 		attrExpiresAt: number(now.Add(chat.MaxSlowMode * time.Second).Unix()),
 	}

@@ -56,6 +56,7 @@ const (
 	attrRules          = "room_rules"      // of a room's rules: see package storedrules
 	attrDirectRoom     = "direct_room"     // of two people: the name of their room
 	attrRead           = "read"            // of a read marker: the index of the last message that was read
+	attrProgress       = "progress"        // of an erasure: how far it has come
 	attrBy             = "announcer"       // of an announcement: the last announcer
 	// of an announcement, and of a turn to write in slow mode: milliseconds since the epoch
 	attrAnnouncedAt = "announced_at"

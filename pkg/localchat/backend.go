@@ -123,12 +123,14 @@ func openStores(ctx context.Context, c Config, settings config.Config) (app.Stor
 	if err != nil {
 		return app.Stores{}, nil, err
 	}
+	roster := &localstore.Roster{}
 	return app.Stores{
 		Log:           messages,
 		Changes:       messages,
 		ReadMarkers:   messages,
 		Rules:         localstore.NewRules(messages),
-		Roster:        &localstore.Roster{},
+		Roster:        roster,
+		PersonalData:  chat.PersonalData{Log: messages, Roster: roster, Progress: messages},
 		Announcements: &localstore.Announcements{},
 		Leases:        &localstore.Leases{},
 	}, messages.Close, nil

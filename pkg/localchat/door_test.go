@@ -28,7 +28,9 @@ type door struct {
 	Addr   string
 	log    *logbuffer.Buffer
 	server *Server
-	ahead  atomic.Int64 // nanoseconds that the authorizer's clock is ahead, where it is in this process
+
+	dynamoDB string       // where its tables are, "" where they are in a file
+	ahead    atomic.Int64 // nanoseconds that the authorizer's clock is ahead, where it is in this process
 }
 
 // startDoor starts the chat with a provider, in this process or as the built binary, whose path is given then.
@@ -50,6 +52,7 @@ func startDoorWith(t *testing.T, p *issuer.Provider, bootstrap string, more conf
 	maps.Copy(c.Settings, more)
 	if bootstrap != "" {
 		c.DynamoDB = database.Apart(t)
+		d.dynamoDB = c.DynamoDB
 	}
 	s, err := Start(t.Context(), c)
 	if err != nil {

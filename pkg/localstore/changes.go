@@ -58,7 +58,13 @@ func changeIn(tx *bolt.Tx, room string, index int64,
 	if err != nil {
 		return m, err, nil
 	}
+	before := m
 	m = m.Changed(to, int64(number))
+	if before.ID != "" && m.ID == "" {
+		if err := tx.Bucket([]byte(idsBucket)).Bucket([]byte(room)).Delete(idKey(before)); err != nil {
+			return m, err, nil
+		}
+	}
 	return m, errors.Join(changes.Put(key(m.Version), key(index)), put(rows, m)), nil
 }
 

@@ -107,8 +107,7 @@ func changeRulesIn(tx *bolt.Tx, room string, change func(chat.Rules) (chat.Rules
 
 // DirectRoom returns the name of two people's room; see chat.RuleStore.
 func (r *Rules) DirectRoom(_ context.Context, one, other, name string) (string, error) {
-	// The length of the first id tells where the second one begins.
-	pair := fmt.Appendf(nil, "%d:%s%s", len(one), one, other)
+	pair := []byte(storedrules.Pair(one, other))
 	name, err := guarded(r.guard, func() (string, error) {
 		return name, r.update(func(tx *bolt.Tx) error {
 			directs := tx.Bucket([]byte(directBucket))

@@ -20,7 +20,8 @@ import (
 
 // buckets returns the names of all buckets.
 func buckets() []string {
-	return []string{messagesBucket, idsBucket, changesBucket, markersBucket, rulesBucket, directBucket, pingBucket}
+	return []string{messagesBucket, idsBucket, changesBucket, markersBucket, rulesBucket, directBucket, erasuresBucket,
+		pingBucket}
 }
 
 // Buckets. A room is a bucket in each of the first two.
@@ -29,11 +30,12 @@ const (
 	messagesBucket = "messages"
 	idsBucket      = "ids" // room → idKey of the message → index as 8 bytes
 	// room → number of a change, as the index → the message's index, 8 bytes; the bucket's sequence is the last number
-	changesBucket = "changes"
-	markersBucket = "markers" // the user's id → room → marker
-	rulesBucket   = "rules"   // room → see rulesIn
-	directBucket  = "directs" // two users' ids → their room
-	pingBucket    = "ping"    // the fixed row that Ping writes
+	changesBucket  = "changes"
+	markersBucket  = "markers"  // the user's id → room → marker
+	rulesBucket    = "rules"    // room → see rulesIn
+	directBucket   = "directs"  // two users' ids → their room
+	erasuresBucket = "erasures" // the name of an erasure → how far it has come
+	pingBucket     = "ping"     // the fixed row that Ping writes
 )
 
 // Log is a chat.Log, a chat.ChangeLog and a chat.ReadMarkers in one file.

@@ -64,6 +64,7 @@ func TestAnnouncements(t *testing.T) { contract.Announcements(t, &localstore.Ann
 func TestRules(t *testing.T) {
 	log := open(t, filepath.Join(t.TempDir(), "chat.db"))
 	contract.Rules(t, localstore.NewRules(log), log)
+	contract.Personal(t, log, log, localstore.NewRules(log), log)
 }
 
 func TestReadMarkers(t *testing.T) {

@@ -178,7 +178,7 @@ func (f Frame) actorField() string {
 	isAboutOne := slices.ContainsFunc(chat.Rights(), func(r chat.Right) bool {
 		return r.Action == action && r.Others != "" && fieldsOf()[action] != nil
 	})
-	if isAboutOne || action == chat.ActionOpenDirect {
+	if isAboutOne || action == chat.ActionOpenDirect || action == ExportUser || action == EraseUser {
 		return "by_user_id"
 	}
 	return "user_id"

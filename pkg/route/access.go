@@ -49,9 +49,6 @@ func (h *Handler) admit(ctx context.Context, in *invocation) (access, error) {
 	if in.frame != nil {
 		room := in.frame.Room() // "" means no room: a route that needs one refuses it
 		a.nameIgnored = in.frame.SetUser(grant.User)
-		if room == "" {
-			return a, nil
-		}
 		in.admission, err = in.chat.Admit(ctx, chat.Action(in.Context.RouteKey), room, a.actor())
 	}
 	return a, err

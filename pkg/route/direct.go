@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -113,6 +114,9 @@ func (h *Handler) carryOutDirectly(ctx context.Context, in *invocation, body str
 	action := in.frame.Text("action")
 	f, ok := h.routes[action]
 	if !ok || !slices.Contains(Actions(), action) {
+		f, ok = programRoutes()[action]
+	}
+	if !ok {
 		return unknownAction(ctx, in)
 	}
 	in.Context.RouteKey = action
@@ -130,12 +134,39 @@ func (h *Handler) carryOutDirectly(ctx context.Context, in *invocation, body str
 		return reply{}, err
 	}
 	in.access = access{on: true, program: true, grant: auth.Grant{ID: by.ID, User: by.Name}}
-	if room := in.frame.Room(); room != "" {
-		if in.admission, err = in.chat.Admit(ctx, chat.Action(action), room, in.access.actor()); err != nil {
-			return reply{}, err
-		}
+	in.admission, err = in.chat.Admit(ctx, chat.Action(action), in.frame.Room(), in.access.actor())
+	if err != nil {
+		return reply{}, err
 	}
 	return f(ctx, in)
+}
+
+// programRoutes are the actions that only programs may ask for.
+func programRoutes() map[string]routeFunc {
+	return map[string]routeFunc{protocol.ExportUser: exportUser, protocol.EraseUser: eraseUser}
+}
+
+func exportUser(ctx context.Context, in *invocation) (reply, error) {
+	export, err := in.frame.Export()
+	if err != nil {
+		return reply{}, err
+	}
+	part, err := in.chat.ExportUser(ctx, in.Context.ConnectionID, export)
+	return reply{body: "Sent the messages.", attrs: []slog.Attr{
+		slog.Int("messages", len(part.Messages)), slog.Int("looked", part.Looked), slog.Bool("more", part.Next != ""),
+	}}, err
+}
+
+// eraseUser logs nobody's name or id: the log would remember what is erased.
+func eraseUser(ctx context.Context, in *invocation) (reply, error) {
+	erasure, err := in.frame.Erasure()
+	if err != nil {
+		return reply{}, err
+	}
+	erased, err := in.chat.EraseUser(ctx, in.Context.ConnectionID, erasure)
+	return reply{body: "Erased.", attrs: []slog.Attr{
+		slog.Bool("done", erased.Done), slog.Int("messages", erased.Messages), slog.Int("looked", erased.Looked),
+	}}, err
 }
 
 // collector is a poster that keeps what is posted to a program.

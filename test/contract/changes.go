@@ -133,7 +133,7 @@ func changedMessagesComeBack(t *testing.T, log ChangingLog) {
 	name := room(t)
 	first := appendTo(t, log, chat.Message{
 		Room: name, User: "ann", UserID: "id \x00é", Content: "hi", CreateAt: time.Now().Unix(),
-		ReplyTo: 7, Metadata: `{"a":"\u0000<é"}`,
+		ReplyTo: 7, Metadata: `{"a":"\u0000<é"}`, ID: "id",
 	})
 	if stored := get(t, log, name, 1); !stored.Equal(first) || stored.ReplyTo != 7 || stored.Metadata == "" {
 		t.Errorf("stored is %+v, want %+v", stored, first)
@@ -149,6 +149,7 @@ func changedMessagesComeBack(t *testing.T, log ChangingLog) {
 		func(m *chat.Message) { m.Reactions = reactions },
 		func(m *chat.Message) { m.Reactions = nil },
 		func(m *chat.Message) { m.Content, m.Metadata, m.Reactions, m.DeletedAt = "", "", nil, 34 },
+		func(m *chat.Message) { m.User, m.UserID, m.ID = "erased", "", "" },
 	} {
 		want := get(t, log, name, 1)
 		contentVersion := want.ContentVersion
@@ -159,7 +160,10 @@ func changedMessagesComeBack(t *testing.T, log ChangingLog) {
 		want.Version, want.ContentVersion = int64(i+1), contentVersion
 		got, err := log.Change(t.Context(), name, 1, func(m chat.Message) (chat.Message, error) {
 			change(&m)
-			m.User, m.CreateAt, m.ReplyTo, m.Index, m.Version = "mallory", 1, 2, 3, 99 // not to be changed
+			if m.DeletedAt == 0 {
+				m.User, m.UserID, m.ID = "mallory", "m", "m" // these change with a tombstone only
+			}
+			m.CreateAt, m.ReplyTo, m.Index, m.Version = 1, 2, 3, 99 // not to be changed
 			return m, nil
 		})
 		if err != nil || !got.Equal(want) {

@@ -116,6 +116,10 @@ func (w *World) Room(v chat.RoomView) [][]byte {
 	return [][]byte{fmt.Appendf(nil, "room %s@%d %s%s%s", v.Rules.Room, v.Rules.Version, v.Role, v.Ref, partOf(v.Part))}
 }
 
+func (w *World) Exported(e chat.Exported) []byte { return fmt.Appendf(nil, "export %+v", e) }
+
+func (w *World) Erased(e chat.Erased, ref string) []byte { return fmt.Appendf(nil, "erased %+v %s", e, ref) }
+
 func (w *World) Done(ref string) []byte { return fmt.Appendf(nil, "done %s", ref) }
 
 func partOf(follows bool) string {
