@@ -34,12 +34,12 @@ func newFunction(scope constructs.Construct, s settings, t tables, root string) 
 		Description: jsii.String("The chat's function: its own log, the two tables, and posts to connections"),
 	})
 	logs.GrantWrite(role)
-	// Just what the interfaces of dynamo name; a transaction needs the permissions of its writes.
-	allow(role, t.connections,
-		[]string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query"},
-		[]string{"dynamodb:Query"})
-	allow(role, t.messages,
-		[]string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:Query"}, nil)
+	// Just what the interfaces of dynamo name; a transaction needs the permissions of its writes. Only the export and
+	// the erasure of a person's data scan.
+	allow(role, t.connections, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem", "dynamodb:Query",
+		"dynamodb:Scan"}, []string{"dynamodb:Query"})
+	allow(role, t.messages, []string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:DeleteItem",
+		"dynamodb:UpdateItem", "dynamodb:Query", "dynamodb:Scan"}, nil)
 
 	if s.reviewFunction != "" {
 		role.AddToPrincipalPolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{

@@ -33,6 +33,7 @@ func configurations() map[string]map[string]any {
 			"throttleBurst":  "500",
 			"allowedOrigins": "https://example.com,http://localhost:3000",
 		},
+		"events": {"events": "on"},
 		"auth": {
 			"authIssuer": "https://chat.example.com/", "authAudience": "chat", "authRoomsClaim": "rooms",
 			"authNameClaim":  "nickname",

@@ -54,7 +54,7 @@ func target(resource any) string {
 func actionsOf(api reflect.Type) (actions []string) {
 	translate := map[string][]string{
 		"GetItem": {"dynamodb:GetItem"}, "PutItem": {"dynamodb:PutItem"}, "DeleteItem": {"dynamodb:DeleteItem"},
-		"Query": {"dynamodb:Query"},
+		"Query": {"dynamodb:Query"}, "Scan": {"dynamodb:Scan"},
 		// A transaction needs the permission of each write in it
 		// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html).
 		"TransactWriteItems": {"dynamodb:PutItem", "dynamodb:UpdateItem"},
@@ -78,11 +78,13 @@ func TestPermissionsAreWhatTheCodeCalls(t *testing.T) {
 		"the messages table": actionsOf(reflect.TypeFor[interface {
 			dynamo.LogAPI
 			dynamo.LeasesAPI
+			dynamo.PersonalAPI
 		}]()),
 		"the connections table": actionsOf(reflect.TypeFor[interface {
 			dynamo.RosterAPI
 			dynamo.AnnouncementsAPI
 			dynamo.ReadMarkersAPI
+			dynamo.PersonalAPI
 		}]()),
 		"the connections index":        {"dynamodb:Query"},
 		"the connections of the stage": actionsOf(reflect.TypeFor[management.API]()),

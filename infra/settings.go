@@ -25,6 +25,9 @@ type settings struct {
 	authIssuer          string // "" lets everybody in
 	reviewFunction      string // the ARN of the function that reviews messages; "" for none
 	messagesTable       string // "" for the stack's own
+	messagesStream      string // the ARN of the stream of messagesTable; "" for none
+	events              bool
+	eventBus            string // the ARN of the bus for events; "" for the stack's own
 	removalPolicy       string
 	throttleRate        int
 	throttleBurst       int
@@ -49,6 +52,9 @@ func readSettings(context func(name string) any) (settings, error) {
 	if (v["domainName"] == "") != (v["certificateArn"] == "") && len(wrong) == 0 {
 		wrong = append(wrong, "domainName and certificateArn need each other: give both, or neither")
 	}
+	if len(wrong) == 0 {
+		wrong = checkEvents(v)
+	}
 	if len(wrong) > 0 {
 		return settings{}, fmt.Errorf("context: %s", strings.Join(wrong, "; "))
 	}
@@ -64,6 +70,9 @@ func readSettings(context func(name string) any) (settings, error) {
 		authIssuer:          v.Get(config.AuthIssuer),
 		reviewFunction:      v.Get(config.ReviewFunction),
 		messagesTable:       v.Get(config.MessagesTable),
+		messagesStream:      v.Get("messagesStream"),
+		events:              v.Get("events") == "on",
+		eventBus:            v.Get("eventBus"),
 		removalPolicy:       v.Get("removalPolicy"),
 		throttleRate:        v.Number("throttleRate"),
 		throttleBurst:       v.Number("throttleBurst"),
@@ -75,6 +84,23 @@ func readSettings(context func(name string) any) (settings, error) {
 		allMetrics:          v.Get(config.Metrics) == config.MetricsAll,
 		tracing:             v.Get("tracing") == "on",
 	}, nil
+}
+
+// checkEvents says what is wrong with the settings of events beside each other.
+func checkEvents(v config.Values) (wrong []string) {
+	on, table, stream := v.Get("events") == "on", v.Get(config.MessagesTable), v.Get("messagesStream")
+	if on && table != "" && stream == "" {
+		wrong = append(wrong, "events with messagesTable needs messagesStream, the ARN of that table's stream with "+
+			"new "+
+			"images: switch the stream on, and give its ARN")
+	}
+	if stream != "" && (table == "" || !strings.Contains(stream, ":table/"+table+"/")) {
+		wrong = append(wrong, "messagesStream must be of the table that messagesTable names")
+	}
+	if !on && (stream != "" || v.Get("eventBus") != "") {
+		wrong = append(wrong, "messagesStream and eventBus are for events: give events=on too, or none of them")
+	}
+	return wrong
 }
 
 // text is a setting's value as text: -c gives text, and cdk.json may give a whole number, true, false or a list.

@@ -23,6 +23,9 @@ func newStack(scope constructs.Construct, s settings, root string) awscdk.Stack 
 	fn.postTo(ws)
 	http := newHTTPAPI(stack, s, fn.Function)
 	fn.letIn(s.allowedOrigins, http)
+	if s.events {
+		addEvents(stack, s, t, fn)
+	}
 	addMonitoring(stack, monitored{s, fn, t, ws})
 	awscdk.NewCfnOutput(stack, jsii.String("WebSocketUrl"), &awscdk.CfnOutputProps{
 		Value: ws.url, Description: jsii.String("What WebSocket clients connect to"),

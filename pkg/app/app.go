@@ -16,6 +16,7 @@ import (
 	"wschat/pkg/chat"
 	"wschat/pkg/config"
 	"wschat/pkg/dynamo"
+	"wschat/pkg/events"
 	"wschat/pkg/management"
 	"wschat/pkg/protocol"
 	"wschat/pkg/review"
@@ -71,6 +72,10 @@ func New(c config.Config, s Stores, p Process) (*route.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.EventsURL != "" {
+		poster := events.NewPoster(c.EventsURL, p.Logger)
+		s.Log, s.Changes = poster.Log(s.Log), poster.Changes(s.Changes)
+	}
 	var rules *chat.RuleBook
 	if authorizer != nil { // in an open chat names prove nothing
 		rules = chat.NewRuleBook(s.Rules, time.Now)
@@ -103,6 +108,7 @@ func New(c config.Config, s Stores, p Process) (*route.Handler, error) {
 		Auth:             authorizer != nil,
 		IDClaim:          c.AuthIDClaim,
 		Authorizer:       authorizer,
+		Enrich:           events.Enrich,
 		ActionsPerSecond: c.ActionsPerSecond,
 		WebSocketURL:     c.WebSocketURL,
 		Logger:           p.Logger,

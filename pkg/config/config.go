@@ -119,6 +119,8 @@ type Config struct {
 	ReviewFunction string // the ARN of the function that reviews messages; "" for none
 	ReviewURL      string // the same as a URL
 	AllowOtherwise bool   // what could not be reviewed is stored
+
+	EventsURL string // where events are posted to; "" for nowhere
 }
 
 // taskRoot is set by Lambda, and not on a developer's machine
@@ -169,6 +171,7 @@ func (v Values) config() Config {
 		ReviewFunction:      v.Get(ReviewFunction),
 		ReviewURL:           v.Get(ReviewURL),
 		AllowOtherwise:      v.Get(ReviewOtherwise) == OtherwiseAllow,
+		EventsURL:           v.Get(EventsURL),
 	}
 	_ = c.LogLevel.UnmarshalText([]byte(v.Get(LogLevel))) // the rule has checked it
 	return c

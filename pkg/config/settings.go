@@ -23,6 +23,7 @@ const (
 	ReviewFunction       = "REVIEW_FUNCTION"
 	ReviewURL            = "REVIEW_URL"
 	ReviewOtherwise      = "REVIEW_OTHERWISE"
+	EventsURL            = "EVENTS_URL"
 	MaxRooms             = "MAX_ROOMS"
 	ActionsPerSecond     = "ACTIONS_PER_SECOND"
 	PresenceLimit        = "PRESENCE_LIMIT"
@@ -132,9 +133,22 @@ func Settings() []Setting {
 		{Context: "reviewOtherwise", Variable: ReviewOtherwise, Flag: "review-otherwise", Default: OtherwiseRefuse,
 			Rule:    oneOf(OtherwiseRefuse, OtherwiseAllow),
 			Meaning: "whether a message is stored that was not reviewed within 500 ms"},
+		{Context: "events", Default: "off", Rule: onOff(),
+			Meaning: "whether an event is put on a bus for each message that is stored or changed"},
+		{Context: "eventBus", Rule: pattern(`^arn:[a-z-]+:events:[a-z0-9-]+:[0-9]{12}:event-bus/`+
+			`[/.A-Za-z0-9_-]{1,256}$`,
+			"must be the ARN of an event bus in the stack's account and Region, "+
+				"arn:aws:events:REGION:ACCOUNT:event-bus/NAME"),
+			Meaning: "the ARN of the bus for events, instead of the stack's own"},
+		{Variable: EventsURL, Flag: "events", Rule: urlOf("http://127.0.0.1:9000/events", "http", "https"),
+			Meaning: "the `URL` to which an event is posted for each message that is stored or changed"},
 		{Context: "messagesTable", Variable: MessagesTable,
 			Rule:    pattern(`^[A-Za-z0-9_.-]{3,255}$`, "must be the name of a table"),
 			Meaning: "a messages table that exists already, instead of the stack's own"},
+		{Context: "messagesStream", Rule: pattern(`^arn:[a-z-]+:dynamodb:[a-z0-9-]+:[0-9]{12}:table/`+
+			`[A-Za-z0-9_.-]{3,255}/stream/[0-9T:.-]+$`,
+			"must be the ARN of a table's stream, arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/stream/TIME"),
+			Meaning: "the ARN of the stream of messagesTable, with new images, for events"},
 		{Context: "removalPolicy", Default: "retain", Rule: oneOf("retain", "destroy"),
 			Meaning: "what becomes of the tables when the stack is deleted"},
 		{Context: "throttleRate", Default: "500", Rule: number(1, 100_000),

@@ -4,6 +4,7 @@ package dynamo
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"time"
 
@@ -59,6 +60,14 @@ func number(n int64) types.AttributeValue {
 func textOf(row item, name string) string {
 	if s, ok := row[name].(*types.AttributeValueMemberS); ok {
 		return s.Value
+	}
+	return ""
+}
+
+// jsonOf returns a text attribute that is JSON. What another program may have written there counts as none.
+func jsonOf(row item, name string) string {
+	if s := textOf(row, name); json.Valid([]byte(s)) {
+		return s
 	}
 	return ""
 }

@@ -104,7 +104,7 @@ func message(room string, row item) chat.Message {
 		CreateAt:       numberOf(row, attrCreateAt),
 		ID:             textOf(row, attrMessageID),
 		ReplyTo:        numberOf(row, attrReplyTo),
-		Metadata:       textOf(row, attrMetadata),
+		Metadata:       jsonOf(row, attrMetadata),
 		Version:        numberOf(row, attrVersion),
 		ContentVersion: numberOf(row, attrContentVersion),
 		EditedAt:       numberOf(row, attrEditedAt),

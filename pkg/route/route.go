@@ -43,6 +43,9 @@ type Config struct {
 	// Authorizer answers the authorizer's events, if this function is the authorizer too. Optional.
 	Authorizer Authorizer
 
+	// Enrich answers the records of the messages table's stream; it is not ok for other events. Optional.
+	Enrich func(payload []byte) (answer []byte, ok bool)
+
 	// ActionsPerSecond is how many actions a second one connection may ask this process for. An answer of several
 	// frames counts as so many actions. 0 means any number. At once it may be three times Chat.MaxRooms, which is
 	// what coming back costs.
@@ -100,6 +103,9 @@ type invocation struct {
 
 // New returns a Handler, which lambda.Start and lambda.NewHandler take as it is.
 func New(c Config) *Handler {
+	if c.Enrich == nil {
+		c.Enrich = func([]byte) ([]byte, bool) { return nil, false }
+	}
 	return &Handler{
 		config:  c,
 		routes:  table(),
@@ -129,6 +135,10 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		return h.authorize(ctx, payload)
 	case isDirect(payload):
 		return h.direct(ctx, payload)
+	}
+	if answer, ok := h.config.Enrich(payload); ok {
+		h.config.Logger.InfoContext(ctx, "enrichment", slog.Int("bytes", len(payload)))
+		return answer, nil
 	}
 	response, err := h.handle(ctx, payload)
 	if err != nil {
