@@ -59,9 +59,9 @@ func compile(root, dir, goarch string) error {
 // as before (go test -bench Post ./pkg/management, with and without).
 func smaller() (flags []string) {
 	for _, packages := range []string{
-		"github.com/...", "golang.org/...", "vendor/...", "compress/...", "crypto/...", "encoding/...", "fmt", "hash/...",
-		"io/...", "log/...", "math/big", "mime/...", "net", "net/netip", "net/textproto", "net/url", "os/...", "path/...",
-		"regexp/...", "strconv", "text/...", "time", "unicode",
+		"github.com/...", "golang.org/...", "vendor/...", "compress/...", "crypto/...", "encoding/...", "fmt",
+		"hash/...", "io/...", "log/...", "math/big", "mime/...", "net", "net/netip", "net/textproto", "net/url",
+		"os/...", "path/...", "regexp/...", "strconv", "text/...", "time", "unicode",
 	} {
 		flags = append(flags, "-gcflags="+packages+"=-l")
 	}

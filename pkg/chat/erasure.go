@@ -30,6 +30,10 @@ type Erased struct {
 	Looked      int  // rows that were looked at
 }
 
+// eraseRows is how many rows are looked at at once. All of them may be one person's messages in one room, which are
+// changed one after the other.
+const eraseRows = 400
+
 // ErasedUser is the name of the sender of messages that were erased.
 const ErasedUser = "erased"
 
@@ -60,7 +64,7 @@ func (s Service) erase(ctx context.Context, e Erasure) (Erased, error) {
 	finders := []PersonFinder{s.PersonalData.Log, s.PersonalData.Roster}
 	for kept := s.Now(); progress.Stores < len(finders) && enough.Err() == nil; {
 		finder := finders[progress.Stores]
-		found, err := finder.Find(ctx, e.Of, progress.Next)
+		found, err := finder.Find(ctx, e.Of, progress.Next, eraseRows)
 		if err == nil {
 			err = s.eraseFound(ctx, e.Of, found, finder, &progress.Erased)
 		}

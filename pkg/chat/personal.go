@@ -18,9 +18,9 @@ type PersonalData struct {
 // PersonFinder finds what one store holds of a person, by reading all that it holds. A person is known by the id or,
 // where there is none, by the name.
 type PersonFinder interface {
-	// Find returns what a part of the store holds of a person. from is Next of the part before; "" for the first one.
-	// What changes meanwhile may be missed.
-	Find(ctx context.Context, of Person, from string) (Found, error)
+	// Find returns what a part of the store, of at most so many rows, holds of a person. from is Next of the part
+	// before; "" for the first one. What changes meanwhile may be missed.
+	Find(ctx context.Context, of Person, from string, most int) (Found, error)
 
 	// Delete deletes a row that Find has returned. That it is gone already is no error.
 	Delete(ctx context.Context, row string) error
@@ -78,8 +78,12 @@ type Exported struct {
 	Ref      string
 }
 
-// exportBytes is how much content a part of an export has before it ends.
-const exportBytes = 512 << 10
+// How much a part of an export is. It must be less than mostAnswerBytes of package route, also if all that was said
+// needs six times as many bytes in JSON, and each of the last rows is as long as a frame.
+const (
+	exportBytes = 128 << 10 // of content, after which it ends
+	exportRows  = 100       // that are looked at at once
+)
 
 // ExportUser posts a part of the messages that a person has sent: as much as a moderate answer holds and the time
 // allows.
@@ -92,7 +96,7 @@ func (s Service) ExportUser(ctx context.Context, connectionID string, e Export) 
 	enough, cancel := deadline.TwoThirds(ctx)
 	defer cancel()
 	for {
-		found, err := s.PersonalData.Log.Find(ctx, e.Of, part.Next)
+		found, err := s.PersonalData.Log.Find(ctx, e.Of, part.Next, exportRows)
 		if err != nil {
 			return Exported{}, unavailable("The messages could not be read. Ask again.", err)
 		}

@@ -27,10 +27,6 @@ type PersonalAPI interface {
 
 var _ PersonalAPI = (*dynamodb.Client)(nil)
 
-// rowsInPart is how many rows a part has. All of them may be one person's messages in one room, which are changed one
-// after the other.
-const rowsInPart = 400
-
 // progressLife is how long the progress of an erasure is kept.
 const progressLife = 30 * 24 * time.Hour
 
@@ -63,10 +59,10 @@ func FindInConnections(api PersonalAPI, table string) *PersonFinder {
 
 // Find finds what a part of the table holds of a person; see chat.PersonFinder. Rows that have expired, and that
 // DynamoDB has not removed yet, are to be deleted.
-func (f *PersonFinder) Find(ctx context.Context, of chat.Person, from string) (found chat.Found, err error) {
+func (f *PersonFinder) Find(ctx context.Context, of chat.Person, from string, most int) (found chat.Found, err error) {
 	expression, values := f.filter(of)
 	in := &dynamodb.ScanInput{
-		TableName: &f.table, ConsistentRead: aws.Bool(true), Limit: aws.Int32(rowsInPart),
+		TableName: &f.table, ConsistentRead: aws.Bool(true), Limit: aws.Int32(int32(most)),
 		FilterExpression: &expression, ExpressionAttributeValues: values,
 	}
 	if from != "" {

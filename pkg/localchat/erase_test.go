@@ -240,6 +240,44 @@ func TestEraseUser(t *testing.T) {
 	})
 }
 
+// An answer is never longer than Lambda takes, also if each message needs six times as many bytes in JSON.
+func TestExportsAreBounded(t *testing.T) {
+	t.Parallel()
+	d := startDoor(t, issuer.Start(t), "")
+	const messages = 250
+	for begin := 0; begin < messages; begin += 50 {
+		var actions []fields
+		for i := begin; i < begin+50; i++ {
+			actions = append(actions, fields{"action": "sendMessage", "room_name": "r", "user_id": "eve",
+				"user_name": "Eve", "content": strings.Repeat("\x01", 5000), "message_id": fmt.Sprint(i)})
+		}
+		d.act(t, actions...)
+	}
+	next, found, parts := "", 0, 0
+	for parts = 1; ; parts++ {
+		got := d.invoke(t, fields{"action": "exportUser", "user_id": "eve", "after": next})
+		var answer struct {
+			Frames []struct {
+				Export struct {
+					Messages []message
+					Next     string
+				}
+			}
+		}
+		err := json.Unmarshal([]byte(got.body), &answer)
+		if err != nil || len(answer.Frames) != 1 || len(got.body) > 5<<20 {
+			t.Fatalf("part %d has %d bytes: %v, %.200s", parts, len(got.body), err, got.body)
+		}
+		found += len(answer.Frames[0].Export.Messages)
+		if next = answer.Frames[0].Export.Next; next == "" {
+			break
+		}
+	}
+	if found != messages || parts < 2 {
+		t.Errorf("%d messages came in %d parts, want %d", found, parts, messages)
+	}
+}
+
 // checkOthers checks that the messages that Bob sent before an erasure are what they were, without the reactions of the
 // one that was erased.
 func (d *door) checkOthers(t *testing.T, before []message) {

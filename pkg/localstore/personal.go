@@ -18,18 +18,15 @@ var (
 	_ chat.PersonFinder    = (*Roster)(nil)
 )
 
-// rowsInPart is how many messages Find looks at in one part.
-const rowsInPart = 1000
-
 // Find finds what a part of the file holds of a person; see chat.PersonFinder. Messages come first. What is beside them
 // is in the part with the last ones. Read markers are there, too.
-func (l *Log) Find(_ context.Context, of chat.Person, from string) (found chat.Found, err error) {
+func (l *Log) Find(_ context.Context, of chat.Person, from string, most int) (found chat.Found, err error) {
 	begin := position{}
 	if from != "" && json.Unmarshal([]byte(from), &begin) != nil {
 		return found, chat.BadPosition()
 	}
 	found, err = view(l, func(tx *bolt.Tx) chat.Found {
-		f := finding{tx: tx, of: of}
+		f := finding{tx: tx, of: of, most: most}
 		if next := f.messages(begin); next != (position{}) {
 			text, _ := json.Marshal(next) // a text and a number
 			f.found.Next = string(text)
@@ -55,6 +52,7 @@ type position struct {
 type finding struct {
 	tx    *bolt.Tx
 	of    chat.Person
+	most  int
 	found chat.Found
 }
 
@@ -69,7 +67,7 @@ func (f *finding) messages(begin position) (next position) {
 		}
 		c := all.Bucket(name).Cursor()
 		for k, v := c.Seek(key(after + 1)); k != nil; k, v = c.Next() {
-			if f.found.Looked == rowsInPart {
+			if f.found.Looked == f.most {
 				return next
 			}
 			f.found.Looked++
@@ -191,7 +189,7 @@ func (l *Log) KeepErasure(_ context.Context, name string, state chat.ErasureStat
 }
 
 // Find finds the memberships of a person; see chat.PersonFinder. There is one part.
-func (r *Roster) Find(_ context.Context, of chat.Person, _ string) (found chat.Found, err error) {
+func (r *Roster) Find(_ context.Context, of chat.Person, _ string, _ int) (found chat.Found, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, members := range r.rooms {

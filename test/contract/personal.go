@@ -36,7 +36,7 @@ func Personal(t *testing.T, find chat.PersonFinder, progress chat.ErasureProgres
 func findAll(t *testing.T, finder chat.PersonFinder, of chat.Person) (all chat.Found, parts int) {
 	t.Helper()
 	for parts = 1; ; parts++ {
-		found, err := finder.Find(t.Context(), of, all.Next)
+		found, err := finder.Find(t.Context(), of, all.Next, 300)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +153,7 @@ func findsByName(t *testing.T, store personStoring) {
 
 func findsInParts(t *testing.T, store personStoring) {
 	name := room(t)
-	const messages = 1100
+	const messages = 700
 	for i := range messages {
 		_, _, err := store.Append(t.Context(), chat.Message{Room: name, User: "x", UserID: name, CreateAt: 1,
 			Content: strings.Repeat("x", i%3+1)})
@@ -162,7 +162,7 @@ func findsInParts(t *testing.T, store personStoring) {
 		}
 	}
 	found, parts := findAll(t, store.PersonFinder, chat.Person{ID: name})
-	if len(found.Messages) != messages || parts < 2 || found.Looked < messages {
+	if len(found.Messages) != messages || parts < 3 || found.Looked < messages {
 		t.Errorf("%d messages of %d were found in %d parts", len(found.Messages), messages, parts)
 	}
 	for i, m := range found.Messages {
@@ -198,7 +198,7 @@ func keepsProgress(t *testing.T, store personStoring) {
 
 func refusesPositions(t *testing.T, store personStoring) {
 	for _, from := range []string{"x", "{", "[]", `["a"]`, `["","1"]`} {
-		_, err := store.Find(t.Context(), chat.Person{ID: "x"}, from)
+		_, err := store.Find(t.Context(), chat.Person{ID: "x"}, from, 10)
 		if chat.AsError(err).Code != chat.CodeInvalidField {
 			t.Errorf("from %q: %v", from, err)
 		}
