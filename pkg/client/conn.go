@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"sync"
 	"time"
@@ -23,6 +25,7 @@ const (
 // conn is one WebSocket, and the requests on it.
 type conn struct {
 	socket   *websocket.Conn
+	network  net.Conn // under the socket; nil if Config.HTTPClient does not say
 	timing   timing
 	trace    Trace
 	logger   *slog.Logger
@@ -61,6 +64,10 @@ type question struct {
 func dial(ctx context.Context, c Config, t timing, token string) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.handshake)
 	defer cancel()
+	var network net.Conn
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) { network = info.Conn },
+	})
 	options := &websocket.DialOptions{HTTPClient: c.HTTPClient}
 	if token != "" {
 		// Many places log URLs, and browsers cannot set a header. So the token travels as a subprotocol.
@@ -75,7 +82,7 @@ func dial(ctx context.Context, c Config, t timing, token string) (*conn, error) 
 	}
 	socket.SetReadLimit(readLimit)
 	conn := &conn{
-		socket: socket, timing: t, trace: c.Trace, logger: c.Logger, expires: expiry(token),
+		socket: socket, network: network, timing: t, trace: c.Trace, logger: c.Logger, expires: expiry(token),
 		out: make(chan []byte, 16), slots: make(chan struct{}, mostQuestions),
 		used: make(chan struct{}), clocked: make(chan struct{}, 1),
 		questions: map[string]*question{}, awaited: map[string]bool{}, turns: map[string]chan struct{}{},
@@ -104,10 +111,15 @@ func (c *conn) write() {
 	}
 }
 
-// stop ends what is left of the connection. The other end may be gone, and then answers no close.
+// stop ends what is left of the connection. The other end may be gone, and then answers no close. The library would wait
+// for that for 5 s, and CloseNow for the library.
 func (c *conn) stop() {
 	c.lost()
-	hurry := time.AfterFunc(c.timing.farewell, func() { _ = c.socket.CloseNow() })
+	hurry := time.AfterFunc(c.timing.farewell, func() {
+		if c.network != nil {
+			_ = c.network.Close()
+		}
+	})
 	defer hurry.Stop()
 	c.mu.Lock()
 	c.heartbeat.Stop()

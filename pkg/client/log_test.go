@@ -1,0 +1,367 @@
+package client
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// numbered makes the messages of a log, from one index to another.
+func numbered(from, to int64) []Message {
+	var all []Message
+	for i := from; i <= to; i++ {
+		all = append(all, Message{Room: "lobby", Index: i, UserName: "bob", Content: fmt.Sprint("m", i), CreateAt: 1000 + i})
+	}
+	return all
+}
+
+// expectNothing fails the test if an event waits.
+func expectNothing(t *testing.T, r *Room) {
+	t.Helper()
+	synctest.Wait()
+	if e, ok := r.pop(); ok {
+		t.Errorf("an event came: %s", short(e))
+	}
+}
+
+// settled takes the events that wait, and leaves out those that are no messages or changes.
+func settled(r *Room) []string {
+	synctest.Wait()
+	got := []string{}
+	for {
+		e, ok := r.pop()
+		switch e.(type) {
+		case Message, Change, Expired, Reset, Ready:
+			got = append(got, short(e))
+		}
+		if !ok {
+			return got
+		}
+	}
+}
+
+func expectSettled(t *testing.T, r *Room, want ...string) {
+	t.Helper()
+	if got := settled(r); fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+		t.Errorf("the events are %q, not %q", got, want)
+	}
+}
+
+// Messages that overtook one another are put in order, and nothing is asked for. What does not come is fetched.
+func TestMessagesComeInOrder(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		_, r, _ := f.online(Config{User: "ann"})
+		m := numbered(1, 6)
+		f.mu.Lock()
+		f.messages = m
+		f.mu.Unlock()
+		c := f.last()
+		c.messages(m[1])
+		c.messages(m[2], m[1])
+		expectNothing(t, r)
+		c.messages(m[0])
+		c.messages(m[0], m[2])
+		expectSettled(t, r, "1 m1", "2 m2", "3 m3")
+		time.Sleep(time.Second)
+		if n := len(f.asked("getRecentMessages")); n != 0 {
+			t.Errorf("the client asked %d times", n)
+		}
+		c.messages(m[5])
+		expectNothing(t, r)
+		time.Sleep(101 * time.Millisecond)
+		expectSettled(t, r, "4 m4", "5 m5", "6 m6")
+		if asked := f.asked("getRecentMessages"); len(asked) != 1 || *asked[0].After != 2 || asked[0].Limit != 100 {
+			t.Errorf("the client asked %+v", asked)
+		}
+		time.Sleep(time.Hour) // of questions for news
+		if n := len(f.asked("getRecentMessages")); n < 7 || n > 9 {
+			t.Errorf("the client asked %d times", n)
+		}
+		expectSettled(t, r)
+	})
+}
+
+// A log that is longer than one answer is fetched to its end.
+func TestALongLog(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		f.messages = numbered(1, 250)
+		f.script(func(c *fakeConn, r request) bool {
+			if r.Action != "getRecentMessages" || *r.After+100 >= 250 {
+				return false
+			}
+			c.page(r, f.messages, `,"more":true`)
+			return true
+		})
+		_, r, _ := f.online(Config{User: "ann"}, After(0))
+		if got := r.Last(); got != 250 {
+			t.Errorf("the last message is %d", got)
+		}
+	})
+}
+
+// The greatest version of a message counts, in whatever order its states come.
+func TestTheGreatestVersionCounts(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		_, r, _ := f.online(Config{User: "ann"})
+		c := f.last()
+		m := numbered(1, 2)
+		f.mu.Lock()
+		f.messages = m
+		f.mu.Unlock()
+		changes := func(after, upTo int, messages string) {
+			c.write(`{"changes":{"room_name":"lobby","after":%d,"up_to":%d,"messages":[%s]}}`, after, upTo, messages)
+		}
+		state := func(index, version int, content string) string {
+			return fmt.Sprintf(`{"room_name":"lobby","index":%d,"user_name":"bob","content":%q,"create_at":%d,"version":%d}`,
+				index, content, 1000+index, version)
+		}
+		c.messages(m[0])
+		changes(0, 1, state(1, 1, "v1"))
+		changes(0, 1, state(1, 1, "v1"))
+		expectSettled(t, r, "1 m1", "change 1 v1")
+		changes(2, 3, state(1, 3, "v3")) // overtakes
+		changes(1, 2, state(1, 2, "v2"))
+		expectSettled(t, r, "change 1 v3")
+		changes(3, 4, state(2, 4, "new")) // of a message that has not come
+		expectSettled(t, r)
+		c.messages(m[1])
+		c.messages(m[1])
+		c.messages(m[0])
+		expectSettled(t, r, "2 new")
+		time.Sleep(time.Second)
+		if n := len(f.asked("getChanges")); n != 0 {
+			t.Errorf("the client asked %d times for changes", n)
+		}
+		changes(6, 7, state(1, 7, "v7")) // changes 5 and 6 do not come
+		expectSettled(t, r, "change 1 v7")
+		f.script(func(c *fakeConn, r request) bool {
+			if r.Action != "getChanges" {
+				return false
+			}
+			if *r.After == 4 {
+				c.write(`{"changes":{"room_name":"lobby","after":4,"up_to":6,"more":true,"messages":[%s]},"ref":%q}`,
+					state(2, 6, "v6"), r.Ref)
+			} else {
+				c.write(`{"changes":{"room_name":"lobby","after":%d,"up_to":7,"messages":[%s]},"ref":%q}`, *r.After,
+					state(1, 7, "v7"), r.Ref)
+			}
+			return true
+		})
+		time.Sleep(time.Second)
+		expectSettled(t, r, "change 2 v6")
+		if asked := f.asked("getChanges"); len(asked) != 2 || *asked[0].After != 4 || *asked[1].After < 6 {
+			t.Errorf("the client asked %+v", asked)
+		}
+		_ = c.socket.CloseNow()
+		time.Sleep(time.Second)
+		if joins := f.asked("joinRoom"); len(joins) != 2 || *joins[1].Changes != 7 || *joins[1].After != 1 ||
+			joins[1].Limit != 100 {
+			t.Errorf("it joined with %+v", joins)
+		}
+	})
+}
+
+// What expired before it could be delivered is said, and the rest is delivered.
+func TestExpired(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		f.messages = numbered(1, 3)
+		_, r, states := f.online(Config{User: "ann"})
+		f.script(func(c *fakeConn, r request) bool {
+			switch r.Action {
+			case "joinRoom", "getRecentMessages":
+				c.write(`{"messages":[{"room_name":"lobby","index":8,"user_name":"bob","content":"m8","create_at":1}],`+
+					`"expired":true,"tail":8,"ref":%q}`, r.Ref)
+				return true
+			}
+			return false
+		})
+		_ = f.last().socket.CloseNow()
+		f.await(states, Offline)
+		f.await(states, Online)
+		expectSettled(t, r, "expired 4-7", "8 m8")
+	})
+}
+
+// A log that went back is loaded anew: its tail shows it, or a message that is not the one that was there.
+func TestALogThatWentBack(t *testing.T) {
+	other := func() []Message {
+		all := numbered(1, 4)
+		for i := range all {
+			all[i].Content, all[i].CreateAt = fmt.Sprint("other", i+1), 5000
+		}
+		return all
+	}
+	for name, restored := range map[string][]Message{"shorter": numbered(1, 2), "another": other(), "empty": nil} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fakeChat) {
+				f.messages = numbered(1, 4)
+				_, r, states := f.online(Config{User: "ann"})
+				f.mu.Lock()
+				f.messages = restored
+				f.mu.Unlock()
+				_ = f.last().socket.CloseNow()
+				f.await(states, Offline)
+				f.await(states, Online)
+				want := []string{"reset 4"}
+				for _, m := range restored {
+					want = append(want, short(m))
+				}
+				expectSettled(t, r, append(want, "ready")...)
+				m := f.store("lobby", "bob", "and on", "")
+				f.last().messages(m)
+				expectSettled(t, r, short(m))
+			})
+		})
+	}
+}
+
+// A new message under an old index is a sign, too: the answer of the log decides.
+func TestASignThatTheLogWentBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		f.messages = numbered(1, 4)
+		_, r, _ := f.online(Config{User: "ann"})
+		restored := numbered(1, 2)
+		f.mu.Lock()
+		f.messages = restored
+		f.mu.Unlock()
+		m := send(t, r, "mine")
+		if m.Index != 3 {
+			t.Fatal(m)
+		}
+		time.Sleep(time.Second)
+		expectSettled(t, r, "reset 4", "1 m1", "2 m2", "3 mine", "ready")
+	})
+}
+
+// One room's trouble stays its own, and ends by itself. A refusal ends the room.
+func TestTroubleOfOneRoom(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		began := time.Now()
+		f.script(func(c *fakeConn, r request) bool {
+			switch {
+			case r.Room == "busy" && time.Since(began) < time.Minute:
+				c.refuse(r, "unavailable", "")
+			case r.Room == "silent" && time.Since(began) < time.Minute:
+			case r.Room == "forbidden":
+				c.refuse(r, "forbidden", "")
+			default:
+				return false
+			}
+			return true
+		})
+		c, states := f.client(Config{User: "ann"})
+		lobby, busy, silent, forbidden := c.Join("lobby"), c.Join("busy"), c.Join("silent"), c.Join("forbidden")
+		online := f.await(states, Online)
+		if took := online.at.Sub(began); took > 10*time.Second {
+			t.Errorf("it took %v until the client was online", took)
+		}
+		send(t, lobby, "hello")
+		if err := waitErr(t, forbidden); !isCode(err, "forbidden") {
+			t.Errorf("the forbidden room: %v", err)
+		}
+		if _, err := forbidden.Send(t.Context(), "hello"); !isCode(err, "forbidden") {
+			t.Errorf("sending to it: %v", err)
+		}
+		time.Sleep(3 * time.Minute)
+		for _, r := range []*Room{busy, silent} {
+			if r.Err() != nil {
+				t.Errorf("%s: %v", r.Name(), r.Err())
+			}
+			ready(t, r)
+		}
+		if joins := len(f.asked("joinRoom")); joins > 20 {
+			t.Errorf("there were %d attempts to join", joins)
+		}
+		f.script(func(c *fakeConn, r request) bool { // the right to read ends
+			if r.Action == "getRecentMessages" {
+				c.refuse(r, "forbidden", "")
+			}
+			return r.Action == "getRecentMessages"
+		})
+		time.Sleep(10 * time.Minute)
+		if !isCode(lobby.Err(), "forbidden") {
+			t.Errorf("the room has %v", lobby.Err())
+		}
+	})
+}
+
+// The rules of a room come when they change, and end it if they say so.
+func TestRules(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		_, r, _ := f.online(Config{User: "ann"})
+		c := f.last()
+		c.write(`{"room":{"room_name":"lobby","version":2,"title":"Two","you":{"role":"member"}}}`)
+		c.write(`{"room":{"room_name":"lobby","version":1,"title":"One"}}`)
+		if got := until[Rules](t, r, nil); got.Title != "Two" || got.You.Role != "member" {
+			t.Errorf("the rules are %+v", got)
+		}
+		c.write(`{"room":{"room_name":"lobby","version":3,"removed":{"banned":true,"reason":"noise"}}}`)
+		if got := until[Rules](t, r, nil); got.Version != 3 || got.Removed.Reason != "noise" {
+			t.Errorf("the rules are %+v", got)
+		}
+		if err := waitErr(t, r); !isCode(err, "forbidden") {
+			t.Errorf("the room has %v", err)
+		}
+	})
+}
+
+// Of two lists of members on one connection, the greater version counts. Courtesies never take the place of messages.
+func TestMembersAndCourtesies(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		_, r, states := f.online(Config{User: "ann"})
+		list := func(version int) {
+			f.last().write(`{"members":{"room_name":"lobby","version":%d,"users":[{"user_name":"v%d","connections":1}]}}`,
+				version, version)
+		}
+		list(5)
+		list(4)
+		list(6)
+		for _, want := range []string{"v5", "v6"} {
+			if got := until[Members](t, r, nil); got.Users[0].Name != want {
+				t.Errorf("the members are %+v, not %s", got, want)
+			}
+		}
+		_ = f.last().socket.CloseNow()
+		f.await(states, Offline)
+		f.await(states, Online)
+		list(1)
+		if got := until[Members](t, r, nil); got.Users[0].Name != "v1" {
+			t.Errorf("on another connection, the members are %+v", got)
+		}
+		f.last().write(`{"presence":{"room_name":"lobby","user_name":"bob","event":"left"}}`)
+		f.last().write(`{"read":{"room_name":"lobby","user_name":"bob","user_id":"b","index":7}}`)
+		if got := until[Presence](t, r, nil); got.Event != "left" || got.UserName != "bob" {
+			t.Errorf("the presence is %+v", got)
+		}
+		if got := until[Read](t, r, nil); got.Index != 7 || got.UserID != "b" {
+			t.Errorf("the marker is %+v", got)
+		}
+		for range 3 * mostEvents {
+			f.last().write(`{"signal":{"room_name":"lobby","user_name":"bob","name":"typing"}}`)
+		}
+		m := f.store("lobby", "bob", "hello", "")
+		f.last().messages(m)
+		if got := until[Message](t, r, nil); got.Index != 1 {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+// What is no frame, and keys and events that are not known, do no harm.
+func TestStrangeFrames(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		_, r, states := f.online(Config{User: "ann"})
+		for _, frame := range []string{"", "no JSON", "[]", "null", "7", `{"news":{}}`, `{"messages":7}`,
+			`{"messages":[{"index":-1,"room_name":"lobby"},{"index":1,"room_name":"elsewhere"}]}`,
+			`{"changes":{"room_name":"lobby"}}`, `{"members":{"room_name":"lobby","over_limit":true}}`,
+			`{"messages":[],"ref":"99"}`, `{"error":{"code":"new_code","message":"?"}}`} {
+			f.last().write("%s", frame)
+		}
+		send(t, r, "hello")
+		expectSettled(t, r, "1 hello")
+		if len(states) != 0 {
+			t.Errorf("the client was %v", <-states)
+		}
+	})
+}
