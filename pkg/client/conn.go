@@ -7,20 +7,14 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/coder/websocket"
 )
 
-const (
-	// mostQuestions bounds the requests in flight on a connection: a client in many rooms must not use up its quota.
-	mostQuestions = 8
-
-	// readLimit bounds a frame that is read. API Gateway sends at most 128 KB.
-	readLimit = 1 << 20
-)
+// readLimit bounds a frame that is read. API Gateway sends at most 128 KB.
+const readLimit = 1 << 20
 
 // conn is one WebSocket, and the requests on it.
 type conn struct {
@@ -49,15 +43,6 @@ type conn struct {
 	heartbeat *time.Timer
 	answer    *time.Timer // nil if no frame waits for an answer
 	pong      *time.Timer // nil if no ping waits for an answer
-}
-
-// question is a request with a ref. Its answer may have several frames.
-type question struct {
-	ref    string
-	frames []*frame
-	timer  *time.Timer
-	done   chan struct{} // closed when the answer is complete, or err is set
-	err    error
 }
 
 // dial opens a connection. The caller sets received and lost, and runs read and write.
@@ -183,30 +168,6 @@ func (c *conn) take(f *frame) bool {
 	return q != nil
 }
 
-func (c *conn) answered(q *question, f *frame) {
-	q.frames = append(q.frames, f)
-	switch {
-	case f.Part:
-		q.timer.Reset(c.timing.patience)
-	case f.Error != nil:
-		c.settle(q, f.Error.err())
-	default:
-		c.settle(q, nil)
-	}
-}
-
-// settle ends a question. The caller holds mu.
-func (c *conn) settle(q *question, err error) {
-	if c.questions[q.ref] != q {
-		return
-	}
-	delete(c.questions, q.ref)
-	delete(c.awaited, q.ref)
-	q.timer.Stop()
-	q.err = err
-	close(q.done)
-}
-
 // heard notes a sign of life. The connection may still break before all frames are answered. The caller holds mu.
 func (c *conn) heard() {
 	stopTimer(&c.pong)
@@ -270,54 +231,6 @@ func (c *conn) forget(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.awaited, key)
-}
-
-// ask asks a question when few enough are in flight, and waits for the whole answer.
-func (c *conn) ask(ctx context.Context, action string, f fields) (*answer, error) {
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-c.ctx.Done():
-		return nil, causeOf(c.ctx)
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	q := c.register()
-	b, err := encode(action, f, q.ref)
-	if err == nil {
-		err = c.send(ctx, b, q.ref)
-	}
-	if err == nil {
-		select {
-		case <-q.done:
-			err = q.err
-		case <-c.ctx.Done():
-			err = causeOf(c.ctx)
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-	}
-	c.mu.Lock()
-	c.settle(q, err)
-	c.mu.Unlock()
-	if err != nil {
-		return nil, err
-	}
-	return assemble(q.frames), nil
-}
-
-func (c *conn) register() *question {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.refs++
-	q := &question{ref: strconv.Itoa(c.refs), done: make(chan struct{})}
-	q.timer = time.AfterFunc(c.timing.patience, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.settle(q, errUnavailable("The chat did not answer."))
-	})
-	c.questions[q.ref] = q
-	return q
 }
 
 // queue makes a goroutine of a room wait for the one before it: the chat handles frames concurrently, and a join must

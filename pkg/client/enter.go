@@ -2,17 +2,8 @@ package client
 
 import (
 	"context"
-	"math"
 	"time"
 )
-
-// asked is a request for messages, with what was known when it was made.
-type asked struct {
-	first      bool // nothing is known yet
-	generation int
-	last       int64
-	fields     fields
-}
 
 // start enters the room on a connection, in the background, and keeps it up to date there. It calls tried when it has
 // tried once, or will not. The caller holds the client's mutex.
@@ -242,101 +233,4 @@ func (r *Room) isDue(conn *conn, failures int) bool {
 		r.log.changesDue = true
 	}
 	return r.log.refresh || r.hasGap() || r.log.doubt > 0
-}
-
-// question says what to ask for. At first these are the room's last messages. Later it is the last message that is
-// held, or the one in doubt, and everything after it: the repeated message shows whether the log is still the same.
-func (r *Room) question() asked {
-	l := &r.log
-	q := asked{first: !l.started, generation: l.generation, last: l.last}
-	if q.first {
-		limit := r.options.history
-		if limit == 0 || r.options.after >= 0 {
-			limit = 1 // the chat tells of no fewer
-		}
-		q.fields = fields{"limit": limit}
-		return q
-	}
-	from, after := l.last, l.last
-	if l.doubt > 0 && l.doubt < from {
-		from = l.doubt
-	}
-	if _, ok := l.held[from]; ok {
-		after = from - 1
-	}
-	q.fields = fields{"after": after, "limit": page}
-	return q
-}
-
-// take takes an answer, and reports whether to ask again.
-func (r *Room) take(a *answer, q asked) (more bool) {
-	l := &r.log
-	if q.generation != l.generation {
-		return true // the log went back meanwhile
-	}
-	if r.wentBack(a, q) {
-		r.reset()
-		return true
-	}
-	if q.first && !l.started {
-		r.begin(a)
-	} else if !q.first && a.expired {
-		r.skipTo(r.firstKept(a) - 1)
-	}
-	l.doubt = 0
-	for _, m := range a.messages {
-		r.accept(m, r.stored(m))
-	}
-	for i := range l.ahead {
-		if i <= l.last {
-			delete(l.ahead, i)
-		}
-	}
-	if q.first {
-		return r.options.after >= 0
-	}
-	return a.more && len(a.messages) > 0
-}
-
-// begin decides with which message the room begins.
-func (r *Room) begin(a *answer) {
-	l := &r.log
-	l.started, l.changes = true, a.changesUpTo
-	switch n := len(a.messages); {
-	case r.options.after >= 0:
-		l.last = r.options.after
-	case n > 0 && r.options.history == 0:
-		r.hold(a.messages[n-1])
-	case n > 0:
-		l.last = a.messages[0].Index - 1
-	}
-	r.moveOn()
-}
-
-// firstKept returns the index of the first message of a span that is kept; without any, that of the next message.
-func (r *Room) firstKept(a *answer) int64 {
-	first := int64(math.MaxInt64)
-	if len(a.messages) > 0 {
-		first = a.messages[0].Index
-	}
-	for i := range r.log.ahead {
-		first = min(first, i)
-	}
-	if first == math.MaxInt64 && a.tail != nil {
-		return *a.tail + 1
-	}
-	return first
-}
-
-// wentBack reports whether an answer proves that the log is another one, as after the restore of an older table.
-func (r *Room) wentBack(a *answer, q asked) bool {
-	if !q.first && a.tail != nil && *a.tail < q.last {
-		return true
-	}
-	for _, m := range a.messages {
-		if held, ok := r.log.held[m.Index]; ok && !held.isSame(identityOf(m)) {
-			return true
-		}
-	}
-	return false
 }

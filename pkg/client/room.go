@@ -2,9 +2,7 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"iter"
-	"time"
 )
 
 const (
@@ -273,9 +271,9 @@ func (r *Room) changedConn() {
 	r.change = make(chan struct{})
 }
 
-// userField is the name for a frame. With a token the name is the token's.
+// userField is the name for a frame; nil until the chat has said the name in a token.
 func (r *Room) userField() any {
-	if r.c.config.Token != nil || r.c.user == "" {
+	if r.c.user == "" {
 		return nil
 	}
 	return r.c.user
@@ -299,18 +297,3 @@ func (r *Room) entered(ctx context.Context) (*conn, error) {
 		}
 	}
 }
-
-// metadata checks what a program adds to a message.
-func metadata(v any) (json.RawMessage, error) {
-	if v == nil {
-		return nil, nil
-	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil, &Error{Code: CodeInvalidArgument, Message: "The metadata cannot be written as JSON.", Err: err}
-	}
-	return b, nil
-}
-
-// seconds keeps whole seconds since the epoch comparable with a duration.
-func seconds(d time.Duration) int64 { return int64(d / time.Second) }

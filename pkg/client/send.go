@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"time"
 )
@@ -188,4 +189,16 @@ func (r *Room) sendFailed(id string, err error) {
 		default:
 		}
 	}
+}
+
+// metadata checks what a program adds to a message.
+func metadata(v any) (json.RawMessage, error) {
+	if v == nil {
+		return nil, nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, &Error{Code: CodeInvalidArgument, Message: "The metadata cannot be written as JSON.", Err: err}
+	}
+	return b, nil
 }
