@@ -46,7 +46,8 @@ func TestTwoPeopleTalk(t *testing.T) {
 	if err != nil || gone.Content != "" || gone.DeletedAt == 0 {
 		t.Fatal(gone, err)
 	}
-	if page, err := b.History(within(t), Span{}); err != nil || len(page.Messages) != 1 || page.Messages[0].Version < 4 {
+	if page, err := b.History(within(t), Span{}); err != nil || len(page.Messages) != 1 ||
+		page.Messages[0].Version < 4 {
 		t.Errorf("the history is %+v, %v", page, err)
 	}
 	users, err := b.Members(within(t))

@@ -96,8 +96,8 @@ func (c *conn) write() {
 	}
 }
 
-// stop ends what is left of the connection. The other end may be gone, and then answers no close. The library would wait
-// for that for 5 s, and CloseNow for the library.
+// stop ends what is left of the connection. The other end may be gone, and then answers no close. The library would
+// wait for that for 5 s, and CloseNow for the library.
 func (c *conn) stop() {
 	c.lost()
 	hurry := time.AfterFunc(c.timing.farewell, func() {

@@ -15,11 +15,11 @@ type Message struct {
 	Content   string          `json:"content"`           // "" if the message was deleted
 	CreateAt  int64           `json:"create_at"`         // when it was stored, in seconds since the epoch
 	ID        string          `json:"message_id,omitempty"`
-	ReplyTo   int64           `json:"reply_to,omitempty"` // the index of the message that it answers; 0 for none
-	Metadata  json.RawMessage `json:"metadata,omitempty"` // an object for the sender's own program, or nil
-	Version   int64           `json:"version,omitempty"`  // the number of its last change in its room; 0 for none
-	EditedAt  int64           `json:"edited_at,omitempty"`
-	DeletedAt int64           `json:"deleted_at,omitempty"` // like EditedAt, in seconds since the epoch; 0 if it was not
+	ReplyTo   int64           `json:"reply_to,omitempty"`   // the index of the message that it answers; 0 for none
+	Metadata  json.RawMessage `json:"metadata,omitempty"`   // an object for the sender's own program, or nil
+	Version   int64           `json:"version,omitempty"`    // the number of its last change in its room; 0 for none
+	EditedAt  int64           `json:"edited_at,omitempty"`  // in seconds since the epoch; 0 if it was not
+	DeletedAt int64           `json:"deleted_at,omitempty"` // the same
 	Reactions []Reaction      `json:"reactions,omitempty"`
 }
 

@@ -159,7 +159,8 @@ func (f *fakeChat) answer(c *fakeConn, r request) {
 	case "ping":
 		c.write(`{"pong":{"time":%d}}`, time.Now().Unix())
 	case "joinRoom":
-		c.write(`{"presence":{"room_name":%q,"user_name":%q,"event":"joined"},"part":true,"ref":%q}`, r.Room, r.User, r.Ref)
+		c.write(`{"presence":{"room_name":%q,"user_name":%q,"event":"joined"},"part":true,"ref":%q}`, r.Room, r.User,
+			r.Ref)
 		c.page(r, messages, `,"part":true`)
 		c.write(`{"changes":{"room_name":%q,"after":0,"up_to":0,"messages":[]},"ref":%q}`, r.Room, r.Ref)
 	case "getRecentMessages":

@@ -11,7 +11,8 @@ import (
 func numbered(from, to int64) []Message {
 	var all []Message
 	for i := from; i <= to; i++ {
-		all = append(all, Message{Room: "lobby", Index: i, UserName: "bob", Content: fmt.Sprint("m", i), CreateAt: 1000 + i})
+		all = append(all, Message{Room: "lobby", Index: i, UserName: "bob", Content: fmt.Sprint("m", i),
+			CreateAt: 1000 + i})
 	}
 	return all
 }
@@ -113,8 +114,8 @@ func TestTheGreatestVersionCounts(t *testing.T) {
 			c.write(`{"changes":{"room_name":"lobby","after":%d,"up_to":%d,"messages":[%s]}}`, after, upTo, messages)
 		}
 		state := func(index, version int, content string) string {
-			return fmt.Sprintf(`{"room_name":"lobby","index":%d,"user_name":"bob","content":%q,"create_at":%d,"version":%d}`,
-				index, content, 1000+index, version)
+			return fmt.Sprintf(`{"room_name":"lobby","index":%d,"user_name":"bob","content":%q,"create_at":%d,`+
+				`"version":%d}`, index, content, 1000+index, version)
 		}
 		c.messages(m[0])
 		changes(0, 1, state(1, 1, "v1"))
@@ -311,8 +312,8 @@ func TestMembersAndCourtesies(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fakeChat) {
 		_, r, states := f.online(Config{User: "ann"})
 		list := func(version int) {
-			f.last().write(`{"members":{"room_name":"lobby","version":%d,"users":[{"user_name":"v%d","connections":1}]}}`,
-				version, version)
+			f.last().write(`{"members":{"room_name":"lobby","version":%d,"users":[{"user_name":"v%d"}]}}`, version,
+				version)
 		}
 		list(5)
 		list(4)
