@@ -13,37 +13,99 @@ import (
 )
 
 // A network that swallows everything closes no socket. The client finds out after 25 s of silence and 6 s more; after a
-// send within 13 s. It is back on a connection that works, and sends again what was lost.
+// send within 13 s, counted from the last sign of life. It is back on a connection that works, and sends again what was
+// lost.
 func TestADeadNetwork(t *testing.T) {
-	for name, limit := range map[string]time.Duration{"silent": 31 * time.Second, "sending": 13 * time.Second} {
-		t.Run(name, func(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		sends bool
+		life  time.Duration // after the send, something else comes
+		limit time.Duration
+	}{
+		{"silent", false, 0, 31 * time.Second},
+		{"sending", true, 0, 13 * time.Second},
+		{"sending, and hearing others", true, 5 * time.Second, 18 * time.Second},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, f *fakeChat) {
 				_, r, states := f.online(Config{User: "ann"})
 				time.Sleep(time.Hour) // of pings
 				if pings := len(f.asked("ping")); pings < 3600/26 || pings > 3600/25 {
 					t.Errorf("in an hour there were %d pings", pings)
 				}
+				send(t, r, "first")
+				synctest.Wait()
 				f.swallow()
-				cut := time.Now()
-				sent := make(chan error, 1)
-				if name == "sending" {
+				cut, sent := time.Now(), make(chan error, 1)
+				if tc.sends {
 					go func() {
 						_, err := r.Send(t.Context(), "is anybody there?")
 						sent <- err
 					}()
 				}
-				if took := f.await(states, Offline).at.Sub(cut); took > limit || took < limit-25*time.Second {
+				if tc.life > 0 {
+					time.Sleep(tc.life)
+					f.last().write(`{"news":{}}`)
+				}
+				if took := f.await(states, Offline).at.Sub(cut); took > tc.limit || took < tc.limit-time.Second {
 					t.Errorf("it took %v until the client was offline", took)
 				}
 				f.await(states, Online)
-				if name == "sending" {
-					if err := <-sent; err != nil || len(f.asked("sendMessage")) != 2 {
-						t.Errorf("%v after %d attempts", err, len(f.asked("sendMessage")))
+				if tc.sends {
+					if err := <-sent; err != nil || len(f.asked("sendMessage")) != 3 {
+						t.Errorf("%v after %d attempts", err, len(f.asked("sendMessage"))-1)
 					}
 				}
 			})
 		})
 	}
+}
+
+// A message that was in flight when the connection broke is sent again as soon as the room is entered again.
+func TestABrokenConnectionIsReplacedAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		_, r, _ := f.online(Config{User: "ann"})
+		first := f.last()
+		f.script(func(c *fakeConn, r request) bool {
+			if r.Action == "sendMessage" && c == first {
+				_ = c.socket.CloseNow()
+			}
+			return c == first
+		})
+		began := time.Now()
+		send(t, r, "hello")
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// After a connection that worked, the pause is short; also if connections break again and again.
+func TestPausesAreShortAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		f.handshakes(func() int { return http.StatusServiceUnavailable })
+		c, states := f.client(Config{User: "ann"})
+		time.Sleep(10 * time.Minute)
+		f.handshakes(nil)
+		if err := c.WaitOnline(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 { // breaks at once, each time
+			f.await(states, Online)
+			_ = f.last().socket.CloseNow()
+			broken := f.await(states, Offline)
+			if pause := f.await(states, Connecting).at.Sub(broken.at); pause < time.Second || pause > 2*time.Second {
+				t.Errorf("the pause after a short connection is %v", pause)
+			}
+		}
+		f.await(states, Online)
+		time.Sleep(10 * time.Second)
+		_ = f.last().socket.CloseNow()
+		broken := f.await(states, Offline)
+		if pause := f.await(states, Connecting).at.Sub(broken.at); pause > 500*time.Millisecond {
+			t.Errorf("the pause after a long connection is %v", pause)
+		}
+	})
 }
 
 // A connection on which only the answers of the function fail is not taken for a dead one.
@@ -202,6 +264,27 @@ func TestATokenThatIsNotRenewedInTime(t *testing.T) {
 			<-states
 		}
 		send(t, r, "here I am")
+	})
+}
+
+// A connection ends with its token, if there is no other one.
+func TestATokenThatIsNotRenewed(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		var asked atomic.Int64
+		end := time.Now().Add(10 * time.Minute)
+		c, _, states := f.online(Config{Token: func(context.Context) (string, error) {
+			if asked.Add(1) > 1 && time.Now().Before(end.Add(time.Minute)) {
+				return "", errors.New("the provider is down")
+			}
+			return jwt("token", end), nil
+		}})
+		if offline := f.await(states, Offline).at.Sub(end); offline.Abs() > time.Second {
+			t.Errorf("the client was offline %v after the end of the token", offline)
+		}
+		f.await(states, Online)
+		if c.Err() != nil || asked.Load() < 4 {
+			t.Errorf("after %d calls: %v", asked.Load(), c.Err())
+		}
 	})
 }
 

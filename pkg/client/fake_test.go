@@ -235,8 +235,9 @@ func (f *fakeChat) swallow() {
 	}
 }
 
-// last is the newest connection.
+// last is the newest connection, when all is done that is under way.
 func (f *fakeChat) last() *fakeConn {
+	synctest.Wait()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.conns[len(f.conns)-1]

@@ -219,19 +219,170 @@ func TestALogThatWentBack(t *testing.T) {
 
 // A new message under an old index is a sign, too: the answer of the log decides.
 func TestASignThatTheLogWentBack(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		options []JoinOption
+		mine    bool
+		later   int64 // seconds after the last message
+		want    []string
+	}{
+		{"it differs", nil, false, 1, []string{"reset 4", "1 m1", "2 m2", "3 new", "ready"}},
+		{"it is mine", []JoinOption{History(0)}, true, 1, []string{"reset 4", "ready"}},
+		{"it is far younger", []JoinOption{History(0)}, false, 61, []string{"reset 4", "ready"}},
+		{"it may be old", []JoinOption{History(0)}, false, 60, []string{}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, f *fakeChat) {
+				f.messages = numbered(1, 4)
+				_, r, _ := f.online(Config{User: "ann"}, tc.options...)
+				settled(r)
+				m := Message{Room: "lobby", Index: 3, UserName: "bob", Content: "new", CreateAt: 1004 + tc.later}
+				if tc.mine {
+					m.UserName, m.ID = "ann", "mine"
+				}
+				f.mu.Lock()
+				f.messages = append(numbered(1, 2), m)
+				f.mu.Unlock()
+				f.script(func(c *fakeConn, r request) bool {
+					if r.Action == "sendMessage" {
+						c.messages(m)
+					}
+					return r.Action == "sendMessage"
+				})
+				if tc.mine {
+					if got, err := r.SendDraft(within(t), Draft{Content: "new", ID: "mine"}); err != nil || got.Index != 3 {
+						t.Fatal(got, err)
+					}
+				} else {
+					f.last().messages(m)
+				}
+				time.Sleep(time.Second)
+				expectSettled(t, r, tc.want...)
+			})
+		})
+	}
+}
+
+// The number of the last change shows that the log went back, too. The room begins with that of its history.
+func TestTheChangesWentBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fakeChat) {
-		f.messages = numbered(1, 4)
-		_, r, _ := f.online(Config{User: "ann"})
-		restored := numbered(1, 2)
-		f.mu.Lock()
-		f.messages = restored
-		f.mu.Unlock()
-		m := send(t, r, "mine")
-		if m.Index != 3 {
-			t.Fatal(m)
+		f.messages = numbered(1, 2)
+		upTo := 7
+		f.script(func(c *fakeConn, r request) bool {
+			switch {
+			case r.Action == "joinRoom" && r.Changes == nil:
+				c.page(r, f.messages, `,"changes_up_to":7`)
+			case r.Action == "joinRoom":
+				c.page(r, f.messages, `,"part":true`)
+				c.write(`{"changes":{"room_name":"lobby","after":%d,"up_to":%d,"messages":[]},"ref":%q}`, *r.Changes, upTo,
+					r.Ref)
+			default:
+				return false
+			}
+			return true
+		})
+		_, r, states := f.online(Config{User: "ann"})
+		for _, want := range [][]string{{}, {"reset 2", "1 m1", "2 m2", "ready"}} {
+			settled(r)
+			_ = f.last().socket.CloseNow()
+			f.await(states, Offline)
+			f.await(states, Online)
+			joins := f.asked("joinRoom")
+			if c := joins[len(joins)-1].Changes; c == nil || *c != 7 {
+				t.Errorf("it joined with %+v", joins[len(joins)-1])
+			}
+			expectSettled(t, r, want...)
+			upTo = 6
 		}
-		time.Sleep(time.Second)
-		expectSettled(t, r, "reset 4", "1 m1", "2 m2", "3 mine", "ready")
+	})
+}
+
+// An older chat answers a join without messages, and knows no changes.
+func TestAnOlderChat(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		f.messages = numbered(1, 2)
+		f.script(func(c *fakeConn, r request) bool {
+			switch r.Action {
+			case "joinRoom":
+				c.write(`{"presence":{"room_name":"lobby","user_name":"ann","event":"joined"},"ref":%q}`, r.Ref)
+			case "getChanges", "ping":
+				c.refuse(r, "unknown_action", "")
+			default:
+				return false
+			}
+			return true
+		})
+		client, states := f.client(Config{User: "ann"})
+		r := client.Join("lobby")
+		f.await(states, Online)
+		expectSettled(t, r, "1 m1", "2 m2", "ready")
+		_ = f.last().socket.CloseNow()
+		f.await(states, Offline)
+		f.store("lobby", "bob", "meanwhile", "")
+		f.await(states, Online)
+		expectSettled(t, r, "3 meanwhile")
+		if n := len(f.asked("getChanges")); n != 1 {
+			t.Errorf("it asked %d times for changes", n)
+		}
+		time.Sleep(time.Hour)
+		if len(states) != 0 {
+			t.Error("the connection did not last")
+		}
+	})
+}
+
+// What could not be fetched is fetched later.
+func TestFetchingIsRepeated(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		_, r, _ := f.online(Config{User: "ann"})
+		refusals := 0
+		f.script(func(c *fakeConn, r request) bool {
+			if r.Action != "getRecentMessages" || refusals == 3 {
+				return false
+			}
+			refusals++
+			c.refuse(r, "unavailable", "")
+			return true
+		})
+		f.mu.Lock()
+		f.messages = numbered(1, 2)
+		f.mu.Unlock()
+		f.last().messages(numbered(2, 2)...)
+		time.Sleep(10 * time.Second)
+		expectSettled(t, r, "1 m1", "2 m2")
+	})
+}
+
+// A leave does not overtake the join that it is to undo, and the next join does not overtake the leave.
+func TestALeaveWaitsForTheJoin(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		f.script(func(c *fakeConn, r request) bool {
+			time.AfterFunc(time.Second, func() { f.answer(c, r) })
+			return true
+		})
+		c, states := f.client(Config{User: "ann"})
+		f.await(states, Online)
+		r := c.Join("lobby")
+		synctest.Wait()
+		left := make(chan error)
+		go func() { left <- r.Leave(t.Context()) }()
+		synctest.Wait()
+		again := c.Join("lobby")
+		if err := <-left; err != nil {
+			t.Fatal(err)
+		}
+		ready(t, again)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		want := []string{"joinRoom", "leaveRoom", "joinRoom"}
+		for i, r := range f.requests {
+			if i >= len(want) || r.Action != want[i] {
+				t.Fatalf("request %d is %s", i, r.Action)
+			}
+			if i > 0 && r.at.Sub(f.requests[i-1].at) < time.Second {
+				t.Errorf("%s came before %s was answered", r.Action, f.requests[i-1].Action)
+			}
+		}
 	})
 }
 
