@@ -33,6 +33,9 @@ func TestADeadNetwork(t *testing.T) {
 				if pings := len(f.asked("ping")); pings < 3600/26 || pings > 3600/25 {
 					t.Errorf("in an hour there were %d pings", pings)
 				}
+				for before := len(f.asked("getRecentMessages")); len(f.asked("getRecentMessages")) == before; {
+					time.Sleep(time.Second) // the next question for news is minutes away then
+				}
 				send(t, r, "first")
 				synctest.Wait()
 				f.swallow()

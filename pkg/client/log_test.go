@@ -353,6 +353,28 @@ func TestFetchingIsRepeated(t *testing.T) {
 	})
 }
 
+// What the chat sends to a room before it has told how it spells the name is not lost.
+func TestAMessageUnderAnotherSpelling(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *fakeChat) {
+		f.script(func(c *fakeConn, r request) bool {
+			if r.Action != "joinRoom" {
+				return false
+			}
+			c.messages(f.store("Lobby", "bob", "hello", ""))
+			c.write(`{"presence":{"room_name":"Lobby","user_name":"ann","event":"joined"},"part":true,"ref":%q}`, r.Ref)
+			c.write(`{"messages":[],"ref":%q}`, r.Ref)
+			return true
+		})
+		c, _ := f.client(Config{User: "ann"})
+		r := c.Join("lobby")
+		time.Sleep(time.Second)
+		expectSettled(t, r, "1 hello", "ready")
+		if r.Name() != "Lobby" || c.Join("Lobby") != r {
+			t.Errorf("the room is %q", r.Name())
+		}
+	})
+}
+
 // A leave does not overtake the join that it is to undo, and the next join does not overtake the leave.
 func TestALeaveWaitsForTheJoin(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fakeChat) {
@@ -444,7 +466,7 @@ func TestRules(t *testing.T) {
 		_, r, _ := f.online(Config{User: "ann"})
 		c := f.last()
 		c.write(`{"room":{"room_name":"lobby","version":2,"title":"Two","you":{"role":"member"}}}`)
-		c.write(`{"room":{"room_name":"lobby","version":1,"title":"One"}}`)
+		c.write(`{"room":{"room_name":"lobby","version":1,"title":"One","you":{"role":"reader"}}}`)
 		if got := until[Rules](t, r, nil); got.Title != "Two" || got.You.Role != "member" {
 			t.Errorf("the rules are %+v", got)
 		}
@@ -491,6 +513,10 @@ func TestMembersAndCourtesies(t *testing.T) {
 		}
 		for range 3 * mostEvents {
 			f.last().write(`{"signal":{"room_name":"lobby","user_name":"bob","name":"typing"}}`)
+		}
+		synctest.Wait()
+		if n := len(r.events); n != mostEvents/2 {
+			t.Errorf("%d events wait", n)
 		}
 		m := f.store("lobby", "bob", "hello", "")
 		f.last().messages(m)

@@ -246,7 +246,7 @@ func TestWhatHappensMeanwhileIsLearned(t *testing.T) {
 func TestASlowProgram(t *testing.T) {
 	const messages = 2*mostEvents + 300
 	s := startChat(t, nil)
-	slow := connect(t, Config{URL: urlOf(s.Addr), User: "ann"}, nil)
+	slow := connect(t, Config{URL: urlOf(s.Addr), User: "ann"}, func(t *timing) { t.news = time.Hour })
 	a := slow.Join("lobby")
 	ready(t, a)
 	fast := connect(t, Config{URL: urlOf(s.Addr), User: "bob"}, nil)
