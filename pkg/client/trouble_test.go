@@ -20,6 +20,9 @@ import (
 // at random. In the end each holds the whole log in its last state, has seen each message once and in order, and
 // nothing is stored twice.
 func TestNothingIsLostOnABadNetwork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a while")
+	}
 	const clients, each = 8, 25
 	s := startChat(t, nil)
 	p := proxy.Start(t, s.Addr)
@@ -55,7 +58,9 @@ func TestNothingIsLostOnABadNetwork(t *testing.T) {
 	mirrors := make([]*mirror, clients)
 	var talking sync.WaitGroup
 	for i := range clients {
-		c := connect(t, Config{URL: urlOf(p.Addr), User: fmt.Sprint("user", i)}, nil)
+		c := connect(t, Config{URL: urlOf(p.Addr), User: fmt.Sprint("user", i)}, func(t *timing) {
+			t.answer, t.pong, t.heartbeat = time.Second/2, time.Second/2, time.Second/2
+		})
 		r := c.Join("lobby", After(0))
 		mirrors[i] = watch(r)
 		talking.Go(func() {
@@ -197,7 +202,7 @@ func TestWhatHappensMeanwhileIsLearned(t *testing.T) {
 	states := make(chan State, 100)
 	ann := connect(t, Config{URL: urlOf(p.Addr), User: "ann",
 		Trace: Trace{State: func(s State, _ error) { states <- s }}}, func(t *timing) {
-		t.pauses.First, t.pauses.Most = time.Second, time.Second // so that it is away for a while
+		t.pauses.First, t.pauses.Most = 5*time.Second, 5*time.Second // so that it is away for a while
 	})
 	a := ann.Join("lobby")
 	b := connect(t, Config{URL: urlOf(s.Addr), User: "bob"}, nil).Join("lobby")
@@ -244,6 +249,9 @@ func TestWhatHappensMeanwhileIsLearned(t *testing.T) {
 
 // A program that takes its time loses nothing, and its connection lives. The room keeps a bounded number of events.
 func TestASlowProgram(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a while")
+	}
 	const messages = 2*mostEvents + 300
 	s := startChat(t, nil)
 	slow := connect(t, Config{URL: urlOf(s.Addr), User: "ann"}, func(t *timing) { t.news = time.Hour })

@@ -29,8 +29,7 @@ func quick() timing {
 	t := defaultTiming()
 	t.pauses = backoff.Policy{First: 5 * time.Millisecond, Most: 200 * time.Millisecond}
 	t.gap = 20 * time.Millisecond
-	t.answer, t.pong = 500*time.Millisecond, 500*time.Millisecond
-	t.heartbeat, t.news = 500*time.Millisecond, 2*time.Second
+	t.answer, t.pong, t.heartbeat, t.news = 2*time.Second, 2*time.Second, 2*time.Second, 2*time.Second
 	t.patience, t.late = 5*time.Second, 200*time.Millisecond
 	return t
 }
