@@ -46,6 +46,10 @@ type Trace struct {
 	// Received is called with each frame that came, before the client handles it. It must not change the frame.
 	Received func(frame []byte)
 
+	// Pushed is called with the messages of a frame that the chat has sent by itself, as they came: before the room puts
+	// them in order, drops those that it has and fetches what is missing. It must not change them.
+	Pushed func(messages []Message)
+
 	// Sent is called with each frame that is to be written. It must not change the frame.
 	Sent func(frame []byte)
 }

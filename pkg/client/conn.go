@@ -136,6 +136,9 @@ func (c *conn) read() {
 		}
 		isAnswer := c.take(f)
 		if !isAnswer {
+			if c.trace.Pushed != nil && f.Ref == "" && len(f.Messages) > 0 {
+				c.trace.Pushed(f.Messages)
+			}
 			c.received(f)
 		}
 	}

@@ -52,7 +52,13 @@ func expectSettled(t *testing.T, r *Room, want ...string) {
 // Messages that overtook one another are put in order, and nothing is asked for. What does not come is fetched.
 func TestMessagesComeInOrder(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *fakeChat) {
-		_, r, _ := f.online(Config{User: "ann"})
+		var pushed []int64
+		trace := Trace{Pushed: func(messages []Message) {
+			for _, m := range messages {
+				pushed = append(pushed, m.Index)
+			}
+		}}
+		_, r, _ := f.online(Config{User: "ann", Trace: trace})
 		m := numbered(1, 6)
 		f.mu.Lock()
 		f.messages = m
@@ -72,6 +78,9 @@ func TestMessagesComeInOrder(t *testing.T) {
 		expectNothing(t, r)
 		time.Sleep(101 * time.Millisecond)
 		expectSettled(t, r, "4 m4", "5 m5", "6 m6")
+		if fmt.Sprint(pushed) != "[2 3 2 1 1 3 6]" {
+			t.Errorf("the chat has pushed %d", pushed)
+		}
 		if asked := f.asked("getRecentMessages"); len(asked) != 1 || *asked[0].After != 2 || asked[0].Limit != 100 {
 			t.Errorf("the client asked %+v", asked)
 		}
@@ -360,7 +369,7 @@ func TestAHistoryThatIsLate(t *testing.T) {
 		_, r, _ := f.online(Config{User: "ann"}, History(0))
 		f.script(func(c *fakeConn, r request) bool {
 			if r.Action == "getRecentMessages" {
-				c.write(`{"changes":{"room_name":"lobby","after":0,"up_to":1,"messages":[{"room_name":"lobby","index":1,`+
+				c.write(`{"changes":{"room_name":"lobby","after":0,"up_to":1,"messages":[{"room_name":"lobby","index":1,` +
 					`"user_name":"bob","content":"edited","create_at":1001,"version":1}]}}`)
 			}
 			return false

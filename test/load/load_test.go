@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,7 +69,12 @@ func TestTheVerdict(t *testing.T) {
 		m := newMember(r, "ann")
 		r.add(m)
 		for _, f := range tc.frames {
-			m.take([]byte(f), time.Now())
+			m.take([]byte(f))
+			var frame struct{ Messages []client.Message }
+			if err := json.Unmarshal([]byte(f), &frame); err != nil {
+				t.Fatal(err)
+			}
+			m.takePushed(frame.Messages)
 		}
 		for index, id := range m.pushed.got { // a client delivers what comes
 			m.takeDelivered(client.Message{Index: index, ID: id}, time.Now())

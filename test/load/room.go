@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -122,7 +123,8 @@ func newMember(r *room, user string) *member {
 func (m *member) connect(ctx context.Context, o options) error {
 	config := client.Config{URL: o.url, User: m.user, Trace: client.Trace{
 		State:    m.state,
-		Received: func(frame []byte) { m.take(frame, time.Now()) },
+		Received: m.take,
+		Pushed:   m.takePushed,
 	}}
 	join := []client.JoinOption{client.History(0)}
 	switch {
@@ -203,14 +205,28 @@ func (m *member) takeDelivered(message client.Message, at time.Time) {
 // isOurs reports whether a message is of this run. Messages of others do not count.
 func (r *room) isOurs(id string) bool { return strings.HasPrefix(id, r.run+"-") }
 
-// take notes what is in a frame that the chat sent by itself. What the client asked for has a ref.
-func (m *member) take(payload []byte, at time.Time) {
-	var frame struct {
-		Ref      string
-		Messages []struct {
-			Index int64  `json:"index"`
-			ID    string `json:"message_id"`
+// takePushed counts the messages of a frame that the chat sent by itself.
+func (m *member) takePushed(messages []client.Message) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	counted := 0
+	for _, message := range messages {
+		if m.room.isOurs(message.ID) {
+			m.pushed.add(message.Index, message.ID)
+			counted++
 		}
+	}
+	if counted > 0 {
+		m.frames++
+	}
+}
+
+// take counts what else can be in a frame. The messages are decoded once, by the client.
+func (m *member) take(payload []byte) {
+	if bytes.HasPrefix(payload, []byte(`{"messages":`)) {
+		return
+	}
+	var frame struct {
 		Error *struct {
 			Code string
 			ID   string `json:"message_id"`
@@ -230,17 +246,6 @@ func (m *member) take(payload []byte, at time.Time) {
 		m.room.refuse(frame.Error.Code, frame.Error.ID)
 	case frame.ConnectionID != "":
 		m.notMessage++
-	case frame.Ref == "":
-		counted := 0
-		for _, message := range frame.Messages {
-			if m.room.isOurs(message.ID) {
-				m.pushed.add(message.Index, message.ID)
-				counted++
-			}
-		}
-		if counted > 0 {
-			m.frames++
-		}
 	}
 }
 
