@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -167,7 +166,14 @@ func (m *member) state(s client.State, why error) {
 		}
 		return
 	}
-	m.problem = errors.Join(m.problem, why)
+	m.fail(why)
+}
+
+// fail notes the first thing that went wrong. The caller holds mu.
+func (m *member) fail(err error) {
+	if m.problem == nil {
+		m.problem = err
+	}
 }
 
 // deliver counts what the client delivers, until the room ends.
@@ -239,7 +245,7 @@ func (m *member) take(payload []byte) {
 	defer m.mu.Unlock()
 	switch {
 	case err != nil:
-		m.problem = errors.Join(m.problem, err)
+		m.fail(err)
 	case frame.Signal != nil:
 		m.signals.Add(1)
 	case frame.Error != nil:
