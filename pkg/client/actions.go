@@ -180,8 +180,8 @@ func (r *Room) ask(ctx context.Context, action string, request fields) (*answer,
 	}
 }
 
-// Leave leaves the room for good, and waits until the chat has ended the membership, or ctx ends. What is not sent yet
-// returns an *Error with CodeClosed.
+// Leave leaves the room for good, and waits until the chat has answered, the connection has ended, and the membership
+// with it, or ctx ends. Its error is that of ctx. What is not sent yet returns an *Error with CodeClosed.
 func (r *Room) Leave(ctx context.Context) error {
 	r.c.mu.Lock()
 	if r.ctx.Err() == nil {

@@ -27,7 +27,7 @@ type Config struct {
 	// error, the client asks again.
 	Token func(ctx context.Context) (string, error)
 
-	// HTTPClient makes the handshakes; nil for http.DefaultClient. It must have no Timeout: that would end connections.
+	// HTTPClient makes the handshakes; nil for http.DefaultClient.
 	HTTPClient *http.Client
 
 	// Logger is told what a person who operates the program may want to know; nil for nothing.
@@ -232,7 +232,7 @@ func (c *Client) online(ctx context.Context) (*conn, error) {
 		c.mu.Lock()
 		conn, change := c.conn, c.change
 		c.mu.Unlock()
-		if conn != nil {
+		if conn != nil && conn.ctx.Err() == nil {
 			return conn, nil
 		}
 		select {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -59,19 +58,27 @@ func (e *Error) Error() string {
 // Unwrap returns the error behind this one, or nil.
 func (e *Error) Unwrap() error { return e.Err }
 
-// passing are the codes after which the same request can succeed later, and is repeated.
-var passing = [...]string{"room_busy", "not_sent", CodeUnavailable, "internal", "rate_limited", "slow_mode"}
-
-// isPassing reports whether the request can be repeated after this error.
+// isPassing reports whether the same request can succeed later, and is repeated.
 func isPassing(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && slices.Contains(passing[:], e.Code)
+	if !ok {
+		return false
+	}
+	switch e.Code {
+	case "room_busy", "not_sent", CodeUnavailable, "internal", "rate_limited", "slow_mode":
+		return true
+	}
+	return false
 }
 
-// passingStatuses are the statuses of 4xx after which a handshake is tried again at once.
-var passingStatuses = [...]int{http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}
-
-func isPassingStatus(status int) bool { return slices.Contains(passingStatuses[:], status) }
+// isPassingStatus reports whether a handshake that was answered with this status of 4xx can succeed later.
+func isPassingStatus(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return false
+}
 
 func errClosed(sentence string) *Error { return &Error{Code: CodeClosed, Message: sentence} }
 
