@@ -30,7 +30,7 @@ type Config struct {
 	// HTTPClient makes the handshakes; nil for http.DefaultClient.
 	HTTPClient *http.Client
 
-	// Logger is told what a person who operates the program may want to know; nil for nothing.
+	// Logger is told what the operator of the program may want to know; nil for nothing.
 	Logger *slog.Logger
 
 	// Trace watches the connections; the zero value watches nothing.
@@ -46,8 +46,8 @@ type Trace struct {
 	// Received is called with each frame that came, before the client handles it. It must not change the frame.
 	Received func(frame []byte)
 
-	// Pushed is called with the messages of a frame that the chat has sent by itself, as they came: before the room puts
-	// them in order, drops those that it has and fetches what is missing. It must not change them.
+	// Pushed is called with the messages of a frame that the chat has sent by itself, as they came: before the room
+	// puts them in order, drops those that it has and fetches what is missing. It must not change them.
 	Pushed func(messages []Message)
 
 	// Sent is called with each frame that is to be written. It must not change the frame.

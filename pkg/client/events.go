@@ -11,7 +11,7 @@ type Message struct {
 	Room      string          `json:"room_name"`
 	Index     int64           `json:"index"` // 1, 2, 3, … in its room
 	UserName  string          `json:"user_name"`
-	UserID    string          `json:"user_id,omitempty"` // says who it is; "" in an open chat
+	UserID    string          `json:"user_id,omitempty"` // tells two users of one name apart; "" in an open chat
 	Content   string          `json:"content"`           // "" if the message was deleted
 	CreateAt  int64           `json:"create_at"`         // when it was stored, in seconds since the epoch
 	ID        string          `json:"message_id,omitempty"`

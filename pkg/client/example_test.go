@@ -42,7 +42,7 @@ func bot(ctx context.Context, url string) error {
 	return lobby.Err() // nil if ctx has ended
 }
 
-// A bot, and a person who talks to it, in a chat of this process.
+// A bot and a person talk in a chat of this process.
 func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

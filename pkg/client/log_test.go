@@ -235,13 +235,14 @@ func TestAHistoryThatIsLate(t *testing.T) {
 		_, r, _ := f.online(Config{User: "ann"}, History(0))
 		f.script(func(c *fakeConn, r request) bool {
 			if r.Action == "getRecentMessages" {
-				c.write(`{"changes":{"room_name":"lobby","after":0,"up_to":1,"messages":[{"room_name":"lobby","index":1,` +
-					`"user_name":"bob","content":"edited","create_at":1001,"version":1}]}}`)
+				c.write(`{"changes":{"room_name":"lobby","after":0,"up_to":1,"messages":[{"room_name":"lobby",` +
+					`"index":1,"user_name":"bob","content":"edited","create_at":1001,"version":1}]}}`)
 			}
 			return false
 		})
 		got, err := r.History(within(t), Span{Limit: 2})
-		if err != nil || len(got.Messages) != 2 || got.Messages[0].Content != "edited" || got.Messages[1].Content != "m2" {
+		if err != nil || len(got.Messages) != 2 || got.Messages[0].Content != "edited" ||
+			got.Messages[1].Content != "m2" {
 			t.Errorf("the history is %+v, %v", got, err)
 		}
 		expectSettled(t, r, "change 1 edited")

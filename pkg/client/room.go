@@ -44,8 +44,8 @@ func History(n int) JoinOption {
 // has worked on misses none while it does not run. 0 delivers all that the room has.
 func After(index int64) JoinOption { return func(o *joinOptions) { o.after = max(index, 0) } }
 
-// Hidden joins without a name, in an open chat: no list of members shows the user, and the room tells nothing of who
-// comes and goes, types and reads. That costs less in a room with many programs.
+// Hidden joins without a name, in an open chat: the lists of members do not show the user, and no Members, Presence,
+// Signal and Read come. That costs less in a room with many programs. With a token, the name is the token's.
 func Hidden() JoinOption { return func(o *joinOptions) { o.hidden = true } }
 
 // Room is a room that a client has joined. Client.Join makes it.

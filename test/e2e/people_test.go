@@ -13,7 +13,7 @@ import (
 	"wschat/test/wscat"
 )
 
-// socket is a person at a WebSocket library, who writes frames.
+// socket is a person at a WebSocket library: the test writes its frames.
 type socket struct{ conn *websocket.Conn }
 
 var _ person = socket{}

@@ -129,7 +129,7 @@ func (m *member) connect(ctx context.Context, o options) error {
 	switch {
 	case o.token != "":
 		config.User, config.Token = "", func(context.Context) (string, error) { return o.token, nil }
-	case !o.typing: // who has a name gets signals, and lists of members
+	case !o.typing: // members with a name get signals, and lists of members
 		join = append(join, client.Hidden())
 	}
 	var err error
