@@ -13,20 +13,20 @@ import (
 	"wschat/test/wscat"
 )
 
-// client is a person at a WebSocket client library.
-type client struct{ conn *websocket.Conn }
+// socket is a person at a WebSocket library: the test writes its frames.
+type socket struct{ conn *websocket.Conn }
 
-var _ person = client{}
+var _ person = socket{}
 
-func dial(url string, subprotocols ...string) (client, error) {
+func dial(url string, subprotocols ...string) (socket, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	conn, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{Subprotocols: subprotocols})
 	if err != nil {
-		return client{}, err
+		return socket{}, err
 	}
 	conn.SetReadLimit(1 << 20)
-	return client{conn}, nil
+	return socket{conn}, nil
 }
 
 // handshake returns the status and the body with which a handshake is answered.
@@ -44,16 +44,16 @@ func handshake(url string) (int, string, error) {
 	return answer.StatusCode, string(body), err
 }
 
-func (c client) send(frame string) error {
+func (c socket) send(frame string) error {
 	return c.conn.Write(context.Background(), websocket.MessageText, []byte(frame))
 }
 
-func (c client) next(ctx context.Context) (string, error) {
+func (c socket) next(ctx context.Context) (string, error) {
 	_, b, err := c.conn.Read(ctx)
 	return string(b), err
 }
 
-func (c client) close() error { return c.conn.Close(websocket.StatusNormalClosure, "") }
+func (c socket) close() error { return c.conn.Close(websocket.StatusNormalClosure, "") }
 
 // typist is a person at wscat.
 type typist struct{ *wscat.Client }

@@ -18,7 +18,7 @@ func TestFramesOfRules(t *testing.T) {
 	local := localchat.Start(t, "-demo-users", "ann,bob")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	people := map[string]client{}
+	people := map[string]socket{}
 	for range 2 {
 		user, err := local.Printed.ReadString('\n')
 		if err != nil {
@@ -37,7 +37,7 @@ func TestFramesOfRules(t *testing.T) {
 		people[name] = c
 	}
 	refs, kinds := 0, map[string]bool{}
-	take := func(c client, last func(frame string) bool) string {
+	take := func(c socket, last func(frame string) bool) string {
 		t.Helper()
 		for {
 			frame, err := c.next(ctx)

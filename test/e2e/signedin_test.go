@@ -2,12 +2,13 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"wschat/pkg/client"
 	"wschat/test/localchat"
 )
 
@@ -21,52 +22,23 @@ func signedIn(t *testing.T, url, token, room string) {
 	if status, _, err := handshake(url); err != nil || status != 401 {
 		t.Errorf("without a token a handshake is answered with %d, %v", status, err)
 	}
-	p, err := dial(url, "chat", token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.close()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	schemas := loadSchemas(t)
-	ask := func(fields map[string]any) (answer map[string]any) {
-		t.Helper()
-		fields["room_name"] = room
-		frame, err := json.Marshal(fields)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := p.send(string(frame)); err != nil {
-			t.Fatal(err)
-		}
-		text, err := p.next(ctx)
-		for ; err == nil && isAnnounced(text); text, err = p.next(ctx) {
-		}
-		if err != nil {
-			t.Fatalf("%s is not answered: %v", frame, err)
-		}
-		if err := schemas.check(text); err != nil {
-			t.Error(err)
-		}
-		if err := json.Unmarshal([]byte(text), &answer); err != nil || answer["error"] != nil {
-			t.Fatalf("%s is answered with %s", frame, text)
-		}
-		return answer
+	r := join(t, client.Config{URL: url, Token: always(token)}, room)
+	said, err := r.Send(ctx, "A smoke test.")
+	if err != nil || said.UserName == "" || said.Index == 0 {
+		t.Fatalf("said %+v, %v", said, err)
 	}
-	ask(map[string]any{"action": "joinRoom", "ref": "1"})
-	id := fmt.Sprint(time.Now().UnixNano())
-	said := ask(map[string]any{"action": "sendMessage", "content": "A smoke test.", "message_id": id})
-	if first := said["messages"].([]any)[0].(map[string]any); first["message_id"] != id || first["user_name"] == "" {
-		t.Errorf("got %v", said)
+	page, err := r.History(ctx, client.Span{})
+	if err != nil || !slices.ContainsFunc(page.Messages, func(m client.Message) bool { return m.ID == said.ID }) {
+		t.Errorf("the message is not in history: %+v, %v", page, err)
 	}
-	if page := fmt.Sprint(ask(map[string]any{"action": "getRecentMessages", "ref": "2"})); !strings.Contains(page, id) {
-		t.Errorf("the message is not in history: %s", page)
+	if users, err := r.Members(ctx); err != nil || len(users) == 0 {
+		t.Errorf("the members are %+v, %v", users, err)
 	}
-	if members := ask(map[string]any{"action": "getMembers",
-		"ref": "3"}); len(members["members"].(map[string]any)["users"].([]any)) == 0 {
-		t.Errorf("got %v", members)
+	if err := r.Leave(ctx); err != nil {
+		t.Error(err)
 	}
-	ask(map[string]any{"action": "leaveRoom", "ref": "4"})
 }
 
 // The smoke test of a chat where one must sign in, on this machine.
@@ -75,10 +47,23 @@ func TestSignedIn(t *testing.T) {
 		t.Skip("it builds the command")
 	}
 	local := localchat.Start(t, "-demo-users", "ann")
+	signedIn(t, local.URL(), tokenOf(t, local), "")
+}
+
+// tokenOf reads the token of the next of the -demo-users.
+func tokenOf(t *testing.T, local localchat.Chat) string {
+	t.Helper()
 	user, err := local.Printed.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, token, _ := strings.Cut(strings.TrimSpace(user), "#token=")
-	signedIn(t, local.URL(), token, "")
+	_, token, ok := strings.Cut(strings.TrimSpace(user), "#token=")
+	if !ok {
+		t.Fatalf("local printed %q", user)
+	}
+	return token
+}
+
+func always(token string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return token, nil }
 }

@@ -17,7 +17,7 @@ type report struct {
 	refused      map[string]int // messages, by the code of the refusal
 	delivered    int            // messages at members
 	frames       int            // with messages, at members
-	missing      int            // messages that a member did not get
+	missing      int            // messages that a member did not get, or that its client had to ask for
 	repeated     int            // messages that a member got again
 	overtaken    int            // messages that a member got after one with a greater index
 	gatewaySaid  int            // frames in which API Gateway says that something failed
@@ -41,18 +41,18 @@ func collect(rooms []*room, sent int) report {
 		r.stored += stored
 		for _, m := range room.members {
 			m.mu.Lock()
-			r.delivered += len(m.got)
+			r.delivered += len(m.delivered.got)
 			r.frames += m.frames
-			r.repeated += m.repeated
-			r.overtaken += m.overtaken
+			r.repeated += m.pushed.repeated + m.delivered.repeated
+			r.overtaken += m.pushed.overtaken + m.delivered.overtaken
 			r.gatewaySaid += m.notMessage
 			for _, id := range ids {
-				if !m.ids[id] {
+				if !m.pushed.ids[id] || !m.delivered.ids[id] {
 					r.missing++
 				}
 			}
 			if !room.shared { // whose messages have the indexes from 1, with no gap
-				r.missing += max(0, int(m.greatest)-stored)
+				r.missing += max(0, int(max(m.pushed.greatest, m.delivered.greatest))-stored)
 			}
 			r.latencies = append(r.latencies, m.latencies...)
 			r.signalled += m.signalled.Load()

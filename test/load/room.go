@@ -1,16 +1,15 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
+	"context"
 	"encoding/json"
-	"io"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/gobwas/ws"
+	"wschat/pkg/client"
 )
 
 // room is a room with its members, and what was sent to it.
@@ -31,13 +30,13 @@ func (r *room) add(m *member) {
 	r.members = append(r.members, m)
 }
 
-func (r *room) note(id string) {
+func (r *room) note(id string, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.sentAt[id] = time.Now()
+	r.sentAt[id] = at
 }
 
-// refuse notes that a message was refused.
+// refuse notes that a message was refused. The client may send it again.
 func (r *room) refuse(code, id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -65,83 +64,175 @@ func (r *room) complete() bool {
 	return true
 }
 
-// member is one connection, and what it got.
+// tally is which messages of a run came to a member, and how.
+type tally struct {
+	got       map[int64]string // ids of this run's messages, by index
+	ids       map[string]bool  // the same ids
+	repeated  int              // messages that it had
+	overtaken int              // messages that came after one with a greater index
+	greatest  int64
+}
+
+func newTally() tally { return tally{got: map[int64]string{}, ids: map[string]bool{}} }
+
+// add counts a message, and reports whether it is new.
+func (t *tally) add(index int64, id string) bool {
+	if _, again := t.got[index]; again || t.ids[id] {
+		t.repeated++
+		return false
+	}
+	if index < t.greatest {
+		t.overtaken++
+	}
+	t.greatest = max(t.greatest, index)
+	t.got[index], t.ids[id] = id, true
+	return true
+}
+
+// member is one client in a room, and what it got. The client puts in order what comes out of order, drops what comes
+// twice and fetches what does not come. So two things are counted: what the chat sent by itself, frame by frame, and
+// what the client delivered. The chat must do without such help.
 type member struct {
 	room      *room
 	user      string
-	conn      net.Conn
-	signalled atomic.Int64 // signals that it sent
-	signals   atomic.Int64 // signals that it got
+	client    *client.Client
+	entered   *client.Room
+	events    sync.WaitGroup // runs while the client delivers
+	signalled atomic.Int64   // signals that it sent
+	signals   atomic.Int64   // signals that it got
 
-	mu         sync.Mutex
-	got        map[int64]string // ids of this run's messages, by index
-	ids        map[string]bool  // the same ids
-	frames     int              // with messages
-	repeated   int              // messages that it had
-	overtaken  int              // messages that came after one with a greater index
-	greatest   int64
-	latencies  []time.Duration // from the send to here
-	last       time.Time
-	problem    error
-	writing    sync.Mutex
+	mu        sync.Mutex
+	pushed    tally // what the chat sent by itself
+	delivered tally // what the client delivered
+	frames    int   // with messages
+	latencies []time.Duration
+	last      time.Time
+	problem   error
+	isReady   bool
+	failures  chan error // why it cannot connect; has room for one
+
 	notMessage int // frames that API Gateway itself sent
 }
 
-func newMember(r *room, user string, conn net.Conn, early *bufio.Reader) *member {
-	m := &member{room: r, user: user, conn: conn, got: map[int64]string{}, ids: map[string]bool{}}
-	var stream io.Reader = conn
-	if early != nil { // what came with the answer to the handshake
-		stream = early
-	}
-	go m.read(stream)
-	return m
+func newMember(r *room, user string) *member {
+	return &member{room: r, user: user, pushed: newTally(), delivered: newTally(), failures: make(chan error, 1)}
 }
 
-func (m *member) send(frame string) {
-	m.writing.Lock()
-	defer m.writing.Unlock()
-	if err := ws.WriteFrame(m.conn, ws.MaskFrame(ws.NewTextFrame([]byte(frame)))); err != nil {
-		m.fail(err)
+// connect connects and enters the room.
+func (m *member) connect(ctx context.Context, o options) error {
+	config := client.Config{URL: o.url, User: m.user, Trace: client.Trace{
+		State:    m.state,
+		Received: m.take,
+		Pushed:   m.takePushed,
+	}}
+	join := []client.JoinOption{client.History(0)}
+	switch {
+	case o.token != "":
+		config.User, config.Token = "", func(context.Context) (string, error) { return o.token, nil }
+	case !o.typing: // members with a name get signals, and lists of members
+		join = append(join, client.Hidden())
+	}
+	var err error
+	if m.client, err = client.New(config); err != nil {
+		return err
+	}
+	m.entered = m.client.Join(m.room.name, join...)
+	ready := make(chan struct{})
+	m.events.Go(func() { m.deliver(ready) })
+	select {
+	case <-ready:
+		m.mu.Lock()
+		m.isReady = true
+		m.mu.Unlock()
+		return m.entered.Err()
+	case err := <-m.failures:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
-func (m *member) fail(err error) {
+// state notes that a connection failed. The client connects again; for a load, that is a failure.
+func (m *member) state(s client.State, why error) {
+	if s != client.Offline {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if !m.isReady {
+		select {
+		case m.failures <- why:
+		default:
+		}
+		return
+	}
+	m.fail(why)
+}
+
+// fail notes the first thing that went wrong. The caller holds mu.
+func (m *member) fail(err error) {
 	if m.problem == nil {
 		m.problem = err
 	}
 }
 
-func (m *member) read(stream io.Reader) {
-	for {
-		header, err := ws.ReadHeader(stream)
-		if err != nil {
-			m.fail(err)
-			return
-		}
-		payload := make([]byte, header.Length) // what the chat sends is at most 32 KB
-		if _, err := io.ReadFull(stream, payload); err != nil {
-			m.fail(err)
-			return
-		}
-		switch header.OpCode {
-		case ws.OpText:
-			m.take(payload, time.Now())
-		case ws.OpClose:
-			m.fail(io.EOF)
-			return
+// deliver counts what the client delivers, until the room ends.
+func (m *member) deliver(ready chan<- struct{}) {
+	started := sync.OnceFunc(func() { close(ready) })
+	defer started()
+	for e := range m.entered.Events(context.Background()) {
+		switch e := e.(type) {
+		case client.Ready:
+			started()
+		case client.Message:
+			m.takeDelivered(e, time.Now())
 		}
 	}
 }
 
-// take notes what is in a frame. Messages of others do not count.
-func (m *member) take(payload []byte, at time.Time) {
-	var frame struct {
-		Messages []struct {
-			Index int64  `json:"index"`
-			ID    string `json:"message_id"`
+func (m *member) takeDelivered(message client.Message, at time.Time) {
+	if !m.room.isOurs(message.ID) {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.delivered.add(message.Index, message.ID) {
+		return
+	}
+	m.last = at
+	m.room.mu.Lock()
+	sent, ok := m.room.sentAt[message.ID]
+	m.room.mu.Unlock()
+	if ok {
+		m.latencies = append(m.latencies, at.Sub(sent))
+	}
+}
+
+// isOurs reports whether a message is of this run. Messages of others do not count.
+func (r *room) isOurs(id string) bool { return strings.HasPrefix(id, r.run+"-") }
+
+// takePushed counts the messages of a frame that the chat sent by itself.
+func (m *member) takePushed(messages []client.Message) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	counted := 0
+	for _, message := range messages {
+		if m.room.isOurs(message.ID) {
+			m.pushed.add(message.Index, message.ID)
+			counted++
 		}
+	}
+	if counted > 0 {
+		m.frames++
+	}
+}
+
+// take counts what else can be in a frame. The messages are decoded once, by the client.
+func (m *member) take(payload []byte) {
+	if bytes.HasPrefix(payload, []byte(`{"messages":`)) {
+		return
+	}
+	var frame struct {
 		Error *struct {
 			Code string
 			ID   string `json:"message_id"`
@@ -149,57 +240,37 @@ func (m *member) take(payload []byte, at time.Time) {
 		ConnectionID string `json:"connectionId"`
 		Signal       json.RawMessage
 	}
-	if err := json.Unmarshal(payload, &frame); err != nil {
-		m.fail(err)
-		return
-	}
-	if frame.Signal != nil {
-		m.signals.Add(1)
-	}
-	if frame.Error != nil {
-		m.room.refuse(frame.Error.Code, frame.Error.ID)
-		return
-	}
+	err := json.Unmarshal(payload, &frame)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if frame.ConnectionID != "" {
+	switch {
+	case err != nil:
+		m.fail(err)
+	case frame.Signal != nil:
+		m.signals.Add(1)
+	case frame.Error != nil:
+		m.room.refuse(frame.Error.Code, frame.Error.ID)
+	case frame.ConnectionID != "":
 		m.notMessage++
-	}
-	counted := false
-	for _, message := range frame.Messages {
-		if !strings.HasPrefix(message.ID, m.room.run+"-") {
-			continue
-		}
-		if !counted {
-			counted, m.last = true, at
-			m.frames++
-		}
-		if _, again := m.got[message.Index]; again || m.ids[message.ID] {
-			m.repeated++
-			continue
-		}
-		if message.Index < m.greatest {
-			m.overtaken++
-		}
-		m.greatest = max(m.greatest, message.Index)
-		m.got[message.Index], m.ids[message.ID] = message.ID, true
-		m.room.mu.Lock()
-		sent, ok := m.room.sentAt[message.ID]
-		m.room.mu.Unlock()
-		if ok {
-			m.latencies = append(m.latencies, at.Sub(sent))
-		}
 	}
 }
 
 func (m *member) count() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.got)
+	return len(m.delivered.got)
 }
 
 func (m *member) lastAt() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.last
+}
+
+// close ends the client.
+func (m *member) close() {
+	if m.client != nil {
+		m.client.Close()
+	}
+	m.events.Wait()
 }

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/gobwas/ws"
+	"wschat/pkg/client"
 )
 
 type options struct {
@@ -54,7 +52,7 @@ func run(ctx context.Context, o options) (report, error) {
 	connected := time.Since(began)
 	typing, stop := context.WithCancel(ctx)
 	if o.typing {
-		typeAll(typing, o, rooms)
+		typeAll(typing, rooms)
 	}
 	sent := send(ctx, o, rooms)
 	stop()
@@ -81,13 +79,9 @@ func (o options) newRooms(id string) []*room {
 	return rooms
 }
 
-// connect opens every connection.
+// connect connects every member.
 func connect(ctx context.Context, o options) ([]*room, error) {
 	rooms := o.newRooms(strconv.FormatInt(time.Now().UnixNano(), 36))
-	dialer := ws.Dialer{Timeout: 30 * time.Second, Header: ws.HandshakeHeaderHTTP(http.Header{})}
-	if o.token != "" {
-		dialer.Protocols = []string{"chat", o.token}
-	}
 	slots := make(chan struct{}, o.connecting)
 	var wg sync.WaitGroup
 	var failed atomic.Pointer[error]
@@ -100,20 +94,14 @@ func connect(ctx context.Context, o options) ([]*room, error) {
 		if failed.Load() != nil {
 			break
 		}
-		r := rooms[i%o.rooms]
+		m := newMember(rooms[i%o.rooms], user(i))
+		m.room.add(m)
 		wg.Go(func() {
 			defer func() { <-slots }()
-			query := "?room_name=" + url.QueryEscape(r.name)
-			if o.typing && o.token == "" { // who has no name gets no signals
-				query += "&user_name=" + user(i)
-			}
-			conn, early, _, err := dialer.Dial(ctx, o.url+query)
-			if err != nil {
+			if err := m.connect(ctx, o); err != nil {
 				err = fmt.Errorf("connection %d of %d: %w", i+1, o.connections, err)
 				failed.Store(&err)
-				return
 			}
-			r.add(newMember(r, user(i), conn, early))
 		})
 	}
 	wg.Wait()
@@ -123,8 +111,9 @@ func connect(ctx context.Context, o options) ([]*room, error) {
 	return rooms, nil
 }
 
-// send sends at the rate, from one member after the other, whether or not what was sent before has arrived. It
-// returns how many messages were sent.
+// send sends at the rate, from one member after the other, whether or not what was sent before has arrived. A member
+// has one message in flight, as the client does it, and the wait for that counts in the times. It returns how many
+// messages were sent.
 func send(ctx context.Context, o options, rooms []*room) int {
 	begin := time.Now()
 	n := 0
@@ -140,15 +129,25 @@ func send(ctx context.Context, o options, rooms []*room) int {
 		}
 		r := rooms[n%len(rooms)]
 		id := fmt.Sprintf("%s-%d", r.run, n) // the room may hold messages of other runs
-		r.note(id)
-		r.members[n/len(rooms)%len(r.members)].send(fmt.Sprintf(
-			`{"action":"sendMessage","room_name":%q,%s"message_id":%q,"content":%q}`, r.name, o.userField("load"), id,
-			pad(id, o.size)))
+		now := time.Now()
+		r.note(id, now)
+		go r.members[n/len(rooms)%len(r.members)].send(ctx, id, pad(id, o.size), now)
+	}
+}
+
+// send sends a message that was noted at a time, and notes what became of it.
+func (m *member) send(ctx context.Context, id, content string, at time.Time) {
+	_, err := m.entered.SendDraft(ctx, client.Draft{Content: content, ID: id})
+	switch e, ok := errors.AsType[*client.Error](err); {
+	case err == nil:
+		m.room.note(id, at) // it may have been refused before
+	case ok && e.RequestID == "" && e.Code != client.CodeClosed: // otherwise the refusal was counted as it came
+		m.room.refuse(e.Code, id)
 	}
 }
 
 // typeAll has every member say that its user types, from now on until ctx ends.
-func typeAll(ctx context.Context, o options, rooms []*room) {
+func typeAll(ctx context.Context, rooms []*room) {
 	for _, r := range rooms {
 		for i, m := range r.members {
 			go func() {
@@ -159,9 +158,9 @@ func typeAll(ctx context.Context, o options, rooms []*room) {
 					case <-ctx.Done():
 						return
 					}
-					m.send(fmt.Sprintf(`{"action":"signal","room_name":%q,%s"name":"typing"}`, r.name,
-						o.userField(m.user)))
-					m.signalled.Add(1)
+					if m.entered.Signal(ctx, "typing", nil) == nil {
+						m.signalled.Add(1)
+					}
 					pause = typingEvery
 				}
 			}()
@@ -196,20 +195,14 @@ func wait(ctx context.Context, o options, rooms []*room) time.Time {
 }
 
 func closeAll(rooms []*room) {
+	var closing sync.WaitGroup
 	for _, r := range rooms {
 		for _, m := range r.members {
-			_ = m.conn.Close()
+			closing.Go(m.close)
 		}
 	}
+	closing.Wait()
 }
 
 // user is the name of a connection's user.
 func user(i int) string { return fmt.Sprint("load", i) }
-
-// userField is the name in a frame, which with a token is the token's.
-func (o options) userField(name string) string {
-	if o.token != "" {
-		return ""
-	}
-	return fmt.Sprintf(`"user_name":%q,`, name)
-}
