@@ -118,7 +118,9 @@ func (w *World) Room(v chat.RoomView) [][]byte {
 
 func (w *World) Exported(e chat.Exported) []byte { return fmt.Appendf(nil, "export %+v", e) }
 
-func (w *World) Erased(e chat.Erased, ref string) []byte { return fmt.Appendf(nil, "erased %+v %s", e, ref) }
+func (w *World) Erased(e chat.Erased, ref string) []byte {
+	return fmt.Appendf(nil, "erased %+v %s", e, ref)
+}
 
 func (w *World) Done(ref string) []byte { return fmt.Appendf(nil, "done %s", ref) }
 
