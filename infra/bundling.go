@@ -42,9 +42,20 @@ func (c *compiler) TryBundle(outputDir *string, _ *awscdk.BundlingOptions) *bool
 	return jsii.Bool(true)
 }
 
-// compile builds the function for Lambda: static, without the paths of this machine or the state of its checkout.
+// compile builds the function for Lambda: static, with a minified page, and without the paths of this machine or the
+// state of its checkout.
 func compile(root, dir, goarch string) error {
-	args := []string{"build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid="}
+	page, err := os.MkdirTemp("", "page")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(page)
+	overlay, err := minify(root, page)
+	if err != nil {
+		return err
+	}
+	args := []string{"build", "-tags", "lambda.norpc", "-trimpath", "-buildvcs=false", "-overlay", overlay,
+		"-ldflags", "-s -w -buildid="}
 	build := exec.Command("go", append(append(args, smaller()...), "-o", filepath.Join(dir, "bootstrap"), program)...)
 	build.Dir = root
 	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+goarch, "CGO_ENABLED=0", "GOFLAGS=")

@@ -73,7 +73,7 @@ const fileBytes = 128 << 10
 func TestThePagesFilesAreAsSmallAsTheWorstHourCounts(t *testing.T) {
 	site := webclient.New("wss://chat.example.com", true)
 	for _, path := range webclient.Paths() {
-		if r, err := site.Serve(path, ""); err != nil || len(r.Body) > fileBytes {
+		if r, err := site.Serve(path, webclient.Request{}); err != nil || len(r.Body) > fileBytes {
 			t.Errorf("%s has %d bytes, more than %d (%v)", path, len(r.Body), fileBytes, err)
 		}
 	}

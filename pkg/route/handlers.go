@@ -390,11 +390,13 @@ func ping(ctx context.Context, in *invocation) (reply, error) {
 // page serves a file of the browser client.
 func page(_ context.Context, in *invocation) (reply, error) {
 	_, path, _ := strings.Cut(in.Context.RouteKey, " ")
-	r, err := in.site.Serve(path, in.Header["if-none-match"])
+	r, err := in.site.Serve(path, webclient.Request{
+		IfNoneMatch: in.Header["if-none-match"], AcceptEncoding: in.Header["accept-encoding"],
+	})
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{status: r.Status, headers: r.Headers, body: r.Body}, nil
+	return reply{status: r.Status, headers: r.Headers, body: r.Body, binary: r.Compressed}, nil
 }
 
 // roomAttr is a room's name for the log line.

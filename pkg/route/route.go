@@ -5,6 +5,7 @@ package route
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -80,6 +81,7 @@ type routeFunc func(ctx context.Context, in *invocation) (reply, error)
 // reply is what a route answers, and what the log line says of it. The zero value is an empty answer with status 200.
 type reply struct {
 	body    string
+	binary  bool              // the body is no text
 	headers map[string]string // in place of those of plain text
 	added   map[string]string // beside the others
 	status  int               // 0 for 200
@@ -120,6 +122,7 @@ type Response struct {
 	StatusCode int               `json:"statusCode"`
 	Headers    map[string]string `json:"headers,omitempty"`
 	Body       string            `json:"body"`
+	IsBase64   bool              `json:"isBase64Encoded,omitempty"`
 }
 
 // Invoke handles one event, JSON in and JSON out; it makes Handler a lambda.Handler. (A plain function would do for
@@ -210,8 +213,11 @@ func respond(r reply, routeKey string, err error) Response {
 		refusal := chat.AsError(err)
 		response.StatusCode, response.Body = refusal.Code.Status(), refusal.Message
 	}
+	if r.binary && err == nil {
+		response.Body, response.IsBase64 = base64.StdEncoding.EncodeToString([]byte(r.body)), true
+	}
 	if strings.HasPrefix(routeKey, headPrefix) {
-		response.Body = ""
+		response.Body, response.IsBase64 = "", false
 	}
 	return response
 }

@@ -1,18 +1,22 @@
 // Package webclient is the chat in a browser: a page, and client.js, a module that any other page can use. They are
-// embedded as they are, with no build step, and ask nobody but the chat itself.
+// embedded as they are, with no build step, and ask nobody but the chat itself. A deployment minifies them.
 package webclient
 
 import (
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
 	"fmt"
 	"html"
+	"io"
 	"io/fs"
+	"maps"
 	"net/url"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed files
@@ -41,13 +45,23 @@ type Site struct {
 type file struct {
 	body    string
 	headers map[string]string
+
+	zipped        func() string // the body, compressed once it is asked for
+	zippedHeaders map[string]string
 }
 
-// Response is an HTTP response.
+// Request is what a request says of the file that it wants, with its headers of these names.
+type Request struct {
+	IfNoneMatch    string
+	AcceptEncoding string
+}
+
+// Response is an HTTP response. Compressed says that the body is not text.
 type Response struct {
-	Status  int
-	Headers map[string]string
-	Body    string
+	Status     int
+	Headers    map[string]string
+	Body       string
+	Compressed bool
 }
 
 // New returns the site whose page connects to a WebSocket URL, as wss://HOST/STAGE; or to a path on the page's own
@@ -75,9 +89,27 @@ func New(webSocketURL string, auth bool) *Site {
 		headers["ETag"] = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 		// A browser keeps it and asks each time whether it is still good: the parts of a page must fit together.
 		headers["Cache-Control"] = "no-cache"
-		s.files[p] = file{body: body, headers: headers}
+		headers["Vary"] = "Accept-Encoding"
+		if path.Ext(name) == ".js" { // pages of other sites may import the modules
+			headers["Access-Control-Allow-Origin"] = "*"
+		}
+		zippedHeaders := maps.Clone(headers)
+		zippedHeaders["Content-Encoding"] = "gzip"
+		zippedHeaders["ETag"] = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `-gzip"`
+		s.files[p] = file{body: body, headers: headers, zippedHeaders: zippedHeaders,
+			zipped: sync.OnceValue(func() string { return compressed(body) })}
 	}
 	return s
+}
+
+// compressed compresses a file. API Gateway does not
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-vs-rest.html).
+func compressed(body string) string {
+	var b strings.Builder
+	w := gzip.NewWriter(&b)
+	_, _ = io.WriteString(w, body) // a Builder takes everything
+	_ = w.Close()
+	return b.String()
 }
 
 // securityHeaders tell a browser what the page and its files need, so that it refuses everything else.
@@ -145,17 +177,36 @@ func Paths() []string {
 	return paths
 }
 
-// Serve answers a GET of one of Paths; ifNoneMatch is the request's header of that name, "" if it has none.
-func (s *Site) Serve(p, ifNoneMatch string) (Response, error) {
+// Serve answers a GET of one of Paths.
+func (s *Site) Serve(p string, r Request) (Response, error) {
 	f, ok := s.files[p]
 	if !ok {
 		return Response{}, fmt.Errorf("there is no file %q", p)
 	}
-	for _, tag := range strings.Split(ifNoneMatch, ",") {
+	headers, zips := f.headers, takesGzip(r.AcceptEncoding)
+	if zips {
+		headers = f.zippedHeaders
+	}
+	for tag := range strings.SplitSeq(r.IfNoneMatch, ",") {
 		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-		if tag == "*" || tag == f.headers["ETag"] {
-			return Response{Status: 304, Headers: f.headers}, nil
+		if tag == "*" || tag == headers["ETag"] {
+			return Response{Status: 304, Headers: headers}, nil
 		}
 	}
-	return Response{Status: 200, Headers: f.headers, Body: f.body}, nil
+	if zips {
+		return Response{Status: 200, Headers: headers, Body: f.zipped(), Compressed: true}, nil
+	}
+	return Response{Status: 200, Headers: headers, Body: f.body}, nil
+}
+
+// takesGzip reports whether an Accept-Encoding header names gzip, and not with the weight 0 (RFC 9110, section 12.5.3).
+func takesGzip(acceptEncoding string) bool {
+	for coding := range strings.SplitSeq(acceptEncoding, ",") {
+		name, weight, _ := strings.Cut(coding, ";")
+		weight = strings.TrimPrefix(strings.ReplaceAll(strings.ToLower(weight), " ", ""), "q=")
+		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			return strings.Trim(weight, "0.") != "" || weight == ""
+		}
+	}
+	return false
 }

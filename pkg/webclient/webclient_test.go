@@ -1,6 +1,8 @@
 package webclient_test
 
 import (
+	"compress/gzip"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,7 +17,7 @@ import (
 
 func serve(t *testing.T, s *webclient.Site, path, etag string) webclient.Response {
 	t.Helper()
-	r, err := s.Serve(path, etag)
+	r, err := s.Serve(path, webclient.Request{IfNoneMatch: etag})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,8 +95,52 @@ func TestAFileIsSentOnce(t *testing.T) {
 		""); a.Headers["ETag"] == b.Headers["ETag"] {
 		t.Error("two pages have one tag")
 	}
-	if _, err := s.Serve("/nothing", ""); err == nil {
+	if _, err := s.Serve("/nothing", webclient.Request{}); err == nil {
 		t.Error("there is a file /nothing")
+	}
+}
+
+// A file is compressed for those that take that, under a tag of its own, and is the same. Other sites may import the
+// modules, and nothing else.
+func TestFilesAreCompressed(t *testing.T) {
+	s := webclient.New("/dev", false)
+	for _, path := range webclient.Paths() {
+		plain := serve(t, s, path, "")
+		for _, tc := range []struct {
+			accept string
+			zips   bool
+		}{
+			{"", false}, {"gzip", true}, {"br, gzip;q=0.8", true}, {"GZIP", true}, {"gzip;q=0", false},
+			{"gzip; q=0.000", false}, {"deflate, br", false}, {"x-gzip2", false}, {"identity;q=1, gzip ; q=1.0", true},
+		} {
+			r, err := s.Serve(path, webclient.Request{AcceptEncoding: tc.accept})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if encoded := r.Headers["Content-Encoding"] == "gzip"; r.Compressed != tc.zips || encoded != tc.zips ||
+				r.Headers["Vary"] != "Accept-Encoding" || (r.Headers["ETag"] == plain.Headers["ETag"]) == tc.zips {
+				t.Errorf("%s with %q: %v", path, tc.accept, r.Headers)
+			}
+			if !tc.zips {
+				continue
+			}
+			unzipped, err := gzip.NewReader(strings.NewReader(r.Body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if body, err := io.ReadAll(unzipped); err != nil || string(body) != plain.Body {
+				t.Errorf("%s is another file: %v", path, err)
+			}
+			again, err := s.Serve(path, webclient.Request{AcceptEncoding: tc.accept, IfNoneMatch: r.Headers["ETag"]})
+			if err != nil || again.Status != 304 || again.Body != "" {
+				t.Errorf("%s again: %d, %v", path, again.Status, err)
+			}
+		}
+		isModule := strings.HasSuffix(path, ".js")
+		if origin := plain.Headers["Access-Control-Allow-Origin"]; (origin == "*") != isModule ||
+			origin != "" != isModule {
+			t.Errorf("%s may be read by %q", path, origin)
+		}
 	}
 }
 

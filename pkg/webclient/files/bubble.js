@@ -1,12 +1,13 @@
 // One message on the page: its content, its time, its state and its reactions.
 
 import { bdi, element } from "./dom.js";
+import { textNodes } from "./text.js";
 import { changeRefusal, reactorsInWords, refusal, shownName } from "./words.js";
 
 /** The content of a message, and a line for its time and its state. */
 function bubble(content, ...meta) {
   return element("div", { className: "bubble" },
-    element("div", { className: "content", dir: "auto" }, content),
+    element("div", { className: "content", dir: "auto" }, ...textNodes(content)),
     element("div", { className: "meta" }, ...meta));
 }
 

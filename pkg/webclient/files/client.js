@@ -97,6 +97,11 @@ const TOKEN_ATTEMPTS = 3;
  * now.
  */
 export class ChatError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} message
+   * @param {{cause?: unknown, status?: number, current?: Message}} [options]
+   */
   constructor(code, message, { cause, status, current } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "ChatError";
@@ -190,6 +195,11 @@ export class ChatError extends Error {
  * @property {object} [metadata]
  * @property {"waiting" | "sending" | "failed"} state
  * @property {ChatError | null} error why it was refused; null unless it `failed`
+ */
+
+/**
+ * An entry with what the room needs to send it.
+ * @typedef {Entry & {attempts: number, resolve?: (index: number) => void, reject?: (error: ChatError) => void}} Sending
  */
 
 /**
@@ -441,6 +451,10 @@ export class ChatClient extends EventTarget {
     for (const connection of connections) connection.end();
   }
 
+  #isClosed() {
+    return this.state === "closed";
+  }
+
   #connections() {
     return [this.#connection, ...this.#opening].filter(Boolean);
   }
@@ -472,7 +486,7 @@ export class ChatClient extends EventTarget {
   #failed(error) {
     if (this.state === "closed") return;
     this.#emit("failed", error);
-    if (this.state === "closed") return; // by a listener
+    if (this.#isClosed()) return; // by a listener
     if (this.#isFinal(error)) this.#signOut(error);
     else if (this.#connection) this.#setState("online"); // another connection took over meanwhile
     else this.#wait();
@@ -585,7 +599,7 @@ export class ChatClient extends EventTarget {
     } catch (error) {
       if (this.state === "closed") return;
       this.#emit("failed", error);
-      if (this.state === "closed" || !before || this.#connection !== before) return; // it connects again in any case
+      if (this.#isClosed() || !before || this.#connection !== before) return; // it connects again in any case
       if (this.#isFinal(error)) this.#signOut(error);
       else this.#timers.start("swap", this.#timing.swap / 100, () => this.#swap());
     } finally {
@@ -942,6 +956,7 @@ export class Room extends EventTarget {
     } catch (cause) {
       return Promise.reject(new ChatError("invalid_argument", "The metadata must be what JSON can say.", { cause }));
     }
+    /** @type {Sending} */
     const entry = { id, content, replyTo, metadata: copy, state: "waiting", error: null, attempts: 0 };
     this.outbox.push(entry);
     return this.#promise(entry);
@@ -953,7 +968,7 @@ export class Room extends EventTarget {
    * @returns {Promise<number>} as in `send`; rejected with the code invalid_field if no such entry has failed
    */
   retry(id) {
-    const entry = this.outbox.find((e) => e.id === id && e.state === "failed");
+    const entry = this.#sendings.find((e) => e.id === id && e.state === "failed");
     if (!entry) return Promise.reject(new ChatError("invalid_field", "Nothing with this id has failed."));
     entry.state = "waiting";
     entry.error = null;
@@ -967,7 +982,7 @@ export class Room extends EventTarget {
    * @returns {boolean} whether the message was given up
    */
   discard(id) {
-    const entry = this.outbox.find((e) => e.id === id && e.state !== "sending");
+    const entry = this.#sendings.find((e) => e.id === id && e.state !== "sending");
     if (!entry) return false;
     this.outbox = this.outbox.filter((e) => e !== entry);
     if (entry.state === "waiting") entry.reject(new ChatError("closed", "The message was given up."));
@@ -1290,7 +1305,10 @@ export class Room extends EventTarget {
     }
   }
 
-  /** Takes rules. Those of the greatest version count. What they say of this user is not in all of them. */
+  /**
+   * Takes rules. Those of the greatest version count. What they say of this user is not in all of them.
+   * @param {Rules & {people?: object[], more?: boolean, you?: Standing}} rules
+   */
   _ruled({ people, more, you, ...rules }) {
     if (this.#ended || !Number.isInteger(rules.version) || rules.version < (this.rules?.version ?? 0)) return;
     this.rules = { ...(this.rules?.with && { with: this.rules.with }), ...rules };
@@ -1471,7 +1489,7 @@ export class Room extends EventTarget {
     this.#settleWaiting(({ reject }) => reject(error));
     this.#ahead.clear();
     this.#timers.clear();
-    const left = this.outbox;
+    const left = this.#sendings;
     this.outbox = [];
     for (const entry of left) if (entry.state !== "failed") entry.reject(error);
   }
@@ -1846,6 +1864,7 @@ export class Room extends EventTarget {
       () => this.#watched && isVisible() && this.#readMembers());
   }
 
+  /** @param {{content: string, id: string, replyTo?: number, metadata?: object}} draft */
   #frameOf({ content, id, replyTo, metadata }) {
     const user_name = this.#client.user;
     return { room_name: this.name, user_name, content, message_id: id, reply_to: replyTo, metadata };
@@ -1878,7 +1897,7 @@ export class Room extends EventTarget {
    * have the same message_id.
    */
   #settle(message) {
-    const entry = message.message_id && this.outbox.find((e) => e.id === message.message_id);
+    const entry = message.message_id && this.#sendings.find((e) => e.id === message.message_id);
     if (!entry || (message.user_id !== undefined && !this.#client.isMe(message))) return false;
     this.outbox = this.outbox.filter((e) => e !== entry);
     if (entry.state === "sending") this.#timers.stop("answer", "again");
@@ -1890,8 +1909,9 @@ export class Room extends EventTarget {
     return true;
   }
 
+  /** @param {{message_id: string, code: string, message: string, retry_after?: number}} refusal */
   _sendFailed({ message_id, code, message, retry_after }) {
-    const entry = this.outbox.find((e) => e.id === message_id && e.state === "sending");
+    const entry = this.#sendings.find((e) => e.id === message_id && e.state === "sending");
     if (!entry) return;
     if (code === "slow_mode" && retry_after > 0) {
       this.#waitToWrite(retry_after);
@@ -1907,6 +1927,11 @@ export class Room extends EventTarget {
     this._pump();
   }
 
+  /** The outbox, with what is needed to send it. */
+  get #sendings() {
+    return /** @type {Sending[]} */ (this.outbox);
+  }
+
   #fail(entry, error) {
     entry.state = "failed";
     entry.error = error;
@@ -1916,7 +1941,7 @@ export class Room extends EventTarget {
 
   /** Sends the message in flight again after a pause, which is longer each time. */
   _sendLater() {
-    const entry = this.outbox.find((e) => e.state === "sending");
+    const entry = this.#sendings.find((e) => e.state === "sending");
     if (!entry) return;
     this.#timers.stop("answer");
     this.#timers.start("again", pause(entry.attempts++, this.#timing), () => this._sendAgain());
@@ -1944,6 +1969,7 @@ class Connection {
   typed = new Set(); // the rooms in which the chat has taken that this user types
   typeless = new Set(); // those in which it does not
   markless = false; // whether the chat keeps no read markers
+  /** @type {(frame: object, isAnswer: boolean) => void} */
   onFrame = () => {};
   onClose = () => {};
   #socket;
@@ -2251,7 +2277,10 @@ const list = (value) => (Array.isArray(value) ? value : []);
 const isSame = (a, b) => a.user_name === b.user_name && a.create_at === b.create_at && a.message_id === b.message_id &&
   (a.user_id === b.user_id || a.user_id === undefined || b.user_id === undefined);
 
-/** The key of a user: the id, or the name if there is no id. */
+/**
+ * The key of a user: the id, or the name if there is no id.
+ * @param {{user_id?: string, user_name: string}} user
+ */
 const keyOf = ({ user_id, user_name }) => (user_id === undefined ? `name ${user_name}` : `id ${user_id}`);
 
 /** A user of a list, with the greater of two indexes: how far the list says it has read, and what was known before. */

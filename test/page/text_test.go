@@ -1,0 +1,50 @@
+package page_test
+
+import (
+	"slices"
+	"testing"
+
+	"wschat/pkg/chat"
+)
+
+// Addresses become links that tell their pages nothing of this one, and code has a font of its own. What is copied is
+// what was written.
+func TestBrowserLinksAndCode(t *testing.T) {
+	t.Parallel()
+	b := startBrowsers(t, nil)
+	texts := []string{
+		"see https://example.com/a?b=(c), and (http://example.com).", "javascript:alert(1) `go test`",
+		"```go\nfunc main() {}\nhttps://example.com\n```", "https://bank.example@evil.example",
+	}
+	for _, text := range texts {
+		_, _, err := b.server.Log.Append(t.Context(), chat.Message{Room: "lobby", User: "bob", Content: text,
+			CreateAt: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ann := b.enter(t, "ann", "lobby")
+	ann.shows(t, 1, len(texts))
+	if got := ann.contents(t); !slices.Equal(got, texts) {
+		t.Errorf("the page shows %q", got)
+	}
+	var links []struct{ Href, Target, Rel, Policy, Text string }
+	ann.Eval(t, `[...document.querySelectorAll("#messages .content a")].map((a) => ({ href: a.href, target: a.target,
+		rel: a.rel, policy: a.referrerPolicy, text: a.textContent }))`, &links)
+	if len(links) != 2 || links[0].Href != "https://example.com/a?b=(c)" || links[1].Href != "http://example.com/" {
+		t.Fatalf("the links are %+v", links)
+	}
+	for _, l := range links {
+		if l.Target != "_blank" || l.Rel != "noopener noreferrer nofollow" || l.Policy != "no-referrer" {
+			t.Errorf("a link is %+v", l)
+		}
+	}
+	var code []string
+	ann.Eval(t, `[...document.querySelectorAll("#messages .content code")].map((c) => c.textContent)`, &code)
+	if want := []string{"`go test`", texts[2]}; !slices.Equal(code, want) {
+		t.Errorf("the code is %q, want %q", code, want)
+	}
+	if violations := ann.Axe(t); len(violations) > 0 {
+		t.Errorf("axe finds %q", violations)
+	}
+}
