@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"wschat/pkg/chat"
+	"wschat/test/browser"
 )
 
 // Addresses become links that tell their pages nothing of this one, and code has a font of its own. What is copied is
@@ -46,5 +47,34 @@ func TestBrowserLinksAndCode(t *testing.T) {
 	}
 	if violations := ann.Axe(t); len(violations) > 0 {
 		t.Errorf("axe finds %q", violations)
+	}
+}
+
+// Each person has initials in a colour of the person's own, which is the same after a reload. They are no text of the
+// page, and readable in both themes.
+func TestBrowserInitials(t *testing.T) {
+	t.Parallel()
+	b := startBrowsers(t, nil)
+	for i, user := range []string{"Ann Lee", "bob", "김민수", "Ann Lee", "👍"} {
+		_, _, err := b.server.Log.Append(t.Context(), chat.Message{Room: "lobby", User: user, Content: "hi",
+			CreateAt: int64(i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, options := range [][]browser.Option{nil, {browser.Dark()}, {browser.Viewport(390, 780)}} {
+		p := b.enter(t, "bob", "lobby", options...)
+		p.shows(t, 1, 5)
+		var got []string
+		p.Eval(t, `[...document.querySelectorAll("#messages .who")].map((w) => [w.dataset.initials, w.className,
+			w.textContent].join("/"))`, &got)
+		want := []string{"AL/who hue8/Ann Lee", "B/who hue5/bob", "김/who hue2/김민수", "AL/who hue8/Ann Lee",
+			"?/who hue7/👍"}
+		if !slices.Equal(got, want) {
+			t.Errorf("the senders are %q", got)
+		}
+		if violations := p.Axe(t); len(violations) > 0 {
+			t.Errorf("axe finds %q", violations)
+		}
 	}
 }

@@ -1,5 +1,6 @@
 // One message on the page: its content, its time, its state and its reactions.
 
+import { hueOf, initialsOf } from "./avatar.js";
 import { bdi, element } from "./dom.js";
 import { textNodes } from "./text.js";
 import { changeRefusal, reactorsInWords, refusal, shownName } from "./words.js";
@@ -84,12 +85,15 @@ export function showTime(node, ms, clock) {
   if (time.textContent) time.dateTime = new Date(ms).toISOString();
 }
 
-/** Shows or hides the sender's name above a message. */
-export function showSender(node, name, shown) {
+/** Shows or hides the sender of a message above it. */
+export function showSender(node, { user_name, user_id }, shown) {
   const head = node.querySelector(".who");
   node.classList.toggle("first", shown);
-  if (shown && !head) node.prepend(element("div", { className: "who" }, bdi(shownName(String(name ?? "")))));
-  else if (!shown) head?.remove();
+  if (!shown) head?.remove();
+  if (!shown || head) return;
+  const name = String(user_name ?? "");
+  const looks = { className: `who hue${hueOf({ user_name: name, user_id })}`, dataset: { initials: initialsOf(name) } };
+  node.prepend(element("div", looks, bdi(shownName(name))));
 }
 
 /** A message that is not stored yet. */

@@ -255,7 +255,7 @@ export class List {
   #nameSender(item, named) {
     if (item.isNamed === named) return;
     item.isNamed = named;
-    showSender(item.node, item.message.user_name, named);
+    showSender(item.node, item.message, named);
   }
 
   #dayOf(item) {
