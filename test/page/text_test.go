@@ -3,6 +3,7 @@ package page_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"wschat/pkg/chat"
 	"wschat/test/browser"
@@ -40,6 +41,12 @@ func TestBrowserLinksAndCode(t *testing.T) {
 			t.Errorf("a link is %+v", l)
 		}
 	}
+	var reached int // by the Tab key: one message's, as with its buttons
+	ann.Eval(t, `[...document.querySelectorAll("#messages .content a")].filter((a) => a.tabIndex === 0).length`,
+		&reached)
+	if reached != 0 {
+		t.Errorf("%d links of earlier messages are in the order of the Tab key", reached)
+	}
 	var code []string
 	ann.Eval(t, `[...document.querySelectorAll("#messages .content code")].map((c) => c.textContent)`, &code)
 	if want := []string{"`go test`", texts[2]}; !slices.Equal(code, want) {
@@ -48,6 +55,24 @@ func TestBrowserLinksAndCode(t *testing.T) {
 	if violations := ann.Axe(t); len(violations) > 0 {
 		t.Errorf("axe finds %q", violations)
 	}
+}
+
+// That a message is sent is said under the last one: all before it are sent, too.
+func TestBrowserSentIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	b := startBrowsers(t, nil)
+	ann := b.enter(t, "ann", "lobby")
+	for _, text := range []string{"one", "two", "three"} {
+		ann.say(t, text)
+	}
+	ann.shows(t, 1, 3)
+	ann.WaitFor(t, `[...document.querySelectorAll("#messages .meta .sent")].filter((s) => s.offsetParent)
+		.map((s) => s.closest("[data-index]").dataset.index).join() === "3"`, 5*time.Second)
+	ann.Eval(t, `document.querySelector("[data-index='3'] .more").click()`, nil)
+	ann.Click(t, "dialog.menu .danger")
+	ann.Click(t, "dialog .answers .primary")
+	ann.WaitFor(t, `[...document.querySelectorAll("#messages .meta .sent")].filter((s) => s.offsetParent)
+		.map((s) => s.closest("[data-index]").dataset.index).join() === "2"`, 10*time.Second)
 }
 
 // Each person has initials in a colour of the person's own, which is the same after a reload. They are no text of the

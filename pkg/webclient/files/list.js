@@ -20,6 +20,7 @@ export class List {
   #actions;
   #looks;
   #current = null; // the item whose buttons the Tab key reaches; null for the last one
+  #latest = undefined; // the element of the reader's last message
   #mark = null; // the index after which messages are new; null for no line
   #line = element("li", { className: "new" }, "New");
 
@@ -211,6 +212,12 @@ export class List {
       if (message) this.#nameSender(item, named || line === item || !isSame(before, item));
       if (message?.reply_to) this.#quote(item, messages.get(message.reply_to));
       before = item;
+    }
+    const latest = this.items.findLast(({ message }) => message && this.isMine(message) && !message.deleted_at);
+    if (latest?.node !== this.#latest) {
+      this.#latest?.classList.remove("latest");
+      latest?.node.classList.add("latest");
+      this.#latest = latest?.node;
     }
     if (!line) this.#line.remove();
     else if (this.#line.nextSibling !== firstNode(line)) firstNode(line).before(this.#line);

@@ -98,7 +98,7 @@ export function textNodes(text) {
   return piecesOf(text).map(({ kind, text, href }) => {
     if (kind === "link") {
       const alone = { target: "_blank", rel: "noopener noreferrer nofollow", referrerPolicy: "no-referrer" };
-      return element("a", { href, ...alone }, text);
+      return element("a", { href, className: "act", ...alone }, text);
     }
     if (kind === "text") return text;
     return element("code", { className: kind, dir: "ltr" }, text);
