@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
 )
@@ -55,9 +56,8 @@ func minified(file string, loader api.Loader) ([]byte, error) {
 		Loader: loader, Target: api.ES2022, Charset: api.CharsetUTF8, LegalComments: api.LegalCommentsNone,
 		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true,
 	})
-	var errs []error
-	for _, message := range result.Errors {
-		errs = append(errs, errors.New(message.Text))
+	if len(result.Errors) > 0 {
+		return nil, errors.New(strings.Join(api.FormatMessages(result.Errors, api.FormatMessagesOptions{}), "\n"))
 	}
-	return result.Code, errors.Join(errs...)
+	return result.Code, nil
 }

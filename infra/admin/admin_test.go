@@ -82,6 +82,10 @@ func TestCommands(t *testing.T) {
 		{args: "fly", wrong: `there is no command "fly"`},
 		{args: "send|lobby|" + strings.Repeat("x", 40_000), wrong: "(too_large)"},
 		{args: "send|\u202e|x", wrong: "(invalid_field)"},
+		{args: "ban|lobby|eve|-for|-24h", wrong: "not negative"},
+		{args: "send|csi|\u009b31m|-as|Bob|-as-id|b1", want: "csi 1\n"},
+		{args: "export|b1", want: `"content":"\u009b31m"`},
+		{args: "tail|csi|-json", want: `"content":"\u009b31m"`},
 		{args: "-h", wrong: "help requested"},
 		{args: "erase|-h", wrong: "help requested"},
 		{args: "", wrong: "give a command"},
@@ -187,10 +191,10 @@ func TestAnExportGoesOn(t *testing.T) {
 	if a.chat, err = a.find(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	content := strings.Repeat("long ", 120)
-	for begin := 0; begin < messages; begin += 500 {
+	content := strings.Repeat("long ", 600)
+	for begin := 0; begin < messages; begin += 100 {
 		var actions []action
-		for i := begin; i < begin+500; i++ {
+		for i := begin; i < begin+100; i++ {
 			actions = append(actions, action{"action": "sendMessage", "room_name": fmt.Sprint("r", i%7),
 				"user_id":   "a1",
 				"user_name": "Ann", "content": content, "message_id": fmt.Sprint(i)})

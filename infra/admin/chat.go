@@ -128,7 +128,7 @@ func ask[T any](ctx context.Context, a *admin, what action) (decoded []T, err er
 	}
 	for _, frame := range frames {
 		if a.json {
-			fmt.Fprintf(a.stdout, "%s\n", frame)
+			fmt.Fprintf(a.stdout, "%s\n", harmless(frame))
 		}
 		var one T
 		if err := json.Unmarshal(frame, &one); err != nil {

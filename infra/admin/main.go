@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 )
 
 func main() {
@@ -136,13 +138,27 @@ func (a *admin) usage(set *flag.FlagSet) {
 	set.PrintDefaults()
 }
 
-// print prints a line, with nothing in it that a terminal would obey.
+// print prints a line, with nothing in it that a terminal would obey, or that turns the direction of the text.
 func (a *admin) print(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	fmt.Fprintln(a.stdout, strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return '\uFFFD'
 		}
 		return r
 	}, line))
+}
+
+// harmless is JSON whose texts have no control characters: the chat does not escape those beyond ASCII, which a
+// terminal may obey.
+func harmless(text []byte) []byte {
+	var b []byte
+	for _, r := range string(text) {
+		if r >= 0x7f && r < 0xa0 {
+			b = fmt.Appendf(b, "\\u%04x", r)
+		} else {
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return b
 }

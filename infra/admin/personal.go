@@ -72,7 +72,7 @@ func (e *exporting) to(ctx context.Context, w io.Writer, written func(next strin
 			return err
 		}
 		for _, m := range part.Export.Messages {
-			if _, err := fmt.Fprintf(w, "%s\n", m); err != nil {
+			if _, err := fmt.Fprintf(w, "%s\n", harmless(m)); err != nil {
 				return err
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"flag"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -130,10 +131,29 @@ func (a *admin) members() command {
 			if err != nil {
 				return err
 			}
-			rules, err := ask[struct{ Room struct{ People []person } }](ctx, a,
-				a.of("getRoom", action{"room_name": args[0], "people": true}))
-			if err != nil && !strings.Contains(err.Error(), "sign in") { // an open chat has no rules
-				return err
+			type part struct {
+				Room struct {
+					People []person
+					More   bool
+				}
+			}
+			var rules []part
+			for after, more := "", true; more; {
+				parts, err := ask[part](ctx, a,
+					a.of("getRoom", action{"room_name": args[0], "people": true, "after": after}))
+				if err != nil && strings.Contains(err.Error(), "sign in") { // an open chat has no rules
+					break
+				}
+				if err != nil {
+					return err
+				}
+				rules, more = append(rules, parts...), false
+				for _, p := range parts {
+					more = p.Room.More && len(p.Room.People) > 0
+					if more {
+						after = p.Room.People[len(p.Room.People)-1].ID
+					}
+				}
 			}
 			if a.json {
 				return nil
@@ -170,6 +190,9 @@ func (a *admin) ban() command {
 			set.BoolVar(&lift, "lift", false, "end the ban")
 		},
 		run: func(ctx context.Context, args []string) error {
+			if last < 0 {
+				return fmt.Errorf("-for %s: give a time that is not negative, or none for ever", last)
+			}
 			name, what := "banUser", action{"room_name": args[0], "user_id": args[1], "user_name": a.as}
 			if lift {
 				name = "unbanUser"

@@ -85,7 +85,7 @@ func (t *tailing) ask(ctx context.Context, name string, fields action) (pages []
 			t.last = max(t.last, m.Index)
 		}
 		if t.json && len(p.Messages)+len(p.Changes.Messages) > 0 {
-			fmt.Fprintf(t.stdout, "%s\n", frame)
+			fmt.Fprintf(t.stdout, "%s\n", harmless(frame))
 			continue
 		}
 		t.show("", p.Messages)
@@ -94,7 +94,7 @@ func (t *tailing) ask(ctx context.Context, name string, fields action) (pages []
 	return pages, nil
 }
 
-// look prints what is new. A room whose log went back, because its table was restored, begins anew.
+// look prints what is new. If a room's log went back, because its table was restored, it goes on from its end.
 func (t *tailing) look(ctx context.Context) error {
 	for more := true; more; {
 		frames, err := t.ask(ctx, "getRecentMessages", action{"after": t.last, "limit": 100})

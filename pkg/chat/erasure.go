@@ -66,10 +66,15 @@ func (s Service) erase(ctx context.Context, e Erasure) (Erased, error) {
 		finder := finders[progress.Stores]
 		found, err := finder.Find(ctx, e.Of, progress.Next, eraseRows)
 		if err == nil {
-			err = s.eraseFound(ctx, e.Of, found, finder, &progress.Erased)
+			err = s.eraseFound(ctx, enough, e.Of, found, finder, &progress.Erased)
+		}
+		if errors.Is(err, errEnough) {
+			break // the next step begins with this part again
 		}
 		if err != nil {
-			return Erased{}, errors.Join(err, s.keepProgress(ctx, e.Of, progress))
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastProgress)
+			defer cancel()
+			return Erased{}, errors.Join(err, s.keepProgress(last, e.Of, progress))
 		}
 		if progress.Next = found.Next; found.Next == "" {
 			progress.Stores++
@@ -87,8 +92,10 @@ func (s Service) erase(ctx context.Context, e Erasure) (Erased, error) {
 
 // beginErasure keeps the person out, and waits until nothing is done any more by what was allowed before.
 func (s Service) beginErasure(ctx context.Context, of Person) (progress ErasureState, err error) {
-	if of.ID != "" && s.Rules != nil {
-		if err := s.keepOut(ctx, of.ID); err != nil {
+	isKept := of.ID != "" && s.Rules != nil // a name proves nothing, and cannot be kept out
+	wasKept := !isKept
+	if isKept {
+		if wasKept, err = s.keepOut(ctx, of.ID); err != nil {
 			return progress, err
 		}
 	}
@@ -96,13 +103,13 @@ func (s Service) beginErasure(ctx context.Context, of Person) (progress ErasureS
 	if err != nil {
 		return progress, err
 	}
-	if progress.Began.IsZero() {
-		progress.Began = s.Now()
+	if progress.Began.IsZero() || !wasKept { // what came while the person was not kept out may be anywhere
+		progress = ErasureState{Erased: progress.Erased, Began: s.Now()}
 		if err := s.keepProgress(ctx, of, progress); err != nil {
 			return progress, err
 		}
 	}
-	if of.ID == "" || s.Rules == nil { // a name proves nothing, and cannot be kept out
+	if !isKept {
 		return progress, nil
 	}
 	return progress, backoff.Sleep(ctx, progress.Began.Add(RightsGrace).Sub(s.Now()))
@@ -119,9 +126,16 @@ func progressKey(of Person) string {
 	return erasingKey(of.ID)
 }
 
-// eraseFound erases what was found, and counts it.
-func (s Service) eraseFound(ctx context.Context, of Person, found Found, finder PersonFinder, sum *Erased) error {
-	err := s.eraseMessages(ctx, of, found.Messages, sum)
+// errEnough says that the time of a step is over.
+var errEnough = errors.New("the time of this step is over")
+
+// lastProgress is how long the progress may take to be kept after a failure, which may be the end of the time.
+const lastProgress = 500 * time.Millisecond
+
+// eraseFound erases what was found, and counts it. It stops when enough ends, with errEnough.
+func (s Service) eraseFound(ctx, enough context.Context, of Person, found Found, finder PersonFinder,
+	sum *Erased) error {
+	err := s.eraseMessages(ctx, enough, of, found.Messages, sum)
 	for _, room := range found.Rules {
 		err = errors.Join(err, s.eraseFromRules(ctx, of, room, sum))
 	}
@@ -146,7 +160,7 @@ func (s Service) eraseFound(ctx context.Context, of Person, found Found, finder 
 
 // eraseMessages changes messages, those of a room one after the other, because they compete for the next number in the
 // room's changes. Then it sends each room its changes.
-func (s Service) eraseMessages(ctx context.Context, of Person, messages []Message, sum *Erased) error {
+func (s Service) eraseMessages(ctx, enough context.Context, of Person, messages []Message, sum *Erased) error {
 	inRooms := map[string][]Message{}
 	for _, m := range messages {
 		inRooms[m.Room] = append(inRooms[m.Room], m)
@@ -156,6 +170,10 @@ func (s Service) eraseMessages(ctx context.Context, of Person, messages []Messag
 	parallel.ForEach(s.Workers, len(rooms), func(i int) {
 		for _, m := range inRooms[rooms[i]] {
 			if errs[i] = s.eraseFromMessage(ctx, of, m, &sums[i]); errs[i] != nil {
+				break
+			}
+			if enough.Err() != nil {
+				errs[i] = errEnough
 				break
 			}
 		}

@@ -102,6 +102,65 @@ func TestAnErasureGoesOn(t *testing.T) {
 	})
 }
 
+// ruleMap keeps rules in memory.
+type ruleMap struct {
+	chat.RuleStore
+	rules map[string]chat.Rules
+}
+
+func (r ruleMap) Rules(_ context.Context, room string) (chat.Rules, error) { return r.rules[room], nil }
+
+func (r ruleMap) ChangeRules(_ context.Context, room string, change func(chat.Rules) (chat.Rules, error)) (chat.Rules,
+	error) {
+	to, err := change(r.rules[room])
+	if err == nil {
+		r.rules[room] = to
+	}
+	return to, err
+}
+
+// An erasure that goes on after so long that the person was let in again begins again: what came meanwhile may be
+// anywhere. One that goes on soon does not.
+func TestAnErasureThatRestedBeginsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := (&world{}).Service()
+		s.Workers, s.Now = 1, time.Now
+		s.Rules = chat.NewRuleBook(ruleMap{rules: map[string]chat.Rules{}}, s.Now)
+		log, roster := &parts{state: map[string]chat.ErasureState{}}, &parts{}
+		s.PersonalData = chat.PersonalData{Log: log, Roster: roster, Progress: log}
+		began := time.Now()
+		step := func(part string) {
+			t.Helper()
+			log.asked = nil
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			erased, err := s.EraseUser(ctx, "program", chat.Erasure{Of: annID})
+			if err != nil || erased.Done || len(log.asked) == 0 || log.asked[0] != part {
+				t.Fatalf("%v later: %+v, %v; it asked for %q, want %q first", time.Since(began), erased, err, log.asked,
+					part)
+			}
+			if _, err := s.Admit(t.Context(), chat.ActionSendMessage, "r", chat.Actor{Person: annID}); err == nil {
+				t.Error("the person is let in")
+			}
+		}
+		step("") // it waits for five seconds, and then reads four parts
+		time.Sleep(23 * time.Hour)
+		log.state[keyOf(t, log)] = withNext(log.state[keyOf(t, log)], "1")
+		step("1")
+		time.Sleep(25 * time.Hour)
+		if _, err := s.Admit(t.Context(), chat.ActionSendMessage, "r", chat.Actor{Person: annID}); err != nil {
+			t.Errorf("after a day the person is kept out: %v", err)
+		}
+		log.state[keyOf(t, log)] = withNext(log.state[keyOf(t, log)], "2")
+		step("")
+	})
+}
+
+func withNext(s chat.ErasureState, next string) chat.ErasureState {
+	s.Next, s.Stores = next, 0
+	return s
+}
+
 // keyOf is the key of the only progress.
 func keyOf(t *testing.T, p *parts) string {
 	for key := range p.state {

@@ -43,6 +43,8 @@ func (s Service) openInbox(ctx context.Context, connectionID string, q RoomsQuer
 	m := Member{Room: inboxOf(q.By.ID), ConnectionID: connectionID, UserID: q.By.ID, ConnectedAt: q.ConnectedAt,
 		Opened: true, Moderates: q.By.Moderates, Patterns: q.By.Patterns}
 	m.begin(s.Now(), q.MembershipEnds)
-	_, err := s.Roster.Join(ctx, m)
-	return err
+	return s.withoutErasing(ctx, []string{m.UserID}, func(ctx context.Context) error {
+		_, err := s.Roster.Join(ctx, m)
+		return err
+	})
 }

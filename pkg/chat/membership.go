@@ -147,6 +147,9 @@ func (s Service) join(ctx context.Context, m *Member) (before Member, rules Rule
 		return before, Rules{}, nil
 	}
 	if rules, err = s.Rules.fresh(ctx, m.Room); err == nil {
+		_, err = s.checkErasing(ctx, m.UserID) // as it was two seconds ago at most: the eraser comes later
+	}
+	if err == nil {
 		by := Actor{Person: Person{Name: m.User, ID: m.UserID}, Moderates: m.Moderates}
 		err = rules.refuse(ActionJoinRoom, by, s.Now())
 	}

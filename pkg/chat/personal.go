@@ -78,11 +78,10 @@ type Exported struct {
 	Ref      string
 }
 
-// How much a part of an export is. It must be less than mostAnswerBytes of package route, also if all that was said
-// needs six times as many bytes in JSON, and each of the last rows is as long as a frame.
+// How much a part of an export is: less than 3 MB, also if each of the last rows is as long as a frame.
 const (
-	exportBytes = 128 << 10 // of content, after which it ends
-	exportRows  = 100       // that are looked at at once
+	exportBytes = 1 << 20 // after which it ends
+	exportRows  = 50      // that are looked at at once
 )
 
 // ExportUser posts a part of the messages that a person has sent: as much as a moderate answer holds and the time
@@ -103,7 +102,7 @@ func (s Service) ExportUser(ctx context.Context, connectionID string, e Export) 
 		for _, m := range found.Messages {
 			if m.sender().Is(e.Of) {
 				part.Messages = append(part.Messages, m)
-				bytes += len(m.Content) + len(m.Metadata)
+				bytes += len(s.Encoder.Messages(Page{Messages: []Message{m}})[0].Text)
 			}
 		}
 		part.Looked += found.Looked

@@ -229,7 +229,13 @@ func (s Service) beginMarker(ctx context.Context, userID, room string, unread in
 	if err != nil {
 		return err
 	}
-	return s.ReadMarkers.Begin(ctx, userID, room, max(tail-unread, 0))
+	err = s.withoutErasing(ctx, []string{userID}, func(ctx context.Context) error {
+		return s.ReadMarkers.Begin(ctx, userID, room, max(tail-unread, 0))
+	})
+	if isErasing(err) { // nobody has the list any more
+		return nil
+	}
+	return err
 }
 
 // ForgetRoom removes a room from the list of a user's rooms.

@@ -111,7 +111,7 @@ func (s Service) OpenDirect(ctx context.Context, connectionID string, d Direct) 
 		return RoomView{}, err
 	}
 	var rules Rules
-	err = s.withoutErasing(ctx, []string{d.UserID}, func(ctx context.Context) (err error) {
+	err = s.withoutErasing(ctx, []string{d.By.ID, d.UserID}, func(ctx context.Context) (err error) {
 		rules, err = s.directRoom(ctx, d)
 		return err
 	})
@@ -182,7 +182,10 @@ func (s Service) nameInDirectRoom(ctx context.Context, r Rules, m Member) <-chan
 			return nil
 		}
 		_, err := s.Rules.ChangeRules(ctx, r.Room, func(r Rules) (Rules, error) {
-			person := r.People[m.UserID]
+			person, ok := r.People[m.UserID]
+			if !ok { // the person was erased meanwhile
+				return r, nil
+			}
 			person.Name = m.User
 			return r.with(m.UserID, person), nil
 		})

@@ -198,7 +198,11 @@ func (s Service) takeTurnToWrite(ctx context.Context, d Draft) error {
 	if every == 0 || d.role.Reaches(RoleModerator) {
 		return nil
 	}
-	wait, err := s.Rules.TakeTurn(ctx, d.Room, d.UserID, d.ID, every)
+	var wait time.Duration
+	err := s.withoutErasing(ctx, []string{d.UserID}, func(ctx context.Context) (err error) {
+		wait, err = s.Rules.TakeTurn(ctx, d.Room, d.UserID, d.ID, every)
+		return err
+	})
 	switch {
 	case err != nil:
 		return unavailable("The message was not stored. Send it again.", err)

@@ -57,8 +57,8 @@ func FindInConnections(api PersonalAPI, table string) *PersonFinder {
 		sort: sortConnections}
 }
 
-// Find finds what a part of the table holds of a person; see chat.PersonFinder. Rows that have expired, and that
-// DynamoDB has not removed yet, are to be deleted.
+// Find finds what a part of the table holds of a person; see chat.PersonFinder. Rows that have expired are left to
+// DynamoDB, which removes them within days: others may put rows in their places at any time.
 func (f *PersonFinder) Find(ctx context.Context, of chat.Person, from string, most int) (found chat.Found, err error) {
 	expression, values := f.filter(of)
 	in := &dynamodb.ScanInput{
@@ -76,7 +76,7 @@ func (f *PersonFinder) Find(ctx context.Context, of chat.Person, from string, mo
 	}
 	now := time.Now().Unix()
 	for _, row := range out.Items {
-		if expired(row, now) || f.sort(row, of, &found) {
+		if !expired(row, now) && f.sort(row, of, &found) {
 			found.Rows = append(found.Rows, f.nameOf(row))
 		}
 	}

@@ -30,9 +30,10 @@ type answer struct {
 // directConnection stands for the connection of a program. API Gateway gives no such id.
 const directConnection = "\x00direct"
 
-// mostAnswerBytes is how long the frames of an answer may be before another action is begun. Lambda takes 6 MB
+// mostAnswerBytes is how long the frames of an answer may be before another action is begun, whose own may be as much
+// as 3 MB. Lambda takes 6 MB
 // (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
-const mostAnswerBytes = 4 << 20
+const mostAnswerBytes = 2 << 20
 
 // isDirect tells a program's event from API Gateway's, each of which has a requestContext, whatever a client sends.
 func isDirect(payload []byte) bool {

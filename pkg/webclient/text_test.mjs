@@ -52,7 +52,8 @@ test("what is no link", () => {
     "java\nscript:alert(1)", "https://bank.example@evil.example", "https://bank.example:x@evil.example/",
     "https://аррӏе.com", "https://www.xn--80ak6aa92e.com", "https://exa mple.com".slice(0, 8),
     `https://example.com/${"x".repeat(16 << 10)}`, "https://a b".slice(0, 8), "http://[::1", "",
-    "blob:https://example.com/x",
+    "blob:https://example.com/x", "https://bank.example。evil.example/", "https://bank.example．evil.example/x",
+    "http://0x7f.1/", "https://%65xample.com/",
   ]) assert.equal(marked(text), text);
 });
 

@@ -76,16 +76,17 @@ func (p *Page) Type(t testing.TB, selector, text string) {
 	p.do(t, fmt.Sprintf("type into %s", selector), chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// Press presses a key in the focused element. The key's name is that of KeyboardEvent.key, with "Shift+" before it if
-// Shift is held: "Enter", "Shift+Tab". The key event carries the character that it types, as on a keyboard. So a page
-// that prevents the event also prevents the character. (chromedp's own KeyEvent sends the character as a separate
-// event.)
+// Press presses a key in the focused element. The key's name is that of KeyboardEvent.key, with "Shift+" or "Alt+"
+// before it if that is held: "Enter", "Shift+Tab". The key event carries the character that it types, as on a keyboard.
+// So a page that prevents the event also prevents the character. (chromedp's own KeyEvent sends the character as a
+// separate event.)
 func (p *Page) Press(t testing.TB, key string) {
 	t.Helper()
-	name, shift := strings.CutPrefix(key, "Shift+")
-	held := int64(0)
-	if shift {
-		held = 8 // of the DevTools protocol
+	name, held := key, int64(0)
+	for modifier, bit := range map[string]int64{"Shift+": 8, "Alt+": 1} { // of the DevTools protocol
+		if rest, ok := strings.CutPrefix(name, modifier); ok {
+			name, held = rest, bit
+		}
 	}
 	for char, k := range kb.Keys {
 		if k.Key != name || char == '\n' {

@@ -211,6 +211,15 @@ func TestBrowserTheKeyboardIsEnough(t *testing.T) {
 	p.Press(t, "Enter")
 	p.WaitFor(t, `document.querySelector("#room-name").textContent === "attic" && document.activeElement.id === `+
 		`"draft"`, 5*time.Second)
+	for key, room := range map[string]string{"Alt+ArrowDown": "attic", "Alt+ArrowUp": "lobby"} { // it was the second
+		p.Press(t, key)
+		p.WaitFor(t, fmt.Sprintf(`document.querySelector("#room-name").textContent === %q && `+
+			`document.activeElement.id === "draft"`, room), 5*time.Second)
+		p.Press(t, key) // there is no other in that direction
+		p.Press(t, map[string]string{"Alt+ArrowDown": "Alt+ArrowUp", "Alt+ArrowUp": "Alt+ArrowDown"}[key])
+		p.WaitFor(t, fmt.Sprintf(`document.querySelector("#room-name").textContent !== %q`, room), 5*time.Second)
+		p.Press(t, key)
+	}
 	tabTo("scroller") // by which it can be scrolled
 	p.Press(t, "Escape")
 	p.WaitFor(t, `document.activeElement.id === "draft"`, 5*time.Second)

@@ -31,7 +31,7 @@ export class Composer {
       if (event.key === "Enter" && !event.shiftKey && !isComposing) {
         event.preventDefault();
         this.#submit();
-      } else if (event.key === "ArrowUp" && $("draft").value === "" && !this.#edit) {
+      } else if (event.key === "ArrowUp" && !event.altKey && $("draft").value === "" && !this.#edit) {
         const last = this.#target.timeline.lastOwn;
         if (last) (event.preventDefault(), this.edit(last));
       } else if (event.key === "Escape" && (this.#edit || this.#replyTo)) this.#cancel();

@@ -387,7 +387,7 @@ export class Page {
     on($("show-people"), "click", () => this.#togglePeople());
     on($("add-room"), "submit", (event) => this.#addRoom(event));
     on($("add-room-name"), "input", () => $("add-room-name").setCustomValidity(""));
-    on(document, "keydown", ({ key }) => key === "Escape" && !document.querySelector("dialog") && $("draft").focus());
+    on(document, "keydown", (event) => document.querySelector("dialog") || this.#pressed(event));
     on(window, "hashchange", () => {
       const name = roomInAddress();
       if (!name || nameProblem(name, "a room")) return history.replaceState(null, "", this.address);
@@ -399,6 +399,18 @@ export class Page {
       // If this browser keeps nothing, unsent messages would be lost: it asks the person.
       if ([...this.#timelines.values()].some((timeline) => timeline.isLosing)) event.preventDefault();
     });
+  }
+
+  /** Escape leads back to the field, and Alt with an arrow to the room above or below in the list. */
+  #pressed(event) {
+    if (event.key === "Escape") $("draft").focus();
+    const step = event.altKey && { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const next = this.#rowOf(this.#active)?.[step < 0 ? "previousElementSibling" : "nextElementSibling"];
+    if (!next) return;
+    this.#show(next.dataset.room);
+    $("draft").focus();
   }
 
   #addRoom(event) {

@@ -72,7 +72,9 @@ function linkOf(text) {
   // A name before the host looks like the host itself: https://bank.example@evil.example. Letters of other alphabets
   // can look like those of a host that people know.
   const isPlain = url.username === "" && url.password === "" && !/(^|\.)xn--/.test(url.hostname);
-  if (!/^https?:$/.test(url.protocol) || !isPlain || url.hostname === "") return undefined;
+  // What stands there must be the host, and not only be read as it: 。 is read as a dot.
+  const isShown = text.toLowerCase().startsWith(`${url.protocol}//${url.hostname}`);
+  if (!/^https?:$/.test(url.protocol) || !isPlain || !isShown || url.hostname === "") return undefined;
   return { kind: "link", text, href: url.href };
 }
 
