@@ -97,24 +97,33 @@ func rawRequest(t *testing.T, addr, line, headers string) *http.Response {
 // Monitors and link checkers ask with HEAD.
 func TestHeadOfThePage(t *testing.T) {
 	h := newHarness(t)
+	ask := func(method, path, encoding string) *http.Response {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://"+h.server.Addr+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept-Encoding", encoding)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
 	for path, status := range map[string]int{"/": 200, "/client.js": 200, "/ping": 200, "/nothing": 404} {
-		url := "http://" + h.server.Addr + path
-		get, err := http.Get(url)
-		if err != nil {
-			t.Fatal(err)
-		}
+		encoding := map[bool]string{true: "gzip", false: "identity"}[path == "/client.js"]
+		get, head := ask(http.MethodGet, path, encoding), ask(http.MethodHead, path, encoding)
 		_ = get.Body.Close()
-		head, err := http.Head(url)
-		if err != nil {
-			t.Fatal(err)
-		}
 		body, err := io.ReadAll(head.Body)
 		_ = head.Body.Close()
 		if err != nil || len(body) > 0 || head.StatusCode != status || get.StatusCode != status {
 			t.Errorf("%s: GET is %d, HEAD %d with %d bytes, %v; want %d", path, get.StatusCode, head.StatusCode,
 				len(body), err, status)
 		}
-		for _, name := range []string{"Content-Type", "Etag", "Content-Security-Policy"} {
+		if got := get.Header.Get("Content-Encoding"); (got == "gzip") != (encoding == "gzip") {
+			t.Errorf("%s: asked for %s, the encoding is %q", path, encoding, got)
+		}
+		for _, name := range []string{"Content-Type", "Content-Encoding", "Etag", "Content-Security-Policy"} {
 			if head.Header.Get(name) != get.Header.Get(name) {
 				t.Errorf("%s: %s is %q, of HEAD %q", path, name, get.Header.Get(name), head.Header.Get(name))
 			}
