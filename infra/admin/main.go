@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -115,18 +116,11 @@ func (a *admin) parse(c command, args []string) (rest []string, err error) {
 func (a *admin) addFlags(set *flag.FlagSet) {
 	set.StringVar(&a.stage, "stage", a.stage,
 		"the `STAGE` of a deployed chat, in the account and Region of your AWS profile")
-	set.StringVar(&a.local, "local", or(a.local, "http://127.0.0.1:8080"),
+	set.StringVar(&a.local, "local", cmp.Or(a.local, "http://127.0.0.1:8080"),
 		"the `URL` of the chat on this machine, without -stage")
-	set.StringVar(&a.as, "as", or(a.as, "admin"), "the `NAME` to act under")
+	set.StringVar(&a.as, "as", cmp.Or(a.as, "admin"), "the `NAME` to act under")
 	set.StringVar(&a.asID, "as-id", a.asID, "the user's `ID` to act under, where people sign in")
 	set.BoolVar(&a.json, "json", a.json, "print what the chat answers, a line of JSON for each frame")
-}
-
-func or(value, otherwise string) string {
-	if value == "" {
-		return otherwise
-	}
-	return value
 }
 
 func (a *admin) usage(set *flag.FlagSet) {

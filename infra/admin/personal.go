@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// whom is the person that a command is about, known by the id or, in an open chat, by the name.
-func whom(id string, byName bool) action {
+// subject is the person that a command is about: known by the id or, in an open chat, by the name.
+func subject(id string, byName bool) action {
 	if byName {
 		return action{"name": id}
 	}
@@ -33,7 +33,7 @@ func (a *admin) export() command {
 				"interrupted")
 		},
 		run: func(ctx context.Context, args []string) error {
-			e := exporting{admin: a, of: whom(args[0], byName)}
+			e := exporting{admin: a, of: subject(args[0], byName)}
 			if file == "" {
 				return e.to(ctx, a.stdout, func(string) error { return nil })
 			}
@@ -178,7 +178,7 @@ func (a *admin) erase() command {
 					return errors.New("nothing was erased")
 				}
 			}
-			what := whom(args[0], byName)
+			what := subject(args[0], byName)
 			what["action"] = "eraseUser"
 			for {
 				steps, err := ask[struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"flag"
@@ -50,7 +51,7 @@ func (a *admin) send() command {
 				text = strings.TrimRight(string(b), "\n")
 			}
 			sent, err := ask[struct{ Messages []message }](ctx, a, a.of("sendMessage", action{
-				"room_name": args[0], "content": text, "message_id": or(id, rand.Text()),
+				"room_name": args[0], "content": text, "message_id": cmp.Or(id, rand.Text()),
 			}))
 			if err != nil || a.json {
 				return err
@@ -169,7 +170,7 @@ func (a *admin) members() command {
 					if p.BannedUntil > 0 {
 						until = " until " + time.Unix(p.BannedUntil, 0).UTC().Format(time.RFC3339)
 					}
-					a.print("%s  %s  %s%s%s  %s", or(p.Role, "-"), p.Name, p.ID, when(p.Banned, "  banned"+until),
+					a.print("%s  %s  %s%s%s  %s", cmp.Or(p.Role, "-"), p.Name, p.ID, when(p.Banned, "  banned"+until),
 						when(p.Muted, "  muted"), p.Reason)
 				}
 			}

@@ -122,13 +122,18 @@ func (s Service) readAnnouncement(ctx context.Context, room string) (Announcemen
 	return insistOn(ctx, func() (Announcement, error) { return s.Announcements.Announcement(ctx, room) })
 }
 
-// insistOn tries what may be done twice, until it succeeds or ctx ends.
-func insistOn[T any](ctx context.Context, try func() (T, error)) (result T, err error) {
-	err = retries().Retry(ctx, func(error) bool { return ctx.Err() == nil }, func() error {
-		result, err = try()
+// insistOn reads until it succeeds, or ctx ends.
+func insistOn[T any](ctx context.Context, read func() (T, error)) (found T, err error) {
+	err = keepTrying(ctx, func() error {
+		found, err = read()
 		return err
 	})
-	return result, err
+	return found, err
+}
+
+// keepTrying tries what may be done twice, until it succeeds or ctx ends.
+func keepTrying(ctx context.Context, try func() error) error {
+	return retries().Retry(ctx, func(error) bool { return ctx.Err() == nil }, try)
 }
 
 // noteOverLimit notes whether the members have been told that there are too many of them, unless another announcer

@@ -165,9 +165,7 @@ func (d Draft) absent(present []Member) (other Listed, ok bool) {
 // callAbsent tells the other person of a direct room that somebody has written there, while that person is not in it.
 // The person may have left the room, which is in the list again then.
 func (s Service) callAbsent(ctx context.Context, d Draft, other Listed) error {
-	_, err := insistOn(ctx, func() (struct{}, error) {
-		return struct{}{}, s.beginMarker(ctx, other.UserID, d.Room, 1)
-	})
+	err := keepTrying(ctx, func() error { return s.beginMarker(ctx, other.UserID, d.Room, 1) })
 	if err == nil { // a person that is told finds the room in the list
 		s.tellPeople(ctx, d.rules, s.inbox(ctx, other.UserID, d.rules))
 	}

@@ -21,7 +21,8 @@ func (r *Room) Delete(ctx context.Context, index int64) (Message, error) {
 	return r.act(ctx, "deleteMessage", fields{"index": index})
 }
 
-// React adds this user's reaction, such as "👍", to the message at an index, once. It returns the message as it is then.
+// React adds this user's reaction, such as "👍", to the message at an index, once. It returns the message as it is
+// then.
 func (r *Room) React(ctx context.Context, index int64, reaction string) (Message, error) {
 	return r.act(ctx, "addReaction", fields{"index": index, "reaction": reaction})
 }

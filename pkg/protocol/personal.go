@@ -12,7 +12,7 @@ const (
 	EraseUser  = "eraseUser"
 )
 
-// Export reads a request for the messages of a person, who is known by user_id or, without one, by name.
+// Export reads a request for the messages of a person. The person is known by user_id or, without one, by name.
 func (f Frame) Export() (e chat.Export, err error) {
 	if e.Of, err = f.subject(); err != nil {
 		return e, err
@@ -24,7 +24,7 @@ func (f Frame) Export() (e chat.Export, err error) {
 	return e, err
 }
 
-// Erasure reads a request to erase a person, who is known as in Export.
+// Erasure reads a request to erase a person. The person is known as in Export.
 func (f Frame) Erasure() (e chat.Erasure, err error) {
 	if e.Of, err = f.subject(); err != nil {
 		return e, err

@@ -165,6 +165,30 @@ export interface RoomEvents {
   reset: CustomEvent<{ last: number }>;
 }
 
+/** An EventTarget that has these events, and perhaps others in a later version. */
+declare class Emitter<Events> extends EventTarget {
+  addEventListener<Type extends keyof Events>(
+    type: Type,
+    listener: (this: this, event: Events[Type]) => unknown,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<Type extends keyof Events>(
+    type: Type,
+    listener: (this: this, event: Events[Type]) => unknown,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
 /** Time limits in milliseconds: see TIMING in client.js. */
 export interface Timing {
   handshake: number;
@@ -201,7 +225,7 @@ export interface ChatClientOptions {
 }
 
 /** One user's client of the chat. It connects at once, and connects again until it is closed. */
-export class ChatClient extends EventTarget {
+export class ChatClient extends Emitter<ChatClientEvents> {
   constructor(url: string, options?: ChatClientOptions);
   readonly state: "connecting" | "online" | "offline" | "closed";
   /** with a token, "" until the chat has said it */
@@ -219,30 +243,10 @@ export class ChatClient extends EventTarget {
   sync(): void;
   retryNow(): void;
   close(): void;
-  addEventListener<Type extends keyof ChatClientEvents>(
-    type: Type,
-    listener: (this: ChatClient, event: ChatClientEvents[Type]) => unknown,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  removeEventListener<Type extends keyof ChatClientEvents>(
-    type: Type,
-    listener: (this: ChatClient, event: ChatClientEvents[Type]) => unknown,
-    options?: boolean | EventListenerOptions,
-  ): void;
-  removeEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
 }
 
 /** A room that the client has joined. `client.join(name)` makes it. */
-export class Room extends EventTarget {
+export class Room extends Emitter<RoomEvents> {
   private constructor();
   /** as the chat spells it */
   readonly name: string;
@@ -290,24 +294,6 @@ export class Room extends EventTarget {
   mute(userId: string, options?: { seconds?: number; reason?: string; name?: string }): Promise<Rules>;
   unmute(userId: string): Promise<Rules>;
   people(): Promise<Standing[]>;
-  addEventListener<Type extends keyof RoomEvents>(
-    type: Type,
-    listener: (this: Room, event: RoomEvents[Type]) => unknown,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  removeEventListener<Type extends keyof RoomEvents>(
-    type: Type,
-    listener: (this: Room, event: RoomEvents[Type]) => unknown,
-    options?: boolean | EventListenerOptions,
-  ): void;
-  removeEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
 }
+
+export {}; // nothing but what says so
