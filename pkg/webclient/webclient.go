@@ -131,20 +131,20 @@ func securityHeaders(webSocketURL string) map[string]string {
 	return headers
 }
 
-// permissions forbids the page what it does not use
+// permissions forbids the page what it does not use. It copies links to rooms, and reads nothing that others copied
 // (https://github.com/w3c/webappsec-permissions-policy/blob/main/features.md).
 func permissions() string {
 	var none []string
 	for _, feature := range []string{
-		"accelerometer", "autoplay", "camera", "clipboard-read", "clipboard-write", "display-capture",
-		"encrypted-media", "fullscreen", "gamepad", "geolocation", "gyroscope", "hid", "idle-detection", "local-fonts",
+		"accelerometer", "autoplay", "camera", "clipboard-read", "display-capture", "encrypted-media",
+		"fullscreen", "gamepad", "geolocation", "gyroscope", "hid", "idle-detection", "local-fonts",
 		"magnetometer", "microphone", "midi", "payment", "picture-in-picture", "publickey-credentials-create",
 		"publickey-credentials-get", "screen-wake-lock", "serial", "storage-access", "usb", "window-management",
 		"xr-spatial-tracking",
 	} {
 		none = append(none, feature+"=()")
 	}
-	return strings.Join(none, ", ")
+	return "clipboard-write=(self), " + strings.Join(none, ", ")
 }
 
 // policy lets the page load its own files, ask whether its server is there, and connect to the chat. Nobody may put

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
@@ -107,6 +108,26 @@ func (p *Page) Press(t testing.TB, key string) {
 func (p *Page) Click(t testing.TB, selector string) {
 	t.Helper()
 	p.do(t, "click "+selector, chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Tap touches the page at a point, in CSS pixels, as a finger does.
+func (p *Page) Tap(t testing.TB, x, y float64) {
+	t.Helper()
+	p.do(t, fmt.Sprintf("tap at %v, %v", x, y),
+		command(input.DispatchTouchEvent, input.DispatchTouchEventParams{
+			Type: input.DispatchTouchEventTypeTouchStart, TouchPoints: []*input.TouchPoint{{X: x, Y: y}}}),
+		command(input.DispatchTouchEvent, input.DispatchTouchEventParams{
+			Type: input.DispatchTouchEventTypeTouchEnd, TouchPoints: []*input.TouchPoint{}}))
+}
+
+// LetCopy lets the page write to the clipboard, which a headless browser forbids. The page's own policy still counts.
+func (p *Page) LetCopy(t testing.TB) {
+	t.Helper()
+	params := cdpbrowser.SetPermissionParams{BrowserContextID: p.profile, Setting: cdpbrowser.PermissionSettingGranted,
+		Permission: &cdpbrowser.PermissionDescriptor{Name: "clipboard-write"}}
+	if _, err := chromedp.CallBrowser(p.browser.ctx, cdpbrowser.SetPermission, params); err != nil {
+		p.fail(t, "let the page copy: %v", err)
+	}
 }
 
 // Reload reloads the page, and waits until it has loaded.

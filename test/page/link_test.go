@@ -256,8 +256,7 @@ func TestBrowserALinkForTheSamePerson(t *testing.T) {
 	l := startLinks(t)
 	at := func(seconds int64) map[string]any { return map[string]any{"iat": time.Now().Unix() + seconds} }
 	ann := l.opens(t, l.token("ann", "Ann", at(-60)))
-	ann.Type(t, "#add-room-name", "attic")
-	ann.Press(t, "Enter")
+	ann.joins(t, "attic")
 	ann.Type(t, "#draft", "half a sent")
 	holds := func(token string) {
 		t.Helper()

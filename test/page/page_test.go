@@ -142,8 +142,7 @@ func TestBrowserRoomsAndReading(t *testing.T) {
 	t.Parallel()
 	b := startBrowsers(t, nil)
 	ann, bob := b.enter(t, "ann", "lobby"), b.enter(t, "bob", "lobby")
-	ann.Type(t, "#add-room-name", "attic")
-	ann.Press(t, "Enter")
+	ann.joins(t, "attic")
 	ann.WaitFor(t, `document.querySelector("#room-name").textContent === "attic" && `+
 		`document.querySelectorAll("#rooms li").length === 2`, 5*time.Second)
 	for i := range 3 {
@@ -174,9 +173,9 @@ func TestBrowserRoomsAndReading(t *testing.T) {
 	ann.Reload(t)
 	ann.WaitFor(t, online+` && document.querySelectorAll("#rooms li").length === 2 && `+
 		`document.querySelector("#room-name").textContent === "lobby"`, 10*time.Second)
-	ann.Click(t, "#leave")
+	ann.chooses(t, "#leave")
 	ann.WaitFor(t, `document.querySelector("#room-name").textContent === "attic"`, 5*time.Second)
-	ann.Click(t, "#leave")
+	ann.chooses(t, "#leave")
 	ann.WaitFor(t, `!document.querySelector("#welcome").hidden`, 5*time.Second)
 }
 
@@ -207,8 +206,7 @@ func TestBrowserTheKeyboardIsEnough(t *testing.T) {
 	p.Press(t, "Enter")
 	p.WaitFor(t, `document.querySelector("#people").textContent.includes("ann (you)")`, 5*time.Second)
 	tabTo("add-room-name")
-	p.Type(t, "#add-room-name", "attic")
-	p.Press(t, "Enter")
+	p.joins(t, "attic")
 	p.WaitFor(t, `document.querySelector("#room-name").textContent === "attic" && document.activeElement.id === `+
 		`"draft"`, 5*time.Second)
 	for key, room := range map[string]string{"Alt+ArrowDown": "attic", "Alt+ArrowUp": "lobby"} { // it was the second
@@ -289,8 +287,7 @@ func TestBrowserLooksAndAccessibility(t *testing.T) {
 
 			ann := b.enter(t, "ann", "a room that nobody has used", opts...)
 			check(ann, name+"-empty")
-			ann.Type(t, "#add-room-name", "lobby")
-			ann.Press(t, "Enter")
+			ann.joins(t, "lobby")
 			ann.shows(t, 1, tailOf(t, b, "lobby"))
 			bob.say(t, "Hello from "+name)
 			ann.WaitFor(t, fmt.Sprintf(`document.querySelector("#messages").textContent.includes("Hello from %s")`,
@@ -312,8 +309,9 @@ func TestBrowserLooksAndAccessibility(t *testing.T) {
 			check(ann, name+"-offline")
 			ann.write(t, strings.Repeat("Far too much. ", 1200))
 			check(ann, name+"-too-long")
-			ann.Click(t, "#leave") // the room's messages that are not sent are kept
-			ann.Click(t, "#leave")
+			ann.chooses(t, "#leave")
+			ann.asks(t, 2, "Leave lobby?") // the room's messages that are not sent are kept
+			ann.chooses(t, "#leave")
 			check(ann, name+"-left")
 			ann.Close()
 		}

@@ -51,8 +51,7 @@ func TestBrowserThePlaceInARoomIsKept(t *testing.T) {
 	}
 	ann := b.enter(t, "ann", "lobby")
 	ann.shows(t, 251, 300)
-	ann.Type(t, "#add-room-name", "attic")
-	ann.Press(t, "Enter")
+	ann.joins(t, "attic")
 	ann.goTo(t, "lobby")
 	g.delayHistory(time.Second)
 	for _, top := range []int{790, 333, 0} {

@@ -78,7 +78,7 @@ func TestBrowserRoomsWithRules(t *testing.T) {
 	ann.say(t, "just the two of us")
 	bob.shows(t, 1, 1)
 
-	ann.Click(t, "#about")
+	ann.chooses(t, "#about")
 	ann.WaitFor(t, `document.querySelectorAll("dialog .standings li").length === 2`, 5*time.Second)
 	ann.Eval(t, `document.querySelector("dialog select").value = "30"`, nil)
 	ann.Eval(t, `document.querySelector("dialog form input").value = "Plans of ours"`, nil)
@@ -150,8 +150,9 @@ func TestBrowserModeratorsLook(t *testing.T) {
 			}
 		}
 		ann.WaitFor(t, `document.querySelector("#show-people").textContent === "2 people"`, 10*time.Second)
+		ann.opensRooms(t)
 		ann.Click(t, "#new-room")
-		ann.Type(t, "dialog form input", name)
+		ann.Type(t, "dialog:last-of-type form input", name)
 		ann.Eval(t, `document.querySelector("dialog fieldset input").click()`, nil)
 		check("new-room")
 		ann.dialogButton(t, "Make the room")
@@ -159,7 +160,7 @@ func TestBrowserModeratorsLook(t *testing.T) {
 		bob.enters(t, name)
 		bob.say(t, "May I write this?")
 		ann.WaitFor(t, `document.querySelectorAll("#messages .message .more").length === 1`, 10*time.Second)
-		ann.Click(t, "#about")
+		ann.chooses(t, "#about")
 		ann.WaitFor(t, `document.querySelectorAll("dialog .standings li").length === 2`, 5*time.Second)
 		check("about")
 		ann.dialogButton(t, "Close")

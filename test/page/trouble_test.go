@@ -14,8 +14,7 @@ func TestBrowserARoomInTrouble(t *testing.T) {
 	b, g := startGated(t)
 	g.breakRoom("attic")
 	ann := b.enter(t, "ann", "lobby")
-	ann.Type(t, "#add-room-name", "attic")
-	ann.Press(t, "Enter")
+	ann.joins(t, "attic")
 	const trouble = `document.querySelector("#trouble")`
 	ann.WaitFor(t, `!`+trouble+`.hidden && `+trouble+`.textContent.includes("cannot open this room") && `+online,
 		20*time.Second)
@@ -45,8 +44,7 @@ func TestBrowserWatchesTheRoomThatIsSeen(t *testing.T) {
 	  window.setTimeout = (f, ms, ...args) => slow(f, ms > 30000 ? ms / 60 : ms, ...args);
 	}`
 	ann := b.enter(t, "ann", "lobby", browser.Before(minuteIsASecond))
-	ann.Type(t, "#add-room-name", "attic")
-	ann.Press(t, "Enter")
+	ann.joins(t, "attic")
 	other := map[string]string{"attic": "lobby", "lobby": "attic"}
 	for _, seen := range []string{"attic", "lobby"} {
 		ann.goTo(t, seen)

@@ -54,8 +54,7 @@ func TestBrowserUnreadMessages(t *testing.T) {
 	ann := b.enter(t, "ann", "lobby")
 	bob := b.enter(t, "bob", "lobby")
 	ann.unread(t, "lobby", 0) // what was said before somebody came is not news
-	ann.Type(t, "#add-room-name", "attic")
-	ann.Press(t, "Enter")
+	ann.joins(t, "attic")
 	for i := range 3 {
 		bob.say(t, fmt.Sprint("news ", i))
 	}
@@ -154,8 +153,7 @@ func TestBrowserTwoTabsReadTogether(t *testing.T) {
 	b := startBrowsers(t, nil)
 	first := b.enter(t, "ann", "lobby")
 	bob := b.enter(t, "bob", "lobby")
-	first.Type(t, "#add-room-name", "attic")
-	first.Press(t, "Enter")
+	first.joins(t, "attic")
 	second := first.openTab(t, b)
 	second.WaitFor(t, online+` && document.querySelector("#room-name").textContent === "attic"`, 10*time.Second)
 	for i := range 5 {
@@ -189,8 +187,7 @@ func TestBrowserUnreadInALogThatWentBack(t *testing.T) {
 		say(t, b.server, "lobby", "bob", fmt.Sprint("lost ", i))
 	}
 	ann.WaitFor(t, online+` && document.querySelector("[data-index='7']")`, 60*time.Second)
-	ann.Type(t, "#add-room-name", "attic")
-	ann.Press(t, "Enter")
+	ann.joins(t, "attic")
 	b.stop(t)
 	copyFile(t, copied, b.options.Data)
 	b.start(t)

@@ -78,28 +78,26 @@ func TestBrowserUnsentMessagesAndDraftsAreKept(t *testing.T) {
 			return p.openTab(t, b)
 		},
 		"change": func(t *testing.T, _ *browsers, p person) person {
-			p.Click(t, "#rename")
-			p.join(t, "bob", "lobby")
+			p.renames(t, "bob")
 			p.waits(t) // they are ann's
-			p.drafts(t, "")
-			p.Click(t, "#rename")
-			p.join(t, "ann", "lobby")
+			p.drafts(t, "half a sent")
+			p.renames(t, "ann")
 			return p
 		},
 		"leave": func(t *testing.T, _ *browsers, p person) person {
-			p.Click(t, "#leave")
+			p.chooses(t, "#leave")
+			p.asks(t, 2, "Leave lobby?", "13 messages are not sent yet.", "kept in this browser until you come back")
 			p.join(t, "ann", "lobby")
 			return p
 		},
 		"leave one of two": func(t *testing.T, _ *browsers, p person) person {
-			p.Type(t, "#add-room-name", "attic")
-			p.Press(t, "Enter")
+			p.joins(t, "attic")
 			p.Click(t, "[data-room=lobby] button")
-			p.Click(t, "#leave")
+			p.chooses(t, "#leave")
+			p.asks(t, 2, "Leave lobby?")
 			p.WaitFor(t, `document.querySelector("#room-name").textContent === "attic"`, 5*time.Second)
 			p.Reload(t)
-			p.Type(t, "#add-room-name", "lobby")
-			p.Press(t, "Enter")
+			p.joins(t, "lobby")
 			return p
 		},
 	} {
@@ -189,14 +187,14 @@ func TestBrowserTwoTabs(t *testing.T) {
 		p    person
 		room string
 	}{{second, "attic"}, {third, "cellar"}} {
-		step.p.Type(t, "#add-room-name", step.room)
-		step.p.Press(t, "Enter")
+		step.p.joins(t, step.room)
 	}
 	rooms(second, "lobby", "attic", "cellar")
 	rooms(third, "lobby", "attic", "cellar")
 	second.WaitFor(t, `document.querySelector("#room-name").textContent === "attic"`, 5*time.Second)
 	second.Click(t, "[data-room=lobby] button")
-	second.Click(t, "#leave")
+	second.chooses(t, "#leave")
+	second.asks(t, 2, "What you are writing is not sent yet.")
 	rooms(second, "attic", "cellar")
 	rooms(third, "attic", "cellar")
 	third.Reload(t)
@@ -205,9 +203,10 @@ func TestBrowserTwoTabs(t *testing.T) {
 	// Another name in another tab changes nothing here.
 	fourth := first.openTab(t, b)
 	fourth.WaitFor(t, online, 10*time.Second)
-	fourth.Click(t, "#rename")
-	fourth.join(t, "bob", "porch")
-	fourth.Click(t, "#leave")
+	fourth.renames(t, "bob")
+	rooms(fourth, "attic", "cellar")
+	fourth.chooses(t, "#leave")
+	fourth.WaitFor(t, `document.querySelectorAll("#rooms li").length === 1`, 5*time.Second)
 	third.Reload(t)
 	rooms(third, "attic", "cellar")
 	third.WaitFor(t, `document.querySelector("#my-name").textContent === "ann"`, 5*time.Second)

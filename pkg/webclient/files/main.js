@@ -6,7 +6,7 @@ import { ChatClient } from "./client.js";
 import { Clock } from "./clock.js";
 import { $, ask, bdi } from "./dom.js";
 import { Memory, ownerOf } from "./memory.js";
-import { Page, roomInAddress } from "./page.js";
+import { isRoomVisited, Page, roomInAddress } from "./page.js";
 import { idIn, isAccepted, isLater, nameIn, SIGN_IN, SOCKETS, subjectOf, takeToken } from "./signin.js";
 import { Tab } from "./tabs.js";
 import { drawPeopleKept, isSureToSignOut, welcome } from "./welcome.js";
@@ -29,6 +29,8 @@ class Door {
     addEventListener("pageshow", ({ persisted }) => {
       if (persisted && this.#browser.isSignedOut) this.#signedOut(this.#browser.subject);
     });
+    // Back, on the first page: the rooms of the person that has left are nobody's business.
+    addEventListener("popstate", () => this.#page || !isRoomVisited() || this.#clearAddress());
     this.#browser.addEventListener("signedout", (event) => this.#signedOut(event.detail));
   }
 
@@ -40,7 +42,9 @@ class Door {
     const token = takeToken();
     const name = SIGN_IN ? browser.token && ownerOf(browser.subject) : browser.name;
     const { rooms, active } = new Memory(browser, name);
-    const room = roomInAddress() || active || rooms[0] || (SIGN_IN ? "lobby" : "");
+    const there = roomInAddress();
+    const isLeft = isRoomVisited() && !rooms.includes(there); // Back from another site into a room that was left
+    const room = (isLeft ? "" : there) || active || rooms[0] || (SIGN_IN ? "lobby" : "");
     const isKnown = SIGN_IN ? name !== "" : nameProblem(name, "a name") === "";
     if (isKnown && nameProblem(room, "a room") === "") this.#enter({ name: browser.name, room, token: browser.token });
     else this.#askWho({ problem: wasSignedOut ? ELSEWHERE : "" });
@@ -48,12 +52,12 @@ class Door {
   }
 
   /** Asks for a name or a token, and for a room. `rooms` are joined as well, under any name. */
-  #askWho({ problem = "", room = "", rooms = [] } = {}) {
+  #askWho({ problem = "", field, room = "", rooms = [] } = {}) {
     const { name } = this.#browser;
     const known = new Memory(this.#browser, name);
     const ofTwo = (name) => SIGN_IN && name?.startsWith("@"); // its name means nothing to anybody
     const first = [roomInAddress(), room, known.active, rooms[0]].find((name) => name && !ofTwo(name)) ?? "lobby";
-    welcome({ name, room: first, problem, unsent: SIGN_IN ? new Map() : known.roomsWithUnsent },
+    welcome({ name, room: first, problem, field, unsent: SIGN_IN ? new Map() : known.roomsWithUnsent },
       (given) => (SIGN_IN ? this.#signIn(given) : this.#enter({ ...given, rooms })));
     this.#offerSignOut();
   }
@@ -85,7 +89,7 @@ class Door {
       client = new ChatClient(SOCKETS, SIGN_IN ? { token } : { user: name });
     } catch (error) {
       browser.endSession();
-      return this.#askWho({ problem: endInWords(error), rooms });
+      return this.#askWho({ problem: endInWords(error), field: SIGN_IN ? "enter-token" : "enter-name", rooms });
     }
     browser.enter();
     if (!SIGN_IN) browser.name = name;
@@ -98,20 +102,34 @@ class Door {
   }
 
   /** Goes back to the first page. Unsent messages are kept, unless the person signs out. */
-  #leave({ problem, signOut = false }) {
+  #leave({ problem, field, signOut = false, rename }) {
+    if (rename !== undefined) return this.#rename(rename);
     const { rooms, memory } = this.#page;
     const room = signOut ? "" : memory.active;
     const isNobody = SIGN_IN && !this.#browser.people.includes(this.#browser.subject); // the token was not accepted
     if (signOut) this.#signOut();
     else if (isNobody && !memory.hasWriting) this.#erase(this.#browser.subject);
     else this.#closePage();
-    this.#firstPage({ problem, room, rooms: signOut ? [] : rooms });
+    this.#firstPage({ problem, field, room, rooms: signOut ? [] : rooms });
+  }
+
+  /** Goes on in the same rooms under another name, with a client of its own: the chat knows people by their names. */
+  #rename(name) {
+    const { rooms, memory } = this.#page;
+    const room = memory.active;
+    this.#closePage(); // which gives up what is not sent: it stays with the old name
+    memory.rename(name, { another: true });
+    this.#enter({ name, room, rooms });
   }
 
   #firstPage(how) {
     this.#browser.endSession();
-    history.replaceState(null, "", location.pathname);
+    this.#clearAddress();
     this.#askWho(how);
+  }
+
+  #clearAddress() {
+    history.replaceState(null, "", location.pathname);
   }
 
   #closePage() {

@@ -261,8 +261,11 @@ export class Memory extends EventTarget {
     return this.unsent(room).filter((entry) => entry.tab === this.#tab.id);
   }
 
-  /** Changes the user's name. What belongs to this tab goes along; other tabs keep what is theirs. */
-  rename(user) {
+  /**
+   * Changes the user's name. What belongs to this tab goes along; other tabs keep what is theirs. If the new name is
+   * `another` user, messages and edits do not go along: they are the old one's.
+   */
+  rename(user, { another = false } = {}) {
     const [from, kept] = [this.user, this.#kept];
     this.user = user;
     for (const key of kept.keys("room", from)) this.addRoom(key[2]);
@@ -272,11 +275,11 @@ export class Memory extends EventTarget {
         if (kept.get(key) === undefined) this.#set(key, kept.get([kind, from, ...rest]));
       }
     }
-    for (const kind of ["draft", "unsent", "edit"]) {
+    for (const kind of another ? ["draft"] : ["draft", "unsent", "edit"]) {
       for (const [, , ...rest] of kept.keys(kind, from)) {
         const value = kept.get([kind, from, ...rest]);
         const owner = kind === "draft" ? rest[1] : value?.tab;
-        if (owner && owner !== this.#tab.id) continue;
+        if ((owner && owner !== this.#tab.id) || (another && value?.edit)) continue;
         this.#set([kind, user, ...rest], value);
         kept.remove([kind, from, ...rest]);
       }

@@ -1,25 +1,32 @@
 // The chat page: the rooms at the side, one of them in the middle. timeline.js shows a room, and client.js gets its
 // messages.
 
+import { Announcer } from "./announcer.js";
 import { Attention } from "./attention.js";
 import { spelled } from "./client.js";
 import { Composer } from "./composer.js";
 import { askForRoom, showRoom } from "./about.js";
 import { $, bdi, closeDialogs, element } from "./dom.js";
+import { enterRoom, openDrawer } from "./drawer.js";
 import { Memory } from "./memory.js";
 import { drawPeople, drawTyping } from "./people.js";
 import { showPerson } from "./person.js";
 import { isModerator, isPrivate, nextChange, pace, removalInWords, silence, titleOf } from "./rules.js";
+import { drawEmpty, isSureToLeave, openRoomMenu } from "./room.js";
 import { isReachable, nameIn, SIGN_IN } from "./signin.js";
 import { Timeline } from "./timeline.js";
-import { isSureToSignOut } from "./welcome.js";
+import { askForName, isSureToSignOut } from "./welcome.js";
 import { count, endInWords, nameProblem, refusal, shownName, troubleInWords } from "./words.js";
 
 const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline", closed: "" };
 const PATIENCE = 1000; // milliseconds: a shorter interruption is not shown
 const RETRY = 5000; // milliseconds until the list of the person's rooms is asked for again
 const LONGEST_TIMER = 24 * 60 * 60_000; // milliseconds
+const TOAST = 5000; // milliseconds: how long a text is shown that needs no answer
 const MOST_ROOMS = 50; // so many of the person's rooms on other devices are joined
+
+/** The state of the history's entries of rooms that were shown. Other entries are of links. */
+const VISITED = { isVisited: true };
 
 /** After so many failed attempts to connect, while the server can be reached, the token counts as refused. */
 const ATTEMPTS = { new: 2, accepted: 3 }; // one can fail just before the network is back
@@ -33,6 +40,9 @@ export function roomInAddress() {
   }
 }
 
+/** Whether the address is of a room that was shown in this tab, by anybody, and not one that a link leads to. */
+export const isRoomVisited = () => Boolean(history.state?.isVisited);
+
 /** The chat of one person. Only the code behind its callback `ended` closes it. */
 export class Page {
   #client;
@@ -43,9 +53,8 @@ export class Page {
   #active = null;
   #wasOnline = false;
   #failures = 0; // of attempts to connect, in a row, although the server can be reached
-  #news = []; // messages for the screen reader
-  #notices = []; // other texts for the screen reader
-  #newsTimer = null;
+  #announcer = new Announcer();
+  #toastTimer;
   #bannerTimer;
   #markersTimer;
   #browser;
@@ -63,8 +72,9 @@ export class Page {
    * @param {{client: ChatClient, browser: Browser, clock: Clock, user: string, name: string, room: string,
    *   rooms: string[], isLinked: boolean, ended: (how: object) => void}} parts `user` is the person, as in a Memory;
    *   `name` is the person's name, "" until the chat says it; `room` is shown first, and `rooms` are joined as well;
-   *   `isLinked` says that a link signed the person in without a question; `ended` is called with {problem}, the reason
-   *   for the end, or with {signOut: true}
+   *   `isLinked` says that a link signed the person in without a question; `ended` is called with {problem, field}, the
+   *   reason for the end and the field of the first page that it is about, if any; or with {signOut: true}; or with
+   *   {rename}, another name
    */
   constructor({ client, browser, clock, user, name, room: active, rooms, isLinked, ended }) {
     this.#client = client;
@@ -76,13 +86,13 @@ export class Page {
     const { signal } = this.#end;
     this.#memory = new Memory(browser, user, signal);
     this.#attention = new Attention(signal);
-    const announce = (text) => this.#announce(text);
+    const announce = (text) => this.#announcer.say(text);
     this.#composer = new Composer({ send: (content, replyTo) => this.#send(content, replyTo), announce, signal });
     $("notice").hidden = true;
     $("welcome").hidden = true;
     $("chat").hidden = false;
     $("rename").textContent = SIGN_IN ? "Sign out" : "Change";
-    $("new-room").hidden = $("about").hidden = !SIGN_IN;
+    $("new-room").hidden = !SIGN_IN;
     this.#wire();
     this.#drawName();
     const own = this.#isListAwaited ? [] : this.#memory.rooms;
@@ -139,22 +149,31 @@ export class Page {
       this.#know(message);
       this.#sortRooms();
       if (!room.ready || this.#client.isMe(message) || deleted_at) return;
-      if (name === this.#active) this.#read(`${shownName(String(user))}: ${String(content).slice(0, 300)}`);
-      const open = () => this.#timelines.has(name) && this.#show(name);
-      if (!this.#memory.isMuted(name)) this.#attention.notify(name, this.#titleOf(name), message, open);
+      if (name === this.#active) this.#announcer.read(`${shownName(String(user))}: ${String(content).slice(0, 300)}`);
+      if (this.#memory.isMuted(name)) return;
+      if (name !== this.#active) this.#announcer.elsewhere(name);
+      this.#attention.notify(name, this.#titleOf(name), message, () => this.#timelines.has(name) && this.#goTo(name));
     });
     this.#drawRooms();
   }
 
-  #show(name) {
+  /** The person goes to another room, from which Back leads here. */
+  #goTo(name) {
+    enterRoom(() => this.#show(name, { isMove: name !== this.#active }));
+  }
+
+  /** Shows a room. If the chat itself changes the room, or the browser has, Back must not lead to the one before. */
+  #show(name, { isMove = false } = {}) {
+    closeDialogs();
     const before = this.#timeline;
     if (before) {
       before.unmount();
       before.room.watchMembers = false;
     }
     this.#active = name;
+    this.#announcer.forget(name);
     const timeline = this.#timeline;
-    history.replaceState(null, "", this.address);
+    history[isMove ? "pushState" : "replaceState"](VISITED, "", this.address);
     timeline.room.watchMembers = true;
     timeline.mount($("scroller"));
     this.#composer.open(timeline, name, this.#memory);
@@ -187,6 +206,14 @@ export class Page {
       say: (text) => this.say(text) });
   }
 
+  #about() {
+    const { room } = this.#timeline;
+    showRoom(room, {
+      listed: this.#listed.get(this.#active), known: this.#known, me: this.#client.userId,
+      say: (text) => this.say(text), show: (person) => this.#showPerson(person, room),
+    });
+  }
+
   /** Opens the room of this person and another one. */
   async #writeTo({ user_id: id, user_name: name }) {
     this.#enterRoom(await this.#client.openDirect(id, { name: name || undefined }));
@@ -196,8 +223,7 @@ export class Page {
   #enterRoom(rules) {
     this.#listed.set(rules.room_name, rules);
     this.#join(rules.room_name);
-    this.#show(rules.room_name);
-    $("draft").focus();
+    this.#goTo(rules.room_name);
   }
 
   /** The rules of a room have changed, or the time in them has passed. */
@@ -215,7 +241,7 @@ export class Page {
     $("room-name").replaceChildren(...lock, bdi(this.#titleOf(this.#active)));
     const why = silence(room);
     const says = why || pace(room);
-    if (why && why !== $("rules").textContent) this.#announce(why);
+    if (why && why !== $("rules").textContent) this.#announcer.say(why);
     $("rules").textContent = says;
     $("rules").hidden = says === "";
     $("draft").disabled = $("send").disabled = why !== "";
@@ -230,6 +256,17 @@ export class Page {
     if (!this.#end.signal.aborted) this.say(says);
   }
 
+  /** Leaves the room, after a question if the person would miss something. */
+  async #askToLeave() {
+    const [name, timeline] = [this.#active, this.#timeline];
+    const isSure = await isSureToLeave({
+      room: timeline.room, listed: this.#listed.get(name), title: this.#titleOf(name), isLosing: timeline.isLosing,
+      unsent: this.#memory.own(name).length + this.#memory.edits(name).length,
+      hasDraft: Boolean(this.#memory.draft(name)?.text.trim()),
+    });
+    if (isSure && this.#timelines.has(name) && !this.#end.signal.aborted) this.#leave(name);
+  }
+
   /** Leaves a room. Its unsent messages stay in this browser until the person comes back. */
   #leave(name, problem) {
     this.#timelines.get(name).close();
@@ -237,8 +274,8 @@ export class Page {
     // A direct room stays in the list of the person's rooms: the other one may write again.
     this.#client.leave(name, { forget: SIGN_IN && !this.#client.rooms.get(name)?.rules?.direct });
     this.#memory.removeRoom(name);
+    this.#announcer.forget(name);
     if (name !== this.#active) return this.#drawRooms();
-    closeDialogs();
     this.#active = null;
     const next = this.#timelines.keys().next().value;
     if (next !== undefined) return this.#show(next);
@@ -317,26 +354,34 @@ export class Page {
     $("notice").hidden = false;
   }
 
+  /** Shows a text for a moment. */
+  #tell(text) {
+    $("toast").textContent = text;
+    clearTimeout(this.#toastTimer);
+    this.#toastTimer = setTimeout(() => $("toast").replaceChildren(), TOAST);
+  }
+
   /** Ends the chat, and leaves nothing of it on the screen. */
   close() {
     this.#end.abort();
     for (const timeline of this.#timelines.values()) timeline.close();
     this.#client.close();
     clearTimeout(this.#bannerTimer);
-    clearTimeout(this.#newsTimer);
+    clearTimeout(this.#toastTimer);
+    this.#announcer.close();
     clearTimeout(this.#markersTimer);
     clearTimeout(this.#rulesTimer);
     closeDialogs();
     $("draft").disabled = $("send").disabled = false;
     const shown = ["scroller", "rooms", "people", "typing", "my-name", "room-name", "announcer", "notice-text"];
-    for (const id of [...shown, "rules"]) $(id).replaceChildren();
+    for (const id of [...shown, "rules", "toast"]) $(id).replaceChildren();
     $("draft").value = "";
   }
 
   /** Changes the name, or signs out. Signing out deletes unsent messages, so the page asks first. */
   async #leaveAll() {
-    if (!SIGN_IN) return this.#ended({});
     const unsent = this.#memory.countUnsent;
+    if (!SIGN_IN) return askForName(this.#name, unsent, (rename) => this.#ended({ rename }));
     if (unsent > 0 && !(await isSureToSignOut(unsent))) return;
     if (!this.#end.signal.aborted) this.#ended({ signOut: true });
   }
@@ -347,7 +392,7 @@ export class Page {
     this.#failures = (await isReachable()) ? this.#failures + 1 : 0;
     if (this.#wasOnline || this.#end.signal.aborted) return;
     const most = ATTEMPTS[this.#browser.tokenWasAccepted ? "accepted" : "new"];
-    if (this.#failures >= most) this.#ended({ problem: endInWords({ code }) });
+    if (this.#failures >= most) this.#ended({ problem: endInWords({ code }), field: "enter-token" });
   }
 
   #wire() {
@@ -369,18 +414,14 @@ export class Page {
     on(document, "visibilitychange", () => this.#timeline?.appeared());
     on($("to-end"), "click", () => (this.#timeline.toEnd(), $("draft").focus()));
     on($("show-refused"), "click", () => this.#timeline.toRefused());
-    on($("leave"), "click", () => this.#leave(this.#active));
-    on($("mute"), "click", () => this.#toggleMute());
+    on($("show-rooms"), "click", openDrawer);
+    on($("room-menu"), "click", () => openRoomMenu({
+      name: this.#active, isMuted: this.#memory.isMuted(this.#active), mute: () => this.#toggleMute(),
+      about: () => this.#about(), tell: (text) => this.#tell(text), leave: () => this.#askToLeave(),
+    }));
     on($("new-room"), "click", () => askForRoom({ known: this.#known, create: async (name, options) => {
       this.#enterRoom(await this.#client.createRoom(name, options));
     } }));
-    on($("about"), "click", () => {
-      const { room } = this.#timeline;
-      showRoom(room, {
-        listed: this.#listed.get(this.#active), known: this.#known, me: this.#client.userId,
-        say: (text) => this.say(text), show: (person) => this.#showPerson(person, room),
-      });
-    });
     on($("rename"), "click", () => this.#leaveAll());
     on($("notice-close"), "click", () => ($("notice").hidden = true, $("draft").focus()));
     on($("retry-now"), "click", () => this.#client.retryNow());
@@ -388,17 +429,25 @@ export class Page {
     on($("add-room"), "submit", (event) => this.#addRoom(event));
     on($("add-room-name"), "input", () => $("add-room-name").setCustomValidity(""));
     on(document, "keydown", (event) => document.querySelector("dialog") || this.#pressed(event));
-    on(window, "hashchange", () => {
-      const name = roomInAddress();
-      if (!name || nameProblem(name, "a room")) return history.replaceState(null, "", this.address);
-      if (name === this.#active) return;
-      this.#join(name);
-      this.#show(name);
-    });
+    on(window, "hashchange", () => this.#addressChanged());
     on(window, "beforeunload", (event) => {
       // If this browser keeps nothing, unsent messages would be lost: it asks the person.
       if ([...this.#timelines.values()].some((timeline) => timeline.isLosing)) event.preventDefault();
     });
+  }
+
+  /** The person has opened a link, or gone back or forward. */
+  #addressChanged() {
+    const name = roomInAddress();
+    const isGone = isRoomVisited() && !this.#timelines.has(name);
+    // Back into a room that was left does not join it again: others would see that, and the person did not ask for it.
+    // Nor does it lead on to the entry before, which can be another site. The room that is shown takes the entry.
+    if (isGone) this.#tell("You are not in that room any more.");
+    if (isGone || name === this.#active || nameProblem(name, "a room")) {
+      return history.replaceState(VISITED, "", this.address);
+    }
+    this.#join(name);
+    this.#show(name);
   }
 
   /** Escape leads back to the field, and Alt with an arrow to the room above or below in the list. */
@@ -409,8 +458,7 @@ export class Page {
     event.preventDefault();
     const next = this.#rowOf(this.#active)?.[step < 0 ? "previousElementSibling" : "nextElementSibling"];
     if (!next) return;
-    this.#show(next.dataset.room);
-    $("draft").focus();
+    this.#goTo(next.dataset.room);
   }
 
   #addRoom(event) {
@@ -421,8 +469,7 @@ export class Page {
     if (problem) return $("add-room-name").reportValidity();
     $("add-room-name").value = "";
     this.#join(name);
-    this.#show(name);
-    $("draft").focus();
+    this.#goTo(name);
   }
 
   async #send(content, replyTo) {
@@ -430,7 +477,7 @@ export class Page {
     const sent = timeline.outbox.send(content, replyTo);
     timeline.wrote();
     const error = await sent;
-    if (error) this.#announce(`Not sent. ${refusal(error)}`);
+    if (error) this.#announcer.say(`Not sent. ${refusal(error)}`);
   }
 
   #drawName() {
@@ -480,12 +527,11 @@ export class Page {
   #drawRooms() {
     const focused = document.activeElement.closest("#rooms li")?.dataset.room;
     $("rooms").replaceChildren(...this.#byActivity.map((name) => {
-      const badge = element("span", { className: "badge", hidden: true });
+      const badge = element("span", { className: "badge", role: "img", hidden: true });
       const { room } = this.#timelines.get(name);
       const lock = isPrivate(room, this.#listed.get(name)) ? this.#lock() : "";
       const title = this.#titleOf(name);
-      const button = element("button", { onclick: () => (this.#show(name), $("draft").focus()) }, lock, bdi(title),
-        badge);
+      const button = element("button", { onclick: () => this.#goTo(name) }, lock, bdi(title), badge);
       if (name === this.#active) button.setAttribute("aria-current", "true");
       return element("li", { dataset: { room: name }, title }, button);
     }));
@@ -506,19 +552,21 @@ export class Page {
   }
 
   #drawUnread() {
-    let total = 0;
+    let [total, elsewhere] = [0, 0];
     for (const row of $("rooms").children) {
       const { room: name } = row.dataset;
       const { unread } = this.#timelines.get(name) ?? { unread: 0 };
       const badge = row.querySelector(".badge");
       const isMuted = this.#memory.isMuted(name);
       total += isMuted ? 0 : unread;
+      elsewhere += isMuted || name === this.#active ? 0 : unread;
       badge.classList.toggle("muted", isMuted);
-      badge.hidden = unread === 0;
-      badge.textContent = unread > 99 ? "99+" : unread;
-      badge.title = count(unread, "unread message", "unread messages");
+      drawBadge(badge, unread, count(unread, "unread message", "unread messages"));
     }
     this.#attention.unread(total);
+    drawBadge($("elsewhere"), elsewhere,
+      count(elsewhere, "unread message in another room", "unread messages in other rooms"));
+    if (this.#timeline) drawEmpty(this.#timeline, this.#active, (text) => this.#tell(text));
     const behind = this.#timeline?.behind ?? "";
     $("to-end").hidden = behind === "";
     $("to-end").textContent = behind;
@@ -533,16 +581,15 @@ export class Page {
   }
 
   #toggleMute() {
-    this.#memory.mute(this.#active, !this.#memory.isMuted(this.#active));
+    const isMuted = !this.#memory.isMuted(this.#active);
+    this.#memory.mute(this.#active, isMuted);
+    this.#tell(isMuted ? "This room is muted." : "This room is not muted any more.");
     this.#drawMute();
     this.#drawUnread();
   }
 
   #drawMute() {
-    const isMuted = this.#memory.isMuted(this.#active);
-    $("mute").textContent = isMuted ? "🔕" : "🔔";
-    $("mute").title = isMuted ? "This room is muted" : "Mute this room";
-    $("mute").setAttribute("aria-pressed", String(isMuted));
+    $("muted").hidden = !this.#memory.isMuted(this.#active);
   }
 
   #drawTyping() {
@@ -554,23 +601,12 @@ export class Page {
     $("people").hidden = !open;
     $("show-people").setAttribute("aria-expanded", String(open));
   }
+}
 
-  /** Makes a screen reader read a message aloud. If many come at once, it reads only their number. */
-  #read(message) {
-    this.#news.push(message);
-    this.#announce();
-  }
-
-  /** Makes a screen reader say something. */
-  #announce(...notices) {
-    this.#notices.push(...notices);
-    this.#newsTimer ??= setTimeout(() => {
-      const { length } = this.#news;
-      const news = length > 3 ? [count(length, "new message", "new messages")] : this.#news;
-      $("announcer").textContent = [...news, ...new Set(this.#notices)].join("\n");
-      this.#news = [];
-      this.#notices = [];
-      this.#newsTimer = null;
-    }, 500);
-  }
+/** Draws a number that says what it counts. */
+function drawBadge(badge, n, says) {
+  badge.hidden = n === 0;
+  badge.textContent = n > 99 ? "99+" : n;
+  badge.title = says;
+  badge.setAttribute("aria-label", says);
 }
