@@ -3,6 +3,7 @@
 import { hueOf, initialsOf } from "./avatar.js";
 import { bdi, element } from "./dom.js";
 import { textNodes } from "./text.js";
+import { presenceInWords } from "./people.js";
 import { changeRefusal, reactorsInWords, refusal, shownName } from "./words.js";
 
 /** The content of a message, and a line for its time and its state. */
@@ -77,6 +78,16 @@ function refusedEdit({ content, error }, isDeleted, { editAgain, giveUp }) {
     element("div", {}, ...(isDeleted ? [] : [action("Edit again", editAgain), " "]), action("Give it up", giveUp)));
 }
 
+const NOTES = {
+  presence: presenceInWords,
+  expired: () => ["Some messages are no longer kept."],
+  restored: () => ["This room was restored to an earlier state. Messages that you saw here before may be gone."],
+  barred: ({ error }) => [`This room cannot be joined. ${refusal(error)}`],
+};
+
+/** An item of a conversation that is no message. */
+export const noteNode = (item) => element("li", { className: "event" }, ...NOTES[item.kind](item));
+
 /** Shows the time of a message, in milliseconds since the epoch. */
 export function showTime(node, ms, clock) {
   const time = node.querySelector("time");
@@ -136,12 +147,15 @@ export class Folds {
     });
   }
 
+  /** Folds what is long in an element, which may have nothing to fold. */
   watch(node) {
-    this.#observer.observe(node.querySelector(".content"));
+    const content = node.querySelector(".content");
+    if (content) this.#observer.observe(content);
   }
 
   unwatch(node) {
-    this.#observer.unobserve(node.querySelector(".content"));
+    const content = node.querySelector(".content");
+    if (content) this.#observer.unobserve(content);
   }
 }
 

@@ -117,8 +117,8 @@ export class Page {
     if (this.#timelines.has(name)) return;
     const timeline = new Timeline(room, {
       name, memory: this.#memory, tab: this.#browser.tab, clock: this.#clock,
-      isMe: (message) => this.#client.isMe(message), composer: this.#composer, say: (text) => this.say(text),
-      marker: this.#markers && (this.#markers.get(name) ?? null),
+      composer: this.#composer, say: (text) => this.say(text),
+      marker: this.#markers ? (this.#markers.get(name) ?? null) : "later",
       moderates: () => isModerator(room), about: (user) => this.#showPerson(user, room),
     });
     this.#timelines.set(name, timeline);
