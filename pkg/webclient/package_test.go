@@ -58,8 +58,8 @@ func TestThePackage(t *testing.T) {
 	}
 	run(t, dir, node, typeScript(t, "--strict", "--noUncheckedIndexedAccess", "sample.ts")...)
 	packed := run(t, folder, npm, "pack", "--dry-run", "--json", "--offline")
-	for _, name := range []string{`"files/client.js"`, `"client.d.ts"`, `"files/conversation.js"`, `"conversation.d.ts"`,
-		`"files/reading.js"`, `"files/presence.js"`, `"package.json"`, `"README.md"`} {
+	for _, name := range []string{`"files/client.js"`, `"client.d.ts"`, `"files/conversation.js"`,
+		`"conversation.d.ts"`, `"files/reading.js"`, `"files/presence.js"`, `"package.json"`, `"README.md"`} {
 		if !strings.Contains(packed, `"path": `+name) {
 			t.Errorf("npm pack leaves out %s: %s", name, packed)
 		}

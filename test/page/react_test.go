@@ -42,7 +42,8 @@ func TestBrowserReactShowsARoom(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write([]byte(`<!doctype html><link rel="icon" href="data:,"><main></main><script src="app.js"></script>`))
+		_, _ = w.Write([]byte(`<!doctype html><link rel="icon" href="data:,"><main></main>` +
+			`<script src="app.js"></script>`))
 	}))
 	t.Cleanup(app.Close)
 	p := b.Open(t, app.URL)
@@ -54,9 +55,8 @@ func TestBrowserReactShowsARoom(t *testing.T) {
 	bob.say(t, "and one more")
 	p.WaitFor(t, texts+`.at(-1) === "bob: and one more"`, 10*time.Second)
 	p.WaitFor(t, `document.querySelector("h1").textContent === "Lobby (1)"`, 10*time.Second)
-	var indexes string
-	p.Eval(t, texts+`.slice(0, 120).every((text, i) => text === "bob: message " + (i + 1)) ? "in order" : "not"`, &indexes)
-	if indexes != "in order" {
+	var inOrder bool
+	if p.Eval(t, texts+`.slice(0, 120).every((text, i) => text === "bob: message " + (i + 1))`, &inOrder); !inOrder {
 		t.Error("the messages are not in order")
 	}
 	for _, line := range p.Console() {
