@@ -46,6 +46,8 @@ export interface Snapshot {
   readonly ends: boolean;
   /** after which index messages are new; null for no line */
   readonly mark: number | null;
+  /** up to which index the room is read */
+  readonly read: number;
   /** how many messages of others are not read */
   readonly unread: number;
   readonly typing: readonly Person[];

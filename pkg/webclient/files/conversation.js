@@ -138,6 +138,7 @@ export class Conversation {
       expired: this.#begins && this.#beginning?.expired === true,
       ends: this.#ends,
       mark: this.#mark,
+      read: this.#reading.index,
       unread: this.room.ready ? this.#reading.unread(this.room.last ?? 0) : 0,
       typing: this.#typing,
       loading: this.#loading !== null,

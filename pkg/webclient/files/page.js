@@ -119,7 +119,7 @@ export class Page {
       name, memory: this.#memory, tab: this.#browser.tab, clock: this.#clock,
       composer: this.#composer, say: (text) => this.say(text),
       marker: this.#markers ? (this.#markers.get(name) ?? null) : "later",
-      moderates: () => isModerator(room), about: (user) => this.#showPerson(user, room),
+      moderates: () => isModerator(room), about: (user) => this.#showPerson(user, room), me: () => this.#client.user,
     });
     this.#timelines.set(name, timeline);
     this.#memory.addRoom(name);
@@ -515,7 +515,9 @@ export class Page {
       total += isMuted ? 0 : unread;
       badge.classList.toggle("muted", isMuted);
       badge.hidden = unread === 0;
-      badge.textContent = unread > 99 ? "99+" : unread;
+      const calls = this.#timelines.get(name)?.isCalling ? "@ " : "";
+      badge.textContent = `${calls}${unread > 99 ? "99+" : unread}`;
+      badge.classList.toggle("calling", calls !== "");
       badge.title = count(unread, "unread message", "unread messages");
     }
     this.#attention.unread(total);

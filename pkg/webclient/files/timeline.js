@@ -9,6 +9,7 @@ import { List } from "./list.js";
 import { Menu } from "./menu.js";
 import { Outbox } from "./outbox.js";
 import { Seen } from "./seen.js";
+import { isCalling } from "./text.js";
 import { View } from "./view.js";
 import { Waiting } from "./waiting.js";
 import { count } from "./words.js";
@@ -22,6 +23,7 @@ const SEEN = 8; // pixels: a message of which so much is on the screen counts as
 export class Timeline extends EventTarget {
   room;
   outbox;
+  #me;
   #conversation;
   #acts;
   #menu;
@@ -37,11 +39,11 @@ export class Timeline extends EventTarget {
 
   /**
    * @param {{name: string, memory: Memory, tab: Tab, clock: Clock, composer: Composer, marker: number | null | "later",
-   *   say: (text: string) => void, moderates: () => boolean, about: (user) => void}} parts `name` is the room's name in
-   *   this browser's memory; `composer` is where the person writes; `marker` is as in a Conversation; `say` tells the
-   *   person of a problem; `moderates` and `about` are as in a Menu
+   *   say: (text: string) => void, moderates: () => boolean, about: (user) => void, me: () => string}} parts `name` is
+   *   the room's name in this browser's memory; `composer` is where the person writes; `marker` is as in a Conversation;
+   *   `say` tells the person of a problem; `moderates`, `about` and `me` are as in a Menu
    */
-  constructor(room, { name, memory, tab, clock, composer, marker, say, moderates, about }) {
+  constructor(room, { name, memory, tab, clock, composer, marker, say, moderates, about, me }) {
     super();
     const signal = this.#end.signal;
     const isMe = (whose) => room.isMe(whose);
@@ -49,11 +51,12 @@ export class Timeline extends EventTarget {
     this.outbox = new Outbox(room, name, memory, tab, signal);
     this.#conversation = new Conversation(room, { marker, outbox: this.outbox, memory });
     this.#acts = new Acts(room, name, memory);
+    this.#me = me;
     this.#composer = composer;
     this.#say = say;
     this.#seen = new Seen(isMe);
-    this.#menu = new Menu({ acts: this.#acts, composer, isMe, jump: (index) => this.toMessage(index), say, moderates,
-      about });
+    this.#menu = new Menu({ acts: this.#acts, composer, isMe, me, jump: (index) => this.toMessage(index), say,
+      moderates, about });
     const actions = this.#unsentActions();
     const folds = new Folds({
       hold: (change) => this.#view.hold(change),
@@ -175,6 +178,13 @@ export class Timeline extends EventTarget {
   /** The number of messages of others that the person has not read. */
   get unread() {
     return this.#snapshot.unread;
+  }
+
+  /** Whether a message that is not read calls the person, as @name. */
+  get isCalling() {
+    const { items, read } = this.#snapshot;
+    return this.unread > 0 && items.some(({ message }) => message?.index > read && !this.room.isMe(message)
+      && isCalling(String(message.content), this.#me()));
   }
 
   /** The words on the button that goes to the end; "" if it is not needed. */
