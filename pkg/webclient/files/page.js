@@ -7,13 +7,15 @@ import { Composer } from "./composer.js";
 import { askForRoom, showRoom } from "./about.js";
 import { $, bdi, closeDialogs, element } from "./dom.js";
 import { Memory } from "./memory.js";
+import { actOf, showKeys } from "./keys.js";
+import { openPalette } from "./palette.js";
 import { drawPeople, drawTyping } from "./people.js";
 import { showPerson } from "./person.js";
 import { isModerator, isPrivate, nextChange, pace, removalInWords, silence, titleOf } from "./rules.js";
 import { isReachable, nameIn, SIGN_IN } from "./signin.js";
 import { Timeline } from "./timeline.js";
 import { isSureToSignOut } from "./welcome.js";
-import { count, endInWords, nameProblem, refusal, shownName, troubleInWords } from "./words.js";
+import { count, endInWords, moderationRefusal, nameProblem, refusal, shownName, troubleInWords } from "./words.js";
 
 const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline", closed: "" };
 const PATIENCE = 1000; // milliseconds: a shorter interruption is not shown
@@ -371,6 +373,8 @@ export class Page {
     on($("show-refused"), "click", () => this.#timeline.toRefused());
     on($("leave"), "click", () => this.#leave(this.#active));
     on($("mute"), "click", () => this.#toggleMute());
+    on($("search"), "click", () => this.#openSearch());
+    on($("keys"), "click", showKeys);
     on($("new-room"), "click", () => askForRoom({ known: this.#known, create: async (name, options) => {
       this.#enterRoom(await this.#client.createRoom(name, options));
     } }));
@@ -401,16 +405,58 @@ export class Page {
     });
   }
 
-  /** Escape leads back to the field, and Alt with an arrow to the room above or below in the list. */
+  #acts = {
+    go: () => this.#openPalette(),
+    search: () => this.#openSearch(),
+    above: () => this.#step("previousElementSibling"),
+    below: () => this.#step("nextElementSibling"),
+    close: () => this.#closeOpen(),
+    list: showKeys,
+  };
+
   #pressed(event) {
-    if (event.key === "Escape") $("draft").focus();
-    const step = event.altKey && { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (!step) return;
+    const act = this.#acts[actOf(event)];
+    if (!act || event.defaultPrevented || event.isComposing) return;
     event.preventDefault();
-    const next = this.#rowOf(this.#active)?.[step < 0 ? "previousElementSibling" : "nextElementSibling"];
-    if (!next) return;
-    this.#show(next.dataset.room);
+    act();
+  }
+
+  /** Goes to the room above or below in the list. */
+  #step(which) {
+    const next = this.#rowOf(this.#active)?.[which];
+    if (next) this.#goTo(next.dataset.room);
+  }
+
+  /** Shows a room, which is joined if it is not yet, for the person to write there. */
+  #goTo(name) {
+    this.#join(name);
+    this.#show(name);
     $("draft").focus();
+  }
+
+  /** Closes what is open beside the conversation, and leads to the field. */
+  #closeOpen() {
+    if (!$("people").hidden) this.#togglePeople();
+    else if (!$("notice").hidden) $("notice").hidden = true;
+    $("draft").focus();
+  }
+
+  /** Lets the person type where to go: to a room, or to a person with an id. */
+  #openPalette() {
+    const rooms = new Set([...this.#byActivity, ...this.#listed.keys()]);
+    rooms.delete(this.#active);
+    const places = [...rooms].map((name) => ({ go: () => this.#goTo(name),
+      words: titleOf(this.#client.rooms.get(name) ?? { name }, this.#listed.get(name)) }));
+    const people = [...this.#known].map(([user_id, user_name]) => ({ words: shownName(user_name), hint: "person",
+      go: () => this.#writeTo({ user_id, user_name }).catch((error) => this.say(moderationRefusal(error))) }));
+    openPalette([...places, ...people], (typed) => {
+      const name = spelled(typed);
+      return nameProblem(name, "a room") ? null : { words: name, hint: "join this room", go: () => this.#goTo(name) };
+    });
+  }
+
+  #openSearch() {
+    this.#timeline.openSearch(this.#titleOf(this.#active));
   }
 
   #addRoom(event) {
@@ -420,9 +466,7 @@ export class Page {
     $("add-room-name").setCustomValidity(problem);
     if (problem) return $("add-room-name").reportValidity();
     $("add-room-name").value = "";
-    this.#join(name);
-    this.#show(name);
-    $("draft").focus();
+    this.#goTo(name);
   }
 
   async #send(content, replyTo) {

@@ -8,6 +8,7 @@ import { $, element } from "./dom.js";
 import { List } from "./list.js";
 import { Menu } from "./menu.js";
 import { Outbox } from "./outbox.js";
+import { openSearch, Search } from "./search.js";
 import { Seen } from "./seen.js";
 import { isCalling } from "./text.js";
 import { View } from "./view.js";
@@ -33,6 +34,8 @@ export class Timeline extends EventTarget {
   #list;
   #view;
   #waiting;
+  #search = null; // once it was opened
+  #clock;
   #isOpen = false; // whether the person looks at the messages: first those that are to be shown first are fetched
   #begin = element("p", { id: "beginning", hidden: true });
   #end = new AbortController();
@@ -54,6 +57,7 @@ export class Timeline extends EventTarget {
     this.#me = me;
     this.#composer = composer;
     this.#say = say;
+    this.#clock = clock;
     this.#seen = new Seen(isMe);
     this.#menu = new Menu({ acts: this.#acts, composer, isMe, me, jump: (index) => this.toMessage(index), say,
       moderates, about });
@@ -155,6 +159,13 @@ export class Timeline extends EventTarget {
     this.#view.following = false;
     node.scrollIntoView({ block: "center" });
     this.scrolled();
+  }
+
+  /** Opens the search in the room, under its title, as it was left. */
+  openSearch(title) {
+    const { items, ends } = this.#snapshot;
+    this.#search ??= new Search(this.room, ends ? items.flatMap(({ message }) => message ?? []) : [], this.#end.signal);
+    openSearch(this.#search, { title, clock: this.#clock, show: (index) => this.toMessage(index) });
   }
 
   /** Ends the timeline. Unsent messages stay in this browser. */
