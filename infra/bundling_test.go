@@ -58,7 +58,6 @@ func TestBrowserThePageAsItIsDeployed(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = c.Stop() })
 	page := "http://" + c.Addr + "/"
-	transferred := 0
 	for _, path := range webclient.Paths() {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, page+strings.TrimPrefix(path, "/"), nil)
 		if err != nil {
@@ -74,12 +73,9 @@ func TestBrowserThePageAsItIsDeployed(t *testing.T) {
 			t.Errorf("%s: %v, %v", path, err, answer.Header)
 		}
 		_ = answer.Body.Close()
-		transferred += len(body)
-	}
-	const most = 60_000
-	t.Logf("%d bytes are transferred", transferred)
-	if transferred > most {
-		t.Errorf("the page has %d bytes as transferred, more than %d", transferred, most)
+		if len(body) == 0 {
+			t.Errorf("%s is empty", path)
+		}
 	}
 	people := map[string]*browser.Page{}
 	for _, name := range []string{"Ann", "Bob"} {
@@ -89,6 +85,22 @@ func TestBrowserThePageAsItIsDeployed(t *testing.T) {
 		p.Press(t, "Enter")
 		p.WaitFor(t, `document.querySelector("#state").dataset.state === "online"`, 20*time.Second)
 		people[name] = p
+	}
+	var loaded []struct {
+		Name string
+		Size int
+	}
+	people["Ann"].Eval(t, `[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+		.filter(({ name }) => name.startsWith(location.origin)).map(({ name, encodedBodySize: size }) => ({ name, size }))`,
+		&loaded)
+	const most = 60_000
+	sum := 0
+	for _, l := range loaded {
+		sum += l.Size
+	}
+	t.Logf("%d bytes are transferred: %v", sum, loaded)
+	if sum > most || len(loaded) != 4 || sum < 10_000 {
+		t.Errorf("the page has %d bytes in %d files, as transferred: want at most %d, in 4", sum, len(loaded), most)
 	}
 	people["Ann"].Type(t, "#draft", "hello, Bob")
 	people["Ann"].Press(t, "Enter")

@@ -17,7 +17,8 @@ const pageFiles = "pkg/webclient/files"
 // minify writes the page's modules and its style into a folder, with nothing but what a browser needs, and an overlay
 // that has the compiler take them in place of the source
 // (https://pkg.go.dev/cmd/go#hdr-Compile_packages_and_dependencies). It returns the overlay's path. Each file stays a
-// file of its own, of the same name.
+// file of its own, of the same name. The page's first module has the others in it, but for the client, which other pages
+// import, too: a browser finds imports only by reading, and each step of that takes a round trip.
 func minify(root, dir string) (overlay string, err error) {
 	replace := map[string]string{}
 	for pattern, loader := range map[string]api.Loader{"*.js": api.LoaderJS, "*.css": api.LoaderCSS} {
@@ -26,7 +27,7 @@ func minify(root, dir string) (overlay string, err error) {
 			return "", err
 		}
 		for _, file := range files {
-			small, err := minified(file, loader)
+			small, err := minified(file, loader, filepath.Base(file) == "main.js")
 			if err != nil {
 				return "", fmt.Errorf("minify %s: %w", file, err)
 			}
@@ -47,17 +48,23 @@ func minify(root, dir string) (overlay string, err error) {
 	return overlay, os.WriteFile(overlay, text, 0o600)
 }
 
-func minified(file string, loader api.Loader) ([]byte, error) {
+// minified returns a file, with all that it imports but the client if it is to be bundled.
+func minified(file string, loader api.Loader, bundle bool) ([]byte, error) {
 	source, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	result := api.Transform(string(source), api.TransformOptions{
-		Loader: loader, Target: api.ES2022, Charset: api.CharsetUTF8, LegalComments: api.LegalCommentsNone,
-		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true,
-	})
+	options := api.BuildOptions{
+		Stdin:  &api.StdinOptions{Contents: string(source), ResolveDir: filepath.Dir(file), Loader: loader},
+		Bundle: bundle, Target: api.ES2022, Charset: api.CharsetUTF8, LegalComments: api.LegalCommentsNone,
+		MinifyWhitespace: true, MinifyIdentifiers: true, MinifySyntax: true, LogLevel: api.LogLevelSilent,
+	}
+	if bundle {
+		options.Format, options.External = api.FormatESModule, []string{"./client.js"}
+	}
+	result := api.Build(options)
 	if len(result.Errors) > 0 {
 		return nil, errors.New(strings.Join(api.FormatMessages(result.Errors, api.FormatMessagesOptions{}), "\n"))
 	}
-	return result.Code, nil
+	return result.OutputFiles[0].Contents, nil
 }

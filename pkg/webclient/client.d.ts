@@ -268,6 +268,7 @@ export class Room extends Emitter<RoomEvents> {
   readonly writable: number;
   readonly trouble: ChatError | null;
   watchMembers: boolean;
+  isMe(whose: Person): boolean;
   send(content: string, options?: { id?: string; replyTo?: number; metadata?: object }): Promise<number>;
   retry(id: string): Promise<number>;
   discard(id: string): boolean;

@@ -76,13 +76,14 @@ export class Chat {
     return { room_name, messages, after, up_to, ...(more && { more }) };
   }
 
-  history({ room_name, after, limit = 10 }) {
+  history({ room_name, before, after, limit = 10 }) {
     const tail = this.tails[room_name] ?? 0;
-    const first = after === undefined ? Math.max(1, tail - limit + 1) : after + 1;
-    const last = Math.min(tail, first + limit - 1);
+    const first = after === undefined ? Math.max(1, (before ?? tail + 1) - limit) : after + 1;
+    const last = before === undefined ? Math.min(tail, first + limit - 1) : before - 1;
     const length = Math.max(0, last - first + 1);
     const messages = Array.from({ length }, (_, i) => this.message(room_name, first + i));
     const changed = this.changes[room_name]?.length;
+    if (before !== undefined) return { messages, ...(first > 1 && { more: true }) };
     if (after === undefined) return { messages, ...(changed && { changes_up_to: changed }) };
     return { messages, ...(last < tail && { more: true }), ...(!this.old && { tail }) };
   }

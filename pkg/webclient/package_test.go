@@ -51,9 +51,15 @@ func TestThePackage(t *testing.T) {
 	if names != "ChatClient,ChatError,Room,spelled\n" {
 		t.Errorf("the package has %s", names)
 	}
+	names = run(t, dir, node, "--input-type=module", "--eval",
+		`import * as conversation from "@wschat/client/conversation"; console.log(Object.keys(conversation).join())`)
+	if names != "Conversation\n" {
+		t.Errorf("the package's conversation has %s", names)
+	}
 	run(t, dir, node, typeScript(t, "--strict", "--noUncheckedIndexedAccess", "sample.ts")...)
 	packed := run(t, folder, npm, "pack", "--dry-run", "--json", "--offline")
-	for _, name := range []string{`"files/client.js"`, `"client.d.ts"`, `"package.json"`, `"README.md"`} {
+	for _, name := range []string{`"files/client.js"`, `"client.d.ts"`, `"files/conversation.js"`,
+		`"conversation.d.ts"`, `"files/reading.js"`, `"files/presence.js"`, `"package.json"`, `"README.md"`} {
 		if !strings.Contains(packed, `"path": `+name) {
 			t.Errorf("npm pack leaves out %s: %s", name, packed)
 		}

@@ -4,17 +4,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 globalThis.document ??= {};
-const { piecesOf } = await import("./files/text.js");
+const { isCalling, piecesOf } = await import("./files/text.js");
 
-/** A text with its links in ⟨⟩ and its code in ⟦⟧. */
-function marked(text) {
-  const pieces = piecesOf(text);
+/** A text with its links in ⟨⟩, its code in ⟦⟧, names in ‹› and the reader's in «». */
+function marked(text, me) {
+  const pieces = piecesOf(text, me);
   assert.equal(pieces.map((p) => p.text).join(""), text, "characters were changed");
   for (const { kind, href } of pieces) {
-    if (kind === "link") assert.match(href, /^https?:\/\/[^@]*$/);
+    if (kind === "link") assert.match(href, /^https?:\/\/[^@/]*(\/|$)/);
     else assert.equal(href, undefined);
   }
-  const brackets = { link: "⟨⟩", code: "⟦⟧", block: "⟦⟧", text: ["", ""] };
+  const brackets = { link: "⟨⟩", code: "⟦⟧", block: "⟦⟧", mention: "‹›", me: "«»", text: ["", ""] };
   return pieces.map(({ kind, text }) => brackets[kind][0] + text + brackets[kind][1]).join("");
 }
 
@@ -55,6 +55,23 @@ test("what is no link", () => {
     "blob:https://example.com/x", "https://bank.example。evil.example/", "https://bank.example．evil.example/x",
     "http://0x7f.1/", "https://%65xample.com/",
   ]) assert.equal(marked(text), text);
+});
+
+test("names", () => {
+  for (const [text, want, me = "ann"] of [
+    ["@ann", "«@ann»"], ["hi @Ann, and @bob!", "hi «@Ann», and ‹@bob›!"], ["@anna @an", "‹@anna› ‹@an›"],
+    ["@ann-lee @ann. @ann's (@ann)", "‹@ann-lee› «@ann». «@ann»'s («@ann»)"],
+    ["bob@ann.example x@ann", "bob@ann.example x@ann"], ["@ @@ @! a @", "@ @@ @! a @"], ["@@ann", "@«@ann»"],
+    ["`@ann` https://example.com/@ann", "⟦`@ann`⟧ ⟨https://example.com/@ann⟩"],
+    ["```\n@ann\n```", "⟦```\n@ann\n```⟧"],
+    ["@Ann Lee, @ann", "«@Ann Lee», ‹@ann›", "Ann Lee"], ["@ann leeds", "‹@ann› leeds", "Ann Lee"],
+    ["@김철수님 @김철수", "‹@김철수님› «@김철수»", "김철수"], ["@سلمى؟", "«@سلمى»؟", "سلمى"],
+    ["@🎉 party", "«@🎉» party", "🎉"], ["@a `b` c", "«@a `b`» c", "a `b`"], ["@x", "‹@x›", ""],
+    [`@${"x".repeat(200)}`, `‹@${"x".repeat(129)}›${"x".repeat(71)}`],
+  ]) {
+    assert.equal(marked(text, me), want);
+    assert.equal(isCalling(text, me), want.includes("«"));
+  }
 });
 
 test("code", () => {

@@ -77,16 +77,19 @@ func (p *Page) Type(t testing.TB, selector, text string) {
 	p.do(t, fmt.Sprintf("type into %s", selector), chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
-// Press presses a key in the focused element. The key's name is that of KeyboardEvent.key, with "Shift+" or "Alt+"
-// before it if that is held: "Enter", "Shift+Tab". The key event carries the character that it types, as on a keyboard.
-// So a page that prevents the event also prevents the character. (chromedp's own KeyEvent sends the character as a
-// separate event.)
+// Press presses a key in the focused element. The key's name is that of KeyboardEvent.key, after those of the
+// keys that are held, in this order: "Enter", "Shift+Tab", "Control+Shift+F", "Alt+ArrowUp". The key event carries the
+// character that it types, as on a keyboard. So a page that prevents the event also prevents the character. (chromedp's
+// own KeyEvent sends the character as a separate event.)
 func (p *Page) Press(t testing.TB, key string) {
 	t.Helper()
 	name, held := key, int64(0)
-	for modifier, bit := range map[string]int64{"Shift+": 8, "Alt+": 1} { // of the DevTools protocol
-		if rest, ok := strings.CutPrefix(name, modifier); ok {
-			name, held = rest, bit
+	for _, modifier := range []struct {
+		name string
+		bit  int64 // of the DevTools protocol
+	}{{"Control+", 2}, {"Alt+", 1}, {"Shift+", 8}} {
+		if rest, ok := strings.CutPrefix(name, modifier.name); ok {
+			name, held = rest, held|modifier.bit
 		}
 	}
 	for char, k := range kb.Keys {
@@ -96,6 +99,9 @@ func (p *Page) Press(t testing.TB, key string) {
 		down := input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Modifiers: held, Text: k.Text,
 			UnmodifiedText: k.Unmodified,
 			Code:           k.Code, Key: k.Key, WindowsVirtualKeyCode: k.Windows, NativeVirtualKeyCode: k.Native}
+		if held&2 != 0 {
+			down.Text, down.UnmodifiedText = "", "" // a command types nothing
+		}
 		up := down
 		up.Type, up.Text, up.UnmodifiedText = input.DispatchKeyEventTypeKeyUp, "", ""
 		p.do(t, "press "+key, command(input.DispatchKeyEvent, down), command(input.DispatchKeyEvent, up))

@@ -79,7 +79,8 @@ func TestBrowserTheDrawer(t *testing.T) {
 	}
 	ann.Eval(t, `(() => {
 	  const header = document.querySelector("#conversation > header");
-	  const parts = [...header.querySelectorAll("button")].map((b) => b.getBoundingClientRect());
+	  const parts = [...header.querySelectorAll("button")].filter((b) => b.checkVisibility())
+	    .map((b) => b.getBoundingClientRect());
 	  return { top: document.querySelector("#scroller").getBoundingClientRect().top,
 	    around: parts.every(({ top, bottom }) => top >= 0 && bottom <= header.getBoundingClientRect().bottom),
 	    targets: Math.min(...parts.flatMap(({ width, height }) => [width, height])) };

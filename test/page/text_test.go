@@ -103,3 +103,29 @@ func TestBrowserInitials(t *testing.T) {
 		}
 	}
 }
+
+// A name after an @ stands out, and a call of the reader in another room is marked there, until it is read.
+func TestBrowserSomebodyIsCalled(t *testing.T) {
+	t.Parallel()
+	b := startBrowsers(t, nil)
+	ann, bob := b.enter(t, "ann", "lobby"), b.enter(t, "bob", "lobby")
+	ann.Type(t, "#add-room-name", "kitchen")
+	ann.Press(t, "Enter")
+	ann.WaitFor(t, `document.querySelector("#room-name").textContent === "kitchen"`, 5*time.Second)
+	const badge = `document.querySelector("#rooms [data-room=lobby] .badge")`
+	bob.say(t, "hello @bob and @annabel")
+	ann.WaitFor(t, badge+`.textContent === "1" && !`+badge+`.matches(".calling")`, 10*time.Second)
+	bob.say(t, "are you there, @Ann?")
+	ann.WaitFor(t, badge+`.textContent === "@ 2" && `+badge+`.matches(".calling")`, 10*time.Second)
+	ann.Click(t, "#rooms [data-room=lobby] button")
+	ann.WaitFor(t, badge+`.hidden`, 10*time.Second)
+	var names, mine []string
+	ann.Eval(t, `[...document.querySelectorAll(".mention")].map((m) => m.textContent)`, &names)
+	ann.Eval(t, `[...document.querySelectorAll(".mention.me")].map((m) => m.textContent)`, &mine)
+	if !slices.Equal(names, []string{"@bob", "@annabel", "@Ann"}) || !slices.Equal(mine, []string{"@Ann"}) {
+		t.Errorf("the names are %q, the reader's %q", names, mine)
+	}
+	if violations := ann.Axe(t); len(violations) > 0 {
+		t.Errorf("axe finds %q", violations)
+	}
+}

@@ -3,12 +3,13 @@
 import { hueOf, initialsOf } from "./avatar.js";
 import { bdi, element } from "./dom.js";
 import { textNodes } from "./text.js";
+import { presenceInWords } from "./people.js";
 import { changeRefusal, reactorsInWords, refusal, shownName } from "./words.js";
 
-/** The content of a message, and a line for its time and its state. */
-function bubble(content, ...meta) {
+/** The content of a message, for a reader with a name, and a line for its time and its state. */
+function bubble(content, me, ...meta) {
   return element("div", { className: "bubble" },
-    element("div", { className: "content", dir: "auto" }, ...textNodes(content)),
+    element("div", { className: "content", dir: "auto" }, ...textNodes(content, me)),
     element("div", { className: "meta" }, ...meta));
 }
 
@@ -16,19 +17,20 @@ function bubble(content, ...meta) {
  * A stored message.
  * @param {object} shown
  * @param {boolean} shown.mine whether the reader wrote it
+ * @param {string} shown.me the reader's name
  * @param {object} shown.doing what the reader is doing to it, as in Acts
  * @param {(user) => boolean} shown.isMe whether a user is the reader
  * @param {(reaction: string) => boolean} shown.hasReacted whether the reader has a reaction to it
  * @param {object} shown.on the functions behind its buttons
  */
-export function messageNode(message, { mine, doing, isMe, hasReacted, on }) {
+export function messageNode(message, { mine, me, doing, isMe, hasReacted, on }) {
   const { index, edited_at, deleted_at, reply_to } = message;
   const edit = deleted_at ? undefined : doing.edit;
   const isSaving = edit !== undefined && !edit.error;
   const content = deleted_at ? "This message was deleted." : isSaving ? edit.content : String(message.content ?? "");
   const says = doing.deleting ? "Deleting…" : isSaving ? "Saving…" : edited_at ? "Edited" : "";
   const node = element("li", { className: "message", dataset: { index } },
-    element("div", { className: "row" }, bubble(content, element("time"))));
+    element("div", { className: "row" }, bubble(content, mine ? "" : me, element("time"))));
   const classes = { mine, deleted: Boolean(deleted_at), changing: Boolean(doing.deleting || isSaving) };
   for (const [name, is] of Object.entries(classes)) node.classList.toggle(name, is);
   const meta = node.querySelector(".meta");
@@ -77,6 +79,16 @@ function refusedEdit({ content, error }, isDeleted, { editAgain, giveUp }) {
     element("div", {}, ...(isDeleted ? [] : [action("Edit again", editAgain), " "]), action("Give it up", giveUp)));
 }
 
+const NOTES = {
+  presence: presenceInWords,
+  expired: () => ["Some messages are no longer kept."],
+  restored: () => ["This room was restored to an earlier state. Messages that you saw here before may be gone."],
+  barred: ({ error }) => [`This room cannot be joined. ${refusal(error)}`],
+};
+
+/** An item of a conversation that is no message. */
+export const noteNode = (item) => element("li", { className: "event" }, ...NOTES[item.kind](item));
+
 /** Shows the time of a message, in milliseconds since the epoch. */
 export function showTime(node, ms, clock) {
   const time = node.querySelector("time");
@@ -102,7 +114,7 @@ export function waitingNode({ id, content, state, replyTo }, { discard }) {
   if (state === "waiting") {
     meta.push(element("button", { className: "link give-up", onclick: () => discard(id) }, "Delete"));
   }
-  const node = element("li", { className: `message mine ${state}`, dataset: { id } }, bubble(content, ...meta));
+  const node = element("li", { className: `message mine ${state}`, dataset: { id } }, bubble(content, "", ...meta));
   if (replyTo) node.querySelector(".bubble").prepend(element("div", { className: "quote" }, "↩ an earlier message"));
   return node;
 }
@@ -111,7 +123,7 @@ export function waitingNode({ id, content, state, replyTo }, { discard }) {
 export function refusedNode({ id, content, error }, { edit, retry, discard }) {
   const action = (says, f) => element("button", { className: "link", onclick: () => f(id) }, says);
   return element("li", { className: "message mine failed", dataset: { id } },
-    bubble(content, element("time")),
+    bubble(content, "", element("time")),
     element("div", { className: "sent" }, `Not sent. ${refusal(error)}`),
     element("div", {}, action("Edit", edit), " ", action("Try again", retry), " ", action("Delete", discard)));
 }
@@ -136,12 +148,15 @@ export class Folds {
     });
   }
 
+  /** Folds what is long in an element, which may have nothing to fold. */
   watch(node) {
-    this.#observer.observe(node.querySelector(".content"));
+    const content = node.querySelector(".content");
+    if (content) this.#observer.observe(content);
   }
 
   unwatch(node) {
-    this.#observer.unobserve(node.querySelector(".content"));
+    const content = node.querySelector(".content");
+    if (content) this.#observer.unobserve(content);
   }
 }
 

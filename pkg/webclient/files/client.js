@@ -932,6 +932,16 @@ export class Room extends EventTarget {
   }
 
   /**
+   * Tells whether a message, an element of `users` or the detail of an event is of this client's own user, as
+   * `client.isMe` does.
+   * @param {{user_id?: string, user_name: string}} whose
+   * @returns {boolean}
+   */
+  isMe(whose) {
+    return this.#client.isMe(whose);
+  }
+
+  /**
    * Sends a message, after those that were sent before it. Until it is stored or refused, it is in the `outbox`.
    * @param {string} content not empty, at most 16 KB of UTF-8: see `excess`
    * @param {object} [options]

@@ -34,7 +34,7 @@ export class Composer {
       } else if (event.key === "ArrowUp" && !event.altKey && $("draft").value === "" && !this.#edit) {
         const last = this.#target.timeline.lastOwn;
         if (last) (event.preventDefault(), this.edit(last));
-      } else if (event.key === "Escape" && (this.#edit || this.#replyTo)) this.#cancel();
+      } else if (event.key === "Escape" && (this.#edit || this.#replyTo)) (event.preventDefault(), this.#cancel());
     });
     on($("context-cancel"), "click", () => this.#cancel());
     on($("context-message"), "click", () => this.#target.timeline.toMessage(this.#edit?.index ?? this.#replyTo));

@@ -1,27 +1,24 @@
-// The items of a room, oldest first: messages, notes about other events, and messages that were refused. A line marks
-// the beginning of each day, and another one the place where the person stopped reading.
+// The window of a conversation on the page, oldest item first. A line marks the beginning of each day, and another one
+// the place where the person stopped reading.
 
-import { messageNode, refusedNode, showQuote, showSender, showTime } from "./bubble.js";
+import { messageNode, noteNode, refusedNode, showQuote, showSender, showTime } from "./bubble.js";
 import { $, element } from "./dom.js";
 
 const GROUP = 300_000; // milliseconds: messages of one person at shorter distances have one heading
 
-/** An item is {kind: "message" | "note" | "refused", at, node}. A message has {message}, a refused one {entry}. */
+/** A row is {item, node} and what was drawn of it. The item is of a Conversation. */
 export class List {
   element = element("ol", { id: "messages" });
-  items = [];
 
-  /** Whether the room has nothing before the first item. */
-  begins = false;
-
+  #rows = [];
+  #snapshot = { items: [], mark: null, begins: false };
   #isMe;
   #clock;
   #folds;
   #actions;
   #looks;
-  #current = null; // the item whose buttons the Tab key reaches; null for the last one
+  #current = null; // the row whose buttons the Tab key reaches; null for the last one
   #latest = undefined; // the element of the reader's last message
-  #mark = null; // the index after which messages are new; null for no line
   #line = element("li", { className: "new" }, "New");
 
   /**
@@ -38,182 +35,114 @@ export class List {
     this.element.addEventListener("keydown", (event) => this.#move(event));
   }
 
-  get firstIndex() {
-    return this.items.find((i) => i.message)?.message.index ?? 0;
-  }
-
-  get lastIndex() {
-    return this.items.findLast((i) => i.message)?.message.index ?? 0;
-  }
-
-  get notes() {
-    return this.items.filter((i) => i.kind === "note");
-  }
-
   /** The line above the new messages; null if it is not in the list. */
   get newLine() {
     return this.#line.isConnected ? this.#line : null;
   }
 
-  /** Puts the line above the messages after this index; null removes it. */
-  set mark(index) {
-    this.#mark = index;
-    this.arrange();
-  }
-
-  get mark() {
-    return this.#mark;
-  }
-
-  /** The message at an index; undefined if it is not in the list. */
-  messageAt(index) {
-    return this.#itemAt(index)?.message;
-  }
-
   /** The element of the message at an index; undefined if it is not in the list. */
   nodeAt(index) {
-    return this.#itemAt(index)?.node;
+    return this.#rowOf(index)?.node;
   }
 
-  #itemAt(index) {
-    return this.items.find((i) => i.message?.index === index);
+  /** The element of the item with a key; undefined if it is not in the list. */
+  nodeOf(key) {
+    return this.#rows.find((row) => row.item.key === key)?.node;
   }
 
-  /** Draws a message as it is now, if it is in the list. */
-  change(message) {
-    const item = this.#itemAt(message.index);
-    if (item) item.message = message;
-    this.redraw(message.index);
+  #rowOf(index) {
+    return this.#rows.find((row) => row.item.message?.index === index);
+  }
+
+  /** Draws what differs in another snapshot of the conversation. */
+  show(snapshot) {
+    const { items, mark, begins } = this.#snapshot;
+    if (snapshot.items === items && snapshot.mark === mark && snapshot.begins === begins) return;
+    this.#snapshot = snapshot;
+    if (snapshot.items !== items) this.#take(snapshot.items);
+    this.#arrange();
+  }
+
+  #take(items) {
+    const keys = new Set(items.map(({ key }) => key));
+    for (const row of this.#rows) if (!keys.has(row.item.key)) this.#drop(row);
+    const kept = new Map(this.#rows.map((row) => [row.item.key, row]));
+    const added = [];
+    let above = []; // new nodes, which stand before the next row that is kept
+    this.#rows = items.map((item) => {
+      const row = kept.get(item.key) ?? { item, node: this.#nodeOf(item), answered: null }; // no quote is drawn yet
+      if (kept.has(item.key)) {
+        if (above.length > 0) firstNode(row).before(...above);
+        above = [];
+        if (row.item !== item) this.#redraw(Object.assign(row, { item }));
+      } else {
+        above.push(row.node);
+        added.push(row);
+      }
+      return row;
+    });
+    this.element.append(...above);
+    for (const { node } of added) this.#folds.watch(node);
   }
 
   /** Draws the message at an index again, if it is in the list. */
   redraw(index) {
-    const item = this.#itemAt(index);
-    if (!item) return;
-    const old = item.node;
+    const row = this.#rowOf(index);
+    if (!row) return;
+    this.#redraw(row);
+    this.#arrange();
+  }
+
+  #redraw(row) {
+    const old = row.node;
     const focused = old.contains(document.activeElement) ? document.activeElement : null;
-    const { node } = this.#messageItem(item.message);
-    node.querySelector(".content").classList.toggle("open", old.querySelector(".content.open") !== null);
+    const node = this.#nodeOf(row.item);
+    node.querySelector(".content")?.classList.toggle("open", old.querySelector(".content.open") !== null);
     this.#folds.unwatch(old);
     old.replaceWith(node);
     this.#folds.watch(node);
-    Object.assign(item, { node, isNamed: undefined, answered: null });
-    this.arrange();
+    Object.assign(row, { node, isNamed: undefined, answered: null });
     if (!focused) return;
     const { reaction } = focused.dataset;
     const same = reaction && [...node.querySelectorAll(".reaction")].find((b) => b.dataset.reaction === reaction);
     (same || node.querySelector(".more") || $("draft")).focus();
   }
 
-  isMine(message) {
-    return this.#isMe(message);
+  #nodeOf({ kind, at, message, entry, ...note }) {
+    const node = kind === "message" ? messageNode(message, this.#looks(message))
+      : kind === "refused" ? refusedNode(entry, this.#actions) : noteNode({ kind, ...note });
+    if (message || entry) showTime(node, at, this.#clock);
+    return node;
   }
 
-  /** Adds messages at the end. Refused messages whose place is later stay below them. */
-  append(...messages) {
-    const last = messages.at(-1)?.index;
-    const place = this.items.findLastIndex((i) => !(i.entry?.after >= last)) + 1;
-    this.#insert(place, messages.map((message) => this.#messageItem(message)));
-  }
-
-  prepend(...messages) {
-    this.#insert(0, messages.map((message) => this.#messageItem(message)));
-  }
-
-  /** Adds a note: texts or elements. */
-  note(...text) {
-    const node = element("li", { className: "event" }, ...text);
-    this.#insert(this.items.length, [{ kind: "note", at: Date.now(), node }]);
-  }
-
-  remove(item) {
-    this.items.splice(this.items.indexOf(item), 1);
-    this.#drop(item);
-    this.arrange();
-  }
-
-  /** Removes a number of items from the start, or from the end. */
-  trim(count, fromEnd = false) {
-    const dropped = fromEnd ? this.items.splice(-count) : this.items.splice(0, count);
-    dropped.forEach((item) => this.#drop(item));
-    this.arrange();
-  }
-
-  clear() {
-    this.trim(this.items.length);
-  }
-
-  /**
-   * Shows the refused messages that belong into this part of the room, at the place where they were refused. `attached`
-   * says that the end of the list is the end of the room.
-   */
-  placeRefused(entries, attached) {
-    const { firstIndex, lastIndex } = this;
-    const belongs = ({ after }) => (this.begins || after >= firstIndex - 1) && (attached || after <= lastIndex);
-    const wanted = new Set(entries.filter(belongs));
-    const shown = this.items.filter((i) => i.entry);
-    for (const item of shown) if (!wanted.delete(item.entry)) this.remove(item);
-    for (const entry of wanted) {
-      const node = refusedNode(entry, this.#actions);
-      showTime(node, entry.at, this.#clock);
-      this.#insert(this.#placeOf(entry), [{ kind: "refused", at: entry.at, entry, node }]);
-    }
-  }
-
-  /** How many of the refused messages are in the list. */
-  get refused() {
-    return this.items.filter((i) => i.entry).length;
-  }
-
-  #placeOf({ after, at }) {
-    const isLater = (entry, i) => entry && entry.after >= after && i.at > at;
-    const next = this.items.findIndex((i) => (i.message ? i.message.index > after : isLater(i.entry, i)));
-    return next < 0 ? this.items.length : next;
-  }
-
-  #messageItem(message) {
-    const at = message.create_at * 1000;
-    const node = messageNode(message, this.#looks(message));
-    showTime(node, at, this.#clock);
-    return { kind: "message", at, message, node, answered: null }; // no quote is drawn yet
-  }
-
-  #insert(place, items) {
-    const next = this.items[place];
-    this.items.splice(place, 0, ...items);
-    const nodes = items.map((item) => item.node);
-    if (next) firstNode(next).before(...nodes);
-    else this.element.append(...nodes);
-    for (const item of items) if (item.kind !== "note") this.#folds.watch(item.node);
-    this.arrange();
-  }
-
-  #drop(item) {
-    if (item.kind !== "note") this.#folds.unwatch(item.node);
-    if (this.#line.nextSibling === firstNode(item)) this.#line.remove();
-    item.day?.remove();
-    item.node.remove();
+  #drop(row) {
+    this.#folds.unwatch(row.node);
+    if (this.#line.nextSibling === firstNode(row)) this.#line.remove();
+    row.day?.remove();
+    row.node.remove();
   }
 
   /** Draws what depends on other items: days, the line above the new messages, names, and what a message answers. */
-  arrange() {
-    const messages = new Map(this.items.map(({ message }) => [message?.index, message]));
+  #arrange() {
+    const { mark, begins } = this.#snapshot;
+    const messages = new Map(this.#rows.map(({ item: { message } }) => [message?.index, message]));
+    const first = this.#rows.find(({ item }) => item.message)?.item.message.index ?? 0;
     let day = null; // the last day that was named
     let before = null;
-    let line = null; // the item below the line
-    const isKnown = this.#mark !== null && (this.begins || this.firstIndex <= this.#mark + 1);
-    for (const item of this.items) {
-      const today = this.#dayOf(item);
-      const named = day === null ? item.kind !== "note" && !Number.isNaN(today) : today > day;
+    let line = null; // the row below the line
+    const isKnown = mark !== null && (begins || first <= mark + 1);
+    for (const row of this.#rows) {
+      const { message, entry } = row.item;
+      const today = this.#dayOf(row);
+      const named = day === null ? Boolean(message || entry) && !Number.isNaN(today) : today > day;
       if (named) day = today;
-      this.#nameDay(item, named);
-      const { message } = item;
-      if (isKnown && !line && message?.index > this.#mark && !this.isMine(message)) line = item;
-      if (message) this.#nameSender(item, named || line === item || !isSame(before, item));
-      if (message?.reply_to) this.#quote(item, messages.get(message.reply_to));
-      before = item;
+      this.#nameDay(row, named);
+      if (isKnown && !line && message?.index > mark && !this.#isMe(message)) line = row;
+      if (message) this.#nameSender(row, named || line === row || !isSame(before, row.item));
+      if (message?.reply_to) this.#quote(row, messages.get(message.reply_to));
+      before = row.item;
     }
-    const latest = this.items.findLast(({ message }) => message && this.isMine(message) && !message.deleted_at);
+    const latest = this.#rows.findLast(({ item: { message } }) => message && !message.deleted_at && this.#isMe(message));
     if (latest?.node !== this.#latest) {
       this.#latest?.classList.remove("latest");
       latest?.node.classList.add("latest");
@@ -229,17 +158,18 @@ export class List {
    * keys move to other messages. Otherwise hundreds of messages would stand between two parts of the page.
    */
   #rove() {
-    if (!this.items.includes(this.#current) || this.#current.message.deleted_at) this.#current = null;
-    const reached = this.#current ?? this.items.findLast((i) => i.message && !i.message.deleted_at);
-    for (const item of this.items) {
-      if (item.message) for (const b of item.node.querySelectorAll(".act")) b.tabIndex = item === reached ? 0 : -1;
+    const isThere = ({ item: { message } }) => message && !message.deleted_at;
+    if (!this.#rows.includes(this.#current) || !isThere(this.#current)) this.#current = null;
+    const reached = this.#current ?? this.#rows.findLast(isThere);
+    for (const row of this.#rows) {
+      if (row.item.message) for (const b of row.node.querySelectorAll(".act")) b.tabIndex = row === reached ? 0 : -1;
     }
   }
 
   #focused(target) {
-    const item = this.items.find((i) => i.message && i.node.contains(target));
-    if (!item || item === this.#current) return;
-    this.#current = item;
+    const row = this.#rows.find(({ item, node }) => item.message && node.contains(target));
+    if (!row || row === this.#current) return;
+    this.#current = row;
     this.#rove();
   }
 
@@ -247,77 +177,78 @@ export class List {
     const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
     if (!step || !event.target.classList.contains("act")) return;
     event.preventDefault();
-    const messages = this.items.filter((i) => i.message && i.node.querySelector(".more"));
-    const at = messages.findIndex((i) => i.node.contains(event.target));
+    const messages = this.#rows.filter(({ item, node }) => item.message && node.querySelector(".more"));
+    const at = messages.findIndex(({ node }) => node.contains(event.target));
     const next = at < 0 ? undefined : messages[at + step];
     next?.node.querySelector(".more").focus();
   }
 
-  #quote(item, answered) {
-    if (item.answered === answered) return;
-    item.answered = answered;
-    showQuote(item.node, answered);
+  #quote(row, answered) {
+    if (row.answered === answered) return;
+    row.answered = answered;
+    showQuote(row.node, answered);
   }
 
-  #nameSender(item, named) {
-    if (item.isNamed === named) return;
-    item.isNamed = named;
-    showSender(item.node, item.message, named);
+  #nameSender(row, named) {
+    if (row.isNamed === named) return;
+    row.isNamed = named;
+    showSender(row.node, row.item.message, named);
   }
 
-  #dayOf(item) {
+  #dayOf(row) {
     const { moves } = this.#clock;
-    if (item.moves !== moves) Object.assign(item, { moves, number: this.#clock.dayOf(item.at) });
-    return item.number;
+    if (row.moves !== moves) Object.assign(row, { moves, number: this.#clock.dayOf(row.item.at) });
+    return row.number;
   }
 
-  #nameDay(item, named) {
+  #nameDay(row, named) {
     if (!named) {
-      item.day?.remove();
-      item.day = null;
+      row.day?.remove();
+      row.day = null;
       return;
     }
-    if (!item.day) item.node.before((item.day = element("li", { className: "day" })));
-    const words = this.#clock.dayInWords(item.at);
-    if (item.day.textContent !== words) item.day.textContent = words;
+    if (!row.day) row.node.before((row.day = element("li", { className: "day" })));
+    const words = this.#clock.dayInWords(row.item.at);
+    if (row.day.textContent !== words) row.day.textContent = words;
   }
 
   /** The day or the time zone has changed. */
   clockChanged() {
-    for (const item of this.items) if (item.kind !== "note") showTime(item.node, item.at, this.#clock);
-    this.arrange();
+    for (const { item, node } of this.#rows) if (item.message || item.entry) showTime(node, item.at, this.#clock);
+    this.#arrange();
   }
 
-  /** The first item whose lower edge is below a height on the screen; undefined if there is none. */
-  itemAt(y) {
-    let [low, high] = [0, this.items.length];
+  /** The first row whose lower edge is below a height on the screen; undefined if there is none. */
+  rowAt(y) {
+    let [low, high] = [0, this.#rows.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.items[middle].node.getBoundingClientRect().bottom > y) high = middle;
+      if (this.#rows[middle].node.getBoundingClientRect().bottom > y) high = middle;
       else low = middle + 1;
     }
-    return this.items[low];
+    return this.#rows[low];
   }
 
   /** The index of the last message whose upper edge is above a height on the screen; 0 if there is none. */
   indexAbove(y) {
-    let place = this.items.indexOf(this.itemAt(y));
-    if (place < 0) place = this.items.length - 1;
+    let place = this.#rows.indexOf(this.rowAt(y));
+    if (place < 0) place = this.#rows.length - 1;
     for (; place >= 0; place--) {
-      const { message, node } = this.items[place];
-      if (message && node.getBoundingClientRect().top < y) return message.index;
+      const { item, node } = this.#rows[place];
+      if (item.message && node.getBoundingClientRect().top < y) return item.message.index;
     }
     return 0;
   }
 
-  /** The item itself, or the nearest one if it has left the list; undefined if the list is empty. */
-  nearest(item) {
-    if (item.node.parentNode === this.element) return item;
-    return this.items.find((i) => !item.message || i.message?.index >= item.message.index) ?? this.items.at(-1);
+  /** The row itself, or the nearest one if it has left the list; undefined if the list is empty. */
+  nearest(row) {
+    if (row.node.parentNode === this.element) return row;
+    const { index = 0 } = row.item.message ?? {};
+    return this.#rows.find(({ item }) => index === 0 || item.message?.index >= index) ?? this.#rows.at(-1);
   }
 }
 
-const firstNode = (item) => item.day ?? item.node;
+const firstNode = (row) => row.day ?? row.node;
 
 /** Whether a message belongs under the heading of the item before it. */
 function isSame(before, { message, at }) {

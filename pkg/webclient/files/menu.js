@@ -12,6 +12,7 @@ export class Menu {
   #acts;
   #composer;
   #isMe;
+  #me;
   #jump;
   #say;
   #moderates;
@@ -20,15 +21,16 @@ export class Menu {
   #message = null; // the one that the dialog is for
 
   /**
-   * @param {{acts: Acts, composer: Composer, isMe: (user) => boolean, jump: (index: number) => void,
+   * @param {{acts: Acts, composer: Composer, isMe: (user) => boolean, me: () => string, jump: (index: number) => void,
    *   say: (text: string) => void, moderates: () => boolean, about: (user) => void}} parts `isMe` tells whether the
-   *   person wrote a message, or is a user; `jump` goes to a message; `say` tells the person of a problem; `moderates`
+   *   person wrote a message, or is a user; `me` returns the person's name; `jump` goes to a message; `say` tells the person of a problem; `moderates`
    *   tells whether the person moderates the room; `about` shows a person
    */
-  constructor({ acts, composer, isMe, jump, say, moderates, about }) {
+  constructor({ acts, composer, isMe, me, jump, say, moderates, about }) {
     this.#acts = acts;
     this.#composer = composer;
     this.#isMe = isMe;
+    this.#me = me;
     this.#jump = jump;
     this.#say = say;
     this.#moderates = moderates;
@@ -40,6 +42,7 @@ export class Menu {
     return {
       isMe: this.#isMe,
       mine: this.#isMe(message),
+      me: this.#me(),
       doing: this.#acts.doing(message.index),
       hasReacted: (reaction) => this.#hasReacted(message, reaction),
       on: {

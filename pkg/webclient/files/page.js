@@ -9,6 +9,8 @@ import { askForRoom, showRoom } from "./about.js";
 import { $, bdi, closeDialogs, element } from "./dom.js";
 import { enterRoom, openDrawer } from "./drawer.js";
 import { Memory } from "./memory.js";
+import { actOf, showKeys } from "./keys.js";
+import { openPalette } from "./palette.js";
 import { drawPeople, drawTyping } from "./people.js";
 import { showPerson } from "./person.js";
 import { isModerator, isPrivate, nextChange, pace, removalInWords, silence, titleOf } from "./rules.js";
@@ -16,7 +18,7 @@ import { drawEmpty, isSureToLeave, openRoomMenu } from "./room.js";
 import { isReachable, nameIn, SIGN_IN } from "./signin.js";
 import { Timeline } from "./timeline.js";
 import { askForName, isSureToSignOut } from "./welcome.js";
-import { count, endInWords, nameProblem, refusal, shownName, troubleInWords } from "./words.js";
+import { count, endInWords, moderationRefusal, nameProblem, refusal, shownName, troubleInWords } from "./words.js";
 
 const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline", closed: "" };
 const PATIENCE = 1000; // milliseconds: a shorter interruption is not shown
@@ -127,9 +129,9 @@ export class Page {
     if (this.#timelines.has(name)) return;
     const timeline = new Timeline(room, {
       name, memory: this.#memory, tab: this.#browser.tab, clock: this.#clock,
-      isMe: (message) => this.#client.isMe(message), composer: this.#composer, say: (text) => this.say(text),
-      marker: this.#markers && (this.#markers.get(name) ?? null),
-      moderates: () => isModerator(room), about: (user) => this.#showPerson(user, room),
+      composer: this.#composer, say: (text) => this.say(text),
+      marker: this.#markers ? (this.#markers.get(name) ?? null) : "later",
+      moderates: () => isModerator(room), about: (user) => this.#showPerson(user, room), me: () => this.#client.user,
     });
     this.#timelines.set(name, timeline);
     this.#memory.addRoom(name);
@@ -157,8 +159,9 @@ export class Page {
     this.#drawRooms();
   }
 
-  /** The person goes to another room, from which Back leads here. */
+  /** The person goes to another room, which is joined if it is not yet. From there, Back leads here. */
   #goTo(name) {
+    this.#join(name);
     enterRoom(() => this.#show(name, { isMove: name !== this.#active }));
   }
 
@@ -222,7 +225,6 @@ export class Page {
   /** Shows a room that was just made, or that others have opened. */
   #enterRoom(rules) {
     this.#listed.set(rules.room_name, rules);
-    this.#join(rules.room_name);
     this.#goTo(rules.room_name);
   }
 
@@ -417,8 +419,11 @@ export class Page {
     on($("show-rooms"), "click", openDrawer);
     on($("room-menu"), "click", () => openRoomMenu({
       name: this.#active, isMuted: this.#memory.isMuted(this.#active), mute: () => this.#toggleMute(),
-      about: () => this.#about(), tell: (text) => this.#tell(text), leave: () => this.#askToLeave(),
+      search: () => this.#openSearch(), about: () => this.#about(), tell: (text) => this.#tell(text),
+      leave: () => this.#askToLeave(),
     }));
+    on($("search"), "click", () => this.#openSearch());
+    on($("keys"), "click", showKeys);
     on($("new-room"), "click", () => askForRoom({ known: this.#known, create: async (name, options) => {
       this.#enterRoom(await this.#client.createRoom(name, options));
     } }));
@@ -450,15 +455,51 @@ export class Page {
     this.#show(name);
   }
 
-  /** Escape leads back to the field, and Alt with an arrow to the room above or below in the list. */
+  #acts = {
+    go: () => this.#openPalette(),
+    search: () => this.#openSearch(),
+    above: () => this.#step("previousElementSibling"),
+    below: () => this.#step("nextElementSibling"),
+    close: () => this.#closeOpen(),
+    list: showKeys,
+  };
+
   #pressed(event) {
-    if (event.key === "Escape") $("draft").focus();
-    const step = event.altKey && { ArrowUp: -1, ArrowDown: 1 }[event.key];
-    if (!step) return;
+    const act = this.#acts[actOf(event)];
+    if (!act || event.defaultPrevented || event.isComposing) return;
     event.preventDefault();
-    const next = this.#rowOf(this.#active)?.[step < 0 ? "previousElementSibling" : "nextElementSibling"];
-    if (!next) return;
-    this.#goTo(next.dataset.room);
+    act();
+  }
+
+  /** Goes to the room above or below in the list. */
+  #step(which) {
+    const next = this.#rowOf(this.#active)?.[which];
+    if (next) this.#goTo(next.dataset.room);
+  }
+
+  /** Closes what is open beside the conversation, and leads to the field. */
+  #closeOpen() {
+    if (!$("people").hidden) this.#togglePeople();
+    else if (!$("notice").hidden) $("notice").hidden = true;
+    $("draft").focus();
+  }
+
+  /** Lets the person type where to go: to a room, or to a person with an id. */
+  #openPalette() {
+    const rooms = new Set([...this.#byActivity, ...this.#listed.keys()]);
+    rooms.delete(this.#active);
+    const places = [...rooms].map((name) => ({ go: () => this.#goTo(name),
+      words: titleOf(this.#client.rooms.get(name) ?? { name }, this.#listed.get(name)) }));
+    const people = [...this.#known].map(([user_id, user_name]) => ({ words: shownName(user_name), hint: "person",
+      go: () => this.#writeTo({ user_id, user_name }).catch((error) => this.say(moderationRefusal(error))) }));
+    openPalette([...places, ...people], (typed) => {
+      const name = spelled(typed);
+      return nameProblem(name, "a room") ? null : { words: name, hint: "join this room", go: () => this.#goTo(name) };
+    });
+  }
+
+  #openSearch() {
+    this.#timeline.openSearch(this.#titleOf(this.#active));
   }
 
   #addRoom(event) {
@@ -468,7 +509,6 @@ export class Page {
     $("add-room-name").setCustomValidity(problem);
     if (problem) return $("add-room-name").reportValidity();
     $("add-room-name").value = "";
-    this.#join(name);
     this.#goTo(name);
   }
 
@@ -561,7 +601,10 @@ export class Page {
       total += isMuted ? 0 : unread;
       elsewhere += isMuted || name === this.#active ? 0 : unread;
       badge.classList.toggle("muted", isMuted);
-      drawBadge(badge, unread, count(unread, "unread message", "unread messages"));
+      const isCalling = Boolean(this.#timelines.get(name)?.isCalling);
+      badge.classList.toggle("calling", isCalling);
+      const says = count(unread, "unread message", "unread messages");
+      drawBadge(badge, unread, isCalling ? `You are mentioned. ${says}` : says, isCalling ? "@ " : "");
     }
     this.#attention.unread(total);
     drawBadge($("elsewhere"), elsewhere,
@@ -604,9 +647,9 @@ export class Page {
 }
 
 /** Draws a number that says what it counts. */
-function drawBadge(badge, n, says) {
+function drawBadge(badge, n, says, sign = "") {
   badge.hidden = n === 0;
-  badge.textContent = n > 99 ? "99+" : n;
+  badge.textContent = `${sign}${n > 99 ? "99+" : n}`;
   badge.title = says;
   badge.setAttribute("aria-label", says);
 }

@@ -33,4 +33,20 @@ export function drawTyping(users) {
   $("typing").replaceChildren(...(says[users.length] ?? ["Several people are typing…"]));
 }
 
+/** Says who came into the room and who went away: texts and elements. */
+export function presenceInWords({ came, went, passed }) {
+  const says = [[came, " came in"], [went, " went away"], [passed, " came and went"]];
+  return says.filter(([users]) => users.length > 0)
+    .flatMap(([users, did], i) => [...(i > 0 ? [", "] : []), ...namesOf(users), did]);
+}
+
+/** Names at most three users: "ann, bob and 3 others". */
+function namesOf(users) {
+  const named = users.length > 3 ? users.slice(0, 2) : users;
+  const names = named.map(({ user_name: name }) => bdi(shownName(String(name))));
+  const more = users.length - named.length;
+  const all = more > 0 ? [...names, `${more} others`] : names;
+  return all.flatMap((name, i) => [...(i === 0 ? [] : [i === all.length - 1 ? " and " : ", "]), name]);
+}
+
 const andNameless = (n) => `and ${count(n, "connection", "connections")} with no name`;

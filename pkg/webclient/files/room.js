@@ -13,14 +13,15 @@ function linkTo(name) {
 
 /**
  * Opens the menu of a room, below its button.
- * @param {{name: string, isMuted: boolean, mute: () => void, about: () => void, tell: (text: string) => void,
- *   leave: () => void}} parts `tell` shows a text for a moment
+ * @param {{name: string, isMuted: boolean, search: () => void, mute: () => void, about: () => void,
+ *   tell: (text: string) => void, leave: () => void}} parts `tell` shows a text for a moment
  */
-export function openRoomMenu({ name, isMuted, mute, about, tell, leave }) {
+export function openRoomMenu({ name, isMuted, search, mute, about, tell, leave }) {
   const link = linkTo(name);
   const item = (id, says, f, className = "") =>
     element("button", { id, className, onclick: () => (dialog.close(), f()) }, says);
   const dialog = element("dialog", { className: "card menu at-header of-room", "aria-label": "This room" },
+    item("search-here", "Search in this room", search),
     item("mute", isMuted ? "Unmute this room" : "Mute this room", mute),
     ...(SIGN_IN ? [item("about", "About this room", about)] : []),
     ...(link ? [item("copy-link", "Copy link", () => copy(link, tell))] : []),

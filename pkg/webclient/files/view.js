@@ -1,20 +1,31 @@
-// The visible part of a list that scrolls. The item at its top says where it is, and not a number of pixels. So changes
+// The visible part of a list that scrolls. The row at its top says where it is, and not a number of pixels. So changes
 // of the list above do not move it.
 
 const AT_END = 40; // pixels from the end: within them, the list follows new messages
 const ABOVE = 0.2; // the part of the height that stays above a line that is shown
 
 export class View {
-  /** Whether the list is scrolled to its end, and stays there. */
-  following = true;
-
   #list;
+  #conversation;
   #scroller = null; // the element in which the list is shown; null if it is not shown
-  #place = null; // {item, below}: the item at the top, and how far its lower edge is below the top
+  #place = null; // {row, below}: the row at the top, and how far its lower edge is below the top
 
-  /** @param {List} list the list that scrolls. The scroller may have more below it */
-  constructor(list) {
+  /**
+   * @param {List} list the list that scrolls. The scroller may have more below it
+   * @param {Conversation} conversation what it shows
+   */
+  constructor(list, conversation) {
     this.#list = list;
+    this.#conversation = conversation;
+  }
+
+  /** Whether the list is scrolled to its end, and stays there. */
+  get following() {
+    return this.#conversation.following;
+  }
+
+  set following(isFollowing) {
+    this.#conversation.following = isFollowing;
   }
 
   get isShown() {
@@ -48,9 +59,9 @@ export class View {
     this.#scroller = null;
   }
 
-  /** Notes where the person has scrolled to. `attached` says that the list ends where the room ends. */
-  scrolled(attached) {
-    this.following = attached && this.below < AT_END;
+  /** Notes where the person has scrolled to. `ends` says that the list ends where the room ends. */
+  scrolled(ends) {
+    this.following = ends && this.below < AT_END;
     this.#place = this.#top();
   }
 
@@ -89,15 +100,15 @@ export class View {
   #top() {
     if (!this.#scroller) return this.#place;
     const top = this.#scroller.getBoundingClientRect().top;
-    const item = this.#list.itemAt(top);
-    // The lower edge counts: an item can lose its heading when another comes before it, and the rest must not move.
-    return item ? { item, below: item.node.getBoundingClientRect().bottom - top } : null;
+    const row = this.#list.rowAt(top);
+    // The lower edge counts: a row can lose its heading when another comes before it, and the rest must not move.
+    return row ? { row, below: row.node.getBoundingClientRect().bottom - top } : null;
   }
 
-  /** Scrolls an item, or the nearest one, to where the item was. */
+  /** Scrolls a row, or the nearest one, to where the row was. */
   #put(place) {
     const s = this.#scroller;
-    const item = s && place && this.#list.nearest(place.item);
-    if (item) s.scrollTop += item.node.getBoundingClientRect().bottom - s.getBoundingClientRect().top - place.below;
+    const row = s && place && this.#list.nearest(place.row);
+    if (row) s.scrollTop += row.node.getBoundingClientRect().bottom - s.getBoundingClientRect().top - place.below;
   }
 }

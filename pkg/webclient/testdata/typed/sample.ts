@@ -1,5 +1,6 @@
 // A program that uses the client with all that is typed. The lines that must not compile say so.
 import { ChatClient, ChatError, spelled, type Entry, type Message, type Rules } from "@wschat/client";
+import { Conversation } from "@wschat/client/conversation";
 
 const chat = new ChatClient("wss://example.com/dev", {
   async token() {
@@ -38,6 +39,22 @@ await lobby.ban("eve", { seconds: 60, reason: rules.title });
 const { messages, more } = await lobby.history({ before: 10 });
 console.log(messages.length, more, chat.isMe(messages[0]!), (await chat.list())[0]?.unread);
 
+const talk = new Conversation(lobby, { marker: (await chat.list())[0]?.read ?? null });
+const end: () => void = talk.subscribe(() => console.log(talk.snapshot().unread.toFixed()));
+const lines: string[] = talk.snapshot().items.map((item) => {
+  if (item.kind === "message") return item.message.content;
+  if (item.kind === "refused") return item.entry.error?.message ?? item.entry.content;
+  return item.kind === "presence" ? `${item.came.length} came` : item.kind;
+});
+if (await talk.loadOlder()) console.log(lines, talk.messageAt(3)?.reactions);
+end();
+
+// @ts-expect-error nobody changes what a snapshot has
+talk.snapshot().items.pop();
+// @ts-expect-error nor its items
+talk.snapshot().items[0]!.at = 0;
+// @ts-expect-error an expired item has no message
+talk.snapshot().items.map((item) => item.kind === "expired" && item.message);
 // @ts-expect-error its members are not to be set
 lobby.last = 3;
 // @ts-expect-error there is no such method

@@ -1,0 +1,36 @@
+// The keys of the page, and the dialog that lists them.
+
+import { element, openDialog } from "./dom.js";
+
+const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
+const COMMAND = isMac ? "⌘" : "Ctrl";
+const ALT = isMac ? "⌥" : "Alt";
+
+/** Whether a key is pressed with the key for commands, and perhaps Shift. */
+const commands = (event, key, shift = false) => (isMac ? event.metaKey : event.ctrlKey) && !event.altKey
+  && event.shiftKey === shift && event.key.toLowerCase() === key;
+
+/** What is listed. Those with `act` are keys of the whole page; the others work where the words say. */
+const KEYS = [
+  { keys: `${COMMAND} K`, says: "Go to a room or a person", act: "go", is: (e) => commands(e, "k") },
+  { keys: `${COMMAND} Shift F`, says: "Search in this room", act: "search", is: (e) => commands(e, "f", true) },
+  { keys: `${ALT} ↑`, says: "The room above in the list", act: "above", is: (e) => e.altKey && e.key === "ArrowUp" },
+  { keys: `${ALT} ↓`, says: "The room below in the list", act: "below", is: (e) => e.altKey && e.key === "ArrowDown" },
+  { keys: "Esc", says: "Close what is open, or go to the field", act: "close", is: (e) => e.key === "Escape" },
+  { keys: `${COMMAND} /`, says: "This list", act: "list", is: (e) => commands(e, "/") },
+  { keys: "Enter", says: "Send the message" },
+  { keys: "Shift Enter", says: "A new line in the message" },
+  { keys: "↑", says: "In an empty field: edit your last message" },
+  { keys: "↑ ↓", says: "At the buttons of a message: go to the next message" },
+];
+
+/** What a key of the page does: a name, as above; undefined for other keys. */
+export const actOf = (event) => KEYS.find(({ is }) => is?.(event))?.act;
+
+/** Shows the keys. */
+export function showKeys() {
+  const row = ({ keys, says }) => element("tr", {},
+    element("th", { scope: "row" }, ...keys.split(" ").flatMap((key, i) => [i > 0 ? " " : "", element("kbd", {}, key)])),
+    element("td", {}, says));
+  openDialog("Keys", element("table", { className: "keys" }, element("tbody", {}, ...KEYS.map(row))));
+}
