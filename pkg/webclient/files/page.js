@@ -15,6 +15,7 @@ import { drawPeople, drawTyping } from "./people.js";
 import { showPerson } from "./person.js";
 import { isModerator, isPrivate, nextChange, pace, removalInWords, silence, titleOf } from "./rules.js";
 import { drawEmpty, isSureToLeave, openRoomMenu } from "./room.js";
+import { lock, RoomList } from "./roomlist.js";
 import { isReachable, nameIn, SIGN_IN } from "./signin.js";
 import { Timeline } from "./timeline.js";
 import { askForName, isSureToSignOut } from "./welcome.js";
@@ -56,6 +57,9 @@ export class Page {
   #wasOnline = false;
   #failures = 0; // of attempts to connect, in a row, although the server can be reached
   #announcer = new Announcer();
+  #list = new RoomList({
+    names: () => this.#byActivity, looks: (name) => this.#looksOf(name), go: (name) => this.#goTo(name),
+  });
   #toastTimer;
   #bannerTimer;
   #markersTimer;
@@ -149,7 +153,7 @@ export class Page {
     room.addEventListener("message", ({ detail: message }) => {
       const { user_name: user, content, deleted_at } = message;
       this.#know(message);
-      this.#sortRooms();
+      this.#list.sort();
       if (!room.ready || this.#client.isMe(message) || deleted_at) return;
       if (name === this.#active) this.#announcer.read(`${shownName(String(user))}: ${String(content).slice(0, 300)}`);
       if (this.#memory.isMuted(name)) return;
@@ -194,9 +198,14 @@ export class Page {
     return titleOf(this.#timelines.get(name).room, this.#listed.get(name));
   }
 
-  /** The sign of a private room, which no title can have. */
-  #lock() {
-    return element("span", { className: "lock", role: "img", "aria-label": "private" }, "🔒");
+  /** What the list of rooms says of a room; nothing of one that is being left. */
+  #looksOf(name) {
+    const timeline = this.#timelines.get(name);
+    return {
+      title: timeline ? this.#titleOf(name) : "", isShown: name === this.#active, isMuted: this.#memory.isMuted(name),
+      isPrivate: Boolean(timeline) && isPrivate(timeline.room, this.#listed.get(name)),
+      isCalling: Boolean(timeline?.isCalling), unread: timeline?.unread ?? 0,
+    };
   }
 
   /** Remembers a person, to whom this one may want to write, or whom this one may want to add to a room. */
@@ -230,8 +239,7 @@ export class Page {
 
   /** The rules of a room have changed, or the time in them has passed. */
   #ruled(name) {
-    const row = this.#rowOf(name);
-    if (row && row.title !== this.#titleOf(name)) this.#drawRooms();
+    this.#list.retitle(name);
     if (name === this.#active) this.#drawRules();
   }
 
@@ -239,8 +247,8 @@ export class Page {
   #drawRules() {
     clearTimeout(this.#rulesTimer);
     const { room } = this.#timeline;
-    const lock = isPrivate(room, this.#listed.get(this.#active)) ? [this.#lock(), " "] : [];
-    $("room-name").replaceChildren(...lock, bdi(this.#titleOf(this.#active)));
+    const sign = isPrivate(room, this.#listed.get(this.#active)) ? [lock(), " "] : [];
+    $("room-name").replaceChildren(...sign, bdi(this.#titleOf(this.#active)));
     const why = silence(room);
     const says = why || pace(room);
     if (why && why !== $("rules").textContent) this.#announcer.say(why);
@@ -458,8 +466,8 @@ export class Page {
   #acts = {
     go: () => this.#openPalette(),
     search: () => this.#openSearch(),
-    above: () => this.#step("previousElementSibling"),
-    below: () => this.#step("nextElementSibling"),
+    above: () => this.#list.step(this.#active, "previousElementSibling"),
+    below: () => this.#list.step(this.#active, "nextElementSibling"),
     close: () => this.#closeOpen(),
     list: showKeys,
   };
@@ -469,12 +477,6 @@ export class Page {
     if (!act || event.defaultPrevented || event.isComposing) return;
     event.preventDefault();
     act();
-  }
-
-  /** Goes to the room above or below in the list. */
-  #step(which) {
-    const next = this.#rowOf(this.#active)?.[which];
-    if (next) this.#goTo(next.dataset.room);
   }
 
   /** Closes what is open beside the conversation, and leads to the field. */
@@ -565,50 +567,12 @@ export class Page {
   }
 
   #drawRooms() {
-    const focused = document.activeElement.closest("#rooms li")?.dataset.room;
-    $("rooms").replaceChildren(...this.#byActivity.map((name) => {
-      const badge = element("span", { className: "badge", role: "img", hidden: true });
-      const { room } = this.#timelines.get(name);
-      const lock = isPrivate(room, this.#listed.get(name)) ? this.#lock() : "";
-      const title = this.#titleOf(name);
-      const button = element("button", { onclick: () => this.#goTo(name) }, lock, bdi(title), badge);
-      if (name === this.#active) button.setAttribute("aria-current", "true");
-      return element("li", { dataset: { room: name }, title }, button);
-    }));
-    if (focused !== undefined) this.#rowOf(focused)?.querySelector("button").focus();
-    $("rooms").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    this.#list.draw();
     this.#drawUnread();
   }
 
-  #rowOf(name) {
-    return [...$("rooms").children].find((row) => row.dataset.room === name);
-  }
-
-  /** A room has a new message, and may become the first. Nothing else moves. */
-  #sortRooms() {
-    const [first] = this.#byActivity;
-    const row = this.#rowOf(first);
-    if (row && row !== $("rooms").firstElementChild && !row.matches(":focus-within, :active")) $("rooms").prepend(row);
-  }
-
   #drawUnread() {
-    let [total, elsewhere] = [0, 0];
-    for (const row of $("rooms").children) {
-      const { room: name } = row.dataset;
-      const { unread } = this.#timelines.get(name) ?? { unread: 0 };
-      const badge = row.querySelector(".badge");
-      const isMuted = this.#memory.isMuted(name);
-      total += isMuted ? 0 : unread;
-      elsewhere += isMuted || name === this.#active ? 0 : unread;
-      badge.classList.toggle("muted", isMuted);
-      const isCalling = Boolean(this.#timelines.get(name)?.isCalling);
-      badge.classList.toggle("calling", isCalling);
-      const says = count(unread, "unread message", "unread messages");
-      drawBadge(badge, unread, isCalling ? `You are mentioned. ${says}` : says, isCalling ? "@ " : "");
-    }
-    this.#attention.unread(total);
-    drawBadge($("elsewhere"), elsewhere,
-      count(elsewhere, "unread message in another room", "unread messages in other rooms"));
+    this.#attention.unread(this.#list.drawUnread());
     if (this.#timeline) drawEmpty(this.#timeline, this.#active, (text) => this.#tell(text));
     const behind = this.#timeline?.behind ?? "";
     $("to-end").hidden = behind === "";
@@ -644,12 +608,4 @@ export class Page {
     $("people").hidden = !open;
     $("show-people").setAttribute("aria-expanded", String(open));
   }
-}
-
-/** Draws a number that says what it counts. */
-function drawBadge(badge, n, says, sign = "") {
-  badge.hidden = n === 0;
-  badge.textContent = `${sign}${n > 99 ? "99+" : n}`;
-  badge.title = says;
-  badge.setAttribute("aria-label", says);
 }
