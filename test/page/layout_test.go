@@ -9,6 +9,7 @@ import (
 
 	"wschat/test/browser"
 	"wschat/test/installed"
+	"wschat/test/issuer"
 )
 
 // opensRooms opens the drawer with the rooms, on a screen that has one.
@@ -228,7 +229,15 @@ const weakEdges = `(() => {
   return found.map((e) => e.id || e.outerHTML);
 })()`
 
-// The edges of fields and buttons are seen, in both themes.
+func (p person) hasEdges(t *testing.T, where string) {
+	t.Helper()
+	var weak []string
+	if p.Eval(t, weakEdges, &weak); len(weak) > 0 {
+		t.Errorf("%s: the edges of these are not seen: %q", where, weak)
+	}
+}
+
+// The edges of fields and buttons are seen, in both themes. TestBrowserModeratorsLook looks at more dialogs.
 func TestBrowserEdgesAreSeen(t *testing.T) {
 	t.Parallel()
 	b := startBrowsers(t, nil)
@@ -238,10 +247,7 @@ func TestBrowserEdgesAreSeen(t *testing.T) {
 		ann := b.enter(t, "ann", "lobby", opts...)
 		check := func(p person, what string) {
 			t.Helper()
-			var weak []string
-			if p.Eval(t, weakEdges, &weak); len(weak) > 0 {
-				t.Errorf("%s, %s: %q", theme, what, weak)
-			}
+			p.hasEdges(t, theme+", "+what)
 		}
 		check(visitor, "the first page")
 		check(ann, "an empty room")
@@ -266,24 +272,43 @@ func TestBrowserAProblemIsBesideItsField(t *testing.T) {
 	b := startBrowsers(t, nil)
 	p := person{b.Open(t, "http://"+b.server.Addr+"/")}
 	p.WaitFor(t, `!document.querySelector("#welcome").hidden`, 5*time.Second)
-	enters := func(name, room, field, says string) {
-		t.Helper()
+	for _, row := range []struct{ name, room, field, says string }{
+		{"", "lobby", "#enter-name", "Please give a name."},
+		{"ann", "#attic", "#enter-room", "A room's name must not begin with #."},
+		{"ann", "", "#enter-room", "Please give a room."},
+	} {
 		p.Eval(t, fmt.Sprintf(`{ document.querySelector("#enter-name").value = %q;
 		  document.querySelector("#enter-room").value = %q; document.querySelector("#enter button.primary").click() }`,
-			name, room), nil)
-		p.WaitFor(t, fmt.Sprintf(`((field, problem) => problem.textContent === %q && document.activeElement === field &&
-		  field.ariaInvalid === "true" && field.getAttribute("aria-describedby") === problem.id &&
-		  field.closest("label").nextElementSibling === problem &&
-		  document.querySelectorAll("#enter [aria-invalid]").length === 1)(
-		  document.querySelector(%q), document.querySelector("#enter-problem"))`, says, field), 5*time.Second)
-		for _, violation := range p.Axe(t) {
-			t.Errorf("%s: %s", field, violation)
-		}
+			row.name, row.room), nil)
+		p.hasProblem(t, row.field, row.says)
 	}
-	enters("", "lobby", "#enter-name", "Please give a name.")
-	enters("ann", "#attic", "#enter-room", "A room's name must not begin with #.")
-	enters("ann", "", "#enter-room", "Please give a room.")
 	p.Type(t, "#enter-room", "lobby")
 	p.Press(t, "Enter")
 	p.WaitFor(t, online, 10*time.Second)
+
+	d := startDoor(t, issuer.Start(t))
+	q := person{browser.Start(t).Open(t, "http://"+d.Addr+"/")}
+	q.WaitFor(t, `!document.querySelector("#welcome").hidden`, 5*time.Second)
+	const refused = "The chat did not accept your token, or cannot check it now."
+	for _, row := range [][2]string{{"", "Please give a token."}, {"hello", refused}} {
+		q.signIn(t, row[0])
+		q.hasProblem(t, "#enter-token", row[1])
+	}
+	q.follow(t, "#token=hello") // what is about no field stands beside none
+	q.WaitFor(t, `document.querySelector("#enter-problem").textContent.includes("has no token that can be read") &&
+	  document.querySelector("#enter-problem").previousElementSibling.id === "enter-people" &&
+	  !document.querySelector("#enter [aria-invalid]")`, 5*time.Second)
+}
+
+// hasProblem waits for a problem to be shown beside the field that a selector finds, and for the focus there.
+func (p person) hasProblem(t *testing.T, field, says string) {
+	t.Helper()
+	p.WaitFor(t, fmt.Sprintf(`((field, problem) => problem.textContent === %q && document.activeElement === field &&
+	  field.ariaInvalid === "true" && field.getAttribute("aria-describedby") === problem.id &&
+	  field.closest("label").nextElementSibling === problem &&
+	  document.querySelectorAll("#enter [aria-invalid]").length === 1)(
+	  document.querySelector(%q), document.querySelector("#enter-problem"))`, says, field), 10*time.Second)
+	for _, violation := range p.Axe(t) {
+		t.Errorf("%s: %s", field, violation)
+	}
 }

@@ -39,7 +39,7 @@ func TestBrowserBackAndForward(t *testing.T) {
 	ann.isInRoom(t, "attic")
 	ann.joins(t, "cellar")
 	ann.isInRoom(t, "cellar")
-	ann.Click(t, "[data-room=cellar] button") // it is there already: no step
+	ann.goTo(t, "cellar") // it is there already: no step
 	ann.goes(t, -1)
 	ann.isInRoom(t, "attic")
 	ann.Type(t, "#draft", "half a sent")

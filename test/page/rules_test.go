@@ -148,6 +148,7 @@ func TestBrowserModeratorsLook(t *testing.T) {
 			for _, violation := range ann.Axe(t) {
 				t.Errorf("%s %s: %s", name, what, violation)
 			}
+			ann.hasEdges(t, name+" "+what)
 		}
 		ann.WaitFor(t, `document.querySelector("#show-people").textContent === "2 people"`, 10*time.Second)
 		ann.opensRooms(t)

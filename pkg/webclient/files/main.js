@@ -4,12 +4,12 @@
 import { Browser } from "./browser.js";
 import { ChatClient } from "./client.js";
 import { Clock } from "./clock.js";
-import { $, ask, bdi } from "./dom.js";
+import { ask, bdi } from "./dom.js";
 import { Memory, ownerOf } from "./memory.js";
 import { isRoomVisited, Page, roomInAddress } from "./page.js";
 import { idIn, isAccepted, isLater, nameIn, SIGN_IN, SOCKETS, subjectOf, takeToken } from "./signin.js";
 import { Tab } from "./tabs.js";
-import { drawPeopleKept, isSureToSignOut, welcome } from "./welcome.js";
+import { complain, drawPeopleKept, isSureToSignOut, welcome } from "./welcome.js";
 import { endInWords, nameProblem, shownName, unsentInWords } from "./words.js";
 
 const UNREADABLE = "The link has no token that can be read. Please ask for a new link.";
@@ -214,7 +214,7 @@ class Door {
 
   #say(text) {
     if (this.#page) this.#page.say(text);
-    else $("enter-problem").textContent = text;
+    else complain(text);
   }
 }
 

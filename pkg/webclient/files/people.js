@@ -9,7 +9,8 @@ import { count, shownName } from "./words.js";
  */
 export function drawPeople(users, isMe, show) {
   const named = users.filter((user) => user.user_name !== "").sort((a, b) => a.user_name.localeCompare(b.user_name));
-  $("show-people").textContent = count(named.length, "person", "people");
+  $("show-people").dataset.count = named.length; // what a narrow screen shows of it
+  $("show-people").replaceChildren(element("span", {}, count(named.length, "person", "people")));
   const nameless = users.find((user) => user.user_name === "")?.connections ?? 0;
   const row = (user) => {
     const { user_name: name, connections } = user;

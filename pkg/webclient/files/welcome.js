@@ -38,7 +38,7 @@ export function welcome({ name, room, problem, field, unsent }, enter) {
 }
 
 /** Says what is wrong, if anything: below the field that it is about, to which the person goes, or else at the end. */
-function complain(problem, field) {
+export function complain(problem, field) {
   const says = $("enter-problem");
   for (const input of $("enter").querySelectorAll("[aria-invalid]")) {
     input.removeAttribute("aria-invalid");
