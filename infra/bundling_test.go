@@ -91,7 +91,8 @@ func TestBrowserThePageAsItIsDeployed(t *testing.T) {
 		Size int
 	}
 	people["Ann"].Eval(t, `[...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
-		.filter(({ name }) => name.startsWith(location.origin)).map(({ name, encodedBodySize: size }) => ({ name, size }))`,
+		.filter(({ name }) => name.startsWith(location.origin))
+		.map(({ name, encodedBodySize: size }) => ({ name, size }))`,
 		&loaded)
 	const most = 60_000
 	sum := 0

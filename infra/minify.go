@@ -17,8 +17,8 @@ const pageFiles = "pkg/webclient/files"
 // minify writes the page's modules and its style into a folder, with nothing but what a browser needs, and an overlay
 // that has the compiler take them in place of the source
 // (https://pkg.go.dev/cmd/go#hdr-Compile_packages_and_dependencies). It returns the overlay's path. Each file stays a
-// file of its own, of the same name. The page's first module has the others in it, but for the client, which other pages
-// import, too: a browser finds imports only by reading, and each step of that takes a round trip.
+// file of its own, of the same name. The page's first module has the others in it, but for the client, which other
+// pages import, too: a browser finds imports only by reading, and each step of that takes a round trip.
 func minify(root, dir string) (overlay string, err error) {
 	replace := map[string]string{}
 	for pattern, loader := range map[string]api.Loader{"*.js": api.LoaderJS, "*.css": api.LoaderCSS} {

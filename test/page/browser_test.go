@@ -31,7 +31,7 @@ type browsers struct {
 }
 
 // startBrowsers starts the chat and a browser; clock is the gateway's, or nil.
-func startBrowsers(t *testing.T, clock localgateway.Clock) *browsers {
+func startBrowsers(t testing.TB, clock localgateway.Clock) *browsers {
 	t.Helper()
 	b := &browsers{Browser: browser.Start(t), options: localchat.Config{
 		Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"),
@@ -42,7 +42,7 @@ func startBrowsers(t *testing.T, clock localgateway.Clock) *browsers {
 	return b
 }
 
-func (b *browsers) start(t *testing.T) {
+func (b *browsers) start(t testing.TB) {
 	t.Helper()
 	s, err := localchat.Start(t.Context(), b.options)
 	if err != nil {
@@ -51,7 +51,7 @@ func (b *browsers) start(t *testing.T) {
 	b.server = s
 }
 
-func (b *browsers) stop(t *testing.T) {
+func (b *browsers) stop(t testing.TB) {
 	t.Helper()
 	if err := b.server.Stop(); err != nil {
 		t.Error(err)
@@ -65,7 +65,7 @@ const online = `document.querySelector("#state").dataset.state === "online"`
 
 // enter opens the page, gives a name and a room, and waits until it is online. That nothing is wrong on the page is
 // checked at the end of the test.
-func (b *browsers) enter(t *testing.T, name, room string, opts ...browser.Option) person {
+func (b *browsers) enter(t testing.TB, name, room string, opts ...browser.Option) person {
 	t.Helper()
 	p := person{b.Open(t, "http://"+b.server.Addr+"/", append(opts, browser.Before(recorder))...)}
 	p.Eval(t, fmt.Sprintf(`{ document.querySelector("#enter-name").value = ""; `+

@@ -69,7 +69,8 @@ func TestBrowserKeys(t *testing.T) {
 	b := startBrowsers(t, nil)
 	ann := b.enter(t, "ann", "lobby")
 	ann.Press(t, "Control+/")
-	ann.WaitFor(t, `document.querySelector("dialog .keys").textContent.includes("Go to a room or a person")`, 5*time.Second)
+	ann.WaitFor(t, `document.querySelector("dialog .keys").textContent.includes("Go to a room or a person")`,
+		5*time.Second)
 	if violations := ann.Axe(t); len(violations) > 0 {
 		t.Errorf("axe finds %q", violations)
 	}

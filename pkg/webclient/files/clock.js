@@ -11,6 +11,7 @@ export class Clock extends EventTarget {
   /** How many times the time zone has changed. */
   moves = 0;
 
+  #timer;
   #zone;
   #today;
   #time;
@@ -21,7 +22,7 @@ export class Clock extends EventTarget {
     super();
     this.#read();
     this.#wait();
-    document.addEventListener("visibilitychange", () => this.check());
+    document.addEventListener("visibilitychange", () => (this.check(), this.#wait()));
     for (const type of ["focus", "pageshow"]) addEventListener(type, () => this.check());
   }
 
@@ -72,9 +73,11 @@ export class Clock extends EventTarget {
   }
 
   #wait() {
+    clearTimeout(this.#timer);
+    if (document.visibilityState !== "visible") return; // nobody reads the words
     const midnight = new Date();
     midnight.setHours(24, 0, 0, 0);
-    setTimeout(() => {
+    this.#timer = setTimeout(() => {
       this.check();
       this.#wait();
     }, Math.max(50, Math.min(MINUTE, midnight - Date.now())));

@@ -17,16 +17,17 @@ export class Menu {
   #say;
   #moderates;
   #about;
+  #clock;
   #dialog = null; // while it is open
   #message = null; // the one that the dialog is for
 
   /**
    * @param {{acts: Acts, composer: Composer, isMe: (user) => boolean, me: () => string, jump: (index: number) => void,
-   *   say: (text: string) => void, moderates: () => boolean, about: (user) => void}} parts `isMe` tells whether the
+   *   say: (text: string) => void, moderates: () => boolean, about: (user) => void, clock: Clock}} parts `isMe` tells whether the
    *   person wrote a message, or is a user; `me` returns the person's name; `jump` goes to a message; `say` tells the person of a problem; `moderates`
    *   tells whether the person moderates the room; `about` shows a person
    */
-  constructor({ acts, composer, isMe, me, jump, say, moderates, about }) {
+  constructor({ acts, composer, isMe, me, jump, say, moderates, about, clock }) {
     this.#acts = acts;
     this.#composer = composer;
     this.#isMe = isMe;
@@ -35,6 +36,7 @@ export class Menu {
     this.#say = say;
     this.#moderates = moderates;
     this.#about = about;
+    this.#clock = clock;
   }
 
   /** What messageNode needs to know of a message, beside the message itself. */
@@ -99,6 +101,7 @@ export class Menu {
     this.#message = message;
     this.#dialog = element("dialog",
       { className: "card menu", "aria-label": `Message of ${shownName(String(message.user_name))}` },
+      element("small", { className: "when" }, this.#clock.inFull(message.create_at * 1000)),
       element("div", { className: "often" }),
       this.#otherReaction(),
       element("ul", { className: "reactors" }),

@@ -102,6 +102,7 @@ export class Page {
     this.#wire();
     this.#drawName();
     const own = this.#isListAwaited ? [] : this.#memory.rooms;
+    client.join(active); // the client enters the room that is shown before the others
     for (const room of new Set([...own, ...rooms, active])) this.#join(room);
     this.#show(active);
     this.#drawState();

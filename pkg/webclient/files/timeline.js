@@ -60,7 +60,7 @@ export class Timeline extends EventTarget {
     this.#clock = clock;
     this.#seen = new Seen(isMe);
     this.#menu = new Menu({ acts: this.#acts, composer, isMe, me, jump: (index) => this.toMessage(index), say,
-      moderates, about });
+      moderates, about, clock });
     const actions = this.#unsentActions();
     const folds = new Folds({
       hold: (change) => this.#view.hold(change),
