@@ -2,9 +2,10 @@
 
 import { ask, bdi, element, labelled, openDialog, select } from "./dom.js";
 import { duration, isModerator, standingInWords, titleOf } from "./rules.js";
+import { say } from "./texts.js";
 import { moderationRefusal, nameProblem, shownName } from "./words.js";
 
-const PACES = [0, 5, 10, 30, 60, 300, 3600].map((s) => [String(s), s ? duration(s) : "off"]);
+const PACES = [0, 5, 10, 30, 60, 300, 3600].map((s) => [String(s), s ? duration(s) : say("off")]);
 
 /**
  * Asks for a new room.
@@ -17,20 +18,20 @@ export function askForRoom({ known, create }) {
   const people = peopleToAdd(known);
   const problem = element("p", { className: "problem", role: "alert" });
   const form = element("form", { className: "rows" },
-    labelled("Name", name),
-    element("label", { className: "check" }, isPrivate, " Private: only people that you add"),
-    people.element, problem, element("button", { className: "primary" }, "Make the room"));
-  const dialog = openDialog("New room", form);
+    labelled(say("name"), name),
+    element("label", { className: "check" }, isPrivate, " ", say("onlyAdded")),
+    people.element, problem, element("button", { className: "primary" }, say("makeRoom")));
+  const dialog = openDialog(say("newRoom"), form);
   form.onsubmit = async (event) => {
     event.preventDefault();
     const given = name.value.trim();
-    problem.textContent = given.startsWith("@") ? "A room's name must not begin with @." : nameProblem(given, "a room");
+    problem.textContent = given.startsWith("@") ? say("noAt") : nameProblem(given, "room");
     if (problem.textContent) return name.focus();
     try {
       await create(given, { private: isPrivate.checked || undefined, members: people.ids });
       dialog.close();
     } catch (error) {
-      problem.textContent = error.code === "forbidden" ? "There is such a room already, or you may not make it."
+      problem.textContent = error.code === "forbidden" ? say("cannotMake")
         : moderationRefusal(error);
     }
   };
@@ -49,12 +50,11 @@ export function showRoom(room, { listed, known, me, show, say }) {
   const failed = (error) => say(moderationRefusal(error));
   const dialog = openDialog(titleOf(room, listed),
     ...(topic ? [element("p", { dir: "auto" }, topic)] : []),
-    element("p", {}, direct ? "Only the two of you can be in this room."
-      : isPrivate ? "Only people that were added can be in this room, and moderators of the whole chat."
-        : room.rules ? "Everybody whose sign-in allows it can come into this room." : ""),
+    element("p", {}, direct ? say("twoOnly")
+      : isPrivate ? say("addedOnly") : room.rules ? say("anybody") : ""),
     ...(moderates ? [rulesForm()] : []), list, adding,
     ...(isPrivate && !direct && room.you?.role ? [element("button", { className: "danger", onclick: giveUp },
-      "Leave for good")] : []));
+      say("leaveForGood"))] : []));
   drawPeople();
 
   async function drawPeople() {
@@ -76,12 +76,13 @@ export function showRoom(room, { listed, known, me, show, say }) {
     const { title = "", slow_mode: slow = 0, read_only: readOnly = false } = room.rules;
     const paces = PACES.some(([value]) => value === String(slow)) ? PACES : [...PACES, [String(slow), duration(slow)]];
     const fields = { title: element("input", { value: title, maxLength: 128 }),
-      topic: element("input", { value: topic ?? "", maxLength: 1024 }), pace: select("Slow mode", paces, String(slow)),
+      topic: element("input", { value: topic ?? "", maxLength: 1024 }), pace: select(say("slowMode"), paces, String(slow)),
       readOnly: element("input", { type: "checkbox", checked: readOnly }) };
     const form = element("form", { className: "rows" },
-      labelled("Title", fields.title), labelled("Topic", fields.topic), labelled("Slow mode", fields.pace),
-      element("label", { className: "check" }, fields.readOnly, " Only moderators write"),
-      element("button", { className: "primary" }, "Save"));
+      labelled(say("title"), fields.title), labelled(say("topic"), fields.topic),
+      labelled(say("slowMode"), fields.pace),
+      element("label", { className: "check" }, fields.readOnly, " ", say("onlyModerators")),
+      element("button", { className: "primary" }, say("save")));
     form.onsubmit = (event) => {
       event.preventDefault();
       dialog.close();
@@ -93,7 +94,7 @@ export function showRoom(room, { listed, known, me, show, say }) {
 
   function addForm(others) {
     const people = peopleToAdd(others);
-    const form = element("form", { className: "rows" }, people.element, element("button", {}, "Add people"));
+    const form = element("form", { className: "rows" }, people.element, element("button", {}, say("addPeople")));
     form.onsubmit = async (event) => {
       event.preventDefault();
       if (people.ids.length === 0) return;
@@ -109,8 +110,8 @@ export function showRoom(room, { listed, known, me, show, say }) {
 
   async function giveUp() {
     dialog.close();
-    const answer = await ask("Leave this room for good?", "You can come back only if somebody adds you again.",
-      { leave: "Leave for good", stay: "Stay" });
+    const answer = await ask(say("leaveForGoodAsk"), say("backIfAdded"),
+      { leave: say("leaveForGood"), stay: say("stay") });
     if (answer === "leave") room.removeMember(me).catch(failed);
   }
 }
@@ -125,8 +126,8 @@ function peopleToAdd(known) {
   const other = element("input", { autocomplete: "off", spellcheck: false });
   const checked = () => boxes.map((label) => label.querySelector("input")).filter((box) => box.checked);
   return {
-    element: element("fieldset", {}, element("legend", {}, "People"), ...boxes,
-      labelled("Somebody else, by id", other)),
+    element: element("fieldset", {}, element("legend", {}, say("peopleToAdd")), ...boxes,
+      labelled(say("someoneElse"), other)),
     get ids() {
       const id = other.value.trim();
       return [...checked().map((box) => box.value), ...(id ? [id] : [])];

@@ -1,7 +1,7 @@
 // What a screen reader says by itself.
 
 import { $ } from "./dom.js";
-import { count } from "./words.js";
+import { say } from "./texts.js";
 
 const PAUSE = 500; // milliseconds: what comes in this time is said at once
 const ELSEWHERE = 5000; // milliseconds: so long, news in other rooms are counted before they are said
@@ -23,7 +23,7 @@ export class Announcer {
     this.#notices.push(...notices);
     this.#timers.say ??= setTimeout(() => {
       const { length } = this.#news;
-      const news = length > 3 ? [count(length, "new message", "new messages")] : this.#news;
+      const news = length > 3 ? [say("newMessages", { n: length })] : this.#news;
       $("announcer").textContent = [...news, ...new Set(this.#notices)].join("\n");
       this.#news = [];
       this.#notices = [];
@@ -36,7 +36,7 @@ export class Announcer {
     this.#elsewhere.push(room);
     this.#timers.elsewhere ??= setTimeout(() => {
       const { length } = this.#elsewhere;
-      if (length > 0) this.say(count(length, "new message in another room", "new messages in other rooms"));
+      if (length > 0) this.say(say("newElsewhere", { n: length }));
       this.#elsewhere = [];
       this.#timers.elsewhere = null;
     }, ELSEWHERE);

@@ -1,6 +1,7 @@
 // What calls a person back to the page: the number in the title, a dot on the icon, and the browser's notifications.
 
 import { $ } from "./dom.js";
+import { say } from "./texts.js";
 import { shownName } from "./words.js";
 
 const BODY = 200; // characters of a message in a notification
@@ -32,7 +33,7 @@ export class Attention {
 
   /** Shows how many messages are not read. */
   unread(count) {
-    document.title = count > 0 ? `(${count}) Chat` : "Chat";
+    document.title = count > 0 ? `(${count}) ${say("chat")}` : say("chat");
     const dot = "<circle cx='25' cy='7' r='7' fill='%23d92020'/></svg>";
     this.#icon.href = count > 0 ? this.#plain.replace("</svg>", dot) : this.#plain;
   }
@@ -41,7 +42,7 @@ export class Attention {
   notify(room, title, { user_name, content, deleted_at }, open) {
     if (!document.hidden || deleted_at || globalThis.Notification?.permission !== "granted") return;
     try {
-      const says = new Notification(`${shownName(String(user_name))} in ${title}`,
+      const says = new Notification(say("writesIn", { name: shownName(String(user_name)), room: title }),
         { body: String(content).slice(0, BODY), tag: room });
       says.onclick = () => (window.focus(), says.close(), open());
       this.#shown.set(room, says);

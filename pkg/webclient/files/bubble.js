@@ -4,6 +4,7 @@ import { hueOf, initialsOf } from "./avatar.js";
 import { bdi, element } from "./dom.js";
 import { textNodes } from "./text.js";
 import { presenceInWords } from "./people.js";
+import { say } from "./texts.js";
 import { changeRefusal, reactorsInWords, refusal, shownName } from "./words.js";
 
 /** The content of a message, for a reader with a name, and a line for its time and its state. */
@@ -27,22 +28,22 @@ export function messageNode(message, { mine, me, doing, isMe, hasReacted, on }) 
   const { index, edited_at, deleted_at, reply_to } = message;
   const edit = deleted_at ? undefined : doing.edit;
   const isSaving = edit !== undefined && !edit.error;
-  const content = deleted_at ? "This message was deleted." : isSaving ? edit.content : String(message.content ?? "");
-  const says = doing.deleting ? "Deleting…" : isSaving ? "Saving…" : edited_at ? "Edited" : "";
+  const content = deleted_at ? say("deletedMessage") : isSaving ? edit.content : String(message.content ?? "");
+  const says = doing.deleting ? say("deleting") : isSaving ? say("saving") : edited_at ? say("edited") : "";
   const node = element("li", { className: "message", dataset: { index } },
     element("div", { className: "row" }, bubble(content, mine ? "" : me, element("time"))));
   const classes = { mine, deleted: Boolean(deleted_at), changing: Boolean(doing.deleting || isSaving) };
   for (const [name, is] of Object.entries(classes)) node.classList.toggle(name, is);
   const meta = node.querySelector(".meta");
   if (says) meta.append(element("span", { className: "edited" }, says));
-  if (mine) meta.append(element("span", { className: "sent", title: `Stored as number ${index}` }, "Sent"));
+  if (mine) meta.append(element("span", { className: "sent", title: say("storedAs", { index }) }, say("sent")));
   if (reply_to) {
-    const quote = element("button", { className: "act quote", title: "Go to this message", onclick: on.jump });
+    const quote = element("button", { className: "act quote", title: say("goToMessage"), onclick: on.jump });
     node.querySelector(".bubble").prepend(quote);
   }
   if (doing.edit?.error) node.append(refusedEdit(doing.edit, Boolean(deleted_at), on));
   if (deleted_at) return node;
-  const label = mine ? "React, answer, edit or delete" : "React or answer";
+  const label = say(mine ? "moreOwn" : "moreOther");
   const more = element("button", { className: "act more", "aria-label": label, title: label, "aria-haspopup": "dialog",
     onclick: () => on.open(more) }, "⋯");
   node.querySelector(".row").append(more);
@@ -52,9 +53,9 @@ export function messageNode(message, { mine, me, doing, isMe, hasReacted, on }) 
 
 /** Shows, on the button that leads there, what a message answers; undefined if that is not in the list. */
 export function showQuote(node, answered) {
-  const says = answered?.deleted_at ? "a deleted message" : (answered?.content ?? "an earlier message").slice(0, 200);
+  const says = answered?.deleted_at ? say("aDeleted") : (answered?.content ?? say("anEarlier")).slice(0, 200);
   const name = answered && !answered.deleted_at ? [bdi(shownName(String(answered.user_name))), ": "] : [];
-  const spoken = element("span", { className: "hidden-label" }, "In answer to ");
+  const spoken = element("span", { className: "hidden-label" }, `${say("inAnswerTo")} `);
   node.querySelector(".quote").replaceChildren(spoken, "↩ ", ...name, bdi(says));
 }
 
@@ -67,23 +68,23 @@ function reactionsOf(message, { doing, isMe, hasReacted, on }) {
       "aria-label": `${r.reaction} ${r.count}: ${names}`, "aria-busy": String(busy), dataset: { reaction: r.reaction },
       onclick: () => busy || on.react(r.reaction) }, `${r.reaction} ${r.count}`));
   };
-  return element("ul", { className: "reactions", "aria-label": "Reactions" }, ...message.reactions.map(chip));
+  return element("ul", { className: "reactions", "aria-label": say("reactions") }, ...message.reactions.map(chip));
 }
 
 /** An edit that was refused, with the buttons for it. What was deleted cannot be edited again. */
 function refusedEdit({ content, error }, isDeleted, { editAgain, giveUp }) {
   const action = (says, f) => element("button", { className: "link", onclick: f }, says);
   return element("div", { className: "refused-edit" },
-    element("div", { className: "sent" }, `Your edit was not saved. ${changeRefusal(error)}`),
+    element("div", { className: "sent" }, say("editNotSaved", { why: changeRefusal(error) })),
     element("div", { className: "edit-text", dir: "auto" }, content),
-    element("div", {}, ...(isDeleted ? [] : [action("Edit again", editAgain), " "]), action("Give it up", giveUp)));
+    element("div", {}, ...(isDeleted ? [] : [action(say("editAgain"), editAgain), " "]), action(say("giveUp"), giveUp)));
 }
 
 const NOTES = {
   presence: presenceInWords,
-  expired: () => ["Some messages are no longer kept."],
-  restored: () => ["This room was restored to an earlier state. Messages that you saw here before may be gone."],
-  barred: ({ error }) => [`This room cannot be joined. ${refusal(error)}`],
+  expired: () => [say("someExpired")],
+  restored: () => [say("restored")],
+  barred: ({ error }) => [say("cannotJoin", { why: refusal(error) })],
 };
 
 /** An item of a conversation that is no message. */
@@ -110,12 +111,12 @@ export function showSender(node, { user_name, user_id }, shown) {
 
 /** A message that is not stored yet. */
 export function waitingNode({ id, content, state, replyTo }, { discard }) {
-  const meta = [element("span", { className: "sent" }, state === "sending" ? "Sending…" : "Waiting to be sent")];
+  const meta = [element("span", { className: "sent" }, say(state === "sending" ? "sending" : "waiting"))];
   if (state === "waiting") {
-    meta.push(element("button", { className: "link give-up", onclick: () => discard(id) }, "Delete"));
+    meta.push(element("button", { className: "link give-up", onclick: () => discard(id) }, say("remove")));
   }
   const node = element("li", { className: `message mine ${state}`, dataset: { id } }, bubble(content, "", ...meta));
-  if (replyTo) node.querySelector(".bubble").prepend(element("div", { className: "quote" }, "↩ an earlier message"));
+  if (replyTo) node.querySelector(".bubble").prepend(element("div", { className: "quote" }, `↩ ${say("anEarlier")}`));
   return node;
 }
 
@@ -124,8 +125,8 @@ export function refusedNode({ id, content, error }, { edit, retry, discard }) {
   const action = (says, f) => element("button", { className: "link", onclick: () => f(id) }, says);
   return element("li", { className: "message mine failed", dataset: { id } },
     bubble(content, "", element("time")),
-    element("div", { className: "sent" }, `Not sent. ${refusal(error)}`),
-    element("div", {}, action("Edit", edit), " ", action("Try again", retry), " ", action("Delete", discard)));
+    element("div", { className: "sent" }, say("notSent", { why: refusal(error) })),
+    element("div", {}, action(say("edit"), edit), " ", action(say("tryAgain"), retry), " ", action(say("remove"), discard)));
 }
 
 /**
@@ -165,17 +166,17 @@ function toggleButton(content, view) {
   content.parentNode.classList.toggle("tall", !hasButton(content));
   if (hasButton(content)) return meta.querySelector(".fold").remove();
   const button = element("button", { className: "link fold" });
-  const say = (open) => {
-    button.textContent = open ? "Show less" : "Show all of it";
+  const draw = (open) => {
+    button.textContent = say(open ? "showLess" : "showAll");
     button.setAttribute("aria-expanded", String(open));
   };
-  say(content.classList.contains("open"));
+  draw(content.classList.contains("open"));
   button.onclick = () => {
     const open = !content.classList.contains("open");
     const change = () => content.classList.toggle("open", open);
     if (open) change(); // it grows downwards
     else view.holdAt(button, change); // it stays under the pointer
-    say(open);
+    draw(open);
     view.toggled();
   };
   meta.prepend(button);

@@ -1,5 +1,7 @@
 // Days and times of day, in the person's time zone.
 
+import { LOCALE } from "./texts.js";
+
 const MINUTE = 60_000; // milliseconds
 
 /**
@@ -16,7 +18,7 @@ export class Clock extends EventTarget {
   #today;
   #time;
   #date;
-  #words = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+  #words = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto" });
 
   constructor() {
     super();
@@ -33,7 +35,7 @@ export class Clock extends EventTarget {
 
   /** The day and the time in full; "" for an invalid time. */
   inFull(ms) {
-    return isTime(ms) ? new Date(ms).toLocaleString() : "";
+    return isTime(ms) ? new Date(ms).toLocaleString(LOCALE) : "";
   }
 
   /** The day, as a number that grows from day to day; NaN for an invalid time. */
@@ -67,9 +69,9 @@ export class Clock extends EventTarget {
     this.#zone = zone();
     this.#today = this.dayOf(Date.now());
     // Formats keep the time zone in which they were made.
-    this.#time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+    this.#time = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit" });
     const full = { weekday: "long", day: "numeric", month: "long", year: "numeric" };
-    this.#date = new Intl.DateTimeFormat(undefined, full);
+    this.#date = new Intl.DateTimeFormat(LOCALE, full);
   }
 
   #wait() {

@@ -2,6 +2,7 @@
 // keeps it in this browser, and says if it is too long.
 
 import { $, bdi } from "./dom.js";
+import { nodes, say } from "./texts.js";
 import { shownName } from "./words.js";
 
 const NEAR = 1000; // if fewer characters are left, their number is shown
@@ -159,14 +160,14 @@ export class Composer {
     const index = this.#edit?.index ?? this.#replyTo;
     $("context").hidden = index === undefined;
     $("composer").classList.toggle("editing", this.#edit !== null);
-    $("send").textContent = this.#edit ? "Save" : "Send";
+    $("send").textContent = say(this.#edit ? "save" : "send");
     if (index === undefined) return;
     const message = this.#target.timeline.messageAt(index);
     const name = message && bdi(shownName(String(message.user_name)));
-    $("context-message").replaceChildren(...(this.#edit ? ["Editing your message"]
-      : name ? ["Answering ", name] : ["Answering an earlier message"]));
-    $("context-text").textContent = message?.deleted_at ? "It was deleted." : (message?.content ?? "").slice(0, 200);
-    $("context-cancel").setAttribute("aria-label", this.#edit ? "Stop editing" : "Do not answer it");
+    $("context-message").replaceChildren(...(this.#edit ? [say("editing")]
+      : name ? nodes("answering", { name }) : [say("answeringEarlier")]));
+    $("context-text").textContent = message?.deleted_at ? say("wasDeleted") : (message?.content ?? "").slice(0, 200);
+    $("context-cancel").setAttribute("aria-label", say(this.#edit ? "stopEditing" : "stopAnswering"));
   }
 
   /** Makes the field as high as its text. */
@@ -182,9 +183,8 @@ export class Composer {
     const { room } = this.#target.timeline;
     const excess = room.excess(content);
     const left = excess > 0 ? 0 : NEAR - room.excess(content + "x".repeat(NEAR));
-    const over = excess > 0 ? lettersOf(content, excess) : "";
-    const says = over ? `Too long. Please shorten it by about ${over}, or send it in two parts.`
-      : left < NEAR ? `${letters(left)} left` : "";
+    const says = excess > 0 ? say("tooLong", { n: lettersOf(content, excess) })
+      : left < NEAR ? say("charactersLeft", { n: left }) : "";
     $("length").hidden = says === "";
     $("length").textContent = says;
     $("length").classList.toggle("problem", excess > 0);
@@ -202,7 +202,5 @@ function lettersOf(text, bytes) {
     if (isPair) end--;
     bytes -= isPair ? 4 : code < 0x80 ? 1 : code < 0x800 ? 2 : 3;
   }
-  return letters(count);
+  return count;
 }
-
-const letters = (n) => `${n.toLocaleString()} ${n === 1 ? "character" : "characters"}`;

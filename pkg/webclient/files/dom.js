@@ -1,7 +1,19 @@
 // Elements of the page. Everything that people write becomes text, never markup.
 
+import { LANGUAGE, say } from "./texts.js";
+
 /** The element with this id. */
 export const $ = (id) => document.getElementById(id);
+
+/** Puts the words of the page's language into the document: data-says has the key of a text, or of an attribute's. */
+export function sayEverything() {
+  document.documentElement.lang = LANGUAGE;
+  document.title = say("chat");
+  const attributes = { says: "textContent", label: "ariaLabel", title: "title", placeholder: "placeholder" };
+  for (const [name, property] of Object.entries(attributes)) {
+    for (const e of document.querySelectorAll(`[data-${name}]`)) e[property] = say(e.dataset[name]);
+  }
+}
 
 /** Makes an element with properties and children, which are elements or text. */
 export function element(tag, properties = {}, ...children) {
@@ -55,7 +67,7 @@ export function select(says, options, chosen) {
 export function openDialog(title, ...children) {
   const dialog = element("dialog", { className: "card of-room", "aria-labelledby": "dialog-title" },
     element("h2", { id: "dialog-title" }, bdi(title)), ...children,
-    element("button", { type: "button", onclick: () => dialog.close() }, "Close"));
+    element("button", { type: "button", onclick: () => dialog.close() }, say("close")));
   dialog.onclose = () => dialog.remove();
   document.body.append(dialog);
   dialog.showModal();

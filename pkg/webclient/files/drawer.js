@@ -2,12 +2,13 @@
 // Escape, and gives the focus back. The side bar itself moves into it: there is one list of rooms.
 
 import { $, element } from "./dom.js";
+import { say } from "./texts.js";
 
 const NARROW = matchMedia("(max-width: 720px)"); // as in the style sheet
 
 export function openDrawer() {
   const bar = $("sidebar");
-  const dialog = element("dialog", { className: "drawer of-room", "aria-label": "Rooms" });
+  const dialog = element("dialog", { className: "drawer of-room", "aria-label": say("rooms") });
   const close = () => dialog.close();
   dialog.onclick = ({ target }) => {
     if (target === dialog) close(); // the tap was beside it

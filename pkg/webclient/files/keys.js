@@ -1,6 +1,7 @@
 // The keys of the page, and the dialog that lists them.
 
 import { element, openDialog } from "./dom.js";
+import { say } from "./texts.js";
 
 const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);
 const COMMAND = isMac ? "⌘" : "Ctrl";
@@ -12,16 +13,16 @@ const commands = (event, key, shift = false) => (isMac ? event.metaKey : event.c
 
 /** What is listed. Those with `act` are keys of the whole page; the others work where the words say. */
 const KEYS = [
-  { keys: `${COMMAND} K`, says: "Go to a room or a person", act: "go", is: (e) => commands(e, "k") },
-  { keys: `${COMMAND} Shift F`, says: "Search in this room", act: "search", is: (e) => commands(e, "f", true) },
-  { keys: `${ALT} ↑`, says: "The room above in the list", act: "above", is: (e) => e.altKey && e.key === "ArrowUp" },
-  { keys: `${ALT} ↓`, says: "The room below in the list", act: "below", is: (e) => e.altKey && e.key === "ArrowDown" },
-  { keys: "Esc", says: "Close what is open, or go to the field", act: "close", is: (e) => e.key === "Escape" },
-  { keys: `${COMMAND} /`, says: "This list", act: "list", is: (e) => commands(e, "/") },
-  { keys: "Enter", says: "Send the message" },
-  { keys: "Shift Enter", says: "A new line in the message" },
-  { keys: "↑", says: "In an empty field: edit your last message" },
-  { keys: "↑ ↓", says: "At the buttons of a message: go to the next message" },
+  { keys: `${COMMAND} K`, says: "goToPlace", act: "go", is: (e) => commands(e, "k") },
+  { keys: `${COMMAND} Shift F`, says: "searchHere", act: "search", is: (e) => commands(e, "f", true) },
+  { keys: `${ALT} ↑`, says: "roomAbove", act: "above", is: (e) => e.altKey && e.key === "ArrowUp" },
+  { keys: `${ALT} ↓`, says: "roomBelow", act: "below", is: (e) => e.altKey && e.key === "ArrowDown" },
+  { keys: "Esc", says: "closeOpen", act: "close", is: (e) => e.key === "Escape" },
+  { keys: `${COMMAND} /`, says: "thisList", act: "list", is: (e) => commands(e, "/") },
+  { keys: "Enter", says: "sendIt" },
+  { keys: "Shift Enter", says: "newLine" },
+  { keys: "↑", says: "editLast" },
+  { keys: "↑ ↓", says: "nextMessage" },
 ];
 
 /** What a key of the page does: a name, as above; undefined for other keys. */
@@ -31,6 +32,6 @@ export const actOf = (event) => KEYS.find(({ is }) => is?.(event))?.act;
 export function showKeys() {
   const row = ({ keys, says }) => element("tr", {},
     element("th", { scope: "row" }, ...keys.split(" ").flatMap((key, i) => [i > 0 ? " " : "", element("kbd", {}, key)])),
-    element("td", {}, says));
-  openDialog("Keys", element("table", { className: "keys" }, element("tbody", {}, ...KEYS.map(row))));
+    element("td", {}, say(says)));
+  openDialog(say("keys"), element("table", { className: "keys" }, element("tbody", {}, ...KEYS.map(row))));
 }

@@ -3,6 +3,7 @@
 
 import { messageNode, noteNode, refusedNode, showQuote, showSender, showTime } from "./bubble.js";
 import { $, element } from "./dom.js";
+import { say } from "./texts.js";
 
 const GROUP = 300_000; // milliseconds: messages of one person at shorter distances have one heading
 
@@ -19,7 +20,7 @@ export class List {
   #looks;
   #current = null; // the row whose buttons the Tab key reaches; null for the last one
   #latest = undefined; // the element of the reader's last message
-  #line = element("li", { className: "new" }, "New");
+  #line = element("li", { className: "new" }, say("isNew"));
 
   /**
    * `isMe` tells whether the reader wrote a message; `actions` are the buttons of a refused message; `looks` is a

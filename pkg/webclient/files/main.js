@@ -4,17 +4,14 @@
 import { Browser } from "./browser.js";
 import { ChatClient } from "./client.js";
 import { Clock } from "./clock.js";
-import { ask, bdi } from "./dom.js";
+import { ask, bdi, sayEverything } from "./dom.js";
 import { Memory, ownerOf } from "./memory.js";
 import { isRoomVisited, Page, roomInAddress } from "./page.js";
 import { idIn, isAccepted, isLater, nameIn, SIGN_IN, SOCKETS, subjectOf, takeToken } from "./signin.js";
 import { Tab } from "./tabs.js";
 import { complain, drawPeopleKept, isSureToSignOut, welcome } from "./welcome.js";
-import { endInWords, nameProblem, shownName, unsentInWords } from "./words.js";
-
-const UNREADABLE = "The link has no token that can be read. Please ask for a new link.";
-const REFUSED = "The link cannot sign you in: the chat did not accept its token, or cannot be reached.";
-const ELSEWHERE = "You signed out in another tab.";
+import { nodes, say } from "./texts.js";
+import { endInWords, nameProblem, shownName } from "./words.js";
 
 class Door {
   #browser = new Browser(new Tab());
@@ -45,9 +42,9 @@ class Door {
     const there = roomInAddress();
     const isLeft = isRoomVisited() && !rooms.includes(there); // Back from another site into a room that was left
     const room = (isLeft ? "" : there) || active || rooms[0] || (SIGN_IN ? "lobby" : "");
-    const isKnown = SIGN_IN ? name !== "" : nameProblem(name, "a name") === "";
-    if (isKnown && nameProblem(room, "a room") === "") this.#enter({ name: browser.name, room, token: browser.token });
-    else this.#askWho({ problem: wasSignedOut ? ELSEWHERE : "" });
+    const isKnown = SIGN_IN ? name !== "" : nameProblem(name, "name") === "";
+    if (isKnown && nameProblem(room, "room") === "") this.#enter({ name: browser.name, room, token: browser.token });
+    else this.#askWho({ problem: wasSignedOut ? say("outElsewhere") : "" });
     this.#follow(token);
   }
 
@@ -156,7 +153,7 @@ class Door {
     if (subject !== this.#browser.subject) return;
     if (this.#browser.people.includes(subject)) this.#closePage(); // the person has signed in again
     else this.#erase(subject);
-    this.#firstPage({ problem: ELSEWHERE });
+    this.#firstPage({ problem: say("outElsewhere") });
   }
 
   #takeLink() {
@@ -177,9 +174,9 @@ class Door {
   async #signInByLink(token) {
     const browser = this.#browser;
     const subject = subjectOf(token);
-    if (token === "") return this.#say(UNREADABLE);
+    if (token === "") return this.#say(say("badLink"));
     if (subject === browser.subject && !isLater(token, browser.token)) return;
-    if (this.#page && !(await isAccepted(token))) return this.#say(REFUSED);
+    if (this.#page && !(await isAccepted(token))) return this.#say(say("refusedLink"));
     const others = this.#page ? [browser.subject] : browser.people;
     const isFirst = others.length === 0;
     const replaced = this.#page && !others.includes(subject) ? browser.subject : "";
@@ -192,17 +189,17 @@ class Door {
   /** Asks whether to sign in the person of a token, although others are signed in. */
   #ask(token, others) {
     const [name, ...names] = this.#namesOf([subjectOf(token), ...others], token).map((text) => () => bdi(text));
-    const title = ["Sign in as ", name(), "?"];
-    const link = [" The link that you opened is for another person, ", name(), "."];
+    const title = nodes("signInAs", { name: name() });
     if (!this.#page) {
-      const present = names.flatMap((n, i) => [i > 0 ? " and " : "", n()]);
-      return ask(title, [...present, names.length > 1 ? " are" : " is", " signed in in this browser.", ...link],
-        { stay: "Do not sign in", enter: ["Sign in as ", name(), " in this tab"] });
+      const present = names.flatMap((n, i) => [i > 0 ? ", " : "", n()]);
+      return ask(title, nodes("othersPresent", { n: names.length, names: present, name: name() }),
+        { stay: say("notSignIn"), enter: nodes("signInHere", { name: name() }) });
     }
-    const unsent = this.#page.memory.countUnsent;
-    const lost = unsent > 0 ? ` ${unsentInWords(unsent)} Signing out deletes what is not sent.` : "";
-    return ask(title, ["You are signed in as ", names[0](), ".", ...link, lost],
-      { stay: ["Stay ", names[0]()], enter: ["Sign ", names[0](), " out, and sign in as ", name()] });
+    const n = this.#page.memory.countUnsent;
+    const lost = n > 0 ? ` ${say("unsentCount", { n })} ${say("signOutDeletes")}` : "";
+    return ask(title, [...nodes("youAreOther", { name: names[0](), other: name() }), lost], {
+      stay: nodes("stayAs", { name: names[0]() }), enter: nodes("switchTo", { name: names[0](), other: name() }),
+    });
   }
 
   /** The names of people. The token is the first person's. Equal names get the subject behind them. */
@@ -218,4 +215,5 @@ class Door {
   }
 }
 
+sayEverything();
 new Door().open();

@@ -2,6 +2,7 @@
 // edits and deletes. The browser keeps the focus in a dialog, and a screen reader announces it.
 
 import { $, ask, element } from "./dom.js";
+import { say } from "./texts.js";
 import { changeRefusal, reactorsInWords, shownName } from "./words.js";
 
 const OFTEN = ["👍", "❤️", "😂", "🎉", "😮", "😢"];
@@ -64,7 +65,7 @@ export class Menu {
   /** Edits a message: {index, version, content}. */
   async edit(edit) {
     const error = await this.#acts.edit(edit);
-    if (error) this.#say(`Your edit was not saved. ${changeRefusal(error)}`);
+    if (error) this.#say(say("editNotSaved", { why: changeRefusal(error) }));
   }
 
   /** Lets the person go on with an edit that was refused. It is of the message as it is now. */
@@ -76,12 +77,11 @@ export class Menu {
 
   /** Deletes a message, after a question. */
   async remove(index) {
-    const answer = await ask("Delete this message?", "Nobody can read it any more. That it was here is still shown.",
-      { remove: "Delete", keep: "Keep it" });
+    const answer = await ask(say("removeAsk"), say("removeSays"), { remove: say("remove"), keep: say("keepIt") });
     if (answer !== "remove") return;
     this.#composer.stopEditing(index);
     const error = await this.#acts.remove(index);
-    if (error && error.code !== "closed") this.#say(`The message was not deleted. ${changeRefusal(error)}`);
+    if (error && error.code !== "closed") this.#say(say("notDeleted", { why: changeRefusal(error) }));
   }
 
   #toggle(message, reaction) {
@@ -90,27 +90,28 @@ export class Menu {
 
   async #react({ index }, reaction, isOn) {
     const error = await this.#acts.react(index, reaction, isOn);
-    if (error && error.code !== "closed") this.#say(`Your reaction was not taken. ${changeRefusal(error)}`);
+    if (error && error.code !== "closed") this.#say(say("notReacted", { why: changeRefusal(error) }));
   }
 
   /** Opens the dialog beside the button that was used. */
   #open(button, message) {
     const mine = this.#isMe(message);
+    const name = shownName(String(message.user_name));
     const choice = (says, f, className = "") =>
       element("button", { className, onclick: () => (this.close(), f(this.#message)) }, says);
     this.#message = message;
     this.#dialog = element("dialog",
-      { className: "card menu", "aria-label": `Message of ${shownName(String(message.user_name))}` },
+      { className: "card menu", "aria-label": say("messageOf", { name }) },
       element("small", { className: "when" }, this.#clock.inFull(message.create_at * 1000)),
       element("div", { className: "often" }),
       this.#otherReaction(),
       element("ul", { className: "reactors" }),
-      choice("Answer", (m) => this.#composer.reply(m)),
-      ...(mine ? [choice("Edit", (m) => this.#composer.edit({ ...m, content: this.#acts.textOf(m) }))] : []),
-      ...(mine || this.#moderates() ? [choice("Delete", (m) => this.remove(m.index), "danger")] : []),
+      choice(say("answer"), (m) => this.#composer.reply(m)),
+      ...(mine ? [choice(say("edit"), (m) => this.#composer.edit({ ...m, content: this.#acts.textOf(m) }))] : []),
+      ...(mine || this.#moderates() ? [choice(say("remove"), (m) => this.remove(m.index), "danger")] : []),
       ...(mine || message.user_id === undefined ? []
-        : [choice(`About ${shownName(String(message.user_name))}`, (m) => this.#about(m))]),
-      element("button", { onclick: () => this.close() }, "Cancel"));
+        : [choice(say("aboutPerson", { name }), (m) => this.#about(m))]),
+      element("button", { onclick: () => this.close() }, say("cancel")));
     this.#dialog.onclick = ({ target }) => {
       if (target === this.#dialog) this.close(); // the click was beside what is in it
     };
@@ -152,7 +153,7 @@ export class Menu {
     const [dialog, message] = [this.#dialog, this.#message];
     const focused = [...dialog.querySelectorAll(".often button")].indexOf(document.activeElement);
     const often = OFTEN.map((reaction) => element("button", {
-      "aria-pressed": String(this.#hasReacted(message, reaction)), "aria-label": `React with ${reaction}`,
+      "aria-pressed": String(this.#hasReacted(message, reaction)), "aria-label": say("reactWith", { reaction }),
       onclick: () => (this.close(), this.#toggle(this.#message, reaction)),
     }, reaction));
     dialog.querySelector(".often").replaceChildren(...often);
@@ -163,15 +164,15 @@ export class Menu {
 
   /** A field for any other reaction. */
   #otherReaction() {
-    const says = "Another emoji";
+    const says = say("anotherEmoji");
     const input = element("input", { "aria-label": says, placeholder: says, autocomplete: "off" });
     input.oninput = () => input.setCustomValidity("");
-    const form = element("form", { className: "other" }, input, element("button", {}, "React"));
+    const form = element("form", { className: "other" }, input, element("button", {}, say("react")));
     form.onsubmit = (event) => {
       event.preventDefault();
       const reaction = input.value.trim();
       if (reaction === "" || new TextEncoder().encode(reaction).length > REACTION_BYTES) {
-        input.setCustomValidity("Please give one emoji.");
+        input.setCustomValidity(say("oneEmoji"));
         return input.reportValidity();
       }
       this.close();

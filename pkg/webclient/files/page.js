@@ -17,11 +17,11 @@ import { isModerator, isPrivate, nextChange, pace, removalInWords, silence, titl
 import { drawEmpty, isSureToLeave, openRoomMenu } from "./room.js";
 import { lock, RoomList } from "./roomlist.js";
 import { isReachable, nameIn, SIGN_IN } from "./signin.js";
+import { nodes, say } from "./texts.js";
 import { Timeline } from "./timeline.js";
 import { askForName, isSureToSignOut } from "./welcome.js";
-import { count, endInWords, moderationRefusal, nameProblem, refusal, shownName, troubleInWords } from "./words.js";
+import { endInWords, moderationRefusal, nameProblem, refusal, shownName, troubleInWords } from "./words.js";
 
-const STATES = { connecting: "Connecting…", online: "Online", offline: "Offline", closed: "" };
 const PATIENCE = 1000; // milliseconds: a shorter interruption is not shown
 const RETRY = 5000; // milliseconds until the list of the person's rooms is asked for again
 const LONGEST_TIMER = 24 * 60 * 60_000; // milliseconds
@@ -97,7 +97,7 @@ export class Page {
     $("notice").hidden = true;
     $("welcome").hidden = true;
     $("chat").hidden = false;
-    $("rename").textContent = SIGN_IN ? "Sign out" : "Change";
+    $("rename").textContent = say(SIGN_IN ? "signOut" : "change");
     $("new-room").hidden = !SIGN_IN;
     this.#wire();
     this.#drawName();
@@ -350,7 +350,7 @@ export class Page {
       this.#composer.open(this.#timeline, this.#active, this.#memory);
     }
     if (this.#isLinked) {
-      this.say("A link has signed you in as ", bdi(shownName(name)), ". If that is not you, sign out.");
+      this.say(...nodes("linkSignedIn", { name: bdi(shownName(name)) }));
     }
     this.#isLinked = false;
     this.#drawName();
@@ -384,7 +384,7 @@ export class Page {
     clearTimeout(this.#rulesTimer);
     closeDialogs();
     $("draft").disabled = $("send").disabled = false;
-    const shown = ["scroller", "rooms", "people", "typing", "my-name", "room-name", "announcer", "notice-text"];
+    const shown = ["scroller", "rooms", "people", "typing", "i-am", "room-name", "announcer", "notice-text"];
     for (const id of [...shown, "rules", "toast"]) $(id).replaceChildren();
     $("draft").value = "";
   }
@@ -456,8 +456,8 @@ export class Page {
     const isGone = isRoomVisited() && !this.#timelines.has(name);
     // Back into a room that was left does not join it again: others would see that, and the person did not ask for it.
     // Nor does it lead on to the entry before, which can be another site. The room that is shown takes the entry.
-    if (isGone) this.#tell("You are not in that room any more.");
-    if (isGone || name === this.#active || nameProblem(name, "a room")) {
+    if (isGone) this.#tell(say("notThere"));
+    if (isGone || name === this.#active || nameProblem(name, "room")) {
       return history.replaceState(VISITED, "", this.address);
     }
     this.#join(name);
@@ -493,11 +493,11 @@ export class Page {
     rooms.delete(this.#active);
     const places = [...rooms].map((name) => ({ go: () => this.#goTo(name),
       words: titleOf(this.#client.rooms.get(name) ?? { name }, this.#listed.get(name)) }));
-    const people = [...this.#known].map(([user_id, user_name]) => ({ words: shownName(user_name), hint: "person",
+    const people = [...this.#known].map(([user_id, user_name]) => ({ words: shownName(user_name), hint: say("person"),
       go: () => this.#writeTo({ user_id, user_name }).catch((error) => this.say(moderationRefusal(error))) }));
     openPalette([...places, ...people], (typed) => {
       const name = spelled(typed);
-      return nameProblem(name, "a room") ? null : { words: name, hint: "join this room", go: () => this.#goTo(name) };
+      return nameProblem(name, "room") ? null : { words: name, hint: say("joinThis"), go: () => this.#goTo(name) };
     });
   }
 
@@ -508,7 +508,7 @@ export class Page {
   #addRoom(event) {
     event.preventDefault();
     const name = spelled($("add-room-name").value.trim());
-    const problem = nameProblem(name, "a room");
+    const problem = nameProblem(name, "room");
     $("add-room-name").setCustomValidity(problem);
     if (problem) return $("add-room-name").reportValidity();
     $("add-room-name").value = "";
@@ -520,17 +520,18 @@ export class Page {
     const sent = timeline.outbox.send(content, replyTo);
     timeline.wrote();
     const error = await sent;
-    if (error) this.#announcer.say(`Not sent. ${refusal(error)}`);
+    if (error) this.#announcer.say(say("notSent", { why: refusal(error) }));
   }
 
   #drawName() {
     const name = this.#name || (SIGN_IN ? nameIn(this.#browser.token) : "");
-    $("my-name").textContent = name === "" ? "…" : shownName(name);
+    const shown = element("bdi", { id: "my-name" }, name === "" ? "…" : shownName(name));
+    $("i-am").replaceChildren(...nodes("youAre", { name: shown }));
   }
 
   #drawState() {
     const { state } = this.#client;
-    $("state").textContent = STATES[state];
+    $("state").textContent = state === "closed" ? "" : say(state);
     $("state").dataset.state = $("chat").dataset.state = state;
     this.#timeline?.resized(); // waiting messages get or lose a button
     if (state !== "offline" && document.activeElement === $("retry-now")) $("draft").focus(); // the button will hide
@@ -549,8 +550,7 @@ export class Page {
   #drawBanner() {
     const offline = this.#client.state === "offline";
     this.#bannerTimer = undefined;
-    const says = "There is no connection. Your messages are kept, and sent when it is back.";
-    $("banner-text").textContent = offline ? says : "Connecting…";
+    $("banner-text").textContent = say(offline ? "noConnection" : "connecting");
     $("retry-now").hidden = !offline;
     $("banner").hidden = false;
   }
@@ -580,7 +580,7 @@ export class Page {
     $("to-end").textContent = behind;
     const refused = this.#timeline?.refusedElsewhere ?? 0;
     $("refused").hidden = refused === 0;
-    $("refused-text").textContent = `${count(refused, "message was", "messages were")} not sent.`;
+    $("refused-text").textContent = say("notSentCount", { n: refused });
   }
 
   #drawPeople() {
@@ -591,7 +591,7 @@ export class Page {
   #toggleMute() {
     const isMuted = !this.#memory.isMuted(this.#active);
     this.#memory.mute(this.#active, isMuted);
-    this.#tell(isMuted ? "This room is muted." : "This room is not muted any more.");
+    this.#tell(say(isMuted ? "isMuted" : "isUnmuted"));
     this.#drawMute();
     this.#drawUnread();
   }

@@ -2,6 +2,7 @@
 
 import { bdi, element } from "./dom.js";
 import { folded } from "./fold.js";
+import { say } from "./texts.js";
 
 const MOST = 12; // places that are shown
 
@@ -11,10 +12,10 @@ const MOST = 12; // places that are shown
  * @param {(typed: string) => {words: string, go: () => void} | null} other a place that is none of them
  */
 export function openPalette(places, other) {
-  const list = element("ul", { id: "places", role: "listbox", "aria-label": "Places" });
-  const field = element("input", { role: "combobox", "aria-label": "Go to a room or a person", autocomplete: "off",
-    placeholder: "Go to a room or a person", spellcheck: false, "aria-expanded": "true", "aria-controls": "places" });
-  const dialog = element("dialog", { className: "card of-room palette", "aria-label": "Go to" }, field, list);
+  const list = element("ul", { id: "places", role: "listbox", "aria-label": say("places") });
+  const field = element("input", { role: "combobox", "aria-label": say("goToPlace"), autocomplete: "off",
+    placeholder: say("goToPlace"), spellcheck: false, "aria-expanded": "true", "aria-controls": "places" });
+  const dialog = element("dialog", { className: "card of-room palette", "aria-label": say("goTo") }, field, list);
   let offered = [];
   let chosen = 0;
 

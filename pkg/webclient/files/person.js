@@ -1,11 +1,12 @@
 // A dialog about one person: write to the person alone, and moderate the person in a room.
 
 import { element, labelled, openDialog, select } from "./dom.js";
-import { isModerator, isMuted, isOwner, mayActOn, standingInWords } from "./rules.js";
+import { duration, isModerator, isMuted, isOwner, mayActOn, standingInWords } from "./rules.js";
+import { say } from "./texts.js";
 import { moderationRefusal, shownName } from "./words.js";
 
-const ENDS = [["600", "10 minutes"], ["3600", "an hour"], ["86400", "a day"], ["604800", "a week"], ["", "for ever"]];
-const ROLES = ["reader", "member", "moderator", "owner"].map((role) => [role, role]);
+const ENDS = [...[600, 3600, 86400, 604800].map((s) => [String(s), duration(s)]), ["", say("forEver")]];
+const ROLES = ["reader", "member", "moderator", "owner"].map((role) => [role, say(role)]);
 
 /**
  * Shows a person.
@@ -17,10 +18,10 @@ export function showPerson(person, { room, isMe, write, say }) {
   const name = shownName(person.user_name || person.user_id);
   const moderation = element("div", { className: "rows" });
   const dialog = openDialog(name,
-    element("p", {}, element("small", {}, isMe(person) ? "Your id, by which others can add you: " : "Id: ",
+    element("p", {}, element("small", {}, say(isMe(person) ? "yourId" : "theirId"), " ",
       element("code", {}, person.user_id))),
     ...(isMe(person) ? [] : [element("button", { className: "primary", onclick: () => done(write(person)) },
-      `Write to ${name} alone`)]),
+      say("writeTo", { name }))]),
     moderation);
 
   /** Does something, and closes the dialog if that was not refused. */
@@ -43,22 +44,22 @@ export function showPerson(person, { room, isMe, write, say }) {
       moderation.replaceChildren(element("p", {}, standingInWords(standing)));
       return;
     }
-    const [end, reason] = [select("For how long", ENDS, "3600"), element("input", { maxLength: 256 })];
+    const [end, reason] = [select(say("forHowLong"), ENDS, "3600"), element("input", { maxLength: 256 })];
     const how = () => ({ seconds: Number(end.value) || undefined, reason: reason.value.trim() || undefined,
       name: person.user_name || undefined });
     const button = (says, f, className = "") => element("button", { className, onclick: () => done(f()) }, says);
     const id = person.user_id;
-    const role = select("Role", standing.role ? ROLES : [["", "none"], ...ROLES], standing.role ?? "");
+    const role = select(say("role"), standing.role ? ROLES : [["", say("none")], ...ROLES], standing.role ?? "");
     role.onchange = () => role.value && done(room.setRole(id, role.value, { name: person.user_name || undefined }));
     const says = standingInWords(standing);
     moderation.replaceChildren(
       ...(says ? [element("p", {}, says)] : []),
-      ...(isOwner(room) && !standing.banned ? [labelled("Role", role)] : []),
-      labelled("For how long", end), labelled("Why (the person is told)", reason),
-      isMuted(standing) ? button("End the mute", () => room.unmute(id)) : button("Mute", () => room.mute(id, how())),
-      standing.banned ? button("End the ban", () => room.unban(id))
-        : button("Ban from the room", () => room.ban(id, how()), "danger"),
+      ...(isOwner(room) && !standing.banned ? [labelled(say("role"), role)] : []),
+      labelled(say("forHowLong"), end), labelled(say("why"), reason),
+      isMuted(standing) ? button(say("endMute"), () => room.unmute(id)) : button(say("mutePerson"), () => room.mute(id, how())),
+      standing.banned ? button(say("endBan"), () => room.unban(id))
+        : button(say("ban"), () => room.ban(id, how()), "danger"),
       ...(standing.role && room.rules.private
-        ? [button("Remove from the room", () => room.removeMember(id), "danger")] : []));
+        ? [button(say("removePerson"), () => room.removeMember(id), "danger")] : []));
   }
 }

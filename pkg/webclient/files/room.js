@@ -3,7 +3,7 @@
 import { $, ask, bdi, element, openDialog } from "./dom.js";
 import { isPrivate } from "./rules.js";
 import { SIGN_IN } from "./signin.js";
-import { unsentInWords } from "./words.js";
+import { nodes, say } from "./texts.js";
 
 /** The address of a room for others; "" if it has none: the name of a direct room means nothing to them. */
 function linkTo(name) {
@@ -20,13 +20,13 @@ export function openRoomMenu({ name, isMuted, search, mute, about, tell, leave }
   const link = linkTo(name);
   const item = (id, says, f, className = "") =>
     element("button", { id, className, onclick: () => (dialog.close(), f()) }, says);
-  const dialog = element("dialog", { className: "card menu at-header of-room", "aria-label": "This room" },
-    item("search-here", "Search in this room", search),
-    item("mute", isMuted ? "Unmute this room" : "Mute this room", mute),
-    ...(SIGN_IN ? [item("about", "About this room", about)] : []),
-    ...(link ? [item("copy-link", "Copy link", () => copy(link, tell))] : []),
-    item("leave", "Leave this room", leave, "danger"),
-    item("", "Cancel", () => {}));
+  const dialog = element("dialog", { className: "card menu at-header of-room", "aria-label": say("thisRoom") },
+    item("search-here", say("searchHere"), search),
+    item("mute", say(isMuted ? "unmute" : "mute"), mute),
+    ...(SIGN_IN ? [item("about", say("aboutRoom"), about)] : []),
+    ...(link ? [item("copy-link", say("copyLink"), () => copy(link, tell))] : []),
+    item("leave", say("leaveRoom"), leave, "danger"),
+    item("", say("cancel"), () => {}));
   dialog.onclick = ({ target }) => {
     if (target === dialog) dialog.close(); // the click was beside what is in it
   };
@@ -39,10 +39,10 @@ export function openRoomMenu({ name, isMuted, search, mute, about, tell, leave }
 async function copy(link, tell) {
   try {
     await navigator.clipboard.writeText(link); // is there with TLS, and on localhost
-    tell("The link is copied.");
+    tell(say("linkCopied"));
   } catch {
-    const field = element("input", { readOnly: true, value: link, dir: "ltr", "aria-label": "Link to this room" });
-    openDialog("Copy this link", field);
+    const field = element("input", { readOnly: true, value: link, dir: "ltr", "aria-label": say("linkToRoom") });
+    openDialog(say("copyThis"), field);
     field.focus();
     field.select();
   }
@@ -51,13 +51,13 @@ async function copy(link, tell) {
 /** Asks a person who leaves a room and would miss something. It tells whether to leave. */
 export async function isSureToLeave({ room, listed, title, unsent, hasDraft, isLosing }) {
   const isClosed = isPrivate(room, listed) && !(room.rules ?? listed).direct;
-  const written = unsent > 0 ? unsentInWords(unsent) : hasDraft ? "What you are writing is not sent yet." : "";
+  const written = unsent > 0 ? say("unsentCount", { n: unsent }) : hasDraft ? say("draftUnsent") : "";
   if (!isClosed && written === "") return true;
-  const kept = isLosing ? "It is kept until you close this page." : "It is kept in this browser until you come back.";
+  const kept = say(isLosing ? "keptOpen" : "keptReturn");
   // Leaving ends no membership of a private room: "Leave for good" does.
-  const member = ["You stay a member of this private room. You can come back by its name: ", bdi(room.name), "."];
+  const member = nodes("staysMember", { room: bdi(room.name) });
   const text = [...(written ? [written, " ", kept, " "] : []), ...(isClosed ? member : [])];
-  return (await ask(["Leave ", bdi(title), "?"], text, { stay: "Stay", leave: "Leave" })) === "leave";
+  return (await ask(nodes("leaveAsk", { room: bdi(title) }), text, { stay: say("stay"), leave: say("leave") })) === "leave";
 }
 
 /** Shows or hides what stands in a room in which nobody has written. */
@@ -69,8 +69,7 @@ export function drawEmpty({ room, outbox }, name, tell) {
   if (!isEmpty) return;
   const link = linkTo(name);
   $("scroller").prepend(element("div", { id: "empty", dataset: { room: name } },
-    element("h3", {}, "Nobody has written anything yet."),
-    element("p", {}, link ? "Write the first message, or send others the link to this room."
-      : "Write the first message."),
-    ...(link ? [element("button", { onclick: () => copy(link, tell) }, "Copy link")] : [])));
+    element("h3", {}, say("isEmpty")),
+    element("p", {}, say(link ? "writeFirstLink" : "writeFirst")),
+    ...(link ? [element("button", { onclick: () => copy(link, tell) }, say("copyLink"))] : [])));
 }

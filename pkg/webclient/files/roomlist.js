@@ -1,10 +1,10 @@
 // The list of the person's rooms, with the numbers of what is not read in them.
 
 import { $, bdi, element } from "./dom.js";
-import { count } from "./words.js";
+import { say } from "./texts.js";
 
 /** The sign of a private room, which no title can have. */
-export const lock = () => element("span", { className: "lock", role: "img", "aria-label": "private" }, "🔒");
+export const lock = () => element("span", { className: "lock", role: "img", "aria-label": say("isPrivate") }, "🔒");
 
 export class RoomList {
   #names;
@@ -64,20 +64,20 @@ export class RoomList {
     for (const { row, unread, isMuted, isCalling } of rooms) {
       const badge = row.querySelector(".badge");
       badge.classList.toggle("muted", isMuted);
-      drawBadge(badge, unread, isCalling, count(unread, "unread message", "unread messages"));
+      drawBadge(badge, unread, isCalling, say("unread", { n: unread }));
     }
     const sum = (some) => some.reduce((sum, { unread }) => sum + unread, 0);
     const calling = rooms.filter(({ isMuted }) => !isMuted);
     const others = calling.filter(({ isShown }) => !isShown);
     drawBadge($("elsewhere"), sum(others), others.some(({ isCalling }) => isCalling),
-      count(sum(others), "unread message in another room", "unread messages in other rooms"));
+      say("unreadElsewhere", { n: sum(others) }));
     return sum(calling);
   }
 }
 
 /** Draws a number that says what it counts. */
 function drawBadge(badge, n, isCalling, says) {
-  const inFull = isCalling ? `You are mentioned. ${says}` : says;
+  const inFull = isCalling ? say("called", { says }) : says;
   badge.hidden = n === 0;
   badge.textContent = `${isCalling ? "@ " : ""}${n > 99 ? "99+" : n}`;
   badge.classList.toggle("calling", isCalling);

@@ -1,5 +1,6 @@
 // The rules of a room, in words, and what a person may do by them.
 
+import { LOCALE, say } from "./texts.js";
 import { shownName } from "./words.js";
 
 /** What a room is called: its title, in a direct room the other person, and otherwise its name. */
@@ -25,9 +26,9 @@ export const mayActOn = (room, role) =>
 export function silence(room) {
   const { rules, you } = room;
   if (!you || isModerator(room)) return "";
-  if (isMuted(you)) return `You are muted${until(you.muted_until)}${because(you.reason)}. You can still read.`;
-  if (you.role === "reader") return "You can read in this room, and not write.";
-  return rules?.read_only ? "Only moderators write in this room." : "";
+  if (isMuted(you)) return say("youAreMuted", since(you.muted_until, you.reason));
+  if (you.role === "reader") return say("youRead");
+  return rules?.read_only ? say("moderatorsWrite") : "";
 }
 
 export const isMuted = ({ muted, muted_until: end }) => Boolean(muted) && !(end * 1000 <= Date.now());
@@ -42,32 +43,33 @@ export function nextChange({ writable, you }) {
 export function pace(room) {
   const { rules, writable } = room;
   const seconds = Math.ceil((writable - Date.now()) / 1000);
-  if (seconds > 0) return `Slow mode: ${duration(seconds)}. What you send before that is kept until then.`;
+  if (seconds > 0) return say("slowWait", { time: duration(seconds) });
   if (!rules?.slow_mode || isModerator(room)) return "";
-  return `Slow mode: one message every ${duration(rules.slow_mode)}.`;
+  return say("slowPace", { time: duration(rules.slow_mode) });
 }
 
 /** Why a room is gone, for the person that it is not for any more. */
 export function removalInWords(title, { banned, banned_until: end, reason }) {
-  if (!banned) return `You were removed from ${title}.`;
-  return `You are banned from ${title}${until(end)}${because(reason)}.`;
+  if (!banned) return say("wasRemoved", { room: title });
+  return say("wasBanned", { room: title, ...since(end, reason) });
 }
 
 /** What the rules say of a person, in a few words. */
 export function standingInWords({ role, banned, banned_until: bannedEnd, muted, muted_until: mutedEnd, reason }) {
-  const parts = [role, muted && `muted${until(mutedEnd)}`, banned && `banned${until(bannedEnd)}`].filter(Boolean);
-  return parts.join(", ") + because(reason);
+  const parts = [role && say(role), muted && say("isMutedPerson", since(mutedEnd)),
+    banned && say("isBannedPerson", since(bannedEnd))];
+  return parts.filter(Boolean).join(", ") + because(reason);
 }
 
 const SHORT = { dateStyle: "medium", timeStyle: "short" };
-const until = (end) => (end ? ` until ${new Date(end * 1000).toLocaleString(undefined, SHORT)}` : "");
+const until = (end) => (end ? say("until", { time: new Date(end * 1000).toLocaleString(LOCALE, SHORT) }) : "");
+const since = (end, reason) => ({ until: until(end), because: because(reason) });
 const because = (reason) => (reason ? `: ${reason}` : "");
 
-const UNITS = [[3600, "hour"], [60, "minute"], [1, "second"]];
+const UNITS = [[604_800, "weeks"], [86_400, "days"], [3600, "hours"], [60, "minutes"], [1, "seconds"]];
 
 /** A duration in the largest unit in which it is a whole number. */
 export function duration(seconds) {
-  const [length, unit] = UNITS.find(([length]) => seconds >= length && seconds % length === 0) ?? UNITS[2];
-  const n = seconds / length;
-  return `${n} ${unit}${n === 1 ? "" : "s"}`;
+  const [length, unit] = UNITS.find(([length]) => seconds >= length && seconds % length === 0) ?? UNITS.at(-1);
+  return say(unit, { n: seconds / length });
 }

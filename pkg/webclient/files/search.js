@@ -2,7 +2,8 @@
 
 import { bdi, element, openDialog } from "./dom.js";
 import { placeOf } from "./fold.js";
-import { count, shownName } from "./words.js";
+import { say } from "./texts.js";
+import { shownName } from "./words.js";
 
 const PAGE = 100; // messages that are fetched at once
 const STEP = 500; // messages that are searched further back at once
@@ -75,12 +76,12 @@ export class Search {
  * @param {{title: string, clock: Clock, show: (index: number) => void}} parts `show` goes to a message
  */
 export function openSearch(search, { title, clock, show }) {
-  const field = element("input", { type: "search", value: search.query, "aria-label": "Text", placeholder: "Text",
+  const field = element("input", { type: "search", value: search.query, "aria-label": say("text"), placeholder: say("text"),
     autocomplete: "off" });
   const status = element("p", { role: "status" });
   const list = element("ol", { className: "found-list" });
-  const further = element("button", { type: "button", onclick: goOn }, "Search older messages");
-  const dialog = openDialog(`Search in ${title}`, field, status, list, further);
+  const further = element("button", { type: "button", onclick: goOn }, say("searchOlder"));
+  const dialog = openDialog(say("searchIn", { room: title }), field, status, list, further);
   field.oninput = () => ((search.query = field.value), draw());
   field.onkeydown = (event) => event.key === "Enter" && list.querySelector("button")?.click();
   draw();
@@ -88,21 +89,20 @@ export function openSearch(search, { title, clock, show }) {
 
   async function goOn() {
     further.disabled = true;
-    status.textContent = "Searching…";
+    status.textContent = say("searching");
     try {
       await search.further();
       draw();
     } catch {
       draw();
-      status.textContent = "Older messages cannot be fetched at the moment.";
+      status.textContent = say("noOlderNow");
     }
   }
 
   function draw() {
     const results = search.query.trim() === "" ? [] : search.results;
-    const where = search.isComplete ? `all ${count(search.size, "message", "messages")}`
-      : `the last ${count(search.size, "message", "messages")}`;
-    status.textContent = `${results.length} found in ${where}`;
+    const found = { found: results.length, n: search.size };
+    status.textContent = say(search.isComplete ? "foundInAll" : "foundInLast", found);
     list.replaceChildren(...results.slice(0, MOST).map(rowOf));
     further.hidden = search.isComplete;
     further.disabled = false;

@@ -1,6 +1,7 @@
 // "Seen by": the names of those that have read a message. The chat tells them in rooms of a few signed-in people.
 
 import { bdi, element } from "./dom.js";
+import { nodes } from "./texts.js";
 import { shownName } from "./words.js";
 
 /** The line with these names, below a message. */
@@ -41,7 +42,7 @@ export class Seen {
   draw(item) {
     if (this.#names.length === 0) return this.element.remove();
     const names = this.#names.flatMap((name, i) => (i > 0 ? [", ", bdi(name)] : [bdi(name)]));
-    this.element.replaceChildren("Seen by ", ...names);
+    this.element.replaceChildren(...nodes("seenBy", { names }));
     item.node.append(this.element);
   }
 }

@@ -11,9 +11,9 @@ import { Outbox } from "./outbox.js";
 import { openSearch, Search } from "./search.js";
 import { Seen } from "./seen.js";
 import { isCalling } from "./text.js";
+import { say } from "./texts.js";
 import { View } from "./view.js";
 import { Waiting } from "./waiting.js";
-import { count } from "./words.js";
 
 const LINE = 200; // messages: the line above the unread ones is sought so far above the end
 const NEAR = 800; // pixels: nearer to an end of the window, more is fetched
@@ -145,9 +145,9 @@ export class Timeline extends EventTarget {
 
   /** Goes to a message, also if it is not in the window. */
   async toMessage(index) {
-    if (!(await this.#conversation.show(index))) return this.#say("The message cannot be fetched at the moment.");
+    if (!(await this.#conversation.show(index))) return this.#say(say("notFetched"));
     const node = this.#list.nodeAt(index);
-    if (!node) return this.#say("That message is no longer kept.");
+    if (!node) return this.#say(say("notKept"));
     this.#goTo(node);
     node.classList.add("found");
     setTimeout(() => node.classList.remove("found"), FOUND);
@@ -201,7 +201,7 @@ export class Timeline extends EventTarget {
   /** The words on the button that goes to the end; "" if it is not needed. */
   get behind() {
     if (this.#view.following) return "";
-    return this.unread > 0 ? `${count(this.unread, "new message", "new messages")} ↓` : "To the latest message ↓";
+    return `${this.unread > 0 ? say("newMessages", { n: this.unread }) : say("toLatest")} ↓`;
   }
 
   /** How many messages were refused and are not in the window. */
@@ -323,8 +323,8 @@ export class Timeline extends EventTarget {
   #draw() {
     const { items, begins, expired, unsent } = this.#snapshot;
     this.#begin.hidden = !begins;
-    this.#begin.textContent = expired ? "Older messages are no longer kept."
-      : items.some(({ message }) => message) ? "This is where the room begins." : "Nobody has written anything yet.";
+    this.#begin.textContent = expired ? say("noOlder")
+      : items.some(({ message }) => message) ? say("begins") : say("isEmpty");
     this.#list.show(this.#snapshot);
     this.#waiting.draw(unsent);
   }

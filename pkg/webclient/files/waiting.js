@@ -2,9 +2,10 @@
 
 import { waitingNode } from "./bubble.js";
 import { $, element } from "./dom.js";
+import { say } from "./texts.js";
 
 export class Waiting {
-  element = element("ol", { id: "outbox", "aria-label": "Not sent yet" });
+  element = element("ol", { id: "outbox", "aria-label": say("notSentYet") });
   #shown = new Map(); // {state, node} by id
   #actions;
   #folds;

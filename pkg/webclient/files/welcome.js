@@ -3,9 +3,8 @@
 import { spelled } from "./client.js";
 import { $, ask, bdi, element, labelled, openDialog } from "./dom.js";
 import { SIGN_IN } from "./signin.js";
-import { nameProblem, shownName, unsentInWords } from "./words.js";
-
-const OLD_NAME = "What is not sent is kept in this browser. It is sent only if you take the old name again.";
+import { nodes, say } from "./texts.js";
+import { nameProblem, shownName } from "./words.js";
 
 /**
  * Shows the first page. It calls `enter` with {name, room, token}, which are valid as far as a page can tell.
@@ -23,15 +22,15 @@ export function welcome({ name, room, problem, field, unsent }, enter) {
   $("enter-unsent").hidden = unsent.size === 0;
   $("ask-name").hidden = SIGN_IN;
   $("ask-token").hidden = !SIGN_IN;
-  if (SIGN_IN) $("enter-intro").textContent = "This chat is for people who are signed in. Your name is in your token.";
+  if (SIGN_IN) $("enter-intro").textContent = say("introToken");
   $(SIGN_IN ? "enter-token" : "enter-name").focus();
   complain(problem, field);
   $("enter").onsubmit = (event) => {
     event.preventDefault();
     const given = { name: clean("enter-name"), room: clean("enter-room"), token: $("enter-token").value.trim() };
-    const [first, wrong] = SIGN_IN ? ["enter-token", given.token ? "" : "Please give a token."]
-      : ["enter-name", nameProblem(given.name, "a name")];
-    const problem = wrong || nameProblem(given.room, "a room");
+    const [first, wrong] = SIGN_IN ? ["enter-token", given.token ? "" : say("giveToken")]
+      : ["enter-name", nameProblem(given.name, "name")];
+    const problem = wrong || nameProblem(given.room, "room");
     complain(problem, wrong ? first : "enter-room");
     if (problem === "") enter(given);
   };
@@ -60,15 +59,15 @@ export function askForName(name, unsent, rename) {
   const field = element("input", { value: name, autocomplete: "nickname", spellcheck: false,
     "aria-describedby": "name-problem" });
   const problem = element("p", { id: "name-problem", className: "problem", role: "alert" });
-  const form = element("form", { className: "rows" }, labelled("Your name", field), problem,
-    ...(unsent > 0 ? [element("p", {}, unsentInWords(unsent), " ", OLD_NAME)] : []),
-    element("button", { className: "primary" }, "Change the name"));
-  const dialog = openDialog("Another name", form);
+  const form = element("form", { className: "rows" }, labelled(say("yourName"), field), problem,
+    ...(unsent > 0 ? [element("p", {}, say("unsentCount", { n: unsent }), " ", say("oldName"))] : []),
+    element("button", { className: "primary" }, say("changeName")));
+  const dialog = openDialog(say("anotherName"), form);
   field.select();
   form.onsubmit = (event) => {
     event.preventDefault();
     const given = spelled(field.value.trim());
-    problem.textContent = nameProblem(given, "a name");
+    problem.textContent = nameProblem(given, "name");
     field.setAttribute("aria-invalid", String(problem.textContent !== ""));
     if (problem.textContent) return field.focus();
     dialog.close();
@@ -81,9 +80,7 @@ const clean = (id) => spelled($(id).value.trim());
 
 function inWords(name, unsent) {
   const total = [...unsent.values()].reduce((sum, n) => sum + n, 0);
-  const [what, are, they] = total === 1 ? ["message", "is", "It is"] : ["messages", "are", "They are"];
-  const rooms = [...unsent.keys()].join(", ");
-  return `${total} ${what} of ${name} in ${rooms} ${are} not sent yet. ${they} kept until you come back there.`;
+  return say("unsentOf", { n: total, name, rooms: [...unsent.keys()].join(", ") });
 }
 
 /**
@@ -91,14 +88,13 @@ function inWords(name, unsent) {
  * @param {{name: string, signOut: () => void}[]} people
  */
 export function drawPeopleKept(people) {
-  const named = (name) => bdi(shownName(name));
-  $("enter-people").replaceChildren(...people.map(({ name, signOut }) => element("p", {},
-    "This browser still keeps the rooms of ", named(name), ", and what is not sent. ",
-    element("button", { type: "button", className: "link", onclick: signOut }, "Sign ", named(name), " out"))));
+  const says = (key, name) => nodes(key, { name: bdi(shownName(name)) });
+  $("enter-people").replaceChildren(...people.map(({ name, signOut }) => element("p", {}, ...says("keptHere", name), " ",
+    element("button", { type: "button", className: "link", onclick: signOut }, ...says("signOutPerson", name)))));
 }
 
 /** Asks a person with so many unsent messages whether to sign out. */
 export async function isSureToSignOut(unsent) {
-  return (await ask("Sign out?", `${unsentInWords(unsent)} Signing out leaves nothing of you in this browser.`,
-    { stay: "Stay signed in", discard: "Sign out, and delete what is not sent" })) === "discard";
+  return (await ask(say("signOutAsk"), `${say("unsentCount", { n: unsent })} ${say("signOutLoses")}`,
+    { stay: say("staySignedIn"), discard: say("signOutDelete") })) === "discard";
 }
