@@ -133,7 +133,7 @@ func TestBrowserLeavingAsks(t *testing.T) {
 	ann.joins(t, "attic")
 	ann.Type(t, "#draft", "half a sent")
 	ann.chooses(t, "#leave")
-	const kept = "It is kept in this browser until you come back."
+	const kept = "What is not sent is kept in this browser until you come back."
 	ann.asks(t, 1, "Leave attic?", "What you are writing is not sent yet.", kept)
 	ann.isInRoom(t, "attic")
 	ann.drafts(t, "half a sent")

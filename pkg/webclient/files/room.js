@@ -53,10 +53,12 @@ export async function isSureToLeave({ room, listed, title, unsent, hasDraft, isL
   const isClosed = isPrivate(room, listed) && !(room.rules ?? listed).direct;
   const written = unsent > 0 ? unsentInWords(unsent) : hasDraft ? "What you are writing is not sent yet." : "";
   if (!isClosed && written === "") return true;
-  const kept = isLosing ? "It is kept until you close this page." : "It is kept in this browser until you come back.";
+  const kept = isLosing ? "What is not sent is kept until you close this page."
+    : "What is not sent is kept in this browser until you come back.";
   // Leaving ends no membership of a private room: "Leave for good" does.
-  const member = ["You stay a member of this private room. You can come back by its name: ", bdi(room.name), "."];
-  const text = [...(written ? [written, " ", kept, " "] : []), ...(isClosed ? member : [])];
+  const stays = room.you?.role ? "You stay a member of this private room. " : "";
+  const back = [stays, "You can come back by its name: ", bdi(room.name), "."];
+  const text = [...(written ? [written, " ", kept, " "] : []), ...(isClosed ? back : [])];
   return (await ask(["Leave ", bdi(title), "?"], text, { stay: "Stay", leave: "Leave" })) === "leave";
 }
 
