@@ -211,7 +211,8 @@ func TestBrowserTheLinkToARoom(t *testing.T) {
 
 	// An empty room says what to do, until somebody writes.
 	ann.WaitFor(t, `((empty) => empty.checkVisibility() &&
-	  empty.textContent.startsWith("Nobody has written anything yet.") && !document.querySelector("#beginning").checkVisibility())(document.querySelector("#empty"))`, 5*time.Second)
+	  empty.textContent.startsWith("Nobody has written anything yet.") &&
+	  !document.querySelector("#beginning").checkVisibility())(document.querySelector("#empty"))`, 5*time.Second)
 	ann.Eval(t, `{ window.copied = "" }`, nil)
 	ann.Click(t, "#empty button")
 	ann.WaitFor(t, fmt.Sprintf(`window.copied === %q`, link), 5*time.Second)
