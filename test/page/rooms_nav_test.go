@@ -133,7 +133,7 @@ func TestBrowserLeavingAsks(t *testing.T) {
 	ann.joins(t, "attic")
 	ann.Type(t, "#draft", "half a sent")
 	ann.chooses(t, "#leave")
-	const kept = "It is kept in this browser until you come back."
+	const kept = "What is not sent is kept in this browser until you come back."
 	ann.asks(t, 1, "Leave attic?", "What you are writing is not sent yet.", kept)
 	ann.isInRoom(t, "attic")
 	ann.drafts(t, "half a sent")
@@ -210,8 +210,9 @@ func TestBrowserTheLinkToARoom(t *testing.T) {
 	ann.hasFocus(t, "#room-menu")
 
 	// An empty room says what to do, until somebody writes.
-	ann.WaitFor(t, `((empty) => empty.checkVisibility() && empty.textContent.startsWith("Nobody has written anything yet.")
-	  && !document.querySelector("#beginning").checkVisibility())(document.querySelector("#empty"))`, 5*time.Second)
+	ann.WaitFor(t, `((empty) => empty.checkVisibility() &&
+	  empty.textContent.startsWith("Nobody has written anything yet.") &&
+	  !document.querySelector("#beginning").checkVisibility())(document.querySelector("#empty"))`, 5*time.Second)
 	ann.Eval(t, `{ window.copied = "" }`, nil)
 	ann.Click(t, "#empty button")
 	ann.WaitFor(t, fmt.Sprintf(`window.copied === %q`, link), 5*time.Second)
@@ -305,8 +306,8 @@ func TestBrowserAnotherName(t *testing.T) {
 	ann.waits(t, "from eve")
 	ann.opensRooms(t)
 	ann.Click(t, "#rename")
-	ann.WaitFor(t, `document.querySelector("dialog:last-of-type").textContent.includes("1 message is not sent yet. What is `+
-		`not sent is kept in this browser. It is sent only if you take the old name again.")`, 5*time.Second)
+	ann.WaitFor(t, `document.querySelector("dialog:last-of-type").textContent.includes("1 message is not sent yet. `+
+		`What is not sent is kept in this browser. It is sent only if you take the old name again.")`, 5*time.Second)
 	ann.dialogButton(t, "Close")
 	ann.Click(t, "#close-rooms")
 	ann.renames(t, "ann")

@@ -453,7 +453,7 @@ export class Page {
   /** The person has opened a link, or gone back or forward. */
   #addressChanged() {
     const name = roomInAddress();
-    const isGone = isRoomVisited() && !this.#timelines.has(name);
+    const isGone = isRoomVisited() && !this.#timelines.has(name) && !this.#memory.rooms.includes(name);
     // Back into a room that was left does not join it again: others would see that, and the person did not ask for it.
     // Nor does it lead on to the entry before, which can be another site. The room that is shown takes the entry.
     if (isGone) this.#tell(say("notThere"));

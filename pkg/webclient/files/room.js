@@ -55,8 +55,8 @@ export async function isSureToLeave({ room, listed, title, unsent, hasDraft, isL
   if (!isClosed && written === "") return true;
   const kept = say(isLosing ? "keptOpen" : "keptReturn");
   // Leaving ends no membership of a private room: "Leave for good" does.
-  const member = nodes("staysMember", { room: bdi(room.name) });
-  const text = [...(written ? [written, " ", kept, " "] : []), ...(isClosed ? member : [])];
+  const back = nodes(room.you?.role ? "staysMember" : "backByName", { room: bdi(room.name) });
+  const text = [...(written ? [written, " ", kept, " "] : []), ...(isClosed ? back : [])];
   return (await ask(nodes("leaveAsk", { room: bdi(title) }), text, { stay: say("stay"), leave: say("leave") })) === "leave";
 }
 

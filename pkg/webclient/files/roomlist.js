@@ -33,7 +33,6 @@ export class RoomList {
     }));
     if (focused !== undefined) this.#rowOf(focused)?.querySelector("button").focus();
     $("rooms").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
-    this.drawUnread();
   }
 
   #rowOf(name) {
@@ -43,7 +42,9 @@ export class RoomList {
   /** Draws the rooms anew if one has another title. */
   retitle(name) {
     const row = this.#rowOf(name);
-    if (row && row.title !== this.#looks(name).title) this.draw();
+    if (!row || row.title === this.#looks(name).title) return;
+    this.draw();
+    this.drawUnread();
   }
 
   /** A room has a new message, and may become the first. Nothing else moves. */

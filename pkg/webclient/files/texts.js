@@ -116,10 +116,12 @@ export const TEXTS = {
   stay: ["Stay", "머무르기", "Bleiben"],
   draftUnsent: ["What you are writing is not sent yet.", "쓰고 있는 글을 아직 보내지 않았습니다.",
     "Was du gerade schreibst, ist noch nicht gesendet."],
-  keptOpen: ["It is kept until you close this page.", "이 페이지를 닫을 때까지만 보관됩니다.",
-    "Es bleibt erhalten, bis du diese Seite schließt."],
-  keptReturn: ["It is kept in this browser until you come back.", "다시 들어올 때까지 이 브라우저에 보관됩니다.",
-    "Es bleibt in diesem Browser, bis du zurückkommst."],
+  keptOpen: ["What is not sent is kept until you close this page.", "보내지 않은 글은 이 페이지를 닫을 때까지만 보관됩니다.",
+    "Ungesendetes bleibt erhalten, bis du diese Seite schließt."],
+  keptReturn: ["What is not sent is kept in this browser until you come back.",
+    "보내지 않은 글은 다시 들어올 때까지 이 브라우저에 보관됩니다.", "Ungesendetes bleibt in diesem Browser, bis du zurückkommst."],
+  backByName: ["You can come back by its name: {room}.", "방 이름으로 다시 들어올 수 있습니다: {room}.",
+    "Über seinen Namen kommst du zurück: {room}."],
   staysMember: ["You stay a member of this private room. You can come back by its name: {room}.",
     "이 비공개 방의 멤버로는 남습니다. 방 이름으로 다시 들어올 수 있습니다: {room}.",
     "Du bleibst Mitglied dieses privaten Raums. Über seinen Namen kommst du zurück: {room}."],
@@ -243,7 +245,7 @@ export const TEXTS = {
   forEver: ["for ever", "무기한", "für immer"],
   role: ["Role", "역할", "Rolle"],
   none: ["none", "없음", "keine"],
-  owner: ["owner", "소유자", "Besitz"],
+  owner: ["owner", "소유자", "Leitung"],
   moderator: ["moderator", "관리자", "Moderation"],
   member: ["member", "멤버", "Mitglied"],
   reader: ["reader", "읽기 전용", "nur lesen"],
@@ -394,7 +396,8 @@ export const TEXTS = {
     "Der Name eines Raums darf nicht mit @ beginnen."],
 };
 
-const preferred = navigator.languages.map((tag) => tag.toLowerCase());
+// Node.js 20 has no navigator.
+const preferred = (globalThis.navigator?.languages ?? []).map((tag) => tag.toLowerCase());
 const languageOf = (tag) => tag.split("-")[0];
 
 /** The language of the page: the first of the browser's that it has. */
