@@ -7,8 +7,8 @@ import (
 	"wschat/pkg/chat"
 )
 
-// BenchmarkScroll scrolls up through ten thousand messages, page by page, and reports the frames of the browser: how long
-// the middle one and the 99th of a hundred took, and for how long the page was busy altogether.
+// BenchmarkScroll scrolls up through ten thousand messages, page by page, and reports the frames of the browser: how
+// long the middle one and the 99th of a hundred took, and for how long the page was busy altogether.
 func BenchmarkScroll(b *testing.B) {
 	const messages = 10_000
 	s := startBrowsers(b, nil)

@@ -76,7 +76,8 @@ export function showRoom(room, { listed, known, me, show, say }) {
     const { title = "", slow_mode: slow = 0, read_only: readOnly = false } = room.rules;
     const paces = PACES.some(([value]) => value === String(slow)) ? PACES : [...PACES, [String(slow), duration(slow)]];
     const fields = { title: element("input", { value: title, maxLength: 128 }),
-      topic: element("input", { value: topic ?? "", maxLength: 1024 }), pace: select(say("slowMode"), paces, String(slow)),
+      topic: element("input", { value: topic ?? "", maxLength: 1024 }),
+      pace: select(say("slowMode"), paces, String(slow)),
       readOnly: element("input", { type: "checkbox", checked: readOnly }) };
     const form = element("form", { className: "rows" },
       labelled(say("title"), fields.title), labelled(say("topic"), fields.topic),

@@ -77,7 +77,8 @@ function refusedEdit({ content, error }, isDeleted, { editAgain, giveUp }) {
   return element("div", { className: "refused-edit" },
     element("div", { className: "sent" }, say("editNotSaved", { why: changeRefusal(error) })),
     element("div", { className: "edit-text", dir: "auto" }, content),
-    element("div", {}, ...(isDeleted ? [] : [action(say("editAgain"), editAgain), " "]), action(say("giveUp"), giveUp)));
+    element("div", {}, ...(isDeleted ? [] : [action(say("editAgain"), editAgain), " "]),
+      action(say("giveUp"), giveUp)));
 }
 
 const NOTES = {
@@ -126,7 +127,8 @@ export function refusedNode({ id, content, error }, { edit, retry, discard }) {
   return element("li", { className: "message mine failed", dataset: { id } },
     bubble(content, "", element("time")),
     element("div", { className: "sent" }, say("notSent", { why: refusal(error) })),
-    element("div", {}, action(say("edit"), edit), " ", action(say("tryAgain"), retry), " ", action(say("remove"), discard)));
+    element("div", {}, action(say("edit"), edit), " ", action(say("tryAgain"), retry), " ",
+      action(say("remove"), discard)));
 }
 
 /**

@@ -30,8 +30,8 @@ export const actOf = (event) => KEYS.find(({ is }) => is?.(event))?.act;
 
 /** Shows the keys. */
 export function showKeys() {
+  const shown = (keys) => keys.split(" ").flatMap((key, i) => [i > 0 ? " " : "", element("kbd", {}, key)]);
   const row = ({ keys, says }) => element("tr", {},
-    element("th", { scope: "row" }, ...keys.split(" ").flatMap((key, i) => [i > 0 ? " " : "", element("kbd", {}, key)])),
-    element("td", {}, say(says)));
+    element("th", { scope: "row" }, ...shown(keys)), element("td", {}, say(says)));
   openDialog(say("keys"), element("table", { className: "keys" }, element("tbody", {}, ...KEYS.map(row))));
 }

@@ -143,7 +143,8 @@ export class List {
       if (message?.reply_to) this.#quote(row, messages.get(message.reply_to));
       before = row.item;
     }
-    const latest = this.#rows.findLast(({ item: { message } }) => message && !message.deleted_at && this.#isMe(message));
+    const isOwn = ({ item: { message } }) => message && !message.deleted_at && this.#isMe(message);
+    const latest = this.#rows.findLast(isOwn);
     if (latest?.node !== this.#latest) {
       this.#latest?.classList.remove("latest");
       latest?.node.classList.add("latest");

@@ -24,9 +24,9 @@ export class Menu {
 
   /**
    * @param {{acts: Acts, composer: Composer, isMe: (user) => boolean, me: () => string, jump: (index: number) => void,
-   *   say: (text: string) => void, moderates: () => boolean, about: (user) => void, clock: Clock}} parts `isMe` tells whether the
-   *   person wrote a message, or is a user; `me` returns the person's name; `jump` goes to a message; `say` tells the person of a problem; `moderates`
-   *   tells whether the person moderates the room; `about` shows a person
+   *   say: (text: string) => void, moderates: () => boolean, about: (user) => void, clock: Clock}} parts `isMe` tells
+   *   whether the person wrote a message, or is a user; `me` returns the person's name; `jump` goes to a message; `say`
+   *   tells the person of a problem; `moderates` tells whether the person moderates the room; `about` shows a person
    */
   constructor({ acts, composer, isMe, me, jump, say, moderates, about, clock }) {
     this.#acts = acts;

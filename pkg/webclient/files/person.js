@@ -56,7 +56,8 @@ export function showPerson(person, { room, isMe, write, say }) {
       ...(says ? [element("p", {}, says)] : []),
       ...(isOwner(room) && !standing.banned ? [labelled(say("role"), role)] : []),
       labelled(say("forHowLong"), end), labelled(say("why"), reason),
-      isMuted(standing) ? button(say("endMute"), () => room.unmute(id)) : button(say("mutePerson"), () => room.mute(id, how())),
+      isMuted(standing) ? button(say("endMute"), () => room.unmute(id))
+        : button(say("mutePerson"), () => room.mute(id, how())),
       standing.banned ? button(say("endBan"), () => room.unban(id))
         : button(say("ban"), () => room.ban(id, how()), "danger"),
       ...(standing.role && room.rules.private

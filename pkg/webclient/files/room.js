@@ -57,7 +57,8 @@ export async function isSureToLeave({ room, listed, title, unsent, hasDraft, isL
   // Leaving ends no membership of a private room: "Leave for good" does.
   const back = nodes(room.you?.role ? "staysMember" : "backByName", { room: bdi(room.name) });
   const text = [...(written ? [written, " ", kept, " "] : []), ...(isClosed ? back : [])];
-  return (await ask(nodes("leaveAsk", { room: bdi(title) }), text, { stay: say("stay"), leave: say("leave") })) === "leave";
+  const answers = { stay: say("stay"), leave: say("leave") };
+  return (await ask(nodes("leaveAsk", { room: bdi(title) }), text, answers)) === "leave";
 }
 
 /** Shows or hides what stands in a room in which nobody has written. */

@@ -76,8 +76,8 @@ export class Search {
  * @param {{title: string, clock: Clock, show: (index: number) => void}} parts `show` goes to a message
  */
 export function openSearch(search, { title, clock, show }) {
-  const field = element("input", { type: "search", value: search.query, "aria-label": say("text"), placeholder: say("text"),
-    autocomplete: "off" });
+  const field = element("input", { type: "search", value: search.query, "aria-label": say("text"),
+    placeholder: say("text"), autocomplete: "off" });
   const status = element("p", { role: "status" });
   const list = element("ol", { className: "found-list" });
   const further = element("button", { type: "button", onclick: goOn }, say("searchOlder"));

@@ -22,7 +22,8 @@ export const TEXTS = {
     "|{n} messages of {name} in {rooms} are not sent yet. They are kept until you come back there.",
     "{rooms}에 {name}의 보내지 못한 메시지가 {n}개 있습니다. 그 방에 다시 들어갈 때까지 보관됩니다.",
     "{n} Nachricht von {name} in {rooms} ist noch nicht gesendet. Sie bleibt erhalten, bis du dorthin zurückkommst." +
-    "|{n} Nachrichten von {name} in {rooms} sind noch nicht gesendet. Sie bleiben erhalten, bis du dorthin zurückkommst."],
+    "|{n} Nachrichten von {name} in {rooms} sind noch nicht gesendet. Sie bleiben erhalten, bis du dorthin " +
+    "zurückkommst."],
   keptHere: ["This browser still keeps the rooms of {name}, and what is not sent.",
     "이 브라우저에는 {name}의 방과 보내지 못한 글이 아직 남아 있습니다.",
     "Dieser Browser bewahrt noch die Räume von {name} auf und was nicht gesendet ist."],
