@@ -48,7 +48,7 @@ func (p person) leftNothing(t *testing.T) {
 	p.WaitFor(t, `!document.querySelector("#welcome").hidden`, 10*time.Second)
 	for range 2 {
 		p.WaitFor(t, `(async () => `+storedHere+` === "")()`, 5*time.Second)
-		p.WaitFor(t, `["rooms", "room-name", "my-name", "scroller", "people", "announcer", "notice-text"].every(
+		p.WaitFor(t, `["rooms", "room-name", "i-am", "scroller", "people", "announcer", "notice-text"].every(
 		  (id) => document.getElementById(id).textContent === "") && document.querySelector("#draft").value === ""`,
 			5*time.Second)
 		time.Sleep(300 * time.Millisecond) // what is written late is found the second time

@@ -40,14 +40,14 @@ export function askForRoom({ known, create }) {
 /**
  * Shows the rules of a room, which moderators can change, and its people.
  * @param {{listed: object, known: Map<string, string>, me: string, show: (person) => void,
- *   say: (text: string) => void}} parts `listed` is what the list of rooms says of it; `me` is the person's id; `show`
+ *   warn: (text: string) => void}} parts `listed` is what the list of rooms says of it; `me` is the person's id; `show`
  *   shows a person
  */
-export function showRoom(room, { listed, known, me, show, say }) {
+export function showRoom(room, { listed, known, me, show, warn }) {
   const [list, adding] = [element("ul", { className: "standings" }), element("div")];
   const moderates = isModerator(room);
   const { topic, direct, private: isPrivate } = room.rules ?? listed ?? {};
-  const failed = (error) => say(moderationRefusal(error));
+  const failed = (error) => warn(moderationRefusal(error));
   const dialog = openDialog(titleOf(room, listed),
     ...(topic ? [element("p", { dir: "auto" }, topic)] : []),
     element("p", {}, direct ? say("twoOnly")

@@ -15,7 +15,7 @@ export class Menu {
   #isMe;
   #me;
   #jump;
-  #say;
+  #warn;
   #moderates;
   #about;
   #clock;
@@ -24,17 +24,17 @@ export class Menu {
 
   /**
    * @param {{acts: Acts, composer: Composer, isMe: (user) => boolean, me: () => string, jump: (index: number) => void,
-   *   say: (text: string) => void, moderates: () => boolean, about: (user) => void, clock: Clock}} parts `isMe` tells
-   *   whether the person wrote a message, or is a user; `me` returns the person's name; `jump` goes to a message; `say`
-   *   tells the person of a problem; `moderates` tells whether the person moderates the room; `about` shows a person
+   *   warn: (text: string) => void, moderates: () => boolean, about: (user) => void, clock: Clock}} parts `isMe` tells
+   *   whether the person wrote a message, or is a user; `me` returns the person's name; `jump` goes to a message;
+   *   `warn` tells the person of a problem; `moderates` tells whether the person moderates the room; `about` shows one
    */
-  constructor({ acts, composer, isMe, me, jump, say, moderates, about, clock }) {
+  constructor({ acts, composer, isMe, me, jump, warn, moderates, about, clock }) {
     this.#acts = acts;
     this.#composer = composer;
     this.#isMe = isMe;
     this.#me = me;
     this.#jump = jump;
-    this.#say = say;
+    this.#warn = warn;
     this.#moderates = moderates;
     this.#about = about;
     this.#clock = clock;
@@ -65,7 +65,7 @@ export class Menu {
   /** Edits a message: {index, version, content}. */
   async edit(edit) {
     const error = await this.#acts.edit(edit);
-    if (error) this.#say(say("editNotSaved", { why: changeRefusal(error) }));
+    if (error) this.#warn(say("editNotSaved", { why: changeRefusal(error) }));
   }
 
   /** Lets the person go on with an edit that was refused. It is of the message as it is now. */
@@ -81,7 +81,7 @@ export class Menu {
     if (answer !== "remove") return;
     this.#composer.stopEditing(index);
     const error = await this.#acts.remove(index);
-    if (error && error.code !== "closed") this.#say(say("notDeleted", { why: changeRefusal(error) }));
+    if (error && error.code !== "closed") this.#warn(say("notDeleted", { why: changeRefusal(error) }));
   }
 
   #toggle(message, reaction) {
@@ -90,7 +90,7 @@ export class Menu {
 
   async #react({ index }, reaction, isOn) {
     const error = await this.#acts.react(index, reaction, isOn);
-    if (error && error.code !== "closed") this.#say(say("notReacted", { why: changeRefusal(error) }));
+    if (error && error.code !== "closed") this.#warn(say("notReacted", { why: changeRefusal(error) }));
   }
 
   /** Opens the dialog beside the button that was used. */

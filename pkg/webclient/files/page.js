@@ -134,7 +134,7 @@ export class Page {
     if (this.#timelines.has(name)) return;
     const timeline = new Timeline(room, {
       name, memory: this.#memory, tab: this.#browser.tab, clock: this.#clock,
-      composer: this.#composer, say: (text) => this.say(text),
+      composer: this.#composer, warn: (text) => this.say(text),
       marker: this.#markers ? (this.#markers.get(name) ?? null) : "later",
       moderates: () => isModerator(room), about: (user) => this.#showPerson(user, room), me: () => this.#client.user,
     });
@@ -216,14 +216,14 @@ export class Page {
 
   #showPerson(user, room) {
     showPerson(user, { room, isMe: (other) => this.#client.isMe(other), write: (other) => this.#writeTo(other),
-      say: (text) => this.say(text) });
+      warn: (text) => this.say(text) });
   }
 
   #about() {
     const { room } = this.#timeline;
     showRoom(room, {
       listed: this.#listed.get(this.#active), known: this.#known, me: this.#client.userId,
-      say: (text) => this.say(text), show: (person) => this.#showPerson(person, room),
+      warn: (text) => this.say(text), show: (person) => this.#showPerson(person, room),
     });
   }
 

@@ -11,10 +11,10 @@ const ROLES = ["reader", "member", "moderator", "owner"].map((role) => [role, sa
 /**
  * Shows a person.
  * @param {{user_id: string, user_name: string}} person
- * @param {{room: Room, isMe: (user) => boolean, write: (person) => Promise<void>, say: (text: string) => void}} parts
+ * @param {{room: Room, isMe: (user) => boolean, write: (person) => Promise<void>, warn: (text: string) => void}} parts
  *   `write` opens the room of the two
  */
-export function showPerson(person, { room, isMe, write, say }) {
+export function showPerson(person, { room, isMe, write, warn }) {
   const name = shownName(person.user_name || person.user_id);
   const moderation = element("div", { className: "rows" });
   const dialog = openDialog(name,
@@ -30,7 +30,7 @@ export function showPerson(person, { room, isMe, write, say }) {
       await request;
       dialog.close();
     } catch (error) {
-      say(moderationRefusal(error));
+      warn(moderationRefusal(error));
       dialog.close();
     }
   }

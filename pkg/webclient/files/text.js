@@ -1,5 +1,5 @@
-// What a text says beside its characters: links, code, and people that it names. It changes no character: what is copied
-// is what was written.
+// What a text says beside its characters: links, code, and people that it names. It changes no character: what is
+// copied is what was written.
 
 import { element } from "./dom.js";
 
@@ -9,8 +9,8 @@ const LONGEST_LINK = 2000;
 const LONGEST_NAME = 130; // characters, with the @
 
 /**
- * Code within a line, what may be an address, or the @ before a name. An address ends before blanks, quotes, angle brackets,
- * and characters that nobody sees or that turn the direction of the text.
+ * Code within a line, what may be an address, or the @ before a name. An address ends before blanks, quotes, angle
+ * brackets, and characters that nobody sees or that turn the direction of the text.
  */
 const SPECIAL = new RegExp([
   "(?<code>`[^`\\n]+`)",

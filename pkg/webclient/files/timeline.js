@@ -29,7 +29,7 @@ export class Timeline extends EventTarget {
   #acts;
   #menu;
   #composer;
-  #say;
+  #warn;
   #seen;
   #list;
   #view;
@@ -42,11 +42,11 @@ export class Timeline extends EventTarget {
 
   /**
    * @param {{name: string, memory: Memory, tab: Tab, clock: Clock, composer: Composer, marker: number | null | "later",
-   *   say: (text: string) => void, moderates: () => boolean, about: (user) => void, me: () => string}} parts `name` is
-   *   the room's name in this browser's memory; `composer` is where the person writes; `marker` is as in a Conversation;
-   *   `say` tells the person of a problem; `moderates`, `about` and `me` are as in a Menu
+   *   warn: (text: string) => void, moderates: () => boolean, about: (user) => void, me: () => string}} parts `name` is
+   *   the room's name in this browser's memory; `composer` is where the person writes; `marker` is as in a
+   *   Conversation; `warn` tells the person of a problem; `moderates`, `about` and `me` are as in a Menu
    */
-  constructor(room, { name, memory, tab, clock, composer, marker, say, moderates, about, me }) {
+  constructor(room, { name, memory, tab, clock, composer, marker, warn, moderates, about, me }) {
     super();
     const signal = this.#end.signal;
     const isMe = (whose) => room.isMe(whose);
@@ -56,10 +56,10 @@ export class Timeline extends EventTarget {
     this.#acts = new Acts(room, name, memory);
     this.#me = me;
     this.#composer = composer;
-    this.#say = say;
+    this.#warn = warn;
     this.#clock = clock;
     this.#seen = new Seen(isMe);
-    this.#menu = new Menu({ acts: this.#acts, composer, isMe, me, jump: (index) => this.toMessage(index), say,
+    this.#menu = new Menu({ acts: this.#acts, composer, isMe, me, jump: (index) => this.toMessage(index), warn,
       moderates, about, clock });
     const actions = this.#unsentActions();
     const folds = new Folds({
@@ -145,9 +145,9 @@ export class Timeline extends EventTarget {
 
   /** Goes to a message, also if it is not in the window. */
   async toMessage(index) {
-    if (!(await this.#conversation.show(index))) return this.#say(say("notFetched"));
+    if (!(await this.#conversation.show(index))) return this.#warn(say("notFetched"));
     const node = this.#list.nodeAt(index);
-    if (!node) return this.#say(say("notKept"));
+    if (!node) return this.#warn(say("notKept"));
     this.#goTo(node);
     node.classList.add("found");
     setTimeout(() => node.classList.remove("found"), FOUND);

@@ -89,8 +89,9 @@ function inWords(name, unsent) {
  */
 export function drawPeopleKept(people) {
   const says = (key, name) => nodes(key, { name: bdi(shownName(name)) });
-  $("enter-people").replaceChildren(...people.map(({ name, signOut }) => element("p", {}, ...says("keptHere", name), " ",
-    element("button", { type: "button", className: "link", onclick: signOut }, ...says("signOutPerson", name)))));
+  const row = ({ name, signOut }) => element("p", {}, ...says("keptHere", name), " ",
+    element("button", { type: "button", className: "link", onclick: signOut }, ...says("signOutPerson", name)));
+  $("enter-people").replaceChildren(...people.map(row));
 }
 
 /** Asks a person with so many unsent messages whether to sign out. */
