@@ -100,8 +100,8 @@ func TestBrowserThePageAsItIsDeployed(t *testing.T) {
 		sum += l.Size
 	}
 	t.Logf("%d bytes are transferred: %v", sum, loaded)
-	if sum > most || len(loaded) != 4 || sum < 10_000 {
-		t.Errorf("the page has %d bytes in %d files, as transferred: want at most %d, in 4", sum, len(loaded), most)
+	if sum > most || len(loaded) != 5 || sum < 10_000 {
+		t.Errorf("the page has %d bytes in %d files, as transferred: want at most %d, in 5", sum, len(loaded), most)
 	}
 	people["Ann"].Type(t, "#draft", "hello, Bob")
 	people["Ann"].Press(t, "Enter")

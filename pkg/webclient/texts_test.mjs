@@ -3,23 +3,36 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { LANGUAGES, TEXTS } from "./files/texts.js";
 
-const others = ["texts.js", "client.js"]; // the client speaks to programs
+/** By key, the texts in each language. */
+const TEXTS = Object.assign({}, ...Object.values(JSON.parse(readFileSync("files/texts.json", "utf8"))));
+const LANGUAGES = ["en", "ko", "de"];
+
+const others = ["client.js"]; // it speaks to programs
 const files = readdirSync("files").filter((name) => /\.(js|html)$/.test(name) && !others.includes(name));
 const sources = new Map(files.map((name) => [name, readFileSync(`files/${name}`, "utf8")]));
 const all = [...sources.values()].join("\n");
 
 test("each text is there in each language, with the same values, and is used", () => {
   for (const [key, texts] of Object.entries(TEXTS)) {
-    assert.equal(texts.length, LANGUAGES.length, key);
+    assert.deepEqual(Object.keys(texts), LANGUAGES, key);
     const valuesOf = (form) => [...new Set(form.match(/\{\w+\}/g) ?? [])].sort().join();
-    for (const text of texts) {
-      const first = texts[0].split("|")[0];
+    const [first] = texts.en.split("|");
+    for (const text of Object.values(texts)) {
       for (const form of text.split("|")) assert.equal(valuesOf(form), valuesOf(first), `${key}: ${form}`);
     }
     assert.ok(all.includes(`"${key}"`), `${key} is not used`);
   }
+});
+
+test("the page offers these languages", () => {
+  assert.ok(sources.get("texts.js").includes(JSON.stringify(LANGUAGES).replaceAll(",", ", ")));
+});
+
+test("a key is in one section", () => {
+  const sections = Object.values(JSON.parse(readFileSync("files/texts.json", "utf8")));
+  const keys = sections.flatMap((section) => Object.keys(section));
+  assert.equal(new Set(keys).size, keys.length);
 });
 
 test("each text that is used is there", () => {

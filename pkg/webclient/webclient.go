@@ -72,17 +72,21 @@ func New(webSocketURL string, auth bool) *Site {
 		asks = "on"
 	}
 	s := &Site{files: map[string]file{}}
+	words := texts()
 	for _, p := range Paths() {
 		name := strings.TrimPrefix(p, "/")
 		if p == "/" {
 			name = "index.html"
 		}
-		raw, err := files.ReadFile("files/" + name)
-		if err != nil {
-			panic("webclient: " + err.Error()) // Paths lists what is embedded
+		body, ok := words[p]
+		if !ok {
+			raw, err := files.ReadFile("files/" + name)
+			if err != nil {
+				panic("webclient: " + err.Error()) // Paths lists what is embedded
+			}
+			body = strings.NewReplacer(urlPlaceholder, html.EscapeString(webSocketURL), authPlaceholder,
+				asks).Replace(string(raw))
 		}
-		body := strings.NewReplacer(urlPlaceholder, html.EscapeString(webSocketURL), authPlaceholder,
-			asks).Replace(string(raw))
 		sum := sha256.Sum256([]byte(body))
 		headers := securityHeaders(webSocketURL)
 		headers["Content-Type"] = contentTypes()[path.Ext(name)]
@@ -163,13 +167,14 @@ func policy(webSocketURL string) string {
 
 // Paths are what Serve knows, sorted: / is the page.
 func Paths() []string {
-	paths := []string{"/"}
+	paths := slices.Collect(maps.Keys(texts()))
+	paths = append(paths, "/")
 	entries, err := fs.ReadDir(files, "files")
 	if err != nil {
 		panic("webclient: " + err.Error())
 	}
 	for _, e := range entries {
-		if e.Name() != "index.html" {
+		if e.Name() != "index.html" && e.Name() != textsFile {
 			paths = append(paths, "/"+e.Name())
 		}
 	}

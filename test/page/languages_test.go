@@ -20,10 +20,10 @@ func speaks(languages ...string) browser.Option {
 
 // leftOver lists what stands on the page in English although the page's language has another word for it.
 const leftOver = `(async () => {
-	const { TEXTS, LANGUAGES, LANGUAGE } = await import("./texts.js");
-	const at = LANGUAGES.indexOf(LANGUAGE);
-	const english = new Set(Object.values(TEXTS).filter((t) => t[0] !== t[at]).flatMap((t) => t[0].split("|")));
-	for (const texts of Object.values(TEXTS)) english.delete(texts[at]);
+	const textsIn = async (language) => (await import("./texts." + language + ".js")).default;
+	const [all, own] = [await textsIn("en"), await textsIn(document.documentElement.lang)];
+	const english = new Set(Object.keys(all).filter((key) => all[key] !== own[key]).flatMap((key) => all[key].split("|")));
+	for (const text of Object.values(own)) for (const form of text.split("|")) english.delete(form);
 	const words = [];
 	for (const e of document.querySelectorAll("body *:not(noscript, .content)")) {
 		for (const node of e.childNodes) if (node.nodeType === 3) words.push(node.data.trim());

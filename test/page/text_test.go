@@ -93,8 +93,8 @@ func TestBrowserInitials(t *testing.T) {
 		var got []string
 		p.Eval(t, `[...document.querySelectorAll("#messages .who")].map((w) => [w.dataset.initials, w.className,
 			w.textContent].join("/"))`, &got)
-		want := []string{"AL/who hue0/Ann Lee", "B/who hue4/bob", "김/who hue6/김민수", "AL/who hue0/Ann Lee",
-			"?/who hue1/👍"}
+		want := []string{"AL/who hue1/Ann Lee", "B/who hue6/bob", "김/who hue2/김민수", "AL/who hue1/Ann Lee",
+			"?/who hue3/👍"}
 		if !slices.Equal(got, want) {
 			t.Errorf("the senders are %q", got)
 		}

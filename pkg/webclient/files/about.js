@@ -1,6 +1,7 @@
 // Dialogs about rooms: a new one, and the rules of one.
 
-import { ask, bdi, element, labelled, openDialog, select } from "./dom.js";
+import { ask, openDialog } from "./dialog.js";
+import { bdi, element, labelled, select } from "./dom.js";
 import { duration, isModerator, standingInWords, titleOf } from "./rules.js";
 import { say } from "./texts.js";
 import { moderationRefusal, nameProblem, shownName } from "./words.js";

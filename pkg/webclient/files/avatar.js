@@ -24,5 +24,6 @@ const firstOf = (word) => [...new Intl.Segmenter().segment(word)][0].segment.toU
 export function hueOf({ user_name, user_id }) {
   let hash = 0x811c9dc5; // FNV-1a
   for (const byte of new TextEncoder().encode(user_id ?? user_name)) hash = Math.imul(hash ^ byte, 0x01000193);
-  return Math.floor(((hash >>> 0) / 2 ** 32) * HUES);
+  hash = Math.imul(hash ^ (hash >>> 16), 0xc2b2ae35); // names that differ little get other colours
+  return ((hash ^ (hash >>> 16)) >>> 0) % HUES;
 }

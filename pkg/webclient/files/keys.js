@@ -1,6 +1,7 @@
 // The keys of the page, and the dialog that lists them.
 
-import { element, openDialog } from "./dom.js";
+import { openDialog } from "./dialog.js";
+import { element } from "./dom.js";
 import { say } from "./texts.js";
 
 const isMac = /Mac|iPhone|iPad/.test(navigator.userAgent);

@@ -4,13 +4,14 @@
 import { Browser } from "./browser.js";
 import { ChatClient } from "./client.js";
 import { Clock } from "./clock.js";
-import { ask, bdi, sayEverything } from "./dom.js";
+import { ask } from "./dialog.js";
+import { bdi } from "./dom.js";
 import { Memory, ownerOf } from "./memory.js";
 import { isRoomVisited, Page, roomInAddress } from "./page.js";
 import { idIn, isAccepted, isLater, nameIn, SIGN_IN, SOCKETS, subjectOf, takeToken } from "./signin.js";
 import { Tab } from "./tabs.js";
 import { complain, drawPeopleKept, isSureToSignOut, welcome } from "./welcome.js";
-import { nodes, say } from "./texts.js";
+import { nodes, say, sayEverything } from "./texts.js";
 import { endInWords, nameProblem, shownName } from "./words.js";
 
 class Door {

@@ -1,7 +1,8 @@
 // What a person can do with a stored message: the buttons of the message, and a dialog in which one reacts, answers,
 // edits and deletes. The browser keeps the focus in a dialog, and a screen reader announces it.
 
-import { $, ask, element } from "./dom.js";
+import { ask } from "./dialog.js";
+import { $, element } from "./dom.js";
 import { say } from "./texts.js";
 import { changeRefusal, reactorsInWords, shownName } from "./words.js";
 

@@ -1,6 +1,7 @@
 // A dialog about one person: write to the person alone, and moderate the person in a room.
 
-import { element, labelled, openDialog, select } from "./dom.js";
+import { openDialog } from "./dialog.js";
+import { element, labelled, select } from "./dom.js";
 import { duration, isModerator, isMuted, isOwner, mayActOn, standingInWords } from "./rules.js";
 import { say } from "./texts.js";
 import { moderationRefusal, shownName } from "./words.js";

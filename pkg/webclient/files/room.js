@@ -1,6 +1,7 @@
 // What a person can do with a room: its menu, its link, the question before it is left, and what an empty one shows.
 
-import { $, ask, bdi, element, openDialog } from "./dom.js";
+import { ask, openDialog } from "./dialog.js";
+import { $, bdi, element } from "./dom.js";
 import { isPrivate } from "./rules.js";
 import { SIGN_IN } from "./signin.js";
 import { nodes, say } from "./texts.js";

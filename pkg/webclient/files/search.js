@@ -1,6 +1,7 @@
 // Search within a room: first in the messages that are loaded, and then further back, as far as the person wants.
 
-import { bdi, element, openDialog } from "./dom.js";
+import { openDialog } from "./dialog.js";
+import { bdi, element } from "./dom.js";
 import { placeOf } from "./fold.js";
 import { say } from "./texts.js";
 import { shownName } from "./words.js";

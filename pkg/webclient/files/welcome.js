@@ -1,7 +1,8 @@
 // The first page. It asks for a name or a token, and for a room.
 
 import { spelled } from "./client.js";
-import { $, ask, bdi, element, labelled, openDialog } from "./dom.js";
+import { ask, openDialog } from "./dialog.js";
+import { $, bdi, element, labelled } from "./dom.js";
 import { SIGN_IN } from "./signin.js";
 import { nodes, say } from "./texts.js";
 import { nameProblem, shownName } from "./words.js";
