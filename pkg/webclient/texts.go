@@ -8,8 +8,8 @@ import (
 // textsFile has all words of the page: by section and key, a text in each language.
 const textsFile = "texts.json"
 
-// texts returns the modules with the words, one for each language, by path. A browser loads one of them: a language more
-// makes no page heavier.
+// texts returns the modules with the words, one for each language, by path. A browser loads one of them: another
+// language makes no page heavier.
 func texts() map[string]string {
 	raw, err := files.ReadFile("files/" + textsFile)
 	if err != nil {

@@ -22,7 +22,8 @@ func speaks(languages ...string) browser.Option {
 const leftOver = `(async () => {
 	const textsIn = async (language) => (await import("./texts." + language + ".js")).default;
 	const [all, own] = [await textsIn("en"), await textsIn(document.documentElement.lang)];
-	const english = new Set(Object.keys(all).filter((key) => all[key] !== own[key]).flatMap((key) => all[key].split("|")));
+	const others = Object.keys(all).filter((key) => all[key] !== own[key]);
+	const english = new Set(others.flatMap((key) => all[key].split("|")));
 	for (const text of Object.values(own)) for (const form of text.split("|")) english.delete(form);
 	const words = [];
 	for (const e of document.querySelectorAll("body *:not(noscript, .content)")) {
