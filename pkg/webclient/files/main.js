@@ -1,13 +1,14 @@
 // The way into the chat and out of it. A person that this browser knows enters at once. Others enter by a link with a
 // token, or by the first page, which asks.
 
+import { isRoomVisited, roomInAddress } from "./address.js";
 import { Browser } from "./browser.js";
 import { ChatClient } from "./client.js";
 import { Clock } from "./clock.js";
 import { ask } from "./dialog.js";
 import { bdi } from "./dom.js";
 import { Memory, ownerOf } from "./memory.js";
-import { isRoomVisited, Page, roomInAddress } from "./page.js";
+import { Page } from "./page.js";
 import { idIn, isAccepted, isLater, nameIn, SIGN_IN, SOCKETS, subjectOf, takeToken } from "./signin.js";
 import { Tab } from "./tabs.js";
 import { complain, drawPeopleKept, isSureToSignOut, welcome } from "./welcome.js";

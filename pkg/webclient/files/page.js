@@ -1,11 +1,13 @@
 // The chat page: the rooms at the side, one of them in the middle. timeline.js shows a room, and client.js gets its
 // messages.
 
+import { askForRoom, showRoom } from "./about.js";
+import { addressOf, isRoomVisited, roomInAddress, setAddress } from "./address.js";
 import { Announcer } from "./announcer.js";
 import { Attention } from "./attention.js";
 import { spelled } from "./client.js";
 import { Composer } from "./composer.js";
-import { askForRoom, showRoom } from "./about.js";
+import { ConnectionState } from "./connection.js";
 import { closeDialogs } from "./dialog.js";
 import { $, bdi, element } from "./dom.js";
 import { enterRoom, openDrawer } from "./drawer.js";
@@ -23,34 +25,19 @@ import { Timeline } from "./timeline.js";
 import { askForName, isSureToSignOut } from "./welcome.js";
 import { endInWords, moderationRefusal, nameProblem, refusal, shownName, troubleInWords } from "./words.js";
 
-const PATIENCE = 1000; // milliseconds: a shorter interruption is not shown
 const RETRY = 5000; // milliseconds until the list of the person's rooms is asked for again
 const LONGEST_TIMER = 24 * 60 * 60_000; // milliseconds
 const TOAST = 5000; // milliseconds: how long a text is shown that needs no answer
 const MOST_ROOMS = 50; // so many of the person's rooms on other devices are joined
 
-/** The state of the history's entries of rooms that were shown. Other entries are of links. */
-const VISITED = { isVisited: true };
-
 /** After so many failed attempts to connect, while the server can be reached, the token counts as refused. */
 const ATTEMPTS = { new: 2, accepted: 3 }; // one can fail just before the network is back
-
-/** The room in the page's address, …/#lobby; "" if there is none. So people can share a room as a link. */
-export function roomInAddress() {
-  try {
-    return spelled(decodeURIComponent(location.hash.slice(1)));
-  } catch {
-    return "";
-  }
-}
-
-/** Whether the address is of a room that was shown in this tab, by anybody, and not one that a link leads to. */
-export const isRoomVisited = () => Boolean(history.state?.isVisited);
 
 /** The chat of one person. Only the code behind its callback `ended` closes it. */
 export class Page {
   #client;
   #memory;
+  #connection;
   #attention;
   #composer;
   #timelines = new Map(); // by the room's name
@@ -62,7 +49,6 @@ export class Page {
     names: () => this.#byActivity, looks: (name) => this.#looksOf(name), go: (name) => this.#goTo(name),
   });
   #toastTimer;
-  #bannerTimer;
   #markersTimer;
   #browser;
   #clock;
@@ -93,6 +79,7 @@ export class Page {
     const { signal } = this.#end;
     this.#memory = new Memory(browser, user, signal);
     this.#attention = new Attention(signal);
+    this.#connection = new ConnectionState(client);
     const announce = (text) => this.#announcer.say(text);
     this.#composer = new Composer({ send: (content, replyTo) => this.#send(content, replyTo), announce, signal });
     $("notice").hidden = true;
@@ -122,7 +109,7 @@ export class Page {
 
   /** The part of the address that stands for the room that is shown. */
   get address() {
-    return this.#active === null ? "" : `#${encodeURIComponent(this.#active)}`;
+    return addressOf(this.#active);
   }
 
   get #timeline() {
@@ -182,7 +169,7 @@ export class Page {
     this.#active = name;
     this.#announcer.forget(name);
     const timeline = this.#timeline;
-    history[isMove ? "pushState" : "replaceState"](VISITED, "", this.address);
+    setAddress(name, { isMove });
     timeline.room.watchMembers = true;
     timeline.mount($("scroller"));
     this.#composer.open(timeline, name, this.#memory);
@@ -378,7 +365,7 @@ export class Page {
     this.#end.abort();
     for (const timeline of this.#timelines.values()) timeline.close();
     this.#client.close();
-    clearTimeout(this.#bannerTimer);
+    this.#connection.close();
     clearTimeout(this.#toastTimer);
     this.#announcer.close();
     clearTimeout(this.#markersTimer);
@@ -458,9 +445,7 @@ export class Page {
     // Back into a room that was left does not join it again: others would see that, and the person did not ask for it.
     // Nor does it lead on to the entry before, which can be another site. The room that is shown takes the entry.
     if (isGone) this.#tell(say("notThere"));
-    if (isGone || name === this.#active || nameProblem(name, "room")) {
-      return history.replaceState(VISITED, "", this.address);
-    }
+    if (isGone || name === this.#active || nameProblem(name, "room")) return setAddress(this.#active);
     this.#join(name);
     this.#show(name);
   }
@@ -532,28 +517,13 @@ export class Page {
 
   #drawState() {
     const { state } = this.#client;
-    $("state").textContent = state === "closed" ? "" : say(state);
-    $("state").dataset.state = $("chat").dataset.state = state;
+    this.#connection.draw();
     this.#timeline?.resized(); // waiting messages get or lose a button
-    if (state !== "offline" && document.activeElement === $("retry-now")) $("draft").focus(); // the button will hide
-    if (state === "online") {
-      this.#wasOnline = true;
-      if (SIGN_IN) this.#browser.tokenWasAccepted = true;
-      this.#timeline?.scrolled(); // fetches what could not be fetched before
-      if (SIGN_IN) this.#takeMarkers(); // again after each interruption: another device may have read further
-    }
-    const isOver = state === "online" || state === "closed";
-    if (isOver || !$("banner").hidden) this.#bannerTimer = clearTimeout(this.#bannerTimer);
-    if (isOver) $("banner").hidden = true;
-    else this.#bannerTimer ??= setTimeout(() => this.#drawBanner(), PATIENCE);
-  }
-
-  #drawBanner() {
-    const offline = this.#client.state === "offline";
-    this.#bannerTimer = undefined;
-    $("banner-text").textContent = say(offline ? "noConnection" : "connecting");
-    $("retry-now").hidden = !offline;
-    $("banner").hidden = false;
+    if (state !== "online") return;
+    this.#wasOnline = true;
+    if (SIGN_IN) this.#browser.tokenWasAccepted = true;
+    this.#timeline?.scrolled(); // fetches what could not be fetched before
+    if (SIGN_IN) this.#takeMarkers(); // again after each interruption: another device may have read further
   }
 
   #drawTrouble() {
