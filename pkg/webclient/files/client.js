@@ -492,14 +492,14 @@ export class ChatClient extends EventTarget {
     else this.#wait();
   }
 
-  #isFinal({ code, status }) {
+  #isFinal({ code, status, cause }) {
     const renewable = typeof this.#options.token === "function";
     switch (code) {
       case "signed_out":
       case "invalid_argument":
         return true;
       case "token_failed":
-        return !this.#wasOnline && this.#tokenFailures >= TOKEN_ATTEMPTS;
+        return !this.#wasOnline && this.#tokenFailures >= TOKEN_ATTEMPTS && cause?.code !== "unavailable";
       case "handshake_refused":
         return !PASSING_STATUSES.has(status) && (!renewable || this.#refusals >= TOKEN_ATTEMPTS);
     }

@@ -1,9 +1,12 @@
-// The first page. It asks for a name or a token, and for a room.
+// The first page. It asks for a name or a token, and for a room; or it has a button to sign in at the provider.
 
 import { spelled } from "./client.js";
 import { $, ask, bdi, element } from "./dom.js";
+import { obstacle, PROVIDER } from "./provider.js";
 import { SIGN_IN } from "./signin.js";
 import { nameProblem, shownName, unsentInWords } from "./words.js";
+
+const TOKEN = "Your name is in your token.";
 
 /**
  * Shows the first page. It calls `enter` with {name, room, token}, which are valid as far as a page can tell.
@@ -16,20 +19,27 @@ export function welcome({ name, room, problem, unsent }, enter) {
   $("enter-name").value = name;
   $("enter-room").value = room;
   $("enter-token").value = "";
-  $("enter-problem").textContent = problem;
+  const why = PROVIDER ? obstacle() : "";
+  $("enter-problem").textContent = [problem, why].filter(Boolean).join(" ");
   $("enter-unsent").textContent = inWords(name, unsent);
   $("enter-unsent").hidden = unsent.size === 0;
   $("ask-name").hidden = SIGN_IN;
-  $("ask-token").hidden = !SIGN_IN;
-  if (SIGN_IN) $("enter-intro").textContent = "This chat is for people who are signed in. Your name is in your token.";
-  $(SIGN_IN ? "enter-token" : "enter-name").focus();
+  $("ask-token").hidden = !SIGN_IN || PROVIDER !== null;
+  if (SIGN_IN) $("enter-intro").textContent = `This chat is for people who are signed in. ${PROVIDER ? "" : TOKEN}`;
+  if (PROVIDER) $("enter-button").textContent = why ? "Try again" : "Sign in";
+  $(PROVIDER ? "enter-button" : SIGN_IN ? "enter-token" : "enter-name").focus();
   $("enter").onsubmit = (event) => {
     event.preventDefault();
+    if (why) return location.reload();
     const given = { name: clean("enter-name"), room: clean("enter-room"), token: $("enter-token").value.trim() };
-    const problem = SIGN_IN ? (given.token ? "" : "Please give a token.") : nameProblem(given.name, "a name");
-    $("enter-problem").textContent = problem || nameProblem(given.room, "a room");
+    $("enter-problem").textContent = problemOf(given) || nameProblem(given.room, "a room");
     if ($("enter-problem").textContent === "") enter(given);
   };
+}
+
+function problemOf({ name, token }) {
+  if (PROVIDER) return "";
+  return SIGN_IN ? (token ? "" : "Please give a token.") : nameProblem(name, "a name");
 }
 
 /** The name in a field, in the chat's spelling. */

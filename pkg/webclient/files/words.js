@@ -46,7 +46,7 @@ const ENDS = {
   handshake_refused: "The chat did not accept your token. Please sign in again.",
   handshake_failed: "The chat did not accept your token, or cannot check it now.",
   token_failed: "There is no token. Please sign in again.",
-  signed_out: "You are signed out. Please sign in again.",
+  signed_out: "Your sign-in has ended. Please sign in again.",
 };
 
 /** Why a person is on the first page again. */
