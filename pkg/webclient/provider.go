@@ -45,13 +45,12 @@ func (s *Site) pageWith(p Provider) file {
 	return made.page
 }
 
-// host is what a header may have of a host: nothing that could end a part of a policy.
-const host = `[A-Za-z0-9.-]+(:[0-9]{1,5})?`
-
-// originOf is the origin of a URL, and "" if it has none that a policy can name.
+// originOf is the origin of a URL, and "" if it has none that a policy can name. Its host must have nothing that could
+// end a part of a policy.
 func originOf(address string) string {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || !regexp.MustCompile(`^`+host+`$`).MatchString(u.Host) {
+	if err != nil || u.User != nil || u.Scheme != "https" && u.Scheme != "http" ||
+		!regexp.MustCompile(`^[A-Za-z0-9.-]+(:[0-9]{1,5})?$`).MatchString(u.Host) {
 		return ""
 	}
 	return u.Scheme + "://" + u.Host

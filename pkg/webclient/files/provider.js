@@ -17,6 +17,7 @@ const IS_KNOWN = Boolean(PROVIDER?.token);
 
 const LONGEST_SIGN_IN = 60 * 60_000; // milliseconds on the provider's pages
 const PATIENCE = 10_000; // milliseconds for an answer of the provider
+const TURN = 12_000; // milliseconds for a token, as tabs wait for one another. A ChatClient waits for 15 s
 const MARGIN = 90_000; // milliseconds before a token's end, or half of a short token's life: then it is refreshed
 
 const AGAIN = "Please sign in again.";
@@ -91,7 +92,8 @@ export function tokensOf(browser, subject) {
   return async () => {
     const grant = browser.grantOf(subject);
     if (!grant || isFresh(grant)) return grant?.token ?? null;
-    return browser.tab.inTurn(() => refreshed(browser, subject), "chat refresh");
+    const late = new Promise((_, reject) => setTimeout(reject, TURN, new ChatError("unavailable", UNREACHABLE)));
+    return Promise.race([late, browser.tab.inTurn(() => refreshed(browser, subject), "chat refresh")]);
   };
 }
 
