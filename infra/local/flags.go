@@ -29,7 +29,7 @@ func parse(args []string, stderr io.Writer) (c localchat.Config, err error) {
 		"the `TIME` that a post to a connection takes, as on AWS it takes some milliseconds")
 	demo := flags.String("demo-users", "",
 		"the `NAMES`, with commas between them, to whom a demonstration provider gives tokens, "+
-			"which are printed")
+			"which are printed; at the page, everybody can sign in there")
 	chosen := settingFlags(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):

@@ -149,7 +149,8 @@ func newProvider(c config.Config, p Process) func(context.Context) webclient.Pro
 	return func(ctx context.Context) webclient.Provider {
 		m, err := discovery.Metadata(ctx)
 		if err != nil {
-			return webclient.Provider{} // the log has the reason, once for each attempt
+			// The log has the reason, once for each attempt.
+			return webclient.Provider{Issuer: c.AuthIssuer, ClientID: c.AuthClientID}
 		}
 		return webclient.Provider{
 			Issuer:        m.Issuer,

@@ -26,7 +26,7 @@ func TestThePageOfAProvider(t *testing.T) {
 		"with one": {"page", `{"issuer":"URL","authorization_endpoint":"https://login.example/a",
 			"token_endpoint":"https://login.example/t"}`, 1,
 			"{&#34;issuer&#34;:&#34;URL&#34;,&#34;client&#34;:&#34;page&#34;,", "'self' https://login.example"},
-		"of a provider that is down": {"page", "", 1, `content="{}"`, "'self'"},
+		"of a provider that is down": {"page", "", 1, `URL&#34;,&#34;client&#34;:&#34;page&#34;}"`, "'self'"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := issuer.Start(t)

@@ -6,17 +6,17 @@ import (
 	"regexp"
 )
 
-// Provider is the OpenID Connect provider at which the page signs people in. A zero Provider is one whose endpoints are
-// not known at the moment: the page says so, and offers to try again.
+// Provider is the OpenID Connect provider at which the page signs people in. If its endpoints are not known at the
+// moment, they are "": the page says so, and offers to try again.
 type Provider struct {
 	Issuer        string `json:"issuer"`
 	ClientID      string `json:"client"`
-	Authorization string `json:"authorize"`         // the URLs of its endpoints
-	Token         string `json:"token"`             // the page may connect to this one's origin, and to no other
-	EndSession    string `json:"logout,omitempty"`  // "" for none
-	Revocation    string `json:"revoke,omitempty"`  // "" for none. Used if it has the origin of Token
-	NamesItself   bool   `json:"iss,omitempty"`     // its answers say which provider they are of (RFC 9207)
-	Offline       bool   `json:"offline,omitempty"` // it knows the scope offline_access
+	Authorization string `json:"authorize,omitempty"` // the URLs of its endpoints
+	Token         string `json:"token,omitempty"`     // the page may connect to this one's origin, and to no other
+	EndSession    string `json:"logout,omitempty"`    // "" for none
+	Revocation    string `json:"revoke,omitempty"`    // "" for none. Used if it has the origin of Token
+	NamesItself   bool   `json:"iss,omitempty"`       // its answers say which provider they are of (RFC 9207)
+	Offline       bool   `json:"offline,omitempty"`   // it knows the scope offline_access
 }
 
 // providerPage is the page for a provider.
@@ -33,13 +33,13 @@ func (s *Site) pageWith(p Provider) file {
 		return latest.page
 	}
 	made, tokens := &providerPage{of: p}, originOf(p.Token)
+	if tokens == "" {
+		p = Provider{Issuer: p.Issuer, ClientID: p.ClientID}
+	}
 	if p.Revocation != "" && originOf(p.Revocation) != tokens {
 		p.Revocation = ""
 	}
-	told := []byte("{}")
-	if tokens != "" {
-		told, _ = json.Marshal(p) // texts and truth values always can be
-	}
+	told, _ := json.Marshal(p) // texts and truth values always can be
 	made.page = s.file("/", string(told), tokens)
 	s.latest.Store(made)
 	return made.page

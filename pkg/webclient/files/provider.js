@@ -9,7 +9,7 @@ import { ChatError } from "./client.js";
 import { claimsOf, subjectOf } from "./signin.js";
 import { newID } from "./tabs.js";
 
-/** The provider: {} while the chat's server does not know its endpoints; null if people give tokens to the page. */
+/** The provider, without endpoints while the server does not know them; null if people give tokens to the page. */
 export const PROVIDER = JSON.parse(document.querySelector("meta[name=provider]").content || "null");
 
 /** Whether this document can speak to the provider. Its policy was fixed when it was loaded. */
@@ -72,11 +72,10 @@ export function attemptOf(answer, browser) {
 
 /** Exchanges an answer for a grant. The message of its error is for the person. */
 export async function redeem(answer, attempt) {
-  if (!IS_KNOWN) throw new Error(UNREACHABLE);
   // Another provider's answer must not be taken for this one's (RFC 9207).
-  const isOurs = answer.has("iss") ? answer.get("iss") === PROVIDER.issuer : !PROVIDER.iss;
-  if (!isOurs) throw new Error(BROKEN);
+  if (answer.has("iss") ? answer.get("iss") !== PROVIDER.issuer : PROVIDER.iss) throw new Error(BROKEN);
   if (answer.has("error") || !answer.get("code")) throw new Error(ERRORS[answer.get("error")] ?? BROKEN);
+  if (!IS_KNOWN) throw new Error(UNREACHABLE);
   const said = await ask({
     grant_type: "authorization_code", code: answer.get("code"), redirect_uri: ownAddress(),
     code_verifier: attempt.verifier,
@@ -87,7 +86,7 @@ export async function redeem(answer, attempt) {
   return grant;
 }
 
-/** A function that gives a ChatClient the person's token, refreshed if it is about to end; null if the sign-in ended. */
+/** A function for a ChatClient: the person's token, refreshed if it is about to end; null if the sign-in has ended. */
 export function tokensOf(browser, subject) {
   return async () => {
     const grant = browser.grantOf(subject);
@@ -119,7 +118,13 @@ async function refreshed(browser, subject) {
 }
 
 /** Whether a grant is good for a new connection, or can be made so. */
-export const isUsable = (grant) => Boolean(grant && (grant.refresh || grant.until > Date.now()));
+export const isUsable = (grant) => Boolean(grant && isOurs(grant.token) && (grant.refresh || grant.until > Date.now()));
+
+/** Whether a token says that it is this provider's, and for this page. */
+function isOurs(token) {
+  const { iss, aud } = claimsOf(token);
+  return iss === PROVIDER?.issuer && [aud].flat().includes(PROVIDER.client) && subjectOf(token) !== "";
+}
 
 const isFresh = ({ until, life }) => until - Date.now() > Math.min(MARGIN, life / 2);
 
@@ -153,10 +158,9 @@ const post = (url, parameters, more) => fetch(url, {
 
 /** The grant in an answer of the token endpoint; null if it has none for this page. The chat checks the signature. */
 function grantFrom({ id_token: token, refresh_token: next }, refresh) {
-  const { iss, aud, iat, exp } = claimsOf(token);
-  const isOurs = iss === PROVIDER.issuer && [aud].flat().includes(PROVIDER.client) && subjectOf(token) !== "";
+  const { iat, exp } = claimsOf(token);
   const life = (exp - iat) * 1000;
-  if (!isOurs || !(life > 0)) return null;
+  if (!isOurs(token) || !(life > 0)) return null;
   // This machine's clock may be slow. A token that was not made just now ends when it says.
   const until = Math.min(exp * 1000, Date.now() + life);
   return { token, refresh: typeof next === "string" ? next : refresh, until, life };
