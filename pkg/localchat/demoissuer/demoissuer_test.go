@@ -314,7 +314,7 @@ func TestThePageThatAsks(t *testing.T) {
 	}
 }
 
-// Somebody who has signed in is not asked again, until the end of the session.
+// A person with a session is not asked again, until its end.
 func TestSessions(t *testing.T) {
 	p := newProvider(t)
 	ask := func() *http.Response { return p.ask("GET", "/authorize?"+question().Encode(), nil) }

@@ -71,7 +71,8 @@ class Door {
   /** Ends what goToProvider began. */
   async #finish(answer, attempt) {
     const { room } = attempt;
-    this.#askWho({ problem: "Signing in…", room });
+    this.#askWho({ room });
+    $("enter-button").textContent = "Signing in…";
     $("enter-button").disabled = true;
     try {
       const grant = await redeem(answer, attempt);
@@ -94,13 +95,13 @@ class Door {
     const known = new Memory(this.#browser, name);
     const ofTwo = (name) => SIGN_IN && name?.startsWith("@"); // its name means nothing to anybody
     const first = [roomInAddress(), room, known.active, rooms[0]].find((name) => name && !ofTwo(name)) ?? "lobby";
+    $("enter-button").disabled = false;
     welcome({ name, room: first, problem, unsent: SIGN_IN ? new Map() : known.roomsWithUnsent },
       (given) => {
         if (PROVIDER) this.#signInAtProvider(given.room);
         else if (SIGN_IN) this.#signIn(given);
         else this.#enter({ ...given, rooms });
       });
-    $("enter-button").disabled = false;
     this.#mayResume &&= problem === ""; // otherwise only the provider can help
     this.#offerSignOut();
   }

@@ -173,9 +173,9 @@ export function revoke(grant) {
   post(PROVIDER.revoke, parameters, { keepalive: true }).catch(() => {}); // outlives the page
 }
 
-/** Goes to where the provider ends its own session of a person. It must be asked for the name the next time. */
+/** Goes to where the provider ends its own session of a person. Then the next sign-in asks for a name. */
 export function leaveProvider(grant, browser) {
-  if (!grant || !PROVIDER?.logout) return;
+  if (!grant || !PROVIDER?.logout || !navigator.onLine) return; // without a network it would be an error page
   browser.keepLeft();
   location.replace(withParameters(PROVIDER.logout, {
     id_token_hint: grant.token, client_id: PROVIDER.client, post_logout_redirect_uri: ownAddress(),

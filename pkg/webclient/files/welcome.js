@@ -6,7 +6,7 @@ import { obstacle, PROVIDER } from "./provider.js";
 import { SIGN_IN } from "./signin.js";
 import { nameProblem, shownName, unsentInWords } from "./words.js";
 
-const TOKEN = "Your name is in your token.";
+const MEMBERS = "This chat is for people who are signed in.";
 
 /**
  * Shows the first page. It calls `enter` with {name, room, token}, which are valid as far as a page can tell.
@@ -25,7 +25,7 @@ export function welcome({ name, room, problem, unsent }, enter) {
   $("enter-unsent").hidden = unsent.size === 0;
   $("ask-name").hidden = SIGN_IN;
   $("ask-token").hidden = !SIGN_IN || PROVIDER !== null;
-  if (SIGN_IN) $("enter-intro").textContent = `This chat is for people who are signed in. ${PROVIDER ? "" : TOKEN}`;
+  if (SIGN_IN) $("enter-intro").textContent = PROVIDER ? MEMBERS : `${MEMBERS} Your name is in your token.`;
   if (PROVIDER) $("enter-button").textContent = why ? "Try again" : "Sign in";
   $(PROVIDER ? "enter-button" : SIGN_IN ? "enter-token" : "enter-name").focus();
   $("enter").onsubmit = (event) => {
