@@ -50,7 +50,7 @@ func TestFlagsAreRefused(t *testing.T) {
 			`-auth-rooms-claim and -auth-roles-claim say how tokens are read: give -auth-issuer too`,
 		"-demo-users ann -auth-audience chat":  `-demo-users brings its own provider`,
 		"-demo-users ann -auth-client-id chat": `-demo-users brings its own provider`,
-		"-auth-client-id chat":                 `-auth-client-id is of no use without a provider: give -auth-issuer too`,
+		"-auth-client-id chat":                 `-auth-client-id is of no use without a provider`,
 	} {
 		if _, err := parse(strings.Fields(flags), io.Discard); err == nil || !strings.HasPrefix(err.Error(), says) {
 			t.Errorf("%s: %v, want %s", flags, err, says)
@@ -73,7 +73,8 @@ func TestFlagsBecomeSettings(t *testing.T) {
 		t.Errorf("the environment is %v, want MAX_ROOMS=7 and ACTIONS_PER_SECOND=9", got)
 	}
 	// An ID token is meant for the client.
-	if c, err := parse([]string{"-auth-issuer", "https://x.example", "-auth-client-id", "page"}, io.Discard); err != nil ||
+	client := []string{"-auth-issuer", "https://x.example", "-auth-client-id", "page"}
+	if c, err := parse(client, io.Discard); err != nil ||
 		c.Settings.Environment()[config.AuthAudience] != "page" {
 		t.Errorf("got %v, %v; want the client as the audience", c.Settings, err)
 	}

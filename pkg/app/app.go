@@ -139,8 +139,8 @@ func newAuthorizer(c config.Config, p Process) (route.Authorizer, error) {
 }
 
 // newProvider returns what finds the provider at which the page signs people in; nil if it does not. The function asks
-// the provider, and not the page: so the provider's discovery document needs no CORS, and the page's policy can name the
-// one origin that the page asks for tokens. It asks when the first page is wanted: a start is no slower.
+// the provider, and not the page: so the provider's discovery document needs no CORS, and the page's policy can name
+// the one origin that the page asks for tokens. It asks when the first page is wanted: a start is no slower.
 func newProvider(c config.Config, p Process) func(context.Context) webclient.Provider {
 	if c.AuthClientID == "" {
 		return nil

@@ -29,8 +29,9 @@ func newDiscovered(t *testing.T, document map[string]any) *discovered {
 	t.Helper()
 	d := &discovered{provider: issuer.Start(t)}
 	d.answers(document)
-	d.Discovery = auth.NewDiscovery(auth.Config{Issuer: d.provider.URL, Logger: slog.New(slog.NewTextHandler(&d.log, nil)),
-		Now: func() time.Time { return time.Now().Add(time.Duration(d.ahead.Load())) }})
+	d.Discovery = auth.NewDiscovery(auth.Config{Issuer: d.provider.URL,
+		Logger: slog.New(slog.NewTextHandler(&d.log, nil)),
+		Now:    func() time.Time { return time.Now().Add(time.Duration(d.ahead.Load())) }})
 	return d
 }
 
@@ -55,7 +56,8 @@ func (d *discovered) pass(time time.Duration) { d.ahead.Add(int64(time)) }
 func document(name string, value any) map[string]any {
 	made := map[string]any{"issuer": "ISSUER", "authorization_endpoint": "ISSUER/authorize?p=1",
 		"token_endpoint": "ISSUER/token", "end_session_endpoint": "ISSUER/end", "revocation_endpoint": "ISSUER/revoke",
-		"scopes_supported": []string{"openid", "offline_access"}, "authorization_response_iss_parameter_supported": true}
+		"scopes_supported": []string{"openid", "offline_access"},
+		"authorization_response_iss_parameter_supported": true}
 	if made[name] = value; value == nil {
 		delete(made, name)
 	}

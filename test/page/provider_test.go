@@ -47,7 +47,7 @@ func startDesk(t *testing.T, life time.Duration) *desk {
 	t.Cleanup(c.provider.Close)
 	c.options = localchat.Config{Addr: "127.0.0.1:0", Data: filepath.Join(t.TempDir(), "chat.db"),
 		Logger:   slog.New(slog.NewJSONHandler(&logbuffer.Buffer{}, nil)),
-		Settings: config.Values{config.AuthIssuer: c.provider.URL, config.AuthAudience: "page", config.AuthClientID: "page"}}
+		Settings: config.Values{config.AuthIssuer: c.provider.URL, config.AuthClientID: "page"}}
 	c.startChat()
 	t.Cleanup(c.stopChat)
 	c.options.Addr, c.url = c.chat.Addr, "http://"+c.chat.Addr+"/"
@@ -536,7 +536,8 @@ func TestBrowserARefreshWaitsForTheProvider(t *testing.T) {
 			c.stopChat()
 			c.startChat()
 			ann.Reload(t)
-			ann.WaitFor(t, `!document.querySelector("meta[name=provider]").content.includes("authorize")`, 10*time.Second)
+			ann.WaitFor(t, `!document.querySelector("meta[name=provider]").content.includes("authorize")`,
+				10*time.Second)
 		} else {
 			ann.Reload(t)
 		}

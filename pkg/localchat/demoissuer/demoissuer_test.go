@@ -305,7 +305,8 @@ func TestThePageThatAsks(t *testing.T) {
 		t.Fatal(err)
 	}
 	policy := r.Header.Get("Content-Security-Policy")
-	if policy != "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' https://chat.example" {
+	if policy != "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; "+
+		"form-action 'self' https://chat.example" {
 		t.Errorf("the policy is %s", policy)
 	}
 	if strings.Contains(string(body), "<script") || !strings.Contains(string(body), `value="&#34;&gt;&lt;script&gt;`) ||
