@@ -573,6 +573,7 @@ func TestBrowserTheProviderEndsTheSignIn(t *testing.T) {
 	const ended = "Your sign-in has ended. Please sign in again."
 	ann.isTold(t, ended)
 	second.isTold(t, ended)
+	ann.WaitFor(t, `!Object.keys(localStorage).some((key) => key.includes("grant"))`, 5*time.Second)
 	ann.Reload(t)
 	ann.isTold(t, "")
 	ann.Click(t, "#enter-button")
