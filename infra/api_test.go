@@ -85,7 +85,7 @@ func TestTheAuthorizer(t *testing.T) {
 			}
 		}
 		for name, want := range map[string]string{config.AuthIssuer: "https://chat.example.com/",
-			config.AuthAudience: "chat", config.AuthRoomsClaim: "rooms",
+			config.AuthAudience: "chat", config.AuthClientID: "chat", config.AuthRoomsClaim: "rooms",
 			config.AuthNameClaim: "nickname", config.AuthIDClaim: "profile",
 			config.MaxRooms: "10", config.ActionsPerSecond: "20", config.PresenceLimit: "0"} {
 			if env[name] != want {

@@ -35,7 +35,8 @@ func configurations() map[string]map[string]any {
 		},
 		"events": {"events": "on"},
 		"auth": {
-			"authIssuer": "https://chat.example.com/", "authAudience": "chat", "authRoomsClaim": "rooms",
+			"authIssuer": "https://chat.example.com/", "authAudience": "chat",
+			"authClientId": "chat", "authRoomsClaim": "rooms",
 			"authNameClaim":  "nickname",
 			"authIdClaim":    "profile",
 			"authRolesClaim": "roles", "reviewOtherwise": "allow",

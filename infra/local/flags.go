@@ -29,7 +29,7 @@ func parse(args []string, stderr io.Writer) (c localchat.Config, err error) {
 		"the `TIME` that a post to a connection takes, as on AWS it takes some milliseconds")
 	demo := flags.String("demo-users", "",
 		"the `NAMES`, with commas between them, to whom a demonstration provider gives tokens, "+
-			"which are printed")
+			"which are printed; at the page, everybody can sign in there")
 	chosen := settingFlags(flags)
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -77,9 +77,9 @@ func settingFlags(flags *flag.FlagSet) map[string]string {
 func readSettings(chosen map[string]string, demo bool) (config.Values, error) {
 	const issuer, keys = config.AuthIssuer, config.AuthJWKSURL
 	if demo {
-		if chosen[issuer]+chosen[config.AuthAudience]+chosen[keys] != "" {
-			return nil, errors.New("-demo-users brings its own provider: leave -auth-issuer, -auth-audience and " +
-				"-auth-jwks-url out")
+		if chosen[issuer]+chosen[config.AuthAudience]+chosen[config.AuthClientID]+chosen[keys] != "" {
+			return nil, errors.New("-demo-users brings its own provider: leave -auth-issuer, -auth-audience, " +
+				"-auth-client-id and -auth-jwks-url out")
 		}
 		chosen[issuer], chosen[config.AuthAudience] = "http://127.0.0.1", "chat" // in place of the one that is to come
 	}

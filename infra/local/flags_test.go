@@ -48,7 +48,9 @@ func TestFlagsAreRefused(t *testing.T) {
 		"-auth-audience chat":                  `-auth-issuer and -auth-audience need each other`,
 		"-auth-name-claim nick": `-auth-jwks-url, -auth-id-claim, -auth-name-claim, ` +
 			`-auth-rooms-claim and -auth-roles-claim say how tokens are read: give -auth-issuer too`,
-		"-demo-users ann -auth-audience chat": `-demo-users brings its own provider`,
+		"-demo-users ann -auth-audience chat":  `-demo-users brings its own provider`,
+		"-demo-users ann -auth-client-id chat": `-demo-users brings its own provider`,
+		"-auth-client-id chat":                 `-auth-client-id is of no use without a provider`,
 	} {
 		if _, err := parse(strings.Fields(flags), io.Discard); err == nil || !strings.HasPrefix(err.Error(), says) {
 			t.Errorf("%s: %v, want %s", flags, err, says)
@@ -69,6 +71,12 @@ func TestFlagsBecomeSettings(t *testing.T) {
 	got := c.Settings.Environment()
 	if len(got) != 2 || got[config.MaxRooms] != "7" || got[config.ActionsPerSecond] != "9" {
 		t.Errorf("the environment is %v, want MAX_ROOMS=7 and ACTIONS_PER_SECOND=9", got)
+	}
+	// An ID token is meant for the client.
+	client := []string{"-auth-issuer", "https://x.example", "-auth-client-id", "page"}
+	if c, err := parse(client, io.Discard); err != nil ||
+		c.Settings.Environment()[config.AuthAudience] != "page" {
+		t.Errorf("got %v, %v; want the client as the audience", c.Settings, err)
 	}
 	if c, err := parse([]string{"-demo-users", "ann", "-auth-rooms-claim", "rooms"}, io.Discard); err != nil ||
 		len(c.Settings.Environment()) != 1 || c.Settings[config.AuthRoomsClaim] != "rooms" {

@@ -3,8 +3,10 @@
 package app
 
 import (
+	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,6 +24,7 @@ import (
 	"wschat/pkg/review"
 	"wschat/pkg/route"
 	"wschat/pkg/telemetry"
+	"wschat/pkg/webclient"
 )
 
 // Stores keep the chat's state. All are required.
@@ -111,6 +114,7 @@ func New(c config.Config, s Stores, p Process) (*route.Handler, error) {
 		Enrich:           events.Enrich,
 		ActionsPerSecond: c.ActionsPerSecond,
 		WebSocketURL:     c.WebSocketURL,
+		Provider:         newProvider(c, p),
 		Logger:           p.Logger,
 		Meter:            newMeter(c, p.FunctionName),
 	}), nil
@@ -132,6 +136,33 @@ func newAuthorizer(c config.Config, p Process) (route.Authorizer, error) {
 		Now:        p.Now,
 		Logger:     p.Logger,
 	})
+}
+
+// newProvider returns what finds the provider at which the page signs people in; nil if it does not. The function asks
+// the provider, and not the page: so the provider's discovery document needs no CORS, and the page's policy can name
+// the one origin that the page asks for tokens. It asks when the first page is wanted: a start is no slower.
+func newProvider(c config.Config, p Process) func(context.Context) webclient.Provider {
+	if c.AuthClientID == "" {
+		return nil
+	}
+	discovery := auth.NewDiscovery(auth.Config{Issuer: c.AuthIssuer, Now: p.Now, Logger: p.Logger})
+	return func(ctx context.Context) webclient.Provider {
+		m, err := discovery.Metadata(ctx)
+		if err != nil {
+			// The log has the reason, once for each attempt.
+			return webclient.Provider{Issuer: c.AuthIssuer, ClientID: c.AuthClientID}
+		}
+		return webclient.Provider{
+			Issuer:        m.Issuer,
+			ClientID:      c.AuthClientID,
+			Authorization: m.Authorization,
+			Token:         m.Token,
+			EndSession:    m.EndSession,
+			Revocation:    m.Revocation,
+			NamesItself:   m.NamesItself,
+			Offline:       slices.Contains(m.Scopes, "offline_access"),
+		}
+	}
 }
 
 // newReviewer returns what reviews messages; nil if nothing does.

@@ -37,7 +37,7 @@ func newDoorAt(t testing.TB, c auth.Config) (*auth.Authorizer, *demoissuer.Issue
 	srv := httptest.NewUnstartedServer(nil)
 	srv.Start()
 	t.Cleanup(srv.Close)
-	issuer, err := demoissuer.New(srv.URL, "chat")
+	issuer, err := demoissuer.New(demoissuer.Config{URL: srv.URL, ClientID: "chat"})
 	if err != nil {
 		t.Fatal(err)
 	}

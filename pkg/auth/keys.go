@@ -5,16 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
-
-	"wschat/pkg/config"
 )
 
 const (
@@ -159,23 +155,17 @@ func (s *keySet) download(ctx context.Context, address string) (keys []providerK
 	}
 	if address == "" {
 		var document struct {
-			Issuer  string `json:"issuer"`
 			JWKSURI string `json:"jwks_uri"`
 		}
-		// https://openid.net/specs/openid-connect-discovery-1_0.html
-		if err := s.get(ctx, strings.TrimSuffix(s.issuer, "/")+"/.well-known/openid-configuration",
-			&document); err != nil {
+		if err := discover(ctx, s.client, s.issuer, &document); err != nil {
 			return nil, "", err
-		}
-		if document.Issuer != s.issuer {
-			return nil, "", fmt.Errorf("the discovery document is of the issuer %q, not %q", document.Issuer, s.issuer)
 		}
 		address = document.JWKSURI
 	}
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
-	if err := s.get(ctx, address, &set); err != nil {
+	if err := get(ctx, s.client, s.issuer, address, &set); err != nil {
 		return nil, "", err
 	}
 	for _, raw := range set.Keys {
@@ -188,31 +178,4 @@ func (s *keySet) download(ctx context.Context, address string) (keys []providerK
 		return nil, "", fmt.Errorf("%s has no keys of a known kind", address)
 	}
 	return keys, address, nil
-}
-
-// get reads a JSON document.
-func (s *keySet) get(ctx context.Context, address string, into any) error {
-	if err := config.CheckKeysURL(address, s.issuer); err != nil {
-		return fmt.Errorf("the provider's URL %q %w", address, err)
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return err
-	}
-	answer, err := s.client.Do(r)
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", address, answer.Status)
-	}
-	b, err := io.ReadAll(io.LimitReader(answer.Body, maxDocument))
-	if err != nil {
-		return fmt.Errorf("read %s: %w", address, err)
-	}
-	if err := json.Unmarshal(b, into); err != nil {
-		return fmt.Errorf("%s is no such document: %w", address, err)
-	}
-	return nil
 }

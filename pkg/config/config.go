@@ -51,6 +51,9 @@ func Read(from Source) (v Values, wrong []string) {
 			v[s.Key()] = value
 		}
 	}
+	if client, ok := v[AuthClientID]; ok && v[AuthAudience] == "" {
+		v[AuthAudience] = client // an ID token is meant for the client
+	}
 	if len(wrong) == 0 {
 		wrong = v.wrongSignIn(from)
 	}
@@ -110,6 +113,7 @@ type Config struct {
 
 	AuthIssuer     string // "" lets everybody in
 	AuthAudience   string
+	AuthClientID   string // of the page at the issuer; "" if the page has no button to sign in
 	AuthJWKSURL    string
 	AuthIDClaim    string
 	AuthNameClaim  string
@@ -163,6 +167,7 @@ func (v Values) config() Config {
 		AllMetrics:          v.Get(Metrics) == MetricsAll,
 		AuthIssuer:          v.Get(AuthIssuer),
 		AuthAudience:        v.Get(AuthAudience),
+		AuthClientID:        v.Get(AuthClientID),
 		AuthJWKSURL:         v.Get(AuthJWKSURL),
 		AuthIDClaim:         v.Get(AuthIDClaim),
 		AuthNameClaim:       v.Get(AuthNameClaim),

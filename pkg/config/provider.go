@@ -16,8 +16,16 @@ func (v Values) wrongSignIn(from Source) (wrong []string) {
 	for _, s := range Settings() {
 		names[s.Key()] = from.Name(s)
 	}
-	issuer, audience, keys := v[AuthIssuer], v[AuthAudience], v[AuthJWKSURL]
-	if (issuer == "") != (audience == "") {
+	issuer, audience, keys, client := v[AuthIssuer], v[AuthAudience], v[AuthJWKSURL], v[AuthClientID]
+	if client != "" && client != audience {
+		wrong = append(wrong, fmt.Sprintf("%s is %q, and %s is %q: leave %[3]s out, or give both the same value. The "+
+			"page gives the chat the ID token, which is meant for the client", names[AuthClientID], client,
+			names[AuthAudience], audience))
+	}
+	if client != "" && issuer == "" {
+		wrong = append(wrong, fmt.Sprintf("%s is of no use without a provider: give %s too", names[AuthClientID],
+			names[AuthIssuer]))
+	} else if (issuer == "") != (audience == "") {
 		wrong = append(wrong, fmt.Sprintf("%s and %s need each other: give both, or neither", names[AuthIssuer],
 			names[AuthAudience]))
 	}

@@ -15,6 +15,7 @@ const (
 	AllowedOrigins       = "ALLOWED_ORIGINS"
 	AuthIssuer           = "AUTH_ISSUER"
 	AuthAudience         = "AUTH_AUDIENCE"
+	AuthClientID         = "AUTH_CLIENT_ID"
 	AuthJWKSURL          = "AUTH_JWKS_URL"
 	AuthIDClaim          = "AUTH_ID_CLAIM"
 	AuthNameClaim        = "AUTH_NAME_CLAIM"
@@ -112,7 +113,10 @@ func Settings() []Setting {
 			Meaning: "the `URL` of an OpenID Connect provider; only clients with its tokens are let in"},
 		{Context: "authAudience", Variable: AuthAudience, Flag: "auth-audience",
 			Rule:    pattern(`^[!-~]{1,256}$`, "must be 1 to 256 characters without blanks"),
-			Meaning: "the `AUDIENCE` that tokens must be meant for"},
+			Meaning: "the `AUDIENCE` that tokens must be meant for; without it, authClientId"},
+		{Context: "authClientId", Variable: AuthClientID, Flag: "auth-client-id",
+			Rule:    pattern(`^[!-~]{1,256}$`, "must be 1 to 256 characters without blanks"),
+			Meaning: "the page's client `ID` at the provider; with it, people sign in there with a button"},
 		{Context: "authJwksUrl", Variable: AuthJWKSURL, Flag: "auth-jwks-url", Rule: provider(),
 			Meaning: "the `URL` of the provider's keys, if its discovery document does not name it"},
 		{Context: "authIdClaim", Variable: AuthIDClaim, Flag: "auth-id-claim", Rule: claim(),

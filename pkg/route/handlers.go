@@ -388,11 +388,14 @@ func ping(ctx context.Context, in *invocation) (reply, error) {
 }
 
 // page serves a file of the browser client.
-func page(_ context.Context, in *invocation) (reply, error) {
+func page(ctx context.Context, in *invocation) (reply, error) {
 	_, path, _ := strings.Cut(in.Context.RouteKey, " ")
-	r, err := in.site.Serve(path, webclient.Request{
-		IfNoneMatch: in.Header["if-none-match"], AcceptEncoding: in.Header["accept-encoding"],
-	})
+	request := webclient.Request{IfNoneMatch: in.Header["if-none-match"], AcceptEncoding: in.Header["accept-encoding"]}
+	if path == "/" && in.config.Provider != nil {
+		provider := in.config.Provider(ctx)
+		request.Provider = &provider
+	}
+	r, err := in.site.Serve(path, request)
 	if err != nil {
 		return reply{}, err
 	}

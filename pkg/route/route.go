@@ -55,6 +55,10 @@ type Config struct {
 	// WebSocketURL is where the browser client connects: a wss:// URL, or a path on its own host. "" if nobody said.
 	WebSocketURL string
 
+	// Provider returns the provider at which the page signs people in, without much delay. Nil if people give tokens to
+	// the page.
+	Provider func(context.Context) webclient.Provider
+
 	// Logger gets one line for each invocation. Required.
 	Logger *slog.Logger
 

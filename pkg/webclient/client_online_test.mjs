@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChatClient } from "./files/client.js";
+import { ChatClient, ChatError } from "./files/client.js";
 import { actions, Chat, connect, events, refuses, sleep, until } from "./fakechat.mjs";
 
 const url = "wss://chat.example.com/dev";
@@ -192,6 +192,18 @@ test("a token function that throws causes an event, and at the start, after thre
       ["failed", "failed", "failed", "signedout"].map((type) => [type, "token_failed", cause]));
     assert.equal(client.state, "closed");
   }
+});
+
+test("a token function that says that tokens are unavailable is asked again for ever", async () => {
+  let asked = 0;
+  const token = async () => {
+    if (++asked < 6) throw new ChatError("unavailable", "no network");
+    return "token";
+  };
+  const client = connect(new Chat(), { firstPause: 5, longestPause: 10 }, { token });
+  const seen = events(client, "failed", "signedout");
+  await until(() => client.state === "online");
+  assert.deepEqual(seen.map(([type, e]) => [type, e.code]), Array(5).fill(["failed", "token_failed"]));
 });
 
 test("a token function that fails for a while is asked again by a client that was online", async () => {

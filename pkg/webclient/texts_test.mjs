@@ -50,7 +50,7 @@ test("no words stand elsewhere", () => {
   const code = (source) => source.replace(rest, "");
   for (const [name, source] of sources) {
     for (const [words] of code(source).matchAll(strange)) {
-      const isName = /^[a-z -]+$|^[.#[]|[(){};=]/.test(words); // of keys in the storage or of classes, and code
+      const isName = /^[a-z_ -]+$|^[.#[]|[(){};=]/.test(words); // of keys in the storage or of classes, and code
       assert.ok(isName, `${name}: ${words}`);
     }
   }

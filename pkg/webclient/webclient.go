@@ -3,6 +3,7 @@
 package webclient
 
 import (
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"embed"
@@ -17,15 +18,17 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 //go:embed files
 var files embed.FS
 
-// What stands in the page for the WebSocket URL, and for whether one must sign in.
+// What stands in the page for the WebSocket URL, for whether one must sign in, and for where.
 const (
-	urlPlaceholder  = "{{WEBSOCKET_URL}}"
-	authPlaceholder = "{{AUTH}}"
+	urlPlaceholder      = "{{WEBSOCKET_URL}}"
+	authPlaceholder     = "{{AUTH}}"
+	providerPlaceholder = "{{PROVIDER}}"
 )
 
 // contentTypes are those of the embedded files, by extension.
@@ -39,7 +42,10 @@ func contentTypes() map[string]string {
 
 // Site serves the page for one deployment.
 type Site struct {
-	files map[string]file
+	webSocketURL string
+	asks         string // on or off: whether one must sign in
+	files        map[string]file
+	latest       atomic.Pointer[providerPage]
 }
 
 type file struct {
@@ -54,6 +60,9 @@ type file struct {
 type Request struct {
 	IfNoneMatch    string
 	AcceptEncoding string
+
+	// Provider is where the page signs people in; nil if it does not.
+	Provider *Provider
 }
 
 // Response is an HTTP response. Compressed says that the body is not text.
@@ -71,39 +80,47 @@ func New(webSocketURL string, auth bool) *Site {
 	if auth {
 		asks = "on"
 	}
-	s := &Site{files: map[string]file{}}
+	s := &Site{webSocketURL: webSocketURL, asks: asks, files: map[string]file{}}
 	words := texts()
 	for _, p := range Paths() {
-		name := strings.TrimPrefix(p, "/")
-		if p == "/" {
-			name = "index.html"
-		}
 		body, ok := words[p]
 		if !ok {
-			raw, err := files.ReadFile("files/" + name)
-			if err != nil {
-				panic("webclient: " + err.Error()) // Paths lists what is embedded
-			}
-			body = strings.NewReplacer(urlPlaceholder, html.EscapeString(webSocketURL), authPlaceholder,
-				asks).Replace(string(raw))
+			body = source(p)
 		}
-		sum := sha256.Sum256([]byte(body))
-		headers := securityHeaders(webSocketURL)
-		headers["Content-Type"] = contentTypes()[path.Ext(name)]
-		headers["ETag"] = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
-		// A browser keeps it and asks each time whether it is still good: the parts of a page must fit together.
-		headers["Cache-Control"] = "no-cache"
-		headers["Vary"] = "Accept-Encoding"
-		if path.Ext(name) == ".js" { // pages of other sites may import the modules
-			headers["Access-Control-Allow-Origin"] = "*"
-		}
-		zippedHeaders := maps.Clone(headers)
-		zippedHeaders["Content-Encoding"] = "gzip"
-		zippedHeaders["ETag"] = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `-gzip"`
-		s.files[p] = file{body: body, headers: headers, zippedHeaders: zippedHeaders,
-			zipped: sync.OnceValue(func() string { return compressed(body) })}
+		s.files[p] = s.file(p, body, "", "")
 	}
 	return s
+}
+
+// source returns the embedded file that is served at a path.
+func source(p string) string {
+	raw, err := files.ReadFile("files" + cmp.Or(strings.TrimSuffix(p, "/"), "/index.html"))
+	if err != nil {
+		panic("webclient: " + err.Error()) // Paths lists what is embedded
+	}
+	return string(raw)
+}
+
+// file makes the answer to requests of a path, from what is served there. provider is what the page is told of it. The
+// page may ask tokens of the origin tokens, unless that is "".
+func (s *Site) file(p, source, provider, tokens string) file {
+	body := strings.NewReplacer(urlPlaceholder, html.EscapeString(s.webSocketURL), authPlaceholder, s.asks,
+		providerPlaceholder, html.EscapeString(provider)).Replace(source)
+	sum := sha256.Sum256([]byte(body))
+	headers := securityHeaders(s.webSocketURL, tokens)
+	headers["Content-Type"] = contentTypes()[cmp.Or(path.Ext(p), ".html")]
+	headers["ETag"] = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+	// A browser keeps it and asks each time whether it is still good: the parts of a page must fit together.
+	headers["Cache-Control"] = "no-cache"
+	headers["Vary"] = "Accept-Encoding"
+	if path.Ext(p) == ".js" { // pages of other sites may import the modules
+		headers["Access-Control-Allow-Origin"] = "*"
+	}
+	zippedHeaders := maps.Clone(headers)
+	zippedHeaders["Content-Encoding"] = "gzip"
+	zippedHeaders["ETag"] = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `-gzip"`
+	return file{body: body, headers: headers, zippedHeaders: zippedHeaders,
+		zipped: sync.OnceValue(func() string { return compressed(body) })}
 }
 
 // compressed compresses a file. API Gateway does not
@@ -117,9 +134,9 @@ func compressed(body string) string {
 }
 
 // securityHeaders tell a browser what the page and its files need, so that it refuses everything else.
-func securityHeaders(webSocketURL string) map[string]string {
+func securityHeaders(webSocketURL, tokens string) map[string]string {
 	headers := map[string]string{
-		"Content-Security-Policy": policy(webSocketURL),
+		"Content-Security-Policy": policy(webSocketURL, tokens),
 		"X-Content-Type-Options":  "nosniff",
 		"Referrer-Policy":         "no-referrer",
 		"Permissions-Policy":      permissions(),
@@ -151,12 +168,15 @@ func permissions() string {
 	return "clipboard-write=(self), " + strings.Join(none, ", ")
 }
 
-// policy lets the page load its own files, ask whether its server is there, and connect to the chat. Nobody may put
-// it into a frame.
-func policy(webSocketURL string) string {
+// policy lets the page load its own files, ask whether its server is there, connect to the chat, and ask the origin
+// tokens for tokens, unless that is "". Nobody may put it into a frame.
+func policy(webSocketURL, tokens string) string {
 	connect := "'self'"
 	if u, err := url.Parse(webSocketURL); err == nil && u.Host != "" {
 		connect += " " + u.Scheme + "://" + u.Host
+	}
+	if tokens != "" {
+		connect += " " + tokens
 	}
 	return strings.Join([]string{
 		"default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src data:", "connect-src " + connect,
@@ -187,6 +207,9 @@ func (s *Site) Serve(p string, r Request) (Response, error) {
 	f, ok := s.files[p]
 	if !ok {
 		return Response{}, fmt.Errorf("there is no file %q", p)
+	}
+	if p == "/" && r.Provider != nil {
+		f = s.pageWith(*r.Provider)
 	}
 	headers, zips := f.headers, takesGzip(r.AcceptEncoding)
 	if zips {

@@ -5,9 +5,11 @@
 //   name                   the name that was used last, if the chat is open
 //   name of, subject       the name of the person whose tokens have this subject
 //   signed in, subject     the person is signed in in some tab; the value is an id of the session, until the sign-out
+//   grant, subject         what the provider gave the page for the person (provider.js)
 //
 // The tab's storage has: tab (its id), name, token, was accepted (the chat has accepted the token), signed in (the
-// session's id, as above).
+// session's id, as above), granted (the token is of a grant, and not of a link), attempt (to sign in at the provider),
+// left (the person has just signed out, and the tab is at the provider).
 
 import { Memory } from "./memory.js";
 import { subjectOf } from "./signin.js";
@@ -59,10 +61,12 @@ export class Browser extends EventTarget {
     return subjectOf(this.token);
   }
 
-  /** Signs in in this tab. The chat may still refuse the token. */
-  signIn(token) {
+  /** Signs in in this tab. The chat may still refuse the token. `isGranted` says that it is of a grant. */
+  signIn(token, isGranted = false) {
     this.endSession();
+    this.endAttempt();
     this.#tabs.set(["token"], token);
+    if (isGranted) this.#tabs.set(["granted"], true);
     const session = this.kept.get(["signed in", this.subject]);
     if (session) this.#tabs.set(["signed in"], session);
   }
@@ -74,6 +78,54 @@ export class Browser extends EventTarget {
 
   set tokenWasAccepted(accepted) {
     this.#tabs.set(["was accepted"], accepted);
+  }
+
+  /** Whether this tab's token is of a grant. */
+  get isGranted() {
+    return this.#tabs.get(["granted"]) === true;
+  }
+
+  /** What the provider gave the page for a person; undefined if there is nothing. */
+  grantOf(subject) {
+    const grant = this.kept.get(["grant", subject]);
+    return typeof grant?.token === "string" && subjectOf(grant.token) === subject ? grant : undefined;
+  }
+
+  /** Keeps a grant, or forgets it if it is null. */
+  setGrant(subject, grant) {
+    if (grant) this.kept.set(["grant", subject], grant);
+    else this.kept.remove(["grant", subject]);
+  }
+
+  /** The grants of people in this browser. */
+  get grants() {
+    return this.kept.keys("grant").map(([, subject]) => this.grantOf(subject)).filter(Boolean);
+  }
+
+  /** This tab's attempt to sign in at the provider; undefined if there is none. */
+  get attempt() {
+    return this.#tabs.get(["attempt"]);
+  }
+
+  /** Keeps the attempt while the tab is at the provider. It tells whether that is possible. */
+  keepAttempt(attempt) {
+    return this.#tabs.set(["attempt"], attempt);
+  }
+
+  /** Keeps that the person has just signed out: nobody else of this browser is to be signed in instead. */
+  keepLeft() {
+    this.#tabs.set(["left"], true);
+  }
+
+  /** Whether keepLeft was called before. */
+  takeLeft() {
+    const hasLeft = this.#tabs.get(["left"]) === true;
+    this.#tabs.remove(["left"]);
+    return hasLeft;
+  }
+
+  endAttempt() {
+    this.#tabs.remove(["attempt"]);
   }
 
   /** Takes the name that the chat has for this tab's person. It tells whether the person is new in this browser. */
@@ -105,7 +157,7 @@ export class Browser extends EventTarget {
 
   /** Ends the sign-in of this tab. What is kept of the person stays for the next sign-in. */
   endSession() {
-    for (const key of ["token", "was accepted", "signed in"]) this.#tabs.remove([key]);
+    for (const key of ["token", "was accepted", "signed in", "granted"]) this.#tabs.remove([key]);
   }
 
   /** Tells the other tabs that a person has signed out. */
@@ -122,7 +174,7 @@ export class Browser extends EventTarget {
     const name = this.nameOf(subject);
     memory.erase();
     if (name !== undefined) new Memory(this, name).erase(); // an older version of the page kept it by name
-    this.kept.remove(["name of", subject]);
+    for (const kind of ["name of", "grant"]) this.kept.remove([kind, subject]);
     this.kept.remove(["name"]);
     this.forgetTab();
   }

@@ -270,7 +270,8 @@ export class ChatClient extends EventTarget {
    * @param {string} [options.user] the user's name, if the chat is open
    * @param {string | (() => string | null | undefined | Promise<string | null | undefined>)} [options.token] the token
    *   of an OpenID Connect provider, if users must sign in. A function is called before each connection. If it returns
-   *   nothing, nobody is signed in, and the client closes with `signedout`. If it throws, the client tries again
+   *   nothing, nobody is signed in, and the client closes with `signedout`. If it throws, the client tries again:
+   *   three times in a row, or for ever if it was online before or the error's `code` is "unavailable"
    * @param {Partial<typeof TIMING>} [options.timing] time limits that differ from TIMING, in milliseconds
    * @param {typeof WebSocket} [options.WebSocket] a class with the standard interface, such as that of npm's ws.
    *   Without it, the platform's own is used
@@ -492,14 +493,14 @@ export class ChatClient extends EventTarget {
     else this.#wait();
   }
 
-  #isFinal({ code, status }) {
+  #isFinal({ code, status, cause }) {
     const renewable = typeof this.#options.token === "function";
     switch (code) {
       case "signed_out":
       case "invalid_argument":
         return true;
       case "token_failed":
-        return !this.#wasOnline && this.#tokenFailures >= TOKEN_ATTEMPTS;
+        return !this.#wasOnline && this.#tokenFailures >= TOKEN_ATTEMPTS && cause?.code !== "unavailable";
       case "handshake_refused":
         return !PASSING_STATUSES.has(status) && (!renewable || this.#refusals >= TOKEN_ATTEMPTS);
     }

@@ -1,5 +1,5 @@
 // The way into the chat and out of it. A person that this browser knows enters at once. Others enter by a link with a
-// token, or by the first page, which asks.
+// token, with the answer of the provider, or by the first page, which asks.
 
 import { isRoomVisited, roomInAddress } from "./address.js";
 import { Browser } from "./browser.js";
@@ -9,10 +9,13 @@ import { ask } from "./dialog.js";
 import { bdi } from "./dom.js";
 import { Memory, ownerOf } from "./memory.js";
 import { Page } from "./page.js";
+import {
+  attemptOf, goToProvider, isUsable, leaveProvider, PROVIDER, redeem, revoke, takeAnswer, tokensOf,
+} from "./provider.js";
 import { idIn, isAccepted, isLater, nameIn, SIGN_IN, SOCKETS, subjectOf, takeToken } from "./signin.js";
 import { Tab } from "./tabs.js";
-import { complain, drawPeopleKept, isSureToSignOut, welcome } from "./welcome.js";
 import { nodes, say, sayEverything } from "./texts.js";
+import { complain, drawPeopleKept, isSureToSignOut, welcome } from "./welcome.js";
 import { endInWords, nameProblem, shownName } from "./words.js";
 
 class Door {
@@ -21,6 +24,7 @@ class Door {
   #page = null; // while somebody is in the chat
   #links = Promise.resolve(); // settles when every opened link is handled
   #link = null; // the token of the last link
+  #mayResume = true; // as the person of another tab, without a question
 
   constructor() {
     // This listener comes before the page's own, which reads the address as a room's name.
@@ -36,9 +40,16 @@ class Door {
   /** Enters the chat at once if this browser knows the person, and asks otherwise. */
   open() {
     const browser = this.#browser;
+    const answer = takeAnswer();
+    const attempt = answer && attemptOf(answer, browser);
     const wasSignedOut = browser.isSignedOut; // while this tab was closed
     if (wasSignedOut) browser.forgetTab();
     const token = takeToken();
+    this.#mayResume = !browser.takeLeft() && !wasSignedOut;
+    if (attempt) return void (this.#links = this.#finish(answer, attempt)); // links wait for it
+    const hasEnded = browser.isGranted && !isUsable(browser.grantOf(browser.subject)); // as another tab was told
+    if (hasEnded) browser.endSession();
+    else if (token === null) this.#resume();
     const name = SIGN_IN ? browser.token && ownerOf(browser.subject) : browser.name;
     const { rooms, active } = new Memory(browser, name);
     const there = roomInAddress();
@@ -46,8 +57,38 @@ class Door {
     const room = (isLeft ? "" : there) || active || rooms[0] || (SIGN_IN ? "lobby" : "");
     const isKnown = SIGN_IN ? name !== "" : nameProblem(name, "name") === "";
     if (isKnown && nameProblem(room, "room") === "") this.#enter({ name: browser.name, room, token: browser.token });
-    else this.#askWho({ problem: wasSignedOut ? say("outElsewhere") : "" });
+    else this.#askWho({ problem: hasEnded ? endInWords({ code: "signed_out" }) : answer ? say("strangeAnswer")
+      : wasSignedOut ? say("outElsewhere") : "" });
     this.#follow(token);
+  }
+
+  /** Signs in the one person that another tab has signed in at the provider. It tells whether this tab has a person. */
+  #resume() {
+    const browser = this.#browser;
+    const [grant, ...others] = PROVIDER && this.#mayResume ? browser.grants.filter(isUsable) : [];
+    if (!browser.token && grant && others.length === 0) browser.signIn(grant.token, true);
+    return browser.token !== "";
+  }
+
+  /** Ends what goToProvider began. */
+  async #finish(answer, attempt) {
+    const { room } = attempt;
+    this.#askWho({ room });
+    $("enter-button").textContent = say("signingIn");
+    $("enter-button").disabled = true;
+    try {
+      const grant = await redeem(answer, attempt);
+      this.#browser.setGrant(subjectOf(grant.token), grant);
+      this.#signIn({ token: grant.token, room, isGranted: true });
+    } catch ({ message }) {
+      this.#askWho({ problem: message, room });
+    }
+  }
+
+  /** Signs in with what another tab has, or at the provider. */
+  async #signInAtProvider(room) {
+    if (this.#resume()) return this.#signIn({ token: this.#browser.token, room, isGranted: true });
+    complain(await goToProvider(this.#browser, room));
   }
 
   /** Asks for a name or a token, and for a room. `rooms` are joined as well, under any name. */
@@ -56,8 +97,14 @@ class Door {
     const known = new Memory(this.#browser, name);
     const ofTwo = (name) => SIGN_IN && name?.startsWith("@"); // its name means nothing to anybody
     const first = [roomInAddress(), room, known.active, rooms[0]].find((name) => name && !ofTwo(name)) ?? "lobby";
+    $("enter-button").disabled = false;
     welcome({ name, room: first, problem, field, unsent: SIGN_IN ? new Map() : known.roomsWithUnsent },
-      (given) => (SIGN_IN ? this.#signIn(given) : this.#enter({ ...given, rooms })));
+      (given) => {
+        if (PROVIDER) this.#signInAtProvider(given.room);
+        else if (SIGN_IN) this.#signIn(given);
+        else this.#enter({ ...given, rooms });
+      });
+    this.#mayResume &&= problem === ""; // otherwise only the provider can help
     this.#offerSignOut();
   }
 
@@ -71,12 +118,14 @@ class Door {
   async #signOutHere(subject) {
     const unsent = new Memory(this.#browser, ownerOf(subject)).countUnsent;
     if (unsent > 0 && !(await isSureToSignOut(unsent))) return;
+    const grant = this.#browser.grantOf(subject);
     this.#signOut(subject);
     this.#askWho();
+    leaveProvider(grant, this.#browser);
   }
 
-  #signIn({ token, room, isLinked }) {
-    this.#browser.signIn(token);
+  #signIn({ token, room, isLinked, isGranted }) {
+    this.#browser.signIn(token, isGranted);
     const { active, rooms } = new Memory(this.#browser, ownerOf(this.#browser.subject));
     this.#enter({ token, room: room ?? active ?? rooms[0] ?? "lobby", isLinked });
   }
@@ -85,12 +134,13 @@ class Door {
     const browser = this.#browser;
     let client;
     try {
-      client = new ChatClient(SOCKETS, SIGN_IN ? { token } : { user: name });
+      client = new ChatClient(SOCKETS, SIGN_IN ? { token: this.#tokens ?? token } : { user: name });
     } catch (error) {
       browser.endSession();
       return this.#askWho({ problem: endInWords(error), field: SIGN_IN ? "enter-token" : "enter-name", rooms });
     }
     browser.enter();
+    this.#mayResume = true;
     if (!SIGN_IN) browser.name = name;
     this.#page = new Page({
       client, browser, clock: this.#clock, room, rooms, isLinked,
@@ -100,16 +150,25 @@ class Door {
     });
   }
 
+  /** The token of this tab's grant, or what refreshes it; undefined without a grant. */
+  get #tokens() {
+    const browser = this.#browser;
+    const grant = browser.isGranted ? browser.grantOf(browser.subject) : undefined;
+    return grant?.refresh ? tokensOf(browser, browser.subject) : grant?.token;
+  }
+
   /** Goes back to the first page. Unsent messages are kept, unless the person signs out. */
   #leave({ problem, field, signOut = false, rename }) {
     if (rename !== undefined) return this.#rename(rename);
     const { rooms, memory } = this.#page;
     const room = signOut ? "" : memory.active;
+    const grant = signOut && this.#browser.grantOf(this.#browser.subject);
     const isNobody = SIGN_IN && !this.#browser.people.includes(this.#browser.subject); // the token was not accepted
     if (signOut) this.#signOut();
     else if (isNobody && !memory.hasWriting) this.#erase(this.#browser.subject);
     else this.#closePage();
     this.#firstPage({ problem, field, room, rooms: signOut ? [] : rooms });
+    leaveProvider(grant, this.#browser);
   }
 
   /** Goes on in the same rooms under another name, with a client of its own: the chat knows people by their names. */
@@ -138,6 +197,8 @@ class Door {
 
   /** Signs a person out of this browser. */
   #signOut(subject = this.#browser.subject) {
+    this.#mayResume = false;
+    revoke(this.#browser.grantOf(subject));
     this.#browser.tellSignOut(subject);
     this.#erase(subject);
   }

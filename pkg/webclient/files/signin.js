@@ -1,4 +1,4 @@
-// Signing in with a token of an OpenID Connect provider, if the chat asks for one.
+// Signing in with a token of an OpenID Connect provider, if the chat asks for one. provider.js gets one.
 
 import { ChatClient } from "./client.js";
 
@@ -37,7 +37,7 @@ function decoded(text) {
 }
 
 /** The claims of a token, unchecked; {} if they cannot be read. */
-function claimsOf(token) {
+export function claimsOf(token) {
   try {
     const payload = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
     return Object(JSON.parse(new TextDecoder().decode(Uint8Array.from(payload, (c) => c.charCodeAt(0)))));

@@ -44,10 +44,10 @@ export class Tab extends EventTarget {
     return performance.now() - this.#since < RELOAD;
   }
 
-  /** Calls a function. No other tab calls one in this way until its promise is settled. */
-  async inTurn(f) {
+  /** Calls a function. No other tab calls one in this way, for this purpose, until its promise is settled. */
+  async inTurn(f, purpose = TURN) {
     await this.#held;
-    return this.#locks ? this.#locks.request(TURN, f) : f();
+    return this.#locks ? this.#locks.request(purpose, f) : f();
   }
 
   /** Watches for another tab to be closed. */

@@ -1,8 +1,9 @@
-// The first page. It asks for a name or a token, and for a room.
+// The first page. It asks for a name or a token, and for a room; or it has a button to sign in at the provider.
 
 import { spelled } from "./client.js";
 import { ask, openDialog } from "./dialog.js";
 import { $, bdi, element, labelled } from "./dom.js";
+import { obstacle, PROVIDER } from "./provider.js";
 import { SIGN_IN } from "./signin.js";
 import { nodes, say } from "./texts.js";
 import { nameProblem, shownName } from "./words.js";
@@ -19,22 +20,30 @@ export function welcome({ name, room, problem, field, unsent }, enter) {
   $("enter-name").value = name;
   $("enter-room").value = room;
   $("enter-token").value = "";
+  const why = PROVIDER ? obstacle() : "";
   $("enter-unsent").textContent = inWords(name, unsent);
   $("enter-unsent").hidden = unsent.size === 0;
   $("ask-name").hidden = SIGN_IN;
-  $("ask-token").hidden = !SIGN_IN;
-  if (SIGN_IN) $("enter-intro").textContent = say("introToken");
-  $(SIGN_IN ? "enter-token" : "enter-name").focus();
-  complain(problem, field);
+  $("ask-token").hidden = !SIGN_IN || PROVIDER !== null;
+  if (SIGN_IN) $("enter-intro").textContent = say(PROVIDER ? "introProvider" : "introToken");
+  if (PROVIDER) $("enter-button").textContent = say(why ? "tryAgain" : "signIn");
+  $(PROVIDER ? "enter-button" : SIGN_IN ? "enter-token" : "enter-name").focus();
+  complain([problem, why].filter(Boolean).join(" "), PROVIDER ? undefined : field);
   $("enter").onsubmit = (event) => {
     event.preventDefault();
+    if (why) return location.reload();
     const given = { name: clean("enter-name"), room: clean("enter-room"), token: $("enter-token").value.trim() };
-    const [first, wrong] = SIGN_IN ? ["enter-token", given.token ? "" : say("giveToken")]
-      : ["enter-name", nameProblem(given.name, "name")];
+    const [first, wrong] = problemOf(given);
     const problem = wrong || nameProblem(given.room, "room");
     complain(problem, wrong ? first : "enter-room");
     if (problem === "") enter(given);
   };
+}
+
+/** The first field, and what is wrong with it, if anything. */
+function problemOf({ name, token }) {
+  if (PROVIDER) return ["", ""];
+  return SIGN_IN ? ["enter-token", token ? "" : say("giveToken")] : ["enter-name", nameProblem(name, "name")];
 }
 
 /** Says what is wrong, if anything: below the field that it is about, to which the person goes, or else at the end. */

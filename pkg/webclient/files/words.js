@@ -53,7 +53,7 @@ const ENDS = {
   handshake_refused: "tokenRefused",
   handshake_failed: "tokenUnchecked",
   token_failed: "noToken",
-  signed_out: "signedOutAgain",
+  signed_out: "endedAgain",
 };
 
 /** Why a person is on the first page again. */
