@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -74,4 +75,33 @@ func TestTheSourceHasItsTypes(t *testing.T) {
 	t.Parallel()
 	run(t, ".", installed.Program(t, "node"),
 		typeScript(t, "--allowJs", "--checkJs", "--allowImportingTsExtensions", "testdata/typed/same.ts")...)
+}
+
+// Every name that a module of the page uses is one that it has or imports. What the comments say of types is left out.
+func TestThePageHasItsNames(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	comments := regexp.MustCompile(`(?s)/\*\*.*?\*/`)
+	modules, err := filepath.Glob("files/*.js")
+	if err != nil || len(modules) == 0 {
+		t.Fatal(modules, err)
+	}
+	for _, module := range modules {
+		source, err := os.ReadFile(module)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source = comments.ReplaceAll(source, nil)
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(module)), source, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := typeScript(t, "--allowJs", "--checkJs", filepath.Join(dir, "main.js"))
+	out, _ := exec.CommandContext(t.Context(), installed.Program(t, "node"), args...).CombinedOutput()
+	missing := regexp.MustCompile(`TS(2304|2305|2552|2614|2724):`) // there is no such name, or it is not exported
+	for line := range strings.Lines(string(out)) {
+		if missing.MatchString(line) {
+			t.Error(line)
+		}
+	}
 }

@@ -111,6 +111,7 @@ func (b *Browser) open(t testing.TB, profile cdp.BrowserContextID, url string, o
 			page.AddScriptToEvaluateOnNewDocumentParams{Source: script}))
 	}
 	p.do(t, "open "+url, append(steps, chromedp.Navigate(url))...)
+	p.runModules()
 	return p
 }
 

@@ -33,6 +33,13 @@ func (p *Page) eval(within time.Duration, js string) ([]byte, error) {
 	return chromedp.Run(ctx, chromedp.Evaluate[[]byte](js, chromedp.EvalAwaitPromise, chromedp.EvalAsValue))
 }
 
+// runModules waits until the modules of the page have run. That is after the page has loaded, if they wait for
+// something themselves. A module that fails has run, too, and a page may go elsewhere meanwhile.
+func (p *Page) runModules() {
+	_, _ = p.eval(patience, `Promise.allSettled([...document.querySelectorAll("script[type=module][src]")]
+		.map(({ src }) => import(src))).then(() => {})`)
+}
+
 // fail fails the test. Its message has the text that the page shows and the lines that it logged.
 func (p *Page) fail(t testing.TB, format string, args ...any) {
 	t.Helper()

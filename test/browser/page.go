@@ -140,6 +140,7 @@ func (p *Page) LetCopy(t testing.TB) {
 func (p *Page) Reload(t testing.TB) {
 	t.Helper()
 	p.do(t, "reload", chromedp.Reload())
+	p.runModules()
 }
 
 // Resize changes the size of the page in CSS pixels, as when a phone is rotated.

@@ -6,7 +6,7 @@ import { Browser } from "./browser.js";
 import { ChatClient } from "./client.js";
 import { Clock } from "./clock.js";
 import { ask } from "./dialog.js";
-import { bdi } from "./dom.js";
+import { $, bdi } from "./dom.js";
 import { Memory, ownerOf } from "./memory.js";
 import { Page } from "./page.js";
 import {
