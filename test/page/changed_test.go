@@ -132,6 +132,7 @@ func TestBrowserReactions(t *testing.T) {
 	bob.reactions(t, 1, "👍 2*, 🦩 1")
 	bob.Click(t, ".reaction")
 	ann.reactions(t, 1, "👍 1*, 🦩 1*")
+	bob.WaitFor(t, `!document.querySelector('.reaction[aria-busy="true"]')`, 5*time.Second) // the message is drawn anew
 	bob.menu(t, 1)
 	bob.WaitFor(t, `document.querySelector("dialog.menu .reactors").textContent === "👍 ann🦩 ann"`, 5*time.Second)
 	if violations := bob.Axe(t); len(violations) > 0 {
