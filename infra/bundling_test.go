@@ -103,6 +103,11 @@ func TestBrowserThePageAsItIsDeployed(t *testing.T) {
 	if sum > most || len(loaded) != 5 || sum < 10_000 {
 		t.Errorf("the page has %d bytes in %d files, as transferred: want at most %d, in 5", sum, len(loaded), most)
 	}
+	var kind string // of what other pages import
+	people["Ann"].Eval(t, `import("./conversation.js").then((m) => typeof m.Conversation)`, &kind)
+	if kind != "function" {
+		t.Errorf("conversation.js has a Conversation that is %q", kind)
+	}
 	people["Ann"].Type(t, "#draft", "hello, Bob")
 	people["Ann"].Press(t, "Enter")
 	for _, p := range people {
