@@ -27,6 +27,16 @@ export function ask(title, text, answers) {
   });
 }
 
+/** Shows a dialog, which a click beside what is in it closes. It is removed then, unless it has an onclose. */
+export function popUp(dialog) {
+  dialog.onclick = ({ target }) => {
+    if (target === dialog) dialog.close();
+  };
+  dialog.onclose ??= () => dialog.remove();
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
 /** Opens a dialog about a room with a title, which a button and Escape close, and returns it. */
 export function openDialog(title, ...children) {
   const dialog = element("dialog", { className: "card of-room", "aria-labelledby": "dialog-title" },

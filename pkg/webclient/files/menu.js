@@ -1,7 +1,7 @@
 // What a person can do with a stored message: the buttons of the message, and a dialog in which one reacts, answers,
 // edits and deletes. The browser keeps the focus in a dialog, and a screen reader announces it.
 
-import { ask } from "./dialog.js";
+import { ask, popUp } from "./dialog.js";
 import { $, element } from "./dom.js";
 import { say } from "./texts.js";
 import { changeRefusal, reactorsInWords, shownName } from "./words.js";
@@ -113,9 +113,6 @@ export class Menu {
       ...(mine || message.user_id === undefined ? []
         : [choice(say("aboutPerson", { name }), (m) => this.#about(m))]),
       element("button", { onclick: () => this.close() }, say("cancel")));
-    this.#dialog.onclick = ({ target }) => {
-      if (target === this.#dialog) this.close(); // the click was beside what is in it
-    };
     this.#dialog.onclose = ({ target }) => {
       target.remove();
       if (this.#dialog === target) this.#dialog = null;
@@ -123,9 +120,8 @@ export class Menu {
       if (button.isConnected || document.activeElement !== document.body) return;
       (document.querySelector(`#messages [data-index="${message.index}"] .more`) ?? $("draft")).focus();
     };
-    document.body.append(this.#dialog);
     this.#draw();
-    this.#dialog.showModal();
+    popUp(this.#dialog);
     this.#place(button.getBoundingClientRect(), mine);
   }
 

@@ -1,5 +1,6 @@
 // A dialog in which a person types where to go: to a room, or to another person.
 
+import { popUp } from "./dialog.js";
 import { bdi, element } from "./dom.js";
 import { folded } from "./fold.js";
 import { say } from "./texts.js";
@@ -27,11 +28,8 @@ export function openPalette(places, other) {
     if (step) draw((chosen + step + offered.length) % Math.max(1, offered.length));
     else go(offered[chosen]);
   };
-  dialog.onclick = ({ target }) => target === dialog && dialog.close(); // the click was beside what is in it
-  dialog.onclose = () => dialog.remove();
-  document.body.append(dialog);
   draw(0);
-  dialog.showModal();
+  popUp(dialog);
 
   function go(place) {
     if (!place) return;

@@ -1,6 +1,6 @@
 // What a person can do with a room: its menu, its link, the question before it is left, and what an empty one shows.
 
-import { ask, openDialog } from "./dialog.js";
+import { ask, openDialog, popUp } from "./dialog.js";
 import { $, bdi, element } from "./dom.js";
 import { isPrivate } from "./rules.js";
 import { SIGN_IN } from "./signin.js";
@@ -28,12 +28,7 @@ export function openRoomMenu({ name, isMuted, search, mute, about, tell, leave }
     ...(link ? [item("copy-link", say("copyLink"), () => copy(link, tell))] : []),
     item("leave", say("leaveRoom"), leave, "danger"),
     item("", say("cancel"), () => {}));
-  dialog.onclick = ({ target }) => {
-    if (target === dialog) dialog.close(); // the click was beside what is in it
-  };
-  dialog.onclose = () => dialog.remove();
-  document.body.append(dialog);
-  dialog.showModal();
+  popUp(dialog);
 }
 
 /** Copies a link. If the browser does not let the page, the person can do it: the link is shown, and selected. */
