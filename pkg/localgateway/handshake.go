@@ -69,7 +69,8 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 		g.remove(c)
 		c.abandon()
 		if _, lost := g.faults.Load().strikes(LoseDisconnect, c, routeDisconnect); !lost && g.routes[routeDisconnect] {
-			_, _ = g.invoke(g.handler(c, routeDisconnect), routeDisconnect, g.disconnectEvent(c, code, reason))
+			_, _ = g.invoke(g.handler(c, routeDisconnect), routeDisconnect, g.disconnectEvent(c, code, reason),
+				webSocketAPI)
 		}
 		g.faults.Load().forget(c)
 	}()
@@ -90,7 +91,7 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 	}
 	protocol := ""
 	if g.routes[routeConnect] {
-		answer, err := g.invoke(g.handler(c, routeConnect), routeConnect, g.connectEvent(c, r))
+		answer, err := g.invoke(g.handler(c, routeConnect), routeConnect, g.connectEvent(c, r), webSocketAPI)
 		switch {
 		case errors.Is(err, errTimedOut):
 			refuse(timedOut)
@@ -99,7 +100,6 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 			refuse(badIntegration)
 			return nil, false
 		case answer.StatusCode < 200 || answer.StatusCode > 299:
-			answer.Cookies = nil
 			answer.write(w)
 			return nil, false
 		}
