@@ -93,9 +93,9 @@ func (s *scalar) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// statusCode is a number, or a string with a number: AWS takes {"statusCode":"201"}, measured for
-// https://github.com/localstack/localstack/pull/11199 on a REST API. Other texts, fractions and null are malformed here,
-// which is a choice: no source was found.
+// statusCode is a number, or a string with a number: AWS takes {"statusCode":"201"}, as was measured on a REST API
+// (https://github.com/localstack/localstack/pull/11199). Other texts, fractions and null are malformed here, which is a
+// choice: no source was found.
 type statusCode int
 
 func (c *statusCode) UnmarshalJSON(b []byte) error {
