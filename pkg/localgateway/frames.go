@@ -10,7 +10,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Limits of API Gateway
+// Limits of API Gateway in both directions
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
 const (
 	maxFrameBytes   = 32 << 10
@@ -24,8 +24,9 @@ const (
 	floodPause  = 10 * time.Millisecond
 )
 
-// The disconnectReason of API Gateway's events if the client gave none.
+// The disconnectReason of API Gateway's events if the client gave none, or the gateway closed.
 const (
+	reasonNormal    = "Connection Closed Normally"
 	reasonGoingAway = "Going away"
 	reasonNoStatus  = "Client-side close frame status not set"
 	reasonAbnormal  = "Connection Closed Abnormally"

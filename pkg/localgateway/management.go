@@ -88,19 +88,34 @@ func (g *Gateway) wait(r *http.Request, d time.Duration) bool {
 	}
 }
 
+// timeFormat has milliseconds, as in the example of the AWS CLI
+// (https://docs.aws.amazon.com/cli/v1/reference/apigatewaymanagementapi/get-connection.html). So connectedAt is that
+// of the connection's events, and lastActiveAt differs within a second. The example has no UserAgent, like the events
+// of a client that sent none.
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// description is the state of a connection.
+type description struct {
+	ConnectedAt  string   `json:"connectedAt"`
+	Identity     identity `json:"identity"`
+	LastActiveAt string   `json:"lastActiveAt"`
+}
+
 // describe answers with the state of a connection.
 func describe(w http.ResponseWriter, c *connection) {
-	writeJSON(w, http.StatusOK, map[string]any{
-		"connectedAt":  c.connectedAt.UTC().Format(time.RFC3339),
-		"identity":     map[string]string{"sourceIp": c.identity.SourceIP, "userAgent": c.identity.UserAgent},
-		"lastActiveAt": time.Unix(0, c.lastActive.Load()).UTC().Format(time.RFC3339),
+	writeJSON(w, http.StatusOK, description{
+		ConnectedAt:  c.connectedAt.UTC().Format(timeFormat),
+		Identity:     c.identity,
+		LastActiveAt: time.Unix(0, c.lastActive.Load()).UTC().Format(timeFormat),
 	})
 }
 
-// delete closes a connection. Its $disconnect follows. Later calls for it get 410 at once.
+// delete closes a connection. Its $disconnect follows. Later calls for it get 410 at once. The code and the reason are
+// those that $disconnect had on AWS after a DELETE (https://github.com/boto/boto3/issues/3789). The reason in the
+// client's close frame is the same here, which is a choice: no source shows that frame.
 func (g *Gateway) delete(w http.ResponseWriter, c *connection) {
 	g.remove(c)
-	c.close(closeNormal, "Connection deleted")
+	c.close(closeNormal, reasonNormal)
 	w.WriteHeader(http.StatusNoContent)
 }
 

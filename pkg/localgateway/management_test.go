@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/gobwas/ws"
 )
 
 func TestManagement(t *testing.T) {
@@ -70,9 +71,48 @@ func TestManagement(t *testing.T) {
 		t.Errorf("the client saw %v", err)
 	}
 	if e := f.next(t); e.Context.EventType != "DISCONNECT" || e.Context.DisconnectStatusCode != 1000 ||
-		e.Context.ConnectionID != id {
+		e.Context.DisconnectReason != "Connection Closed Normally" || e.Context.ConnectionID != id {
 		t.Errorf("after DELETE came %+v", e.Context)
 	}
+}
+
+func TestTheTimesOfAConnectionHaveMilliseconds(t *testing.T) {
+	config, clock := withClock()
+	clock.Advance(123456 * time.Microsecond)
+	f, _, addr := serve(t, config, nil)
+	conn, _ := handshake(t, addr, "/dev")
+	e := f.next(t)
+	url := "http://" + addr + "/dev/@connections/" + e.Context.ConnectionID
+	describe := func(connectedAt, lastActiveAt string) {
+		t.Helper()
+		want := `{"connectedAt":"` + connectedAt + `","identity":{"sourceIp":"127.0.0.1"},"lastActiveAt":"` +
+			lastActiveAt + `"}`
+		if _, _, got := call(t, "GET", url, ""); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	var got struct {
+		RequestContext struct{ ConnectedAt int64 }
+	}
+	if err := json.Unmarshal(e.raw, &got); err != nil {
+		t.Fatal(err)
+	}
+	connectedAt := time.UnixMilli(got.RequestContext.ConnectedAt).UTC().Format("2006-01-02T15:04:05.000Z")
+	if !strings.HasSuffix(connectedAt, ".123Z") {
+		t.Errorf("the event says %s", connectedAt)
+	}
+	describe(connectedAt, "2026-01-02T03:04:05.123Z")
+	clock.Advance(7 * time.Millisecond)
+	if err := ws.WriteFrame(conn, ws.MaskFrame(ws.NewTextFrame([]byte("hi")))); err != nil {
+		t.Fatal(err)
+	}
+	f.next(t)
+	describe(connectedAt, "2026-01-02T03:04:05.130Z")
+	clock.Advance(300 * time.Millisecond)
+	if status, _, _ := call(t, "POST", url, "hi"); status != 200 {
+		t.Errorf("the post: %d", status)
+	}
+	describe(connectedAt, "2026-01-02T03:04:05.430Z")
 }
 
 func TestAClientThatDoesNotReadCostsNobodyElse(t *testing.T) {
