@@ -47,7 +47,7 @@ func (g *Gateway) serveConnections(w http.ResponseWriter, r *http.Request, id st
 	}
 }
 
-// post sends the body as one text frame.
+// post sends the body as one text message.
 func (g *Gateway) post(w http.ResponseWriter, r *http.Request, c *connection, body []byte) {
 	if fault, ok := g.faults.Load().strikes(DelayPost, c, ""); ok && !g.wait(r, fault.Delay) {
 		return // the caller has gone, so the post is dropped

@@ -2,6 +2,7 @@ package localgateway_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,46 @@ func TestTheTimesOfAConnectionHaveMilliseconds(t *testing.T) {
 		t.Errorf("the post: %d", status)
 	}
 	describe(connectedAt, "2026-01-02T03:04:05.430Z")
+}
+
+// A client gets a large post in frames of at most 32 KB.
+func TestALargePostIsFragmented(t *testing.T) {
+	f, _, addr := serve(t, allRoutes, nil)
+	conn, _ := handshake(t, addr, "/dev")
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	url := "http://" + addr + "/dev/@connections/" + f.next(t).Context.ConnectionID
+	for _, tc := range []struct {
+		size   int
+		frames []int
+	}{
+		{0, []int{0}},
+		{1, []int{1}},
+		{32 << 10, []int{32 << 10}},
+		{32<<10 + 1, []int{32 << 10, 1}},
+		{64 << 10, []int{32 << 10, 32 << 10}},
+		{128 << 10, []int{32 << 10, 32 << 10, 32 << 10, 32 << 10}},
+	} {
+		text := strings.Repeat("aé", tc.size/3+1)[:tc.size]
+		text = strings.ToValidUTF8(text, "b") // its last letter may be cut
+		if status, _, _ := call(t, "POST", url, text); status != 200 {
+			t.Fatalf("%d bytes: %d", tc.size, status)
+		}
+		var got []int
+		var arrived []byte
+		for fin := false; !fin; {
+			header, payload, err := readFrame(conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := map[bool]ws.OpCode{true: ws.OpText, false: ws.OpContinuation}[len(got) == 0]; header.OpCode != want {
+				t.Errorf("%d bytes: frame %d has the opcode %d, want %d", tc.size, len(got), header.OpCode, want)
+			}
+			got, arrived, fin = append(got, len(payload)), append(arrived, payload...), header.Fin
+		}
+		if !slices.Equal(got, tc.frames) || string(arrived) != text {
+			t.Errorf("%d bytes came in frames of %d, want %d", tc.size, got, tc.frames)
+		}
+	}
 }
 
 func TestAClientThatDoesNotReadCostsNobodyElse(t *testing.T) {
