@@ -156,6 +156,27 @@ func TestALargePostIsFragmented(t *testing.T) {
 	}
 }
 
+func TestAPostThatIsNotUTF8ArrivesAsText(t *testing.T) {
+	f, _, addr := serve(t, allRoutes, nil)
+	c := dial(t, "ws://"+addr+"/dev")
+	url := "http://" + addr + "/dev/@connections/" + f.next(t).Context.ConnectionID
+	for body, want := range map[string]string{
+		"\x00é\U0001f600":                       "\x00é\U0001f600",
+		"a\xffb":                                "a\ufffdb",
+		"\xff\xfe":                              "\ufffd\ufffd",
+		"half a letter: \xc3":                   "half a letter: \ufffd",
+		"\xed\xa0\x80":                          "\ufffd\ufffd\ufffd", // half a surrogate pair
+		"\xc3" + strings.Repeat("x", 128<<10-1): "\ufffd" + strings.Repeat("x", 128<<10-1),
+	} {
+		if status, _, _ := call(t, "POST", url, body); status != 200 {
+			t.Errorf("%.20q: %d", body, status)
+		}
+		if got := read(t, c); got != want {
+			t.Errorf("%.20q arrived as %.20q, want %.20q", body, got, want)
+		}
+	}
+}
+
 func TestAClientThatDoesNotReadCostsNobodyElse(t *testing.T) {
 	f, _, addr := serve(t, allRoutes, nil)
 	slow := dial(t, "ws://"+addr+"/dev")
