@@ -35,7 +35,8 @@ type Config struct {
 	Routes []string
 
 	// RouteSelectionExpression says which part of a message names its route, as in $request.body.action or
-	// ${request.body.request.action}. Empty means $request.body.action.
+	// ${request.body.request.action}. It is keys of objects alone, without indexes of lists and other JSONPath. Empty
+	// means $request.body.action.
 	RouteSelectionExpression string
 
 	// HTTPRoutes are the route keys of an HTTP API beside it, METHOD and path, as in "GET /ping". Optional.
@@ -127,6 +128,10 @@ func New(c Config) (*Gateway, error) {
 	selection, err := parseExpression(c.RouteSelectionExpression)
 	if err != nil {
 		return nil, fmt.Errorf("localgateway: Config.RouteSelectionExpression: %w", err)
+	}
+	if !selection.canSelect(c.Routes) {
+		return nil, fmt.Errorf("localgateway: Config.RouteSelectionExpression %q can never be one of Config.Routes %q",
+			c.RouteSelectionExpression, c.Routes)
 	}
 	if c.Authorizer != nil {
 		if err := c.Authorizer.check(); err != nil {
