@@ -45,6 +45,10 @@ type Config struct {
 	// Stage is the WebSocket API's stage, the first part of its path. Empty means "dev".
 	Stage string
 
+	// KeepPort leaves the port in the events' header Host and domainName, as in localhost:8080. On AWS they have none.
+	// Set it for a handler that makes the callback URL, or its own origin, from an event.
+	KeepPort bool
+
 	// IntegrationTimeout is how long an invocation may take. Zero means 29 s, which is API Gateway's maximum.
 	IntegrationTimeout time.Duration
 

@@ -39,7 +39,7 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 	c := &connection{
 		id:          newID(),
 		number:      g.number(),
-		domainName:  r.Host,
+		domainName:  g.domainName(r),
 		identity:    identity{SourceIP: sourceIP(r), UserAgent: r.UserAgent()},
 		connectedAt: g.clock.Now(),
 		clock:       g.clock,
