@@ -2,6 +2,7 @@ package localgateway
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -70,6 +71,9 @@ func (g *Gateway) takeMessages(c *connection, stream io.Reader) ending {
 			time.Sleep(floodPause)
 		}
 		header, err := ws.ReadHeader(stream)
+		if errors.Is(err, ws.ErrHeaderLengthMSB) { // RFC 6455, section 5.2
+			return ending{code: closeProtocolError, reason: err.Error(), broken: true}
+		}
 		if err != nil {
 			return ending{code: closeAbnormal, reason: reasonAbnormal}
 		}

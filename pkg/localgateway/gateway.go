@@ -192,6 +192,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
 	case isUpgrade(r): // another stage
 		writeJSON(w, http.StatusForbidden, map[string]string{"message": "Forbidden"})
+	case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, stage+"/"):
+		requireUpgrade(w, notWebSocket)
 	default:
 		writeJSON(w, http.StatusNotFound, map[string]string{"message": "Not Found"})
 	}
