@@ -102,11 +102,12 @@ func TestARefusalsHeadersAreText(t *testing.T) {
 	}
 	var got []string
 	for _, name := range []string{"X-Bool", "X-Int", "X-Big", "X-Null", "X-Multi", "Content-Type"} {
-		got = append(got, strings.Join(answer.Header.Values(name), ","))
+		got = append(got, fmt.Sprintf("%d:%s", len(answer.Header.Values(name)),
+			strings.Join(answer.Header.Values(name), ",")))
 	}
 	body, _ := io.ReadAll(answer.Body)
 	if got, want := fmt.Sprintf("%q %s", got, body),
-		`["true" "0" "12345678901234567890" "" "false,1.5,a" ""] 7`; got != want {
+		`["1:true" "1:0" "1:12345678901234567890" "0:" "3:false,1.5,a" "0:"] 7`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
