@@ -108,6 +108,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		Routes:     route.WebSocketKeys(),
 		HTTPRoutes: route.HTTPKeys(),
 		Stage:      Stage,
+		KeepPort:   true, // by which the function knows the origin of its own page
 		Quotas:     quotas,
 		Clock:      c.Clock,
 		Logger:     c.Logger,

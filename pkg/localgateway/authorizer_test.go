@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -114,7 +115,12 @@ func TestWhatAnAuthorizerAnswers(t *testing.T) {
 		{"a condition", policy(`[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]`), nil, 500},
 		{"a NotResource", policy(`[{"Effect":"Allow","Action":"*","NotResource":"x"}]`), nil, 500},
 		{"an object in the context", strings.TrimSuffix(answer("Allow", "*", "ARN"), "}") +
+			`,"context":{"rooms":{"lobby":1}}}`, nil, 500},
+		{"a list in the context", strings.TrimSuffix(answer("Allow", "*", "ARN"), "}") +
 			`,"context":{"rooms":["lobby"]}}`, nil, 500},
+		{"null in the context", strings.TrimSuffix(answer("Allow", "*", "ARN"), "}") +
+			`,"context":{"rooms":null}}`, nil, 101},
+		{"null for the context", strings.TrimSuffix(answer("Allow", "*", "ARN"), "}") + `,"context":null}`, nil, 101},
 		{"8 KB", pad(answer("Allow", "*", "ARN"), 8<<10), nil, 101},
 		{"a byte more", pad(answer("Allow", "*", "ARN"), 8<<10+1), nil, 500},
 	} {
@@ -191,9 +197,10 @@ func TestWithoutItsIdentitySourcesAnAuthorizerIsNotAsked(t *testing.T) {
 	}
 }
 
+// Each value arrives as text, null does not arrive, and integrationLatency, which the gateway adds, is a number.
 func TestTheContextIsInEveryLaterEvent(t *testing.T) {
 	a := &authorizer{answer: strings.TrimSuffix(answer("Allow", "*", "ARN"), "}") +
-		`,"context":{"name":"Ann","age":30,"admin":true}}`}
+		`,"context":{"name":"Ann","age":30,"big":12345678901234567890,"rate":1.5,"admin":true,"guest":false,"no":null}}`}
 	f, _, addr := serve(t, withAuthorizer(a), nil)
 	c := dial(t, "ws://"+addr+"/dev")
 	write(t, c, "hi")
@@ -201,21 +208,20 @@ func TestTheContextIsInEveryLaterEvent(t *testing.T) {
 	_ = c.Close(websocket.StatusNormalClosure, "")
 	for _, e := range append(events, f.next(t)) {
 		var got struct {
-			RequestContext struct {
-				Authorizer struct {
-					PrincipalID, Name  string
-					Age                int
-					Admin              bool
-					IntegrationLatency *int
-				}
-			}
+			RequestContext struct{ Authorizer map[string]any }
 		}
 		if err := json.Unmarshal(e.raw, &got); err != nil {
 			t.Fatal(err)
 		}
-		if a := got.RequestContext.Authorizer; a.PrincipalID != "ann" || a.Name != "Ann" || a.Age != 30 || !a.Admin ||
-			a.IntegrationLatency == nil {
-			t.Errorf("%s has %+v", e.Context.EventType, a)
+		context := got.RequestContext.Authorizer
+		if _, isNumber := context["integrationLatency"].(float64); !isNumber {
+			t.Errorf("%s has the latency %#v", e.Context.EventType, context["integrationLatency"])
+		}
+		delete(context, "integrationLatency")
+		want := map[string]any{"principalId": "ann", "name": "Ann", "age": "30", "big": "12345678901234567890",
+			"rate": "1.5", "admin": "true", "guest": "false"}
+		if !maps.Equal(context, want) {
+			t.Errorf("%s has %#v, want %#v", e.Context.EventType, context, want)
 		}
 	}
 }

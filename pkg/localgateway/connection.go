@@ -99,8 +99,14 @@ func (c *connection) watch() {
 	}
 }
 
-// send queues one text frame. It never blocks. It returns errGone after a close, and errFull if the client does not
+// send queues one text message. It never blocks. It returns errGone after a close, and errFull if the client does not
 // read fast enough.
+//
+// A message over 32 KB becomes a fragmented one. AWS's quotas say that a larger message must be split into frames of at
+// most 32 KB, and that this applies to @connections
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
+// The caller of @connections sends no frames, so the split can only be API Gateway's. All frames but the last are full,
+// which is a choice, and a character may lie across two frames, which RFC 6455 allows (section 5.4).
 func (c *connection) send(text []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,7 +119,12 @@ func (c *connection) send(text []byte) error {
 		}
 		return errFull
 	}
-	c.enqueue(ws.NewTextFrame(text))
+	opcode := ws.OpText
+	for len(text) > maxFrameBytes {
+		c.enqueue(ws.NewFrame(opcode, false, text[:maxFrameBytes]))
+		opcode, text = ws.OpContinuation, text[maxFrameBytes:]
+	}
+	c.enqueue(ws.NewFrame(opcode, true, text))
 	c.touch()
 	return nil
 }

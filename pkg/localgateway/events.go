@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -149,7 +150,8 @@ type httpRequest struct {
 func (g *Gateway) httpEvent(r *http.Request) httpEvent {
 	now := g.clock.Now()
 	routeKey := r.Method + " " + r.URL.Path
-	prefix, _, _ := strings.Cut(r.Host, ".")
+	domainName := g.domainName(r)
+	prefix, _, _ := strings.Cut(domainName, ".")
 	e := httpEvent{
 		Version:        "2.0",
 		RouteKey:       routeKey,
@@ -159,7 +161,7 @@ func (g *Gateway) httpEvent(r *http.Request) httpEvent {
 		Context: httpContext{
 			AccountID:    accountID,
 			APIID:        apiID,
-			DomainName:   r.Host,
+			DomainName:   domainName,
 			DomainPrefix: prefix,
 			HTTP:         httpRequest{r.Method, r.URL.Path, r.Proto, sourceIP(r), r.UserAgent()},
 			RequestID:    newID(),
@@ -200,17 +202,41 @@ func (g *Gateway) forwardedHeaders(r *http.Request) map[string][]string {
 	}
 	delete(headers, "Connection")
 	delete(headers, "Upgrade")
-	_, port, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		port = "80"
-	}
-	headers["Host"] = []string{r.Host}
+	proto, port := forwarded(r)
+	headers["Host"] = []string{g.domainName(r)}
 	headers["X-Amzn-Trace-Id"] = []string{newTraceID(g.clock.Now())}
 	headers["X-Forwarded-For"] = []string{strings.Join(append(slices.Clone(r.Header.Values("X-Forwarded-For")),
 		sourceIP(r)), ", ")}
 	headers["X-Forwarded-Port"] = []string{port}
-	headers["X-Forwarded-Proto"] = []string{"http"}
+	headers["X-Forwarded-Proto"] = []string{proto}
 	return headers
+}
+
+// forwarded returns the protocol and the port that a client used. On AWS they are always https and 443. Here they are
+// those of the client's URL, as serverless-offline's tests, which also run against AWS, expect of X-Forwarded-Port and
+// X-Forwarded-Proto (tests/manual/websocket/main/test/e2e/ws.e2e.js). A proxy in front that ends TLS says so in its own
+// X-Forwarded-Proto. API Gateway replaces that header; here it is believed, because it can only make an event more like
+// AWS's.
+func forwarded(r *http.Request) (proto, port string) {
+	proto, port = "http", "80"
+	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
+	if r.TLS != nil || strings.EqualFold(strings.TrimSpace(first), "https") {
+		proto, port = "https", "443"
+	}
+	if u := (&url.URL{Host: r.Host}); u.Port() != "" {
+		port = u.Port()
+	}
+	return proto, port
+}
+
+// domainName returns the host that the client asked for, for the events. An API of API Gateway has no port but 443, so
+// neither the header Host nor domainName has one there (see the events in aws-lambda-go's events/testdata, and the
+// tests of serverless-offline, which expect the host name alone).
+func (g *Gateway) domainName(r *http.Request) string {
+	if g.config.KeepPort {
+		return r.Host
+	}
+	return strings.TrimSuffix(r.Host, ":"+(&url.URL{Host: r.Host}).Port())
 }
 
 func sourceIP(r *http.Request) string {

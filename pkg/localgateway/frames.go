@@ -2,6 +2,7 @@ package localgateway
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -10,7 +11,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Limits of API Gateway
+// Limits of API Gateway in both directions
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html).
 const (
 	maxFrameBytes   = 32 << 10
@@ -24,8 +25,9 @@ const (
 	floodPause  = 10 * time.Millisecond
 )
 
-// The disconnectReason of API Gateway's events if the client gave none.
+// The disconnectReason of API Gateway's events if the client gave none, or the gateway closed.
 const (
+	reasonNormal    = "Connection Closed Normally"
 	reasonGoingAway = "Going away"
 	reasonNoStatus  = "Client-side close frame status not set"
 	reasonAbnormal  = "Connection Closed Abnormally"
@@ -69,6 +71,9 @@ func (g *Gateway) takeMessages(c *connection, stream io.Reader) ending {
 			time.Sleep(floodPause)
 		}
 		header, err := ws.ReadHeader(stream)
+		if errors.Is(err, ws.ErrHeaderLengthMSB) { // RFC 6455, section 5.2
+			return ending{code: closeProtocolError, reason: err.Error(), broken: true}
+		}
 		if err != nil {
 			return ending{code: closeAbnormal, reason: reasonAbnormal}
 		}

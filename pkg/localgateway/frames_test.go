@@ -213,6 +213,24 @@ func TestNothingIsHandledAfterADelete(t *testing.T) {
 	}
 }
 
+func TestALengthWithItsHighestBit(t *testing.T) {
+	f, _, addr := serve(t, allRoutes, nil)
+	conn, _ := handshake(t, addr, "/dev")
+	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	f.next(t)
+	_, _ = conn.Write([]byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0})
+	header, payload, err := readFrame(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, reason := ws.ParseCloseFrameData(payload); header.OpCode != ws.OpClose || code != 1002 || reason == "" {
+		t.Errorf("got %+v %d %q, want a close with 1002", header, code, reason)
+	}
+	if e := f.next(t); e.Context.DisconnectStatusCode != 1002 {
+		t.Errorf("got %+v", e.Context)
+	}
+}
+
 func TestAPingIsAnswered(t *testing.T) {
 	_, _, addr := serve(t, allRoutes, nil)
 	c := dial(t, "ws://"+addr+"/dev")

@@ -35,7 +35,8 @@ type Config struct {
 	Routes []string
 
 	// RouteSelectionExpression says which part of a message names its route, as in $request.body.action or
-	// ${request.body.request.action}. Empty means $request.body.action.
+	// ${request.body.request.action}. It is keys of objects alone, without indexes of lists and other JSONPath. Empty
+	// means $request.body.action.
 	RouteSelectionExpression string
 
 	// HTTPRoutes are the route keys of an HTTP API beside it, METHOD and path, as in "GET /ping". Optional.
@@ -43,6 +44,10 @@ type Config struct {
 
 	// Stage is the WebSocket API's stage, the first part of its path. Empty means "dev".
 	Stage string
+
+	// KeepPort leaves the port in the events' header Host and domainName, as in localhost:8080. On AWS they have none.
+	// Set it for a handler that makes the callback URL, or its own origin, from an event.
+	KeepPort bool
 
 	// IntegrationTimeout is how long an invocation may take. Zero means 29 s, which is API Gateway's maximum.
 	IntegrationTimeout time.Duration
@@ -128,6 +133,10 @@ func New(c Config) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("localgateway: Config.RouteSelectionExpression: %w", err)
 	}
+	if !selection.canSelect(c.Routes) {
+		return nil, fmt.Errorf("localgateway: Config.RouteSelectionExpression %q can never be one of Config.Routes %q",
+			c.RouteSelectionExpression, c.Routes)
+	}
 	if c.Authorizer != nil {
 		if err := c.Authorizer.check(); err != nil {
 			return nil, err
@@ -183,6 +192,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "ForbiddenException", "Forbidden")
 	case isUpgrade(r): // another stage
 		writeJSON(w, http.StatusForbidden, map[string]string{"message": "Forbidden"})
+	case r.Method == http.MethodGet && strings.HasPrefix(r.URL.Path, stage+"/"):
+		requireUpgrade(w, notWebSocket)
 	default:
 		writeJSON(w, http.StatusNotFound, map[string]string{"message": "Not Found"})
 	}

@@ -143,6 +143,7 @@ func TestConfigIsChecked(t *testing.T) {
 		`""`:                        {Handler: f, Routes: []string{""}},
 		"IntegrationTimeout":        {Handler: f, IntegrationTimeout: -time.Second},
 		"$request.header":           {Handler: f, RouteSelectionExpression: "$request.header.x"},
+		"no index of a list":        {Handler: f, RouteSelectionExpression: "$request.body.items[0].action"},
 		"Authorizer.Handler is nil": {Handler: f, Authorizer: &localgateway.Authorizer{}},
 		"identity source": {Handler: f, Authorizer: &localgateway.Authorizer{Handler: f,
 			IdentitySources: []string{"$request.header.x"}}},

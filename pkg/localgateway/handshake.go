@@ -1,6 +1,7 @@
 package localgateway
 
 import (
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
@@ -26,10 +27,13 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 	if len(r.Header.Values("Connection")) > 1 {
 		r.Header.Set("Connection", strings.Join(r.Header.Values("Connection"), ", "))
 	}
+	if problem := needsUpgrade(r); problem != "" {
+		requireUpgrade(w, problem)
+		return
+	}
 	if problem := checkHandshake(r); problem != "" {
-		w.Header().Set("Sec-WebSocket-Version", "13")
-		w.Header().Set("Upgrade", "websocket")
-		writeJSON(w, http.StatusUpgradeRequired, map[string]string{"message": problem})
+		w.Header().Set("Connection", "close") // what follows may be frames, and not a body
+		writeJSON(w, http.StatusBadRequest, map[string]string{"message": problem})
 		return
 	}
 	if !g.begin() {
@@ -39,7 +43,7 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 	c := &connection{
 		id:          newID(),
 		number:      g.number(),
-		domainName:  r.Host,
+		domainName:  g.domainName(r),
 		identity:    identity{SourceIP: sourceIP(r), UserAgent: r.UserAgent()},
 		connectedAt: g.clock.Now(),
 		clock:       g.clock,
@@ -69,7 +73,8 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 		g.remove(c)
 		c.abandon()
 		if _, lost := g.faults.Load().strikes(LoseDisconnect, c, routeDisconnect); !lost && g.routes[routeDisconnect] {
-			_, _ = g.invoke(g.handler(c, routeDisconnect), routeDisconnect, g.disconnectEvent(c, code, reason))
+			_, _ = g.invoke(g.handler(c, routeDisconnect), routeDisconnect, g.disconnectEvent(c, code, reason),
+				webSocketAPI)
 		}
 		g.faults.Load().forget(c)
 	}()
@@ -90,7 +95,7 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 	}
 	protocol := ""
 	if g.routes[routeConnect] {
-		answer, err := g.invoke(g.handler(c, routeConnect), routeConnect, g.connectEvent(c, r))
+		answer, err := g.invoke(g.handler(c, routeConnect), routeConnect, g.connectEvent(c, r), webSocketAPI)
 		switch {
 		case errors.Is(err, errTimedOut):
 			refuse(timedOut)
@@ -99,7 +104,6 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 			refuse(badIntegration)
 			return nil, false
 		case answer.StatusCode < 200 || answer.StatusCode > 299:
-			answer.Cookies = nil
 			answer.write(w)
 			return nil, false
 		}
@@ -132,17 +136,44 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 	return stream, true
 }
 
-// checkHandshake says why a request is not a WebSocket handshake. It returns "" if it is one.
-func checkHandshake(r *http.Request) string {
+// needsUpgrade says why a request does not ask for a WebSocket of version 13. It returns "" if it does.
+func needsUpgrade(r *http.Request) string {
 	switch {
 	case r.ProtoMajor != 1 || r.ProtoMinor == 0:
 		return "The handshake must be one of HTTP/1.1."
 	case r.Method != http.MethodGet || !isUpgrade(r) || !hasToken(r.Header.Get("Connection"), "upgrade"):
-		return "This is a WebSocket API: connect to it with a WebSocket client."
+		return notWebSocket
 	case r.Header.Get("Sec-WebSocket-Version") != "13":
 		return "The WebSocket version must be 13."
-	case len(r.Header.Get("Sec-WebSocket-Key")) != 24:
+	}
+	return ""
+}
+
+const notWebSocket = "This is a WebSocket API: connect to it with a WebSocket client."
+
+// requireUpgrade answers a request that is no handshake with 426, as AWS answers an HTTP GET of a WebSocket API:
+// serverless-offline's tests, which also run against AWS, expect it, below the stage too
+// (tests/manual/websocket/main/test/e2e/ws.e2e.js). An answer with 426 must have Upgrade (RFC 9110, section 15.5.22),
+// and one to another version of the protocol must name the right one (RFC 6455, section 4.2.2).
+func requireUpgrade(w http.ResponseWriter, problem string) {
+	w.Header().Set("Sec-WebSocket-Version", "13")
+	w.Header().Set("Upgrade", "websocket")
+	writeJSON(w, http.StatusUpgradeRequired, map[string]string{"message": problem})
+}
+
+// checkHandshake says what is wrong with a handshake. It returns "" if nothing is. No source says how API Gateway
+// answers these. 400 is what RFC 6455 suggests (section 4.2.1). There must be one key (section 11.3.1), and it must be
+// 16 bytes in base64 (section 4.2.1). A body is refused because its bytes would be read as frames.
+func checkHandshake(r *http.Request) string {
+	keys := r.Header.Values("Sec-WebSocket-Key")
+	if len(keys) != 1 {
+		return "The handshake must have one Sec-WebSocket-Key."
+	}
+	if key, err := base64.StdEncoding.DecodeString(keys[0]); err != nil || len(key) != 16 {
 		return "The handshake has no valid Sec-WebSocket-Key."
+	}
+	if r.ContentLength != 0 {
+		return "The handshake must have no body."
 	}
 	return ""
 }

@@ -60,9 +60,11 @@ func TestHandshake(t *testing.T) {
 		})
 	}
 	_, _, addr := serve(t, allRoutes, nil)
-	if status, _, body := call(t, "GET", "http://"+addr+"/dev", ""); status != 426 ||
-		!strings.Contains(body, "WebSocket client") {
-		t.Errorf("a plain GET: %d %s", status, body)
+	for _, path := range []string{"/dev", "/dev/", "/dev/1", "/dev/1/2"} {
+		if status, _, body := call(t, "GET", "http://"+addr+path, ""); status != 426 ||
+			!strings.Contains(body, "WebSocket client") {
+			t.Errorf("a plain GET of %s: %d %s", path, status, body)
+		}
 	}
 	if status, _, _ := call(t, "GET", "http://"+addr+"/elsewhere", ""); status != 404 {
 		t.Errorf("an unknown path: %d", status)
@@ -76,6 +78,57 @@ func TestHandshake(t *testing.T) {
 	_, _ = io.WriteString(conn, strings.Replace(upgrade, "Connection: ", "Connection: keep-alive\r\nConnection: ", 1))
 	if answer, err := http.ReadResponse(bufio.NewReader(conn), nil); err != nil || answer.StatusCode != 101 {
 		t.Errorf("a Connection header of two lines: %v, %v", answer, err)
+	}
+}
+
+// A handshake that breaks RFC 6455 is refused before $connect.
+func TestAHandshakeThatIsNotValid(t *testing.T) {
+	const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	f, _, addr := serve(t, allRoutes, nil)
+	for _, tc := range []struct {
+		name, old, new string // what is replaced in a good one
+		status         int
+	}{
+		{"a good one", "", "", 101},
+		{"a key in other letters", "Sec-WebSocket-Key", "sec-websocket-key", 101},
+		{"a length of 0", key, key + "Content-Length: 0\r\n", 101},
+		{"no key", key, "", 400},
+		{"two keys", key, key + key, 400},
+		{"two keys that differ", key, key + strings.Replace(key, "dGhl", "dGhm", 1), 400},
+		{"two keys in one line", "ZQ==", "ZQ==, dGhlIHNhbXBsZSBub25jZQ==", 400},
+		{"a key of 15 bytes", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j", 400},
+		{"a key of 17 bytes in 24 characters", "ZQ==", "ZWU=", 400},
+		{"a key of 18 bytes in 24 characters", "ZQ==", "ZWVl", 400},
+		{"24 characters that are not base64", "dGhl", "d~hl", 400},
+		{"base64 of URLs", "dGhl", "d-hl", 400},
+		{"a body", key, key + "Content-Length: 6\r\n", 400},
+		{"a body in chunks", key, key + "Transfer-Encoding: chunked\r\n", 400},
+		{"another version", "Version: 13", "Version: 8", 426},
+		{"no version", "Sec-WebSocket-Version: 13\r\n", "", 426},
+		{"no Connection", "Connection: Upgrade\r\n", "", 426},
+		{"no Upgrade", "Upgrade: websocket\r\n", "", 426},
+		{"another method", "GET", "POST", 426},
+	} {
+		conn := tcp(t, addr)
+		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		_, _ = io.WriteString(conn, strings.Replace(upgrade, tc.old, tc.new, 1)+"\x81\x80\x00\x00\x00\x00")
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil || answer.StatusCode != tc.status {
+			t.Errorf("%s: got %v, %v; want %d", tc.name, answer, err, tc.status)
+			continue
+		}
+		if got := answer.Header.Get("Upgrade") != ""; got != (tc.status != 400) {
+			t.Errorf("%s: has the header Upgrade: %v", tc.name, got)
+		}
+		if tc.status != 101 && len(f.events) > 0 {
+			t.Errorf("%s: got %s", tc.name, f.next(t).raw)
+		}
+		if tc.status == 101 {
+			f.next(t)
+			f.next(t) // the frame
+			_ = conn.Close()
+			f.next(t)
+		}
 	}
 }
 
@@ -103,7 +156,7 @@ func TestASubprotocolIsGrantedByConnectOnly(t *testing.T) {
 
 func TestARefusalHasTheHeadersOfConnect(t *testing.T) {
 	_, _, addr := serve(t, allRoutes, func(context.Context, event) (any, error) {
-		return json.RawMessage(`{"statusCode":401,"headers":{"X-One":"1","X-Both":"single","content-length":"1","Transfer-Encoding":"gzip"},"multiValueHeaders":{"X-Two":["1","2"],"X-Both":["1","2"]},"cookies":["a=b"],"body":"who?"}`), nil
+		return json.RawMessage(`{"statusCode":401,"headers":{"X-One":"1","X-Both":"single","content-length":"1","Transfer-Encoding":"gzip"},"multiValueHeaders":{"X-Two":["1","2"],"X-Both":["1","2"]},"body":"who?"}`), nil
 	})
 	_, answer, err := websocket.Dial(t.Context(), "ws://"+addr+"/dev", nil)
 	if err == nil {
@@ -112,10 +165,9 @@ func TestARefusalHasTheHeadersOfConnect(t *testing.T) {
 	if body, err := io.ReadAll(answer.Body); err != nil || string(body) != "who?" {
 		t.Errorf("got %q, %v", body, err)
 	}
-	got := fmt.Sprint(answer.Header.Values("X-One"), answer.Header.Values("X-Two"), answer.Header.Values("X-Both"),
-		answer.Header.Values("Set-Cookie"))
-	if want := "[1] [1 2] [1 2] []"; got != want {
-		t.Errorf("got %s, want %s: cookies are a field of HTTP APIs", got, want)
+	got := fmt.Sprint(answer.Header.Values("X-One"), answer.Header.Values("X-Two"), answer.Header.Values("X-Both"))
+	if want := "[1] [1 2] [1 2]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

@@ -2,7 +2,6 @@ package localgateway
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,35 +10,13 @@ import (
 	"net/http"
 )
 
-// response is the answer of a Lambda proxy integration, for a WebSocket route or an HTTP route.
-type response struct {
-	StatusCode        int                 `json:"statusCode"`
-	Headers           map[string]string   `json:"headers"`
-	MultiValueHeaders map[string][]string `json:"multiValueHeaders"` // of WebSocket routes
-	Cookies           []string            `json:"cookies"`           // of HTTP routes
-	Body              string              `json:"body"`
-	IsBase64Encoded   bool                `json:"isBase64Encoded"`
-}
-
-// header returns the headers of the HTTP answer. If a name is in both fields, MultiValueHeaders wins.
-func (r response) header() http.Header {
-	h := http.Header{}
-	for name, value := range r.Headers {
-		h.Set(name, value)
-	}
-	for name, values := range r.MultiValueHeaders {
-		h[http.CanonicalHeaderKey(name)] = values
-	}
-	return h
-}
-
 // invoke calls the handler for a route. The error is errTimedOut if the integration timeout has passed. Any other error
 // means that the handler failed or did not return a proxy response.
-func (g *Gateway) invoke(handler Handler, routeKey string, e any) (r response, err error) {
+func (g *Gateway) invoke(handler Handler, routeKey string, e any, kind apiKind) (r response, err error) {
 	payload, err := g.call(handler, e)
 	if err == nil {
-		if err = unmarshal(payload, &r); err != nil || r.StatusCode < 200 || r.StatusCode > 599 {
-			err = fmt.Errorf("the handler's response is not a proxy response with a statusCode: %.200q", payload)
+		if r, err = parseResponse(payload, kind); err != nil {
+			err = fmt.Errorf("the handler's response is malformed: %w", err)
 		}
 	}
 	if err != nil {
@@ -148,7 +125,7 @@ func (g *Gateway) handleMessage(c *connection, handler Handler, route string, bo
 		c.tell("Forbidden", e.Context.RequestID)
 		return
 	}
-	_, err := g.invoke(handler, route, e)
+	_, err := g.invoke(handler, route, e, webSocketAPI)
 	switch {
 	case errors.Is(err, errTimedOut):
 		c.tell("Endpoint request timed out", e.Context.RequestID)
@@ -181,36 +158,13 @@ func (g *Gateway) serveRoute(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	routeKey := r.Method + " " + r.URL.Path
-	answer, err := g.invoke(g.handler(nil, routeKey), routeKey, g.httpEvent(r))
+	answer, err := g.invoke(g.handler(nil, routeKey), routeKey, g.httpEvent(r), httpAPI)
 	switch {
 	case errors.Is(err, errTimedOut):
 		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"message": "Service Unavailable"})
 	case err != nil:
 		writeJSON(w, http.StatusInternalServerError, map[string]string{"message": "Internal Server Error"})
 	default:
-		answer.MultiValueHeaders = nil
 		answer.write(w)
 	}
-}
-
-// write sends a handler's response to an HTTP client.
-func (r response) write(w http.ResponseWriter) {
-	body := []byte(r.Body)
-	if r.IsBase64Encoded {
-		decoded, err := base64.StdEncoding.DecodeString(r.Body)
-		if err != nil {
-			writeJSON(w, http.StatusInternalServerError, map[string]string{"message": "Internal Server Error"})
-			return
-		}
-		body = decoded
-	}
-	maps.Copy(w.Header(), r.header())
-	for _, name := range [...]string{"Connection", "Content-Length", "Transfer-Encoding"} { // the server sets these
-		w.Header().Del(name)
-	}
-	for _, cookie := range r.Cookies {
-		w.Header().Add("Set-Cookie", cookie)
-	}
-	w.WriteHeader(r.StatusCode)
-	_, _ = w.Write(body)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"time"
+	"unicode/utf8"
 )
 
 // serveConnections serves the @connections of the Management API
@@ -47,7 +48,7 @@ func (g *Gateway) serveConnections(w http.ResponseWriter, r *http.Request, id st
 	}
 }
 
-// post sends the body as one text frame.
+// post sends the body as one text message.
 func (g *Gateway) post(w http.ResponseWriter, r *http.Request, c *connection, body []byte) {
 	if fault, ok := g.faults.Load().strikes(DelayPost, c, ""); ok && !g.wait(r, fault.Delay) {
 		return // the caller has gone, so the post is dropped
@@ -65,7 +66,7 @@ func (g *Gateway) post(w http.ResponseWriter, r *http.Request, c *connection, bo
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	switch err := c.send(body); {
+	switch err := c.send(asText(body)); {
 	case err == nil:
 		w.WriteHeader(http.StatusOK)
 	case errors.Is(err, errFull):
@@ -73,6 +74,23 @@ func (g *Gateway) post(w http.ResponseWriter, r *http.Request, c *connection, bo
 	default:
 		refuseGone(w)
 	}
+}
+
+// asText makes a post's bytes valid in a text message. No source says what API Gateway does with bytes that are not
+// UTF-8. What is known: the body is a blob to the SDKs
+// (https://docs.aws.amazon.com/cli/latest/reference/apigatewaymanagementapi/post-to-connection.html), the page on binary
+// media types knows no binary frames
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-binary-media-types.html), and
+// people send binary data as base64 (https://github.com/yjs/y-websocket/pull/78). A text message must be UTF-8 (RFC
+// 6455, section 8.1), and a browser fails the connection if it is not.
+//
+// So here each byte that is not UTF-8 becomes U+FFFD, as where a server decodes bytes to a string and sends that. The
+// post succeeds and the connection lives, and a test sees that the bytes did not arrive.
+func asText(body []byte) []byte {
+	if utf8.Valid(body) {
+		return body
+	}
+	return []byte(string([]rune(string(body))))
 }
 
 // wait waits for d on the gateway's clock. It returns false if the request ends first.
@@ -88,19 +106,34 @@ func (g *Gateway) wait(r *http.Request, d time.Duration) bool {
 	}
 }
 
+// timeFormat has milliseconds, as in the example of the AWS CLI
+// (https://docs.aws.amazon.com/cli/v1/reference/apigatewaymanagementapi/get-connection.html). So connectedAt is that
+// of the connection's events, and lastActiveAt differs within a second. The example has no UserAgent, like the events
+// of a client that sent none.
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// description is the state of a connection.
+type description struct {
+	ConnectedAt  string   `json:"connectedAt"`
+	Identity     identity `json:"identity"`
+	LastActiveAt string   `json:"lastActiveAt"`
+}
+
 // describe answers with the state of a connection.
 func describe(w http.ResponseWriter, c *connection) {
-	writeJSON(w, http.StatusOK, map[string]any{
-		"connectedAt":  c.connectedAt.UTC().Format(time.RFC3339),
-		"identity":     map[string]string{"sourceIp": c.identity.SourceIP, "userAgent": c.identity.UserAgent},
-		"lastActiveAt": time.Unix(0, c.lastActive.Load()).UTC().Format(time.RFC3339),
+	writeJSON(w, http.StatusOK, description{
+		ConnectedAt:  c.connectedAt.UTC().Format(timeFormat),
+		Identity:     c.identity,
+		LastActiveAt: time.Unix(0, c.lastActive.Load()).UTC().Format(timeFormat),
 	})
 }
 
-// delete closes a connection. Its $disconnect follows. Later calls for it get 410 at once.
+// delete closes a connection. Its $disconnect follows. Later calls for it get 410 at once. The code and the reason are
+// those that $disconnect had on AWS after a DELETE (https://github.com/boto/boto3/issues/3789). The reason in the
+// client's close frame is the same here, which is a choice: no source shows that frame.
 func (g *Gateway) delete(w http.ResponseWriter, c *connection) {
 	g.remove(c)
-	c.close(closeNormal, "Connection deleted")
+	c.close(closeNormal, reasonNormal)
 	w.WriteHeader(http.StatusNoContent)
 }
 

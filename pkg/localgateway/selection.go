@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -31,6 +32,12 @@ var termPattern = regexp.MustCompile(`^(?:\\(\$)|\$\{([^{}$]*)\}|\$([\w.-]*)|([^
 
 // parseExpression reads a route selection expression. Its variables have the form $request.body.path or
 // ${request.body.path}. The path is a list of nested keys, separated by dots.
+//
+// AWS's pages show no other variable for a route selection, and no list index, wildcard or filter of JSONPath in one
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html: "a JSON property that
+// is expected to be present in the message payload"). People try list indexes all the same
+// (https://github.com/aws/serverless-application-model/issues/1709). Whether AWS refuses such an expression or sends
+// every message to $default, no source says. Here it is refused, because it is a mistake in either case.
 func parseExpression(text string) (expression, error) {
 	var e expression
 	for rest := text; rest != ""; {
@@ -45,17 +52,38 @@ func parseExpression(text string) (expression, error) {
 			continue
 		}
 		path, ok := strings.CutPrefix(variable, "request.body.")
-		if keys := strings.Split(path, "."); ok && !strings.Contains("."+path+".", "..") {
-			e = append(e, term{path: keys})
-			continue
+		indexed := m[3] != "" && strings.HasPrefix(rest, "[")
+		if !ok || strings.Contains("."+path+".", "..") || strings.ContainsAny(path, jsonPathOperators) || indexed {
+			return nil, fmt.Errorf("%q has the variable %q; those of a route selection are $request.body.KEY and "+
+				"${request.body.KEY}, where KEY is a key of the message, or keys of nested objects joined by dots, and "+
+				"no index of a list and no other JSONPath", text, m[0]+rest)
 		}
-		return nil, fmt.Errorf("%q has the variable %q; those of a route selection are $request.body.KEY and "+
-			"${request.body.KEY}", text, m[0])
+		e = append(e, term{path: strings.Split(path, ".")})
 	}
 	if len(e) == 0 {
 		return nil, fmt.Errorf("the route selection expression is empty")
 	}
 	return e, nil
+}
+
+// jsonPathOperators are the characters that make a JSONPath more than a list of keys.
+const jsonPathOperators = `[]()*?@'"`
+
+// canSelect reports whether the expression's value can be one of the routes, if any of them is a custom one. AWS would
+// take an expression for which this is false, because there routes may come later. Here all are known.
+func (e expression) canSelect(routes []string) bool {
+	pattern := `(?s)^`
+	for _, t := range e {
+		if t.path != nil {
+			pattern += `.*`
+		}
+		pattern += regexp.QuoteMeta(t.literal)
+	}
+	value := regexp.MustCompile(pattern + `$`)
+	custom := slices.ContainsFunc(routes, func(key string) bool { return !strings.HasPrefix(key, "$") })
+	return !custom || slices.ContainsFunc(routes, func(key string) bool {
+		return key != routeConnect && key != routeDisconnect && value.MatchString(key)
+	})
 }
 
 // evaluate returns the expression's value for a message. It returns false if a variable has no value. A variable that

@@ -46,9 +46,43 @@ func TestRouteSelectionExpressions(t *testing.T) {
 	for _, wrong := range []string{"", "$", "$request", "$request.body", "$request.body.", "$request.body.a..b",
 		"${request.body.a", "${}",
 		"$request.header.x", "$request.querystring.x", "$context.routeKey", "$request.body.a$",
-		"${request.body.a${request.body.b}}", "${request.body..a}"} {
+		"${request.body.a${request.body.b}}", "${request.body..a}",
+		// JSONPath
+		"$request.body.items[0].action", "${request.body.items[0].action}", "$request.body[2]", "${request.body[2]}",
+		"$request.body.items[*]", "${request.body.*}", "$request.body.*", "$request.body..action",
+		"${request.body.items[?(@.a)]}", "${request.body['action']}", `${request.body."action"}`} {
 		if _, err := parseExpression(wrong); err == nil {
 			t.Errorf("%q is taken for an expression", wrong)
+		}
+	}
+}
+
+// An expression that no message can make a route of is a mistake, which New tells.
+func TestAnExpressionThatSelectsNothing(t *testing.T) {
+	for _, tc := range []struct {
+		expression string
+		routes     []string
+		good       bool
+	}{
+		{"$request.body.action", []string{"echo"}, true},
+		{"echo", []string{"echo"}, true},
+		{"eco", []string{"echo"}, false},
+		{"v2/$request.body.action", []string{"v2/echo", "v1/echo"}, true},
+		{"v2/$request.body.action", []string{"v1/echo", "$default"}, false},
+		{"$request.body.action/", []string{"echo"}, false},
+		{"${request.body.a}-${request.body.b}", []string{"say-it"}, true},
+		{"${request.body.a}-${request.body.b}", []string{"say"}, false},
+		{"${request.body.items}[0].action", []string{"echo", "$default"}, false},
+		{"${request.body.a}.", []string{"a+"}, false},
+		{`\$default`, []string{"echo", "$default"}, true},
+		{`\$default`, []string{"echo"}, false},
+		{`\$connect`, []string{"echo", "$connect"}, false},
+		{"v2/$request.body.action", []string{"$connect", "$disconnect", "$default"}, true}, // no custom route
+		{"v2/$request.body.action", nil, true},
+	} {
+		_, err := New(Config{Handler: granting{}, RouteSelectionExpression: tc.expression, Routes: tc.routes})
+		if (err == nil) != tc.good || err != nil && !strings.Contains(err.Error(), "RouteSelectionExpression") {
+			t.Errorf("%s with the routes %q: %v", tc.expression, tc.routes, err)
 		}
 	}
 }
