@@ -125,7 +125,8 @@ func TestForwardedHeaders(t *testing.T) {
 				t.Errorf("a message has the domain name %q, want %q", got, domain)
 			}
 			_ = c.Close(websocket.StatusNormalClosure, "")
-			if got := forwardedOf(t, f.next(t)); got.Headers["host"] != domain || got.RequestContext.DomainName != domain {
+			got := forwardedOf(t, f.next(t))
+			if got.Headers["host"] != domain || got.RequestContext.DomainName != domain {
 				t.Errorf("$disconnect has %+v, want the host %q", got, domain)
 			}
 		})

@@ -78,8 +78,8 @@ func (g *Gateway) post(w http.ResponseWriter, r *http.Request, c *connection, bo
 
 // asText makes a post's bytes valid in a text message. No source says what API Gateway does with bytes that are not
 // UTF-8. What is known: the body is a blob to the SDKs
-// (https://docs.aws.amazon.com/cli/latest/reference/apigatewaymanagementapi/post-to-connection.html), the page on binary
-// media types knows no binary frames
+// (https://docs.aws.amazon.com/cli/latest/reference/apigatewaymanagementapi/post-to-connection.html), the page on
+// binary media types knows no binary frames
 // (https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-binary-media-types.html), and
 // people send binary data as base64 (https://github.com/yjs/y-websocket/pull/78). A text message must be UTF-8 (RFC
 // 6455, section 8.1), and a browser fails the connection if it is not.

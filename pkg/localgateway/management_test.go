@@ -155,7 +155,8 @@ func TestALargePostIsFragmented(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := map[bool]ws.OpCode{true: ws.OpText, false: ws.OpContinuation}[len(got) == 0]; header.OpCode != want {
+			want := map[bool]ws.OpCode{true: ws.OpText, false: ws.OpContinuation}[len(got) == 0]
+			if header.OpCode != want {
 				t.Errorf("%d bytes: frame %d has the opcode %d, want %d", tc.size, len(got), header.OpCode, want)
 			}
 			got, arrived, fin = append(got, len(payload)), append(arrived, payload...), header.Fin

@@ -34,8 +34,8 @@ var termPattern = regexp.MustCompile(`^(?:\\(\$)|\$\{([^{}$]*)\}|\$([\w.-]*)|([^
 // ${request.body.path}. The path is a list of nested keys, separated by dots.
 //
 // AWS's pages show no other variable for a route selection, and no list index, wildcard or filter of JSONPath in one
-// (https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html: "a JSON property that
-// is expected to be present in the message payload"). People try list indexes all the same
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-develop-routes.html: "a JSON property
+// that is expected to be present in the message payload"). People try list indexes all the same
 // (https://github.com/aws/serverless-application-model/issues/1709). Whether AWS refuses such an expression or sends
 // every message to $default, no source says. Here it is refused, because it is a mistake in either case.
 func parseExpression(text string) (expression, error) {
@@ -55,8 +55,8 @@ func parseExpression(text string) (expression, error) {
 		indexed := m[3] != "" && strings.HasPrefix(rest, "[")
 		if !ok || strings.Contains("."+path+".", "..") || strings.ContainsAny(path, jsonPathOperators) || indexed {
 			return nil, fmt.Errorf("%q has the variable %q; those of a route selection are $request.body.KEY and "+
-				"${request.body.KEY}, where KEY is a key of the message, or keys of nested objects joined by dots, and "+
-				"no index of a list and no other JSONPath", text, m[0]+rest)
+				"${request.body.KEY}, where KEY is a key of the message, or keys of nested objects joined by dots, "+
+				"and no index of a list and no other JSONPath", text, m[0]+rest)
 		}
 		e = append(e, term{path: strings.Split(path, ".")})
 	}
