@@ -104,6 +104,7 @@ func TestBrowserUnreadMessages(t *testing.T) {
 
 	// Somebody reads far up, or not at all.
 	ann.Eval(t, `{ document.querySelector("#scroller").scrollTop = 0 }`, nil)
+	ann.WaitFor(t, `!document.querySelector("#to-end").hidden`, 5*time.Second) // the page has seen that
 	bob.say(t, "unseen")
 	ann.WaitFor(t, `document.querySelector("#to-end").textContent.startsWith("1 new") && `+
 		`document.querySelector("[data-index='134']")`, 5*time.Second)
