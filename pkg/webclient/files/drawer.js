@@ -1,6 +1,7 @@
 // On a narrow screen, the rooms are in a drawer. It is a dialog, so the browser keeps the focus in it, closes it with
 // Escape, and gives the focus back. The side bar itself moves into it: there is one list of rooms.
 
+import { popUp } from "./dialog.js";
 import { $, element } from "./dom.js";
 import { say } from "./texts.js";
 
@@ -10,9 +11,6 @@ export function openDrawer() {
   const bar = $("sidebar");
   const dialog = element("dialog", { className: "drawer of-room", "aria-label": say("rooms") });
   const close = () => dialog.close();
-  dialog.onclick = ({ target }) => {
-    if (target === dialog) close(); // the tap was beside it
-  };
   dialog.onclose = () => {
     NARROW.removeEventListener("change", close);
     if (bar.parentElement === dialog) $("chat").prepend(bar);
@@ -20,9 +18,8 @@ export function openDrawer() {
   };
   NARROW.addEventListener("change", close);
   $("close-rooms").onclick = close;
-  document.body.append(dialog);
+  popUp(dialog);
   dialog.append(bar); // which is never out of the document: the page finds its parts there
-  dialog.showModal();
   bar.querySelector("[aria-current]")?.focus();
 }
 
