@@ -2,15 +2,30 @@ package webclient
 
 import (
 	"encoding/json"
-	"fmt"
+	"slices"
+	"strings"
 )
 
 // textsFile has all words of the page: by section and key, a text in each language.
 const textsFile = "texts.json"
 
-// texts returns the modules with the words, one for each language, by path. A browser loads one of them: another
+// languages are those of the page. Each has its words in a module of its own, of which a browser loads one: another
 // language makes no page heavier.
-func texts() map[string]string {
+func languages() []string { return []string{"en", "ko", "de"} }
+
+func textsPath(language string) string { return "/texts." + language + ".js" }
+
+// languageOf returns the language whose words are served at a path.
+func languageOf(p string) (language string, ok bool) {
+	i := slices.IndexFunc(languages(), func(language string) bool { return textsPath(language) == p })
+	if i < 0 {
+		return "", false
+	}
+	return languages()[i], true
+}
+
+// texts returns the module with the words of a language.
+func texts(language string) string {
 	raw, err := files.ReadFile("files/" + textsFile)
 	if err != nil {
 		panic("webclient: " + err.Error()) // it is embedded
@@ -19,24 +34,16 @@ func texts() map[string]string {
 	if err := json.Unmarshal(raw, &sections); err != nil {
 		panic("webclient: " + textsFile + ": " + err.Error())
 	}
-	languages := map[string]map[string]string{}
+	words := map[string]string{}
 	for _, keys := range sections {
 		for key, inLanguages := range keys {
-			for language, text := range inLanguages {
-				if languages[language] == nil {
-					languages[language] = map[string]string{}
-				}
-				languages[language][key] = text
-			}
+			words[key] = inLanguages[language]
 		}
 	}
-	modules := map[string]string{}
-	for language, words := range languages {
-		body, err := json.Marshal(words)
-		if err != nil {
-			panic("webclient: " + err.Error()) // texts can be encoded
-		}
-		modules[fmt.Sprintf("/texts.%s.js", language)] = "export default " + string(body) + ";\n"
+	var module strings.Builder
+	module.WriteString("export default ")
+	if err := json.NewEncoder(&module).Encode(words); err != nil {
+		panic("webclient: " + err.Error()) // texts can be encoded
 	}
-	return modules
+	return module.String()
 }

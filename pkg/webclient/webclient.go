@@ -43,8 +43,8 @@ func contentTypes() map[string]string {
 // Site serves the page for one deployment.
 type Site struct {
 	webSocketURL string
-	asks         string // on or off: whether one must sign in
-	files        map[string]file
+	asks         string                 // on or off: whether one must sign in
+	files        map[string]func() file // each is made once it is asked for
 	latest       atomic.Pointer[providerPage]
 }
 
@@ -80,20 +80,18 @@ func New(webSocketURL string, auth bool) *Site {
 	if auth {
 		asks = "on"
 	}
-	s := &Site{webSocketURL: webSocketURL, asks: asks, files: map[string]file{}}
-	words := texts()
+	s := &Site{webSocketURL: webSocketURL, asks: asks, files: map[string]func() file{}}
 	for _, p := range Paths() {
-		body, ok := words[p]
-		if !ok {
-			body = source(p)
-		}
-		s.files[p] = s.file(p, body, "", "")
+		s.files[p] = sync.OnceValue(func() file { return s.file(p, source(p), "", "") })
 	}
 	return s
 }
 
-// source returns the embedded file that is served at a path.
+// source returns what is served at a path: an embedded file, or the words of a language.
 func source(p string) string {
+	if language, ok := languageOf(p); ok {
+		return texts(language)
+	}
 	raw, err := files.ReadFile("files" + cmp.Or(strings.TrimSuffix(p, "/"), "/index.html"))
 	if err != nil {
 		panic("webclient: " + err.Error()) // Paths lists what is embedded
@@ -187,8 +185,10 @@ func policy(webSocketURL, tokens string) string {
 
 // Paths are what Serve knows, sorted: / is the page.
 func Paths() []string {
-	paths := slices.Collect(maps.Keys(texts()))
-	paths = append(paths, "/")
+	paths := []string{"/"}
+	for _, language := range languages() {
+		paths = append(paths, textsPath(language))
+	}
 	entries, err := fs.ReadDir(files, "files")
 	if err != nil {
 		panic("webclient: " + err.Error())
@@ -204,10 +204,11 @@ func Paths() []string {
 
 // Serve answers a GET of one of Paths.
 func (s *Site) Serve(p string, r Request) (Response, error) {
-	f, ok := s.files[p]
+	made, ok := s.files[p]
 	if !ok {
 		return Response{}, fmt.Errorf("there is no file %q", p)
 	}
+	f := made()
 	if p == "/" && r.Provider != nil {
 		f = s.pageWith(*r.Provider)
 	}

@@ -1,5 +1,5 @@
-// Package demoissuer is a small OpenID Connect provider, for trying the chat out and for its tests: it vouches for
-// whoever it is told to, and for every name that is typed into its page. It has no passwords, and keeps everything in
+// Package demoissuer is a small OpenID Connect provider, for trying the chat out and for its tests. It
+// vouches for every name that it is given, by a program or on its page. It has no passwords, and keeps everything in
 // memory.
 package demoissuer
 
