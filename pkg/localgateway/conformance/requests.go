@@ -1,0 +1,99 @@
+package conformance
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+)
+
+// call calls @connections. The answer is then under the name As.
+type call struct {
+	Call       string `json:"call"` // the method
+	Connection string `json:"connection"`
+	Path       string `json:"path"` // relative to the stage, and escaped, instead of @connections/Connection
+	Text       string `json:"text"` // the body
+	Hex        string `json:"hex"`
+	Size       int    `json:"size"`
+	Unsigned   bool   `json:"unsigned"` // without a signature, also with credentials
+	As         string `json:"as"`
+}
+
+func (s *call) do(r *run) error {
+	u := *r.base
+	u.Scheme = httpScheme(r.base)
+	path := s.Path
+	if path == "" {
+		path = "@connections/" + url.QueryEscape(s.Connection)
+	}
+	target, err := url.Parse(path)
+	if err != nil {
+		return err
+	}
+	u.Path += "/"
+	body, err := content(s.Text, s.Hex, s.Size)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequest(s.Call, u.ResolveReference(target).String(), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	if k := r.target.Credentials; k != nil && !s.Unsigned {
+		hash := sha256.Sum256(body)
+		keys := aws.Credentials{AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey,
+			SessionToken: k.SessionToken}
+		if err := v4.NewSigner().SignHTTP(r.ctx, keys, request, hex.EncodeToString(hash[:]), "execute-api", k.Region,
+			time.Now()); err != nil {
+			return fmt.Errorf("sign the call: %w", err)
+		}
+	}
+	return r.ask(s.As, request)
+}
+
+// request sends an HTTP request to the deployment. The answer is then under the name As.
+type request struct {
+	Request string           `json:"request"` // the method
+	Path    string           `json:"path"`    // relative to the URL
+	Query   string           `json:"query"`
+	Headers map[string]texts `json:"headers"`
+	As      string           `json:"as"`
+}
+
+func (s *request) do(r *run) error {
+	u := r.resolve(s.Path, s.Query)
+	u.Scheme = httpScheme(u)
+	request, err := http.NewRequest(s.Request, u.String(), nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("User-Agent", userAgent)
+	for name, values := range s.Headers {
+		request.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	return r.ask(s.As, request)
+}
+
+// ask sends a request and keeps its answer.
+func (r *run) ask(name string, request *http.Request) error {
+	ctx, cancel := r.patience()
+	defer cancel()
+	answer, err := r.http.Do(request.WithContext(ctx))
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	r.answers[name] = reply{answer.StatusCode, answer.Header, body}
+	return nil
+}
