@@ -21,7 +21,7 @@ var expectations = map[string]func() action{
 // answered compares the answer to a handshake, a call or a request.
 type answered struct {
 	Answer  string                     `json:"answer"` // the client's name, or the one under as
-	Status  int                        `json:"status"`
+	Status  json.RawMessage            `json:"status"`
 	Headers map[string]json.RawMessage `json:"headers"` // several values of a name are joined with a comma
 	Text    json.RawMessage            `json:"text"`    // the body
 	JSON    json.RawMessage            `json:"json"`    // the body
@@ -32,8 +32,8 @@ func (e *answered) do(r *run) error {
 	if !ok {
 		return fmt.Errorf("nothing has asked for the answer %s", e.Answer)
 	}
-	if got.status != e.Status {
-		return fmt.Errorf("the status is %d, want %d; the body is %.200q", got.status, e.Status, got.body)
+	if err := r.comparison.value(json.Number(fmt.Sprint(got.status)), e.Status); err != nil {
+		return fmt.Errorf("the status: %w; the body is %.200q", err, got.body)
 	}
 	for name, want := range e.Headers {
 		var value any = absent{}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,7 +22,6 @@ type call struct {
 	Path       string `json:"path"` // relative to the stage, and escaped, instead of @connections/Connection
 	Text       string `json:"text"` // the body
 	Hex        string `json:"hex"`
-	Size       int    `json:"size"`
 	Unsigned   bool   `json:"unsigned"` // without a signature, also with credentials
 	As         string `json:"as"`
 }
@@ -38,7 +38,7 @@ func (s *call) do(r *run) error {
 		return err
 	}
 	u.Path += "/"
-	body, err := content(s.Text, s.Hex, s.Size)
+	body, err := content(s.Text, s.Hex)
 	if err != nil {
 		return err
 	}
@@ -64,6 +64,7 @@ type request struct {
 	Path    string           `json:"path"`    // relative to the URL
 	Query   string           `json:"query"`
 	Headers map[string]texts `json:"headers"`
+	Script  json.RawMessage  `json:"script"`
 	As      string           `json:"as"`
 }
 
@@ -75,6 +76,9 @@ func (s *request) do(r *run) error {
 		return err
 	}
 	request.Header.Set("User-Agent", userAgent)
+	if s.Script != nil {
+		request.Header.Set(scriptHeader, compact(s.Script))
+	}
 	for name, values := range s.Headers {
 		request.Header[http.CanonicalHeaderKey(name)] = values
 	}

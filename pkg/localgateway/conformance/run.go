@@ -7,7 +7,9 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -149,9 +151,15 @@ func (r *run) all(title string, actions []json.RawMessage, kinds map[string]func
 	return nil
 }
 
+// repeated is the variable that stands for a number of x, as ${4096 x}.
+var repeated = regexp.MustCompile(`\$\{(\d{1,7}) x\}`)
+
 // fill puts the variables into the strings of an action.
 func (r *run) fill(raw []byte) ([]byte, error) {
-	text := string(raw)
+	text := repeated.ReplaceAllStringFunc(string(raw), func(variable string) string {
+		n, _ := strconv.Atoi(repeated.FindStringSubmatch(variable)[1]) // at most 7 digits
+		return strings.Repeat("x", n)
+	})
 	for _, name := range slices.Sorted(maps.Keys(r.variables)) {
 		quoted, err := json.Marshal(r.variables[name])
 		if err != nil {

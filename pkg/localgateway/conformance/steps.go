@@ -53,6 +53,12 @@ type connect struct {
 // userAgent is what every client sends, unless a step says otherwise.
 const userAgent = "conformance"
 
+// The headers with the scripts of $connect, or of an HTTP route, and of an authorizer.
+const (
+	scriptHeader     = "Conformance-Script"
+	authorizerHeader = "Conformance-Authorizer"
+)
+
 // observer is the name of the client that is told of the $disconnect of all others.
 const observer = "observer"
 
@@ -69,8 +75,7 @@ func (s *connect) do(r *run) error {
 	if o := r.clients[observer]; o != nil {
 		h.header.Set("User-Agent", userAgent+" observer="+o.id)
 	}
-	for name, script := range map[string]json.RawMessage{"Conformance-Script": s.Script,
-		"Conformance-Authorizer": s.Authorizer} {
+	for name, script := range map[string]json.RawMessage{scriptHeader: s.Script, authorizerHeader: s.Authorizer} {
 		if script != nil {
 			h.header.Set(name, compact(script))
 		}
@@ -158,9 +163,8 @@ type frame struct {
 	Opcode byte   `json:"opcode"`
 	More   bool   `json:"more"` // it is not the last of its message
 	Text   string `json:"text"`
-	Hex    string `json:"hex"`  // instead of Text
-	Size   int    `json:"size"` // so many x instead of Text
-	Rsv    byte   `json:"rsv"`  // the reserved bits, 0 to 7
+	Hex    string `json:"hex"` // instead of Text
+	Rsv    byte   `json:"rsv"` // the reserved bits, 0 to 7
 }
 
 func (s *send) do(r *run) error {
@@ -170,7 +174,7 @@ func (s *send) do(r *run) error {
 	}
 	switch {
 	case s.Hex != "":
-		b, err := hex.DecodeString(strings.ReplaceAll(s.Hex, " ", ""))
+		b, err := content("", s.Hex)
 		if err != nil {
 			return err
 		}
@@ -178,7 +182,7 @@ func (s *send) do(r *run) error {
 	case s.Frames != nil:
 		frames := make([]ws.Frame, len(s.Frames))
 		for i, f := range s.Frames {
-			b, err := content(f.Text, f.Hex, f.Size)
+			b, err := content(f.Text, f.Hex)
 			if err != nil {
 				return err
 			}
@@ -217,13 +221,10 @@ func (s *send) message() (frames []ws.Frame) {
 	return frames
 }
 
-// content is the bytes that a step gives as a text, as hexadecimal digits, or as a number of x.
-func content(text, digits string, size int) ([]byte, error) {
-	switch {
-	case digits != "":
-		return hex.DecodeString(digits)
-	case size > 0:
-		return []byte(strings.Repeat("x", size)), nil
+// content is the bytes that a step gives as a text or as hexadecimal digits.
+func content(text, digits string) ([]byte, error) {
+	if digits != "" {
+		return hex.DecodeString(strings.ReplaceAll(digits, " ", ""))
 	}
 	return []byte(text), nil
 }

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-//go:embed testdata/behaviours/*.json testdata/deployments.json testdata/function.mjs
+//go:embed testdata/behaviours/*.json testdata/deployments.json
 var files embed.FS
 
 // Suite is the behaviours, and the APIs that they need.
@@ -53,15 +53,6 @@ type Deployment struct {
 // Authorizer is a Lambda authorizer on $connect.
 type Authorizer struct {
 	IdentitySources []string `json:"identitySources"`
-}
-
-// Function is the source of the function that must be deployed, a module for Node.js with the export handler.
-func Function() []byte {
-	source, err := files.ReadFile("testdata/function.mjs")
-	if err != nil {
-		panic(err) // it is part of this program
-	}
-	return source
 }
 
 // Load reads the suite. The error names the file that is wrong.

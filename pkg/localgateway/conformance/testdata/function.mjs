@@ -5,10 +5,6 @@
 // It does what any client says, so deploy it for the time of a run, with no rights but execute-api:ManageConnections.
 import { createHash, createHmac } from "node:crypto";
 
-// The connections that watch others, by the id of the watched one. Only an emulator that runs all events in one process
-// and leaves the user agent out of its events needs it: $disconnect carries nothing else that a client has chosen.
-const watchers = new Map();
-
 export async function handler(event) {
 	const script = scriptOf(event);
 	if (script.wait) {
@@ -27,39 +23,37 @@ export async function handler(event) {
 	if (script.throw) {
 		throw new Error(script.throw);
 	}
-	return fill(script.return ?? (event.type === "REQUEST" ? allow : { statusCode: 200 }), event);
+	return fill(script.return ?? (event.type === "REQUEST" ? allow(event) : { statusCode: 200 }), event);
 }
 
-// What an authorizer returns that has no script.
-const allow = {
-	principalId: "conformance",
-	policyDocument: {
-		Version: "2012-10-17",
-		Statement: [{ Action: "execute-api:Invoke", Effect: "Allow", Resource: "<methodArn>" }],
-	},
-};
+// What an authorizer returns that has no script. Its context carries the observer to the event of $disconnect.
+function allow(event) {
+	const observer = observerIn(header(event, "user-agent"));
+	return {
+		principalId: "conformance",
+		...(observer && { context: { observer } }),
+		policyDocument: {
+			Version: "2012-10-17",
+			Statement: [{ Action: "execute-api:Invoke", Effect: "Allow", Resource: "<methodArn>" }],
+		},
+	};
+}
 
 // The script of an event: of a handshake or an HTTP request in a header, of a message in its body. A message without
-// one is told to its sender. A $disconnect is told to the connection that its user agent names.
+// one is told to its sender. A $disconnect is told to the connection that the client's user agent names, because the
+// user agent is all in its event that a client has chosen. The authorizer's context has the name too, for an emulator
+// that leaves out the user agent.
 function scriptOf(event) {
-	const { connectionId, eventType, identity } = event.requestContext;
+	const { authorizer, eventType, identity } = event.requestContext;
 	switch (event.type === "REQUEST" ? "AUTHORIZER" : eventType) {
 		case "AUTHORIZER":
 			return JSON.parse(header(event, "conformance-authorizer") ?? "{}");
 		case "MESSAGE":
 			return scriptIn(event.body) ?? { tell: "self" };
-		case "DISCONNECT": {
-			const watcher = watcherIn(identity?.userAgent) ?? watchers.get(connectionId);
-			watchers.delete(connectionId);
-			return { tell: watcher };
-		}
-		default: {
-			const watcher = watcherIn(header(event, "user-agent"));
-			if (watcher && connectionId) {
-				watchers.set(connectionId, watcher);
-			}
+		case "DISCONNECT":
+			return { tell: observerIn(identity?.userAgent) ?? authorizer?.observer };
+		default:
 			return JSON.parse(header(event, "conformance-script") ?? "{}");
-		}
 	}
 }
 
@@ -71,17 +65,20 @@ function scriptIn(body) {
 	}
 }
 
-const watcherIn = (userAgent) => /observer=(\S+)/.exec(userAgent ?? "")?.[1];
+const observerIn = (userAgent) => /observer=(\S+)/.exec(userAgent ?? "")?.[1];
 
 function header(event, name) {
 	const found = Object.entries(event.headers ?? {}).find(([key]) => key.toLowerCase() === name);
 	return found?.[1];
 }
 
-// Puts the event and its methodArn where the script names them.
+// Puts the event, its methodArn, and a number of x where the script names them.
 function fill(value, event) {
 	if (typeof value === "string") {
-		return value.replaceAll("<methodArn>", event.methodArn).replaceAll("<event>", () => JSON.stringify(event));
+		return value
+			.replaceAll("<methodArn>", event.methodArn)
+			.replaceAll("<event>", () => JSON.stringify(event))
+			.replaceAll(/<(\d+) x>/g, (_, n) => "x".repeat(n));
 	}
 	if (Array.isArray(value)) {
 		return value.map((element) => fill(element, event));
@@ -92,10 +89,11 @@ function fill(value, event) {
 	return value;
 }
 
-// Calls @connections and returns the answer's status and error type. CALLBACK_URL is where an emulator serves them.
+// Calls @connections and returns the answer's status and error type. CALLBACK_URL is where an emulator serves them; it may
+// have <stage> in place of the stage.
 async function call(event, method, id, body) {
 	const { connectionId, domainName, stage } = event.requestContext;
-	const base = process.env.CALLBACK_URL || `https://${domainName}/${stage}`;
+	const base = process.env.CALLBACK_URL?.replace("<stage>", stage) ?? `https://${domainName}/${stage}`;
 	const target = encodeURIComponent(id === "self" ? connectionId : id);
 	const url = new URL(`${base}/@connections/${target}`);
 	const answer = await fetch(url, { method, body, headers: sign(method, url, body ?? "") });
@@ -103,8 +101,8 @@ async function call(event, method, id, body) {
 	return { status: answer.status, errorType: answer.headers.get("x-amzn-errortype") };
 }
 
-// The headers of Signature Version 4 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html),
-// or none without credentials in the environment.
+// The headers of Signature Version 4, or none without credentials in the environment
+// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
 function sign(method, url, body) {
 	const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION = "us-east-1" } = process.env;
 	if (!AWS_ACCESS_KEY_ID) {
