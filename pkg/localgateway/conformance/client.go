@@ -162,7 +162,7 @@ func (c *client) read(stream io.Reader) {
 		}
 		switch h.OpCode {
 		case ws.OpPing:
-			_ = c.write(ws.NewPongFrame(payload))
+			c.write(ws.NewPongFrame(payload))
 		case ws.OpPong:
 			c.add(item{kind: "pong", text: payload})
 		case ws.OpClose:
@@ -204,7 +204,7 @@ func (c *client) answerClose(payload []byte) {
 	first := !c.closing
 	c.writes.Unlock()
 	if first {
-		_ = c.write(ws.NewCloseFrame(payload))
+		c.write(ws.NewCloseFrame(payload))
 	}
 }
 
@@ -217,21 +217,22 @@ func (c *client) add(i item) {
 }
 
 // write sends frames, masked.
-func (c *client) write(frames ...ws.Frame) error {
+func (c *client) write(frames ...ws.Frame) {
 	var b []byte
 	for _, f := range frames {
 		masked := ws.MaskFrame(ws.NewFrame(f.Header.OpCode, f.Header.Fin, slices.Clone(f.Payload)))
 		masked.Header.Rsv = f.Header.Rsv
 		b = append(b, ws.MustCompileFrame(masked)...)
 	}
-	return c.writeBytes(b)
+	c.writeBytes(b)
 }
 
-func (c *client) writeBytes(b []byte) error {
+// writeBytes sends bytes. It has no error: a server may close while the client still sends, and what then comes from it
+// is what counts.
+func (c *client) writeBytes(b []byte) {
 	c.writes.Lock()
 	defer c.writes.Unlock()
-	_, err := c.conn.Write(b)
-	return err
+	_, _ = c.conn.Write(b)
 }
 
 // next waits for the next item. position says which: it is &c.taken or &c.awaited.

@@ -118,7 +118,7 @@ func (w *world) deploy(t *testing.T, s Suite, prefix string, fault wrong) Target
 // configOf is a deployment as a gateway's configuration.
 func configOf(name string, d Deployment, f localgateway.Handler) localgateway.Config {
 	c := localgateway.Config{Handler: f, Routes: d.Routes, RouteResponses: d.RouteResponses, Stage: name,
-		StageVariables: d.StageVariables, HTTPRoutes: d.HTTPRoutes,
+		IAM: d.IAM, StageVariables: d.StageVariables, HTTPRoutes: d.HTTPRoutes,
 		Credentials: &localgateway.Credentials{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey}}
 	if d.Authorizer != nil {
 		c.Authorizer = &localgateway.Authorizer{Handler: f, IdentitySources: d.Authorizer.IdentitySources}

@@ -17,13 +17,14 @@ import (
 
 // call calls @connections. The answer is then under the name As.
 type call struct {
-	Call       string `json:"call"` // the method
-	Connection string `json:"connection"`
-	Path       string `json:"path"` // relative to the stage, and escaped, instead of @connections/Connection
-	Text       string `json:"text"` // the body
-	Hex        string `json:"hex"`
-	Unsigned   bool   `json:"unsigned"` // without a signature, also with credentials
-	As         string `json:"as"`
+	Call       string  `json:"call"` // the method
+	Connection string  `json:"connection"`
+	Path       string  `json:"path"` // relative to the stage, and escaped, instead of @connections/Connection
+	Text       string  `json:"text"` // the body
+	Hex        string  `json:"hex"`
+	Unsigned   bool    `json:"unsigned"`   // without a signature, also with credentials
+	SignedText *string `json:"signedText"` // the body that the signature is for, if it is another one
+	As         string  `json:"as"`
 }
 
 func (s *call) do(r *run) error {
@@ -46,16 +47,52 @@ func (s *call) do(r *run) error {
 	if err != nil {
 		return err
 	}
-	if k := r.target.Credentials; k != nil && !s.Unsigned {
-		hash := sha256.Sum256(body)
-		keys := aws.Credentials{AccessKeyID: k.AccessKeyID, SecretAccessKey: k.SecretAccessKey,
-			SessionToken: k.SessionToken}
-		if err := v4.NewSigner().SignHTTP(r.ctx, keys, request, hex.EncodeToString(hash[:]), "execute-api", k.Region,
-			time.Now()); err != nil {
-			return fmt.Errorf("sign the call: %w", err)
+	if !s.Unsigned {
+		if s.SignedText != nil {
+			body = []byte(*s.SignedText)
+		}
+		if err := r.sign(request, body); err != nil {
+			return err
 		}
 	}
 	return r.ask(s.As, request)
+}
+
+// sign signs a request, if there are credentials.
+func (r *run) sign(request *http.Request, body []byte) error {
+	k := r.target.Credentials
+	if k == nil {
+		return nil
+	}
+	hash := sha256.Sum256(body)
+	err := v4.NewSigner().SignHTTP(r.ctx, k.aws(), request, hex.EncodeToString(hash[:]), service, k.Region, time.Now())
+	if err != nil {
+		return fmt.Errorf("sign the request: %w", err)
+	}
+	return nil
+}
+
+// presign returns a URL with a signature in its query.
+func (r *run) presign(u *url.URL) (*url.URL, error) {
+	k := r.target.Credentials
+	request, err := http.NewRequest(http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	hash := sha256.Sum256(nil)
+	signed, _, err := v4.NewSigner().PresignHTTP(r.ctx, k.aws(), request, hex.EncodeToString(hash[:]), service, k.Region,
+		time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("sign the URL: %w", err)
+	}
+	return url.Parse(signed)
+}
+
+// service is API Gateway's name in a signature.
+const service = "execute-api"
+
+func (c *Credentials) aws() aws.Credentials {
+	return aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey, SessionToken: c.SessionToken}
 }
 
 // request sends an HTTP request to the deployment. The answer is then under the name As.

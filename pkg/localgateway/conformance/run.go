@@ -22,7 +22,8 @@ type Target struct {
 	// behaviours of a deployment without a URL are skipped.
 	URLs map[string]string
 
-	// Credentials sign the calls of @connections. Nil means that they are not signed.
+	// Credentials sign the calls of @connections, and handshakes where there is IAM authorization. Nil means that calls
+	// are not signed, and that behaviours with IAM authorization are skipped.
 	Credentials *Credentials
 
 	// Patience is how long an answer may take. Zero means 10 s.
@@ -72,29 +73,31 @@ func (s Suite) Run(ctx context.Context, t Target) []Result {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			results[i] = t.run(ctx, b)
+			results[i] = t.run(ctx, b, s.Deployments[b.Given.Deployment])
 		})
 	}
 	wg.Wait()
 	return results
 }
 
-func (t Target) run(ctx context.Context, b Behaviour) Result {
+func (t Target) run(ctx context.Context, b Behaviour, d Deployment) Result {
 	address := t.URLs[b.Given.Deployment]
 	switch {
 	case address == "":
 		return Result{b, Skipped, "no URL was given for the deployment " + b.Given.Deployment}
 	case b.Slow != "" && !t.Slow:
 		return Result{b, Skipped, "it takes " + b.Slow}
+	case d.IAM && t.Credentials == nil:
+		return Result{b, Skipped, "it needs credentials"}
 	}
-	if err := t.try(ctx, b, address); err != nil {
+	if err := t.try(ctx, b, address, d.IAM); err != nil {
 		return Result{b, Failed, err.Error()}
 	}
 	return Result{b, Passed, ""}
 }
 
 // try runs one behaviour.
-func (t Target) try(ctx context.Context, b Behaviour, address string) error {
+func (t Target) try(ctx context.Context, b Behaviour, address string, signs bool) error {
 	base, err := url.Parse(address)
 	if err != nil {
 		return fmt.Errorf("the URL of %s: %w", b.Given.Deployment, err)
@@ -103,7 +106,7 @@ func (t Target) try(ctx context.Context, b Behaviour, address string) error {
 	defer cancel() // closes all clients
 	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
 	noRedirects := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	r := &run{http: &http.Client{Transport: transport, CheckRedirect: noRedirects}, ctx: ctx, target: t, behaviour: b, base: base, clients: map[string]*client{},
+	r := &run{http: &http.Client{Transport: transport, CheckRedirect: noRedirects}, ctx: ctx, target: t, behaviour: b, base: base, signs: signs, clients: map[string]*client{},
 		answers: map[string]reply{}, comparison: comparison{map[string]any{}}}
 	r.variables = map[string]string{"host": base.Hostname(), "port": port(base), "scheme": httpScheme(base),
 		"stage": strings.Trim(base.Path, "/")}
@@ -127,6 +130,7 @@ type run struct {
 	target     Target
 	behaviour  Behaviour
 	base       *url.URL
+	signs      bool              // clients sign their handshakes
 	variables  map[string]string // by the name in ${…}
 	clients    map[string]*client
 	answers    map[string]reply // of handshakes, calls and requests

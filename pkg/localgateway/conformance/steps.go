@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -47,7 +48,9 @@ type connect struct {
 	Body       string           `json:"body"`    // sent right behind the handshake
 	Script     json.RawMessage  `json:"script"`  // of $connect
 	Authorizer json.RawMessage  `json:"authorizer"`
-	Patience   duration         `json:"patience"` // how long it waits, if that is longer than usual
+	Unsigned   bool             `json:"unsigned"`  // also with IAM authorization
+	Presigned  bool             `json:"presigned"` // the signature is in the query
+	Patience   duration         `json:"patience"`  // how long it waits, if that is longer than usual
 }
 
 // userAgent is what every client sends, unless a step says otherwise.
@@ -83,6 +86,11 @@ func (s *connect) do(r *run) error {
 	for name, values := range s.Headers {
 		h.header[http.CanonicalHeaderKey(name)] = values
 	}
+	if r.signs && !s.Unsigned {
+		if err := s.sign(r, &h); err != nil {
+			return err
+		}
+	}
 	c, answer, err := dial(r.ctx, s.Patience.or(r.target.Patience), s.Connect, h)
 	r.answers[s.Connect] = answer
 	if err != nil || c == nil {
@@ -95,11 +103,30 @@ func (s *connect) do(r *run) error {
 	return nil
 }
 
+// sign puts a signature into a handshake.
+func (s *connect) sign(r *run, h *handshake) (err error) {
+	u := *h.url
+	u.Scheme = httpScheme(h.url)
+	if s.Presigned {
+		if h.url, err = r.presign(&u); err == nil {
+			h.url.Scheme = r.base.Scheme
+		}
+		return err
+	}
+	request, err := http.NewRequest(h.method, u.String(), nil)
+	if err != nil {
+		return err
+	}
+	if err := r.sign(request, nil); err != nil {
+		return err
+	}
+	maps.Copy(h.header, request.Header)
+	return nil
+}
+
 // learnID asks the function for a client's connection id.
 func (r *run) learnID(c *client) error {
-	if err := c.write(ws.NewTextFrame([]byte(`{"action":"run","script":{"tell":"self"}}`))); err != nil {
-		return fmt.Errorf("ask for the connection id of %s: %w", c.name, err)
-	}
+	c.write(ws.NewTextFrame([]byte(`{"action":"run","script":{"tell":"self"}}`)))
 	ctx, cancel := r.patience()
 	defer cancel()
 	got, err := c.next(ctx, &c.taken)
@@ -178,7 +205,7 @@ func (s *send) do(r *run) error {
 		if err != nil {
 			return err
 		}
-		return c.writeBytes(b)
+		c.writeBytes(b)
 	case s.Frames != nil:
 		frames := make([]ws.Frame, len(s.Frames))
 		for i, f := range s.Frames {
@@ -189,9 +216,11 @@ func (s *send) do(r *run) error {
 			frames[i] = ws.NewFrame(ws.OpCode(f.Opcode), !f.More, b)
 			frames[i].Header.Rsv = f.Rsv
 		}
-		return c.write(frames...)
+		c.write(frames...)
+	default:
+		c.write(s.message()...)
 	}
-	return c.write(s.message()...)
+	return nil
 }
 
 // message returns the frames of a message.
@@ -244,10 +273,12 @@ func (s *closing) do(r *run) error {
 	c.writes.Lock()
 	c.closing = true
 	c.writes.Unlock()
-	if s.Code == 0 {
-		return c.write(ws.NewCloseFrame(nil))
+	var body []byte
+	if s.Code != 0 {
+		body = ws.NewCloseFrameBody(ws.StatusCode(s.Code), s.Reason)
 	}
-	return c.write(ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusCode(s.Code), s.Reason)))
+	c.write(ws.NewCloseFrame(body))
+	return nil
 }
 
 // drop closes a client's socket without a close frame.

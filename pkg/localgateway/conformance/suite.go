@@ -46,6 +46,7 @@ type Deployment struct {
 	Routes         []string          `json:"routes"`         // of a WebSocket API
 	RouteResponses []string          `json:"routeResponses"` // those of the routes with the route response $default
 	Authorizer     *Authorizer       `json:"authorizer"`     // nil for none
+	IAM            bool              `json:"iam"`            // handshakes are signed
 	StageVariables map[string]string `json:"stageVariables"`
 	HTTPRoutes     []string          `json:"httpRoutes"` // of an HTTP API, which has no other field
 }

@@ -89,6 +89,10 @@ var eventWrongs = map[string]wrong{
 		}, "CONNECT"),
 		fails: "event-without-user-agent",
 	},
+	"events do not have the access key": {
+		handler: editEvents(func(_, context object) { delete(context["identity"].(object), "accessKey") }, "MESSAGE"),
+		fails:   "iam-event",
+	},
 	"bodies are written anew": {
 		handler: editEvents(func(event, _ object) {
 			if body, err := decodeAny([]byte(fmt.Sprint(event["body"]))); err == nil {

@@ -175,13 +175,17 @@ var functionWrongs = map[string]wrong{
 		fails:  "event-has-stage-variables",
 	},
 	"signatures are not checked": {
-		config: func(c *localgateway.Config) { c.Credentials = nil },
-		fails:  "call-without-a-signature",
+		config: func(c *localgateway.Config) {
+			if !c.IAM {
+				c.Credentials = nil
+			}
+		},
+		fails: "call-with-the-signature-of-another-body call-without-a-signature",
 	},
 	"there is no authorizer": {
 		config: func(c *localgateway.Config) { c.Authorizer = nil },
-		fails: "authorizer-allows-another-* authorizer-allows-the-pattern-of-a-rest-api " +
-			"authorizer-context-is-in-all-events authorizer-denial-beats-permission authorizer-denies " +
+		fails: "authorizer-allows-a* authorizer-allows-the-pattern-of-a-rest-api " +
+			"authorizer-context-* authorizer-denial-beats-permission authorizer-denies " +
 			"authorizer-fails authorizer-latency-is-in-all-events authorizer-missing-* " +
 			"authorizer-refusals-say-why authorizer-says-unauthorized " +
 			"authorizer-with-a-list-in-its-context authorizer-with-a-long-answer " +
@@ -240,7 +244,7 @@ var functionWrongs = map[string]wrong{
 			}
 			return response
 		}, "REQUEST"),
-		fails: "authorizer-with-a-null-in-its-context",
+		fails: "authorizer-context-without-a-null authorizer-with-a-null-in-its-context",
 	},
 	"every pattern of a policy matches": {
 		handler: editResponses(func(_ object, response any) any {

@@ -2,11 +2,14 @@ package conformance
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -17,7 +20,7 @@ import (
 var wireWrongs = map[string]wrong{
 	"410 is 404": {
 		front: editStatus(410, 404, "/@connections/"),
-		fails: "call-errors-have-a-type call-of-a-connection-* delete-of-a-connection " +
+		fails: "call-errors-have-a-type *-of-a-connection-that-* delete-of-a-connection " +
 			"handshake-is-answered-after-connect",
 	},
 	"400 of calls is 410": {
@@ -47,7 +50,7 @@ var wireWrongs = map[string]wrong{
 	},
 	"403 of authorizers is 401": {
 		front: editStatus(403, 401, "authorized"),
-		fails: "authorizer-allows-another-* authorizer-allows-the-pattern-of-a-rest-api " +
+		fails: "authorizer-allows-a* authorizer-allows-the-pattern-of-a-rest-api " +
 			"authorizer-denial-beats-permission authorizer-denies authorizer-refusals-say-why " +
 			"disconnect-after-a-refusal",
 	},
@@ -184,6 +187,41 @@ var wireWrongs = map[string]wrong{
 		}, nil),
 		fails: "close-* frame-of-binary-data frame-of-text-in-a-message frame-over-32-kb " +
 			"frame-that-continues-nothing frame-with* message-over-128-kb ping-* text-*",
+	},
+	"a DELETE takes its time": {
+		front: func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodDelete {
+					next.ServeHTTP(w, r)
+					return
+				}
+				w.WriteHeader(http.StatusNoContent)
+				time.AfterFunc(time.Second, func() {
+					next.ServeHTTP(httptest.NewRecorder(), r.Clone(context.WithoutCancel(r.Context())))
+				})
+			})
+		},
+		fails: "call-of-a-connection-that-is-gone delete-of-a-connection message-after-a-delete",
+	},
+	"403 of IAM is 401": {
+		front: editStatus(403, 401, "signed"),
+		fails: "iam-handshake-unsigned",
+	},
+	"handshakes are not signed in headers": {
+		front: editRequests(func(r *http.Request) {
+			if r.Header.Get("Upgrade") != "" {
+				r.Header.Del("Authorization")
+			}
+		}),
+		fails: "iam-event iam-handshake-signed",
+	},
+	"handshakes are not signed in the query": {
+		front: editRequests(func(r *http.Request) {
+			if strings.Contains(r.URL.RawQuery, "X-Amz-Signature") {
+				r.URL.RawQuery = ""
+			}
+		}),
+		fails: "iam-handshake-signed-in-the-query",
 	},
 	"a DELETE drops the socket": {
 		front: editFrames(func(f ws.Frame) []ws.Frame {
