@@ -45,7 +45,7 @@ func function(t *testing.T, callback string) *localruntime.Pool {
 	return pool
 }
 
-// world is the function, and a server at its callback URL that serves the @connections of all gateways, by their stages.
+// world is the function, and a server at its callback URL with the @connections of all gateways, by their stages.
 type world struct {
 	pool     *localruntime.Pool
 	mu       sync.Mutex

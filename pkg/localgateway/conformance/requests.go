@@ -80,8 +80,8 @@ func (r *run) presign(u *url.URL) (*url.URL, error) {
 		return nil, err
 	}
 	hash := sha256.Sum256(nil)
-	signed, _, err := v4.NewSigner().PresignHTTP(r.ctx, k.aws(), request, hex.EncodeToString(hash[:]), service, k.Region,
-		time.Now())
+	signed, _, err := v4.NewSigner().PresignHTTP(r.ctx, k.aws(), request, hex.EncodeToString(hash[:]), service,
+		k.Region, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("sign the URL: %w", err)
 	}

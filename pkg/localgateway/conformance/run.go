@@ -106,10 +106,23 @@ func (t Target) try(ctx context.Context, b Behaviour, address string, signs bool
 	defer cancel() // closes all clients
 	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true}
 	noRedirects := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	r := &run{http: &http.Client{Transport: transport, CheckRedirect: noRedirects}, ctx: ctx, target: t, behaviour: b, base: base, signs: signs, clients: map[string]*client{},
-		answers: map[string]reply{}, comparison: comparison{map[string]any{}}}
-	r.variables = map[string]string{"host": base.Hostname(), "port": port(base), "scheme": httpScheme(base),
-		"stage": strings.Trim(base.Path, "/")}
+	r := &run{
+		ctx:       ctx,
+		target:    t,
+		behaviour: b,
+		base:      base,
+		signs:     signs,
+		variables: map[string]string{
+			"host":   base.Hostname(),
+			"port":   port(base),
+			"scheme": httpScheme(base),
+			"stage":  strings.Trim(base.Path, "/"),
+		},
+		clients:    map[string]*client{},
+		answers:    map[string]reply{},
+		http:       &http.Client{Transport: transport, CheckRedirect: noRedirects},
+		comparison: comparison{map[string]any{}},
+	}
 	for _, name := range b.Given.Connected {
 		if err := (&connect{Connect: name}).do(r); err != nil {
 			return fmt.Errorf("given: %w", err)

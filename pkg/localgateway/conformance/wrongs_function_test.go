@@ -201,7 +201,7 @@ var functionWrongs = map[string]wrong{
 		config: without("$disconnect"),
 		fails: "authorizer-context-is-in-all-events call-of-a-connection-that-was-closed " +
 			"disconnect-after-a-broken-frame disconnect-after-a-delete disconnect-without-* " +
-			"event-connected-at-stays event-has-stage-variables event-of-disconnect",
+			"event-connected-at-stays event-has-stage-variables message-after-a-delete event-of-disconnect",
 	},
 	"there is no $default": {
 		config: without("$default"),
