@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -128,11 +129,61 @@ func configOf(name string, d Deployment, f localgateway.Handler) localgateway.Co
 
 // The local gateway has every behaviour of the suite.
 func TestConformance(t *testing.T) {
+	t.Parallel()
+	s := loaded(t)
+	conform(t, s, newWorld(t).deploy(t, s, "", wrong{}))
+}
+
+// It has those that take long too. A clock that runs fast makes ten minutes short.
+func TestSlowBehaviours(t *testing.T) {
+	t.Parallel()
+	s := loaded(t)
+	w := newWorld(t)
+	for prefix, config := range map[string]func(c *localgateway.Config){
+		"timeout-": func(c *localgateway.Config) { c.IntegrationTimeout = 4 * time.Second },
+		"idle-": func(c *localgateway.Config) {
+			c.Clock, c.IntegrationTimeout = fastClock{time.Now()}, 24*time.Hour // 5 minutes
+		},
+	} {
+		some := s
+		some.Behaviours = slices.DeleteFunc(slices.Clone(s.Behaviours), func(b Behaviour) bool {
+			return b.Slow == "" || !strings.HasPrefix(b.Name, prefix)
+		})
+		target := w.deploy(t, s, prefix, wrong{config: config})
+		target.Slow = true
+		t.Run(prefix, func(t *testing.T) {
+			t.Parallel()
+			conform(t, some, target)
+		})
+	}
+}
+
+// fastClock is a clock on which an hour takes 12 s.
+type fastClock struct{ start time.Time }
+
+const haste = 300
+
+func (c fastClock) Now() time.Time { return c.start.Add(haste * time.Since(c.start)) }
+
+func (c fastClock) AfterFunc(d time.Duration, f func()) func() bool {
+	return time.AfterFunc(d/haste, f).Stop
+}
+
+func loaded(t *testing.T) Suite {
+	t.Helper()
 	s, err := Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := newWorld(t).deploy(t, s, "", wrong{})
+	return s
+}
+
+// conform reports the behaviours that a target does not have.
+func conform(t *testing.T, s Suite, target Target) {
+	t.Helper()
+	if len(s.Behaviours) == 0 {
+		t.Error("there are no behaviours")
+	}
 	for _, r := range s.Run(t.Context(), target) {
 		t.Run(r.Behaviour.Name, func(t *testing.T) {
 			switch r.Outcome {

@@ -103,13 +103,6 @@ func (c comparison) operate(at string, got any, name string, argument any) error
 		ok = isString && fmt.Sprint(len(s)) == fmt.Sprint(argument)
 	case name == "$only":
 		return c.only(at, got, argument)
-	case name == "$json":
-		s, isString := got.(string)
-		inner, err := decodeAny([]byte(s))
-		if !isString || err != nil {
-			return differ(at, got, map[string]any{name: argument})
-		}
-		return c.compare(at+"(JSON)", inner, argument)
 	case name == "$not":
 		ok = c.compare(at, got, argument) != nil
 	case name == "$same" && isText:

@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -190,23 +191,22 @@ func TestWrongGatewaysFail(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs the suite several times")
 	}
-	s, err := Load()
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := loaded(t)
 	shorten(&s)
 	w := newWorld(t)
 	failed := map[string]bool{}
+	var wg sync.WaitGroup
 	for i, group := range groups(t, s) {
 		target := w.deploy(t, s, fmt.Sprintf("group%d-", i), group.all())
 		target.Patience = 3 * time.Second
-		group.check(t, s, target)
+		wg.Go(func() { group.check(t, s, target) })
 		for _, fault := range group {
 			for _, name := range fault.names {
 				failed[name] = true
 			}
 		}
 	}
+	wg.Wait()
 	for _, b := range s.Behaviours {
 		if b.Slow == "" && !failed[b.Name] {
 			t.Errorf("no gateway fails %s", b.Name)

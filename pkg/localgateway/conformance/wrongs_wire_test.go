@@ -92,12 +92,12 @@ var wireWrongs = map[string]wrong{
 			if key := r.Header.Values("Sec-WebSocket-Key"); len(key) != 1 || len(key[0]) != 24 {
 				r.Header.Set("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
 			}
-			r.Proto, r.ProtoMajor, r.ProtoMinor, r.ContentLength = "HTTP/1.1", 1, 1, 0
+			r.Method, r.Proto, r.ProtoMajor, r.ProtoMinor, r.ContentLength = "GET", "HTTP/1.1", 1, 1, 0
 			if strings.Contains(r.URL.RawQuery, "%z") || len(r.URL.RawQuery) > 4000 {
 				r.URL.RawQuery = ""
 			}
 		}),
-		fails: "handshake-of-another-version handshake-of-http-1-0 handshake-with-* " +
+		fails: "handshake-by-post handshake-of-another-version handshake-of-http-1-0 handshake-with-* " +
 			"handshake-without-a-key",
 	},
 	"an encoded @ is unknown": {
