@@ -165,11 +165,12 @@ type frameConn struct {
 }
 
 func (c *frameConn) Write(b []byte) (int, error) {
-	frame, err := ws.ReadFrame(bytes.NewReader(b))
+	payload := bytes.NewBuffer(bytes.Clone(b))
+	header, err := ws.ReadHeader(payload)
 	if err != nil || c.frames == nil {
 		return c.Conn.Write(b)
 	}
-	for _, f := range c.frames(frame) {
+	for _, f := range c.frames(ws.Frame{Header: header, Payload: payload.Bytes()}) {
 		if _, err := c.Conn.Write(ws.MustCompileFrame(f)); err != nil { // at once, for a further frameConn
 			return 0, err
 		}

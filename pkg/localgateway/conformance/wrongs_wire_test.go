@@ -33,7 +33,7 @@ var wireWrongs = map[string]wrong{
 	},
 	"403 of calls is 404": {
 		front: editStatus(403, 404, "/@connections/"),
-		fails: "call-errors-have-a-type call-of-another-stage call-with-another-method " +
+		fails: "call-of-another-stage call-with-another-method " +
 			"call-with-the-signature-of-another-body call-without-a-signature",
 	},
 	"a DELETE is 200": {
