@@ -80,9 +80,9 @@ type Config struct {
 	Credentials *Credentials
 
 	// Clock measures the idle timeout of 10 minutes, the connection duration of 2 hours, the integration timeout, the
-	// quotas, the throttles and the DelayPost of faults. The times in events come from it too. The deadline in the handler's context,
-	// the age of a signature, and timeouts of sockets always use this machine's clock, because the handler, the signer
-	// and the client use it too. Nil means this machine's clock for everything.
+	// quotas, the throttles and the DelayPost of faults. The times in events come from it too. The deadline in the
+	// handler's context, the age of a signature, and timeouts of sockets always use this machine's clock, because the
+	// handler, the signer and the client use it too. Nil means this machine's clock for everything.
 	Clock Clock
 
 	// Logger gets one line for each handler or authorizer that fails, or whose answer is not valid. Optional.
