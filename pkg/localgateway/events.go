@@ -27,6 +27,7 @@ type event struct {
 	MultiValueHeaders map[string][]string `json:"multiValueHeaders,omitempty"`
 	Query             map[string]string   `json:"queryStringParameters,omitempty"`
 	MultiValueQuery   map[string][]string `json:"multiValueQueryStringParameters,omitempty"`
+	StageVariables    map[string]string   `json:"stageVariables,omitempty"`
 	Context           requestContext      `json:"requestContext"`
 	Body              string              `json:"body,omitempty"`
 	IsBase64Encoded   bool                `json:"isBase64Encoded"`
@@ -53,8 +54,37 @@ type requestContext struct {
 }
 
 type identity struct {
+	*caller // nil without IAM
+	client
+}
+
+// client is what a connection knows of its client.
+type client struct {
 	SourceIP  string `json:"sourceIp"`
 	UserAgent string `json:"userAgent,omitempty"`
+}
+
+// caller is what IAM authorization adds to an identity: the variables that AWS lists for WebSocket APIs
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html)
+// and the access key, which aws-lambda-go has in the same type (APIGatewayRequestIdentity). On AWS they name a user.
+// Here no user is known, so the access key stands for one, which is a choice.
+type caller struct {
+	AccessKey string `json:"accessKey"`
+	AccountID string `json:"accountId"`
+	Caller    string `json:"caller"`
+	User      string `json:"user"`
+	UserARN   string `json:"userArn"`
+}
+
+// newCaller returns the caller that signs with these keys.
+func newCaller(accessKeyID string) *caller {
+	return &caller{
+		AccessKey: accessKeyID,
+		AccountID: accountID,
+		Caller:    accessKeyID,
+		User:      accessKeyID,
+		UserARN:   "arn:aws:iam::" + accountID + ":user/" + accessKeyID,
+	}
 }
 
 // requestTimeFormat is the time format of access logs.
@@ -75,7 +105,7 @@ func (g *Gateway) newContext(c *connection, routeKey, eventType string) requestC
 		MessageDirection:  "IN",
 		Stage:             g.config.Stage,
 		ConnectedAt:       c.connectedAt.UnixMilli(),
-		Identity:          c.identity,
+		Identity:          identity{g.caller, c.client},
 		DomainName:        c.domainName,
 		ConnectionID:      c.id,
 		APIID:             apiID,
@@ -87,6 +117,7 @@ func (g *Gateway) connectEvent(c *connection, r *http.Request) event {
 	e := event{
 		Headers:           lastValues(headers),
 		MultiValueHeaders: headers,
+		StageVariables:    g.config.StageVariables,
 		Context:           g.newContext(c, routeConnect, "CONNECT"),
 	}
 	if query := r.URL.Query(); len(query) > 0 {
@@ -96,7 +127,11 @@ func (g *Gateway) connectEvent(c *connection, r *http.Request) event {
 }
 
 func (g *Gateway) messageEvent(c *connection, routeKey, body string) event {
-	e := event{Context: g.newContext(c, routeKey, "MESSAGE"), Body: body}
+	e := event{
+		StageVariables: g.config.StageVariables,
+		Context:        g.newContext(c, routeKey, "MESSAGE"),
+		Body:           body,
+	}
 	e.Context.MessageID = newID()
 	return e
 }
@@ -107,7 +142,12 @@ func (g *Gateway) disconnectEvent(c *connection, code int, reason string) event 
 	for name, value := range headers {
 		multi[name] = []string{value}
 	}
-	e := event{Headers: headers, MultiValueHeaders: multi, Context: g.newContext(c, routeDisconnect, "DISCONNECT")}
+	e := event{
+		Headers:           headers,
+		MultiValueHeaders: multi,
+		StageVariables:    g.config.StageVariables,
+		Context:           g.newContext(c, routeDisconnect, "DISCONNECT"),
+	}
 	e.Context.DisconnectStatusCode, e.Context.DisconnectReason = &code, &reason
 	return e
 }
@@ -123,6 +163,7 @@ type httpEvent struct {
 	Headers         map[string]string `json:"headers"`
 	Query           map[string]string `json:"queryStringParameters,omitempty"`
 	Context         httpContext       `json:"requestContext"`
+	StageVariables  map[string]string `json:"stageVariables,omitempty"`
 	IsBase64Encoded bool              `json:"isBase64Encoded"`
 }
 
@@ -170,6 +211,7 @@ func (g *Gateway) httpEvent(r *http.Request) httpEvent {
 			Time:         now.UTC().Format(requestTimeFormat),
 			TimeEpoch:    now.UnixMilli(),
 		},
+		StageVariables: g.config.StageVariables,
 	}
 	for name, values := range g.forwardedHeaders(r) { // names are lower case, repeated values are joined
 		if name == "Cookie" {
@@ -236,7 +278,11 @@ func (g *Gateway) domainName(r *http.Request) string {
 	if g.config.KeepPort {
 		return r.Host
 	}
-	return strings.TrimSuffix(r.Host, ":"+(&url.URL{Host: r.Host}).Port())
+	return withoutPort(r.Host)
+}
+
+func withoutPort(host string) string {
+	return strings.TrimSuffix(host, ":"+(&url.URL{Host: host}).Port())
 }
 
 func sourceIP(r *http.Request) string {
