@@ -7,7 +7,6 @@ import { Agent, request } from "node:http";
 import { createRequire } from "node:module";
 import { basename, dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { types } from "node:util";
 
 const { env } = process;
 const major = Number(process.versions.node.split(".")[0]);
@@ -61,7 +60,7 @@ function postError(path, error) {
 
 /** Returns the error object that is posted for what a handler threw. */
 function describe(error) {
-  if (error instanceof Error || types.isNativeError(error)) {
+  if (error instanceof Error) {
     return { errorType: `${error.name}`, errorMessage: `${error.message}`, trace: `${error.stack ?? ""}`.split("\n") };
   }
   return { errorType: typeof error, errorMessage: String(error), trace: [] };
