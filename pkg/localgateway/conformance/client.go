@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -137,9 +138,9 @@ func newKey() string {
 // head is the request line and the headers.
 func (h handshake) head() string {
 	lines := []string{h.method + " " + h.url.RequestURI() + " " + h.proto, "Host: " + h.url.Host}
-	for name, values := range h.header {
-		name = strings.Replace(name, "Sec-Websocket-", "Sec-WebSocket-", 1)
-		for _, value := range values {
+	for _, key := range slices.Sorted(maps.Keys(h.header)) {
+		name := strings.Replace(key, "Sec-Websocket-", "Sec-WebSocket-", 1)
+		for _, value := range h.header[key] {
 			lines = append(lines, name+": "+value)
 		}
 	}
