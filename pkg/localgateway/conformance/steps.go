@@ -179,7 +179,7 @@ type send struct {
 	Text   *string         `json:"text"`   // a message
 	Route  string          `json:"route"`  // of Script; run if it is empty
 	Script json.RawMessage `json:"script"` // a message {"action": route, "script": …}
-	Pad    int             `json:"pad"`    // spaces are appended to the message until it has so many bytes
+	Pad    int             `json:"pad"`    // x stand before Script until the message has so many bytes
 	Split  int             `json:"split"`  // the size of the message's frames; 0 for one frame
 	Frames []frame         `json:"frames"` // instead of a message
 	Hex    string          `json:"hex"`    // any bytes instead of frames
@@ -233,10 +233,11 @@ func (s *send) message() (frames []ws.Frame) {
 		if route == "" {
 			route = "run"
 		}
-		b, _ := json.Marshal(map[string]any{"action": route, "script": s.Script}) // both are JSON
-		text = string(b)
+		text = s.scripted(route, "")
+		if missing := s.Pad - len(s.scripted(route, "x")); missing >= 0 {
+			text = s.scripted(route, strings.Repeat("x", missing+1))
+		}
 	}
-	text += strings.Repeat(" ", max(0, s.Pad-len(text)))
 	size := s.Split
 	if size == 0 {
 		size = max(1, len(text))
@@ -248,6 +249,17 @@ func (s *send) message() (frames []ws.Frame) {
 		text, op = text[n:], ws.OpContinuation
 	}
 	return frames
+}
+
+// scripted is a message with a script. Its padding stands before the script: a server that cuts it, cuts the script.
+func (s *send) scripted(route, padding string) string {
+	message := struct {
+		Action  string          `json:"action"`
+		Padding string          `json:"padding,omitempty"`
+		Script  json.RawMessage `json:"script"`
+	}{route, padding, s.Script}
+	b, _ := json.Marshal(message) // the script was read before
+	return string(b)
 }
 
 // content is the bytes that a step gives as a text or as hexadecimal digits.

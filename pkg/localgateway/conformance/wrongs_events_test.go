@@ -93,6 +93,14 @@ var eventWrongs = map[string]wrong{
 		handler: editEvents(func(_, context object) { delete(context["identity"].(object), "accessKey") }, "MESSAGE"),
 		fails:   "iam-event",
 	},
+	"long bodies are cut": {
+		handler: editEvents(func(event, _ object) {
+			if body, ok := event["body"].(string); ok {
+				event["body"] = body[:min(len(body), 32<<10-1)]
+			}
+		}, "MESSAGE"),
+		fails: "frame-of-32-kb message-of-128-kb",
+	},
 	"bodies are written anew": {
 		handler: editEvents(func(event, _ object) {
 			if body, err := decodeAny([]byte(fmt.Sprint(event["body"]))); err == nil {

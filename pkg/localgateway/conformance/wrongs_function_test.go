@@ -168,7 +168,7 @@ var functionWrongs = map[string]wrong{
 	},
 	"no route has a route response": {
 		config: func(c *localgateway.Config) { c.RouteResponses = nil },
-		fails:  "frame-of-32-kb message-of-128-kb two-way-body* two-way-without-a-body",
+		fails:  "two-way-body* two-way-without-a-body",
 	},
 	"there are no stage variables": {
 		config: func(c *localgateway.Config) { c.StageVariables = nil },
@@ -212,8 +212,8 @@ var functionWrongs = map[string]wrong{
 	},
 	"every message goes to $default": {
 		config: func(c *localgateway.Config) { c.RouteSelectionExpression = "$request.body.x" },
-		fails: "authorizer-missing-* event-has-stage-variables event-of-message frame-of-32-kb " +
-			"message-of-128-kb route-by-name route-missing two-way-body* two-way-without-a-body",
+		fails: "authorizer-missing-* event-has-stage-variables event-of-message " +
+			"route-by-name route-missing two-way-body* two-way-without-a-body",
 	},
 	"a refused client has a $disconnect": {
 		handler: func(next localgateway.Handler) localgateway.Handler {

@@ -126,7 +126,7 @@ var wireWrongs = map[string]wrong{
 				r.Method = http.MethodPut
 			}
 		}),
-		fails: "handshake-is-answered-after-connect post-by-the-function",
+		fails: "frame-of-32-kb handshake-is-answered-after-connect message-of-128-kb post-by-the-function",
 	},
 	"times have no milliseconds": {
 		front: func(next http.Handler) http.Handler {
