@@ -30,7 +30,8 @@ const (
 	connectionDuration = 2 * time.Hour
 
 	// bufferBytes is how much data may wait for one client that does not read. Posts beyond it get 429. API Gateway
-	// documents no number. This one is the largest size of a message.
+	// documents no number. This one is the largest size of a message. A write under way is not counted: the client may
+	// have got all of it before the write returns.
 	bufferBytes = 128 << 10
 
 	// bufferBytesInAll is how much data may wait for all clients together. Beyond it, a post gets 429 if any data
@@ -59,13 +60,13 @@ type connection struct {
 	connectedAt time.Time
 	lastActive  atomic.Int64 // nanoseconds since the epoch
 	clock       Clock
-	unread      *atomic.Int64 // the sum of queued over all connections
+	unread      *atomic.Int64 // the bytes in the queues and writes of all connections
 	turns       int           // how many of its messages are handled now; under the lock of the gateway's turns
 
 	mu           sync.Mutex
 	conn         net.Conn // nil until the handshake is written
 	queue        net.Buffers
-	queued       int           // bytes in queue and in the write under way
+	queued       int           // bytes in queue
 	full         chan struct{} // closed when the client reads on; nil unless a frame was refused because it does not
 	writing      bool          // a goroutine is writing the queue
 	closing      bool          // a close frame is queued, or written, or will never be; no frame follows it
@@ -113,7 +114,7 @@ func (c *connection) send(text []byte) error {
 	switch {
 	case c.closing || c.gone:
 		return errGone
-	case c.queued > 0 && (c.queued+len(text) > bufferBytes || c.unread.Load() > bufferBytesInAll):
+	case c.queued > 0 && c.queued+len(text) > bufferBytes, c.waits() && c.unread.Load() > bufferBytesInAll:
 		if c.full == nil {
 			c.full = make(chan struct{})
 		}
@@ -133,10 +134,13 @@ func (c *connection) send(text []byte) error {
 func (c *connection) pong(payload []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.closing && !c.gone && (c.queued == 0 || c.queued < bufferBytes && c.unread.Load() <= bufferBytesInAll) {
+	if !c.closing && !c.gone && c.queued < bufferBytes && (!c.waits() || c.unread.Load() <= bufferBytesInAll) {
 		c.enqueue(ws.NewPongFrame(payload))
 	}
 }
+
+// waits reports whether any data waits for the client. The caller holds mu.
+func (c *connection) waits() bool { return c.writing || c.queued > 0 }
 
 // waitForReader waits until the client reads its frames again. It returns false if the connection is closed.
 func (c *connection) waitForReader() bool {
@@ -236,12 +240,12 @@ func (c *connection) write() {
 		if c.closing {
 			timeout = closeTimeout
 		}
-		c.queue = nil
+		c.queue, c.queued = nil, 0
 		_ = c.conn.SetWriteDeadline(time.Now().Add(timeout))
 		c.mu.Unlock()
 		_, err := batch.WriteTo(c.conn)
 		c.mu.Lock()
-		c.count(-size)
+		c.unread.Add(int64(-size))
 		if c.full != nil {
 			close(c.full)
 			c.full = nil

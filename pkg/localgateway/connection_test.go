@@ -2,7 +2,10 @@ package localgateway
 
 import (
 	"context"
+	"errors"
+	"net"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,5 +39,45 @@ func TestAnEndedConnectionLeavesNoTimer(t *testing.T) {
 	}
 	if n := len(clock.alarms); n != 0 {
 		t.Errorf("%d timers are left", n)
+	}
+}
+
+// lateToReturn is a socket whose writes have reached the client before they return.
+type lateToReturn struct {
+	net.Conn
+	written chan int // gets the bytes of each write, which returns when they are taken
+}
+
+func (s lateToReturn) SetWriteDeadline(time.Time) error { return nil }
+
+func (s lateToReturn) Write(p []byte) (int, error) {
+	s.written <- len(p)
+	return len(p), nil
+}
+
+// A client that has read everything gets the next message, also if the gateway cannot know yet that it has.
+func TestAClientThatHasReadEverythingIsNotFull(t *testing.T) {
+	c := &connection{clock: systemClock{}, unread: &atomic.Int64{}, closeWritten: make(chan struct{})}
+	socket := lateToReturn{written: make(chan int)}
+	largest := make([]byte, maxMessageBytes)
+	if err := c.send(largest); err != nil {
+		t.Fatal(err)
+	}
+	c.start(socket)
+	for range maxMessageBytes/maxFrameBytes - 1 {
+		<-socket.written
+	}
+	// The last frame has reached the client: the write only has to return.
+	if err := c.send(largest); err != nil {
+		t.Fatalf("the next message: %v", err)
+	}
+	if err := c.send([]byte("x")); !errors.Is(err, errFull) {
+		t.Errorf("one that the buffer has no room for: %v", err)
+	}
+	for range maxMessageBytes/maxFrameBytes + 1 {
+		<-socket.written
+	}
+	for c.unread.Load() != 0 { // until the write returns
+		time.Sleep(time.Millisecond)
 	}
 }
