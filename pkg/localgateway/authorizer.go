@@ -35,6 +35,9 @@ const (
 )
 
 func (a *Authorizer) check() error {
+	if a == nil {
+		return nil
+	}
 	if a.Handler == nil {
 		return errors.New("localgateway: Config.Authorizer.Handler is nil")
 	}
@@ -127,7 +130,7 @@ func (g *Gateway) authorize(c *connection, r *http.Request) *refusal {
 		MultiValueHeaders: headers,
 		Query:             lastValues(query),
 		MultiValueQuery:   query,
-		StageVariables:    map[string]string{},
+		StageVariables:    g.config.StageVariables,
 		Context:           g.newContext(c, routeConnect, "CONNECT"),
 	}
 	asked := g.clock.Now()

@@ -16,6 +16,8 @@
 //   - Gateway.SetFaults and Gateway.Drop: sockets that vanish, posts that fail, handlers that die, a $disconnect that
 //     never comes; repeatable by a seed.
 //   - Config.Authorizer: a Lambda authorizer on $connect, with its policy evaluated.
+//   - Config.Handlers, Config.RouteResponses, Config.StageVariables: a function for each route, its answer in a frame,
+//     and the variables of the stage in its events.
 //   - Config.Credentials: the check of the signature on calls of @connections.
 //
 // The rules it follows are those of

@@ -27,6 +27,7 @@ type event struct {
 	MultiValueHeaders map[string][]string `json:"multiValueHeaders,omitempty"`
 	Query             map[string]string   `json:"queryStringParameters,omitempty"`
 	MultiValueQuery   map[string][]string `json:"multiValueQueryStringParameters,omitempty"`
+	StageVariables    map[string]string   `json:"stageVariables,omitempty"`
 	Context           requestContext      `json:"requestContext"`
 	Body              string              `json:"body,omitempty"`
 	IsBase64Encoded   bool                `json:"isBase64Encoded"`
@@ -87,6 +88,7 @@ func (g *Gateway) connectEvent(c *connection, r *http.Request) event {
 	e := event{
 		Headers:           lastValues(headers),
 		MultiValueHeaders: headers,
+		StageVariables:    g.config.StageVariables,
 		Context:           g.newContext(c, routeConnect, "CONNECT"),
 	}
 	if query := r.URL.Query(); len(query) > 0 {
@@ -96,7 +98,11 @@ func (g *Gateway) connectEvent(c *connection, r *http.Request) event {
 }
 
 func (g *Gateway) messageEvent(c *connection, routeKey, body string) event {
-	e := event{Context: g.newContext(c, routeKey, "MESSAGE"), Body: body}
+	e := event{
+		StageVariables: g.config.StageVariables,
+		Context:        g.newContext(c, routeKey, "MESSAGE"),
+		Body:           body,
+	}
 	e.Context.MessageID = newID()
 	return e
 }
@@ -107,7 +113,12 @@ func (g *Gateway) disconnectEvent(c *connection, code int, reason string) event 
 	for name, value := range headers {
 		multi[name] = []string{value}
 	}
-	e := event{Headers: headers, MultiValueHeaders: multi, Context: g.newContext(c, routeDisconnect, "DISCONNECT")}
+	e := event{
+		Headers:           headers,
+		MultiValueHeaders: multi,
+		StageVariables:    g.config.StageVariables,
+		Context:           g.newContext(c, routeDisconnect, "DISCONNECT"),
+	}
 	e.Context.DisconnectStatusCode, e.Context.DisconnectReason = &code, &reason
 	return e
 }
@@ -123,6 +134,7 @@ type httpEvent struct {
 	Headers         map[string]string `json:"headers"`
 	Query           map[string]string `json:"queryStringParameters,omitempty"`
 	Context         httpContext       `json:"requestContext"`
+	StageVariables  map[string]string `json:"stageVariables,omitempty"`
 	IsBase64Encoded bool              `json:"isBase64Encoded"`
 }
 
@@ -170,6 +182,7 @@ func (g *Gateway) httpEvent(r *http.Request) httpEvent {
 			Time:         now.UTC().Format(requestTimeFormat),
 			TimeEpoch:    now.UnixMilli(),
 		},
+		StageVariables: g.config.StageVariables,
 	}
 	for name, values := range g.forwardedHeaders(r) { // names are lower case, repeated values are joined
 		if name == "Cookie" {

@@ -2,16 +2,13 @@ package localgateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 	"unicode/utf8"
 )
 
@@ -24,59 +21,11 @@ type Handler interface {
 	Invoke(ctx context.Context, payload []byte) ([]byte, error)
 }
 
-// Config has the settings of a Gateway.
-type Config struct {
-	// Handler is invoked for every route. Required.
-	Handler Handler
-
-	// Routes are the route keys of the WebSocket API. If $connect or $disconnect is not among them, clients connect or
-	// leave without an invocation. A message that matches no route goes to $default. If there is no $default, it is
-	// answered with Forbidden. Empty means $connect, $disconnect and $default.
-	Routes []string
-
-	// RouteSelectionExpression says which part of a message names its route, as in $request.body.action or
-	// ${request.body.request.action}. It is keys of objects alone, without indexes of lists and other JSONPath. Empty
-	// means $request.body.action.
-	RouteSelectionExpression string
-
-	// HTTPRoutes are the route keys of an HTTP API beside it, METHOD and path, as in "GET /ping". Optional.
-	HTTPRoutes []string
-
-	// Stage is the WebSocket API's stage, the first part of its path. Empty means "dev".
-	Stage string
-
-	// KeepPort leaves the port in the events' header Host and domainName, as in localhost:8080. On AWS they have none.
-	// Set it for a handler that makes the callback URL, or its own origin, from an event.
-	KeepPort bool
-
-	// IntegrationTimeout is how long an invocation may take. Zero means 29 s, which is API Gateway's maximum.
-	IntegrationTimeout time.Duration
-
-	// Authorizer decides before $connect whether a client may connect. Optional.
-	Authorizer *Authorizer
-
-	// Quotas limits connections and requests per second. &Quotas{} is AWS's default for an account. Nil means no
-	// limits.
-	Quotas *Quotas
-
-	// Credentials are the keys that must sign calls of @connections. Nil means that signatures are not checked.
-	Credentials *Credentials
-
-	// Clock measures the idle timeout of 10 minutes, the connection duration of 2 hours, the integration timeout, the
-	// quotas and the DelayPost of faults. The times in events come from it too. The deadline in the handler's context,
-	// the age of a signature, and timeouts of sockets always use this machine's clock, because the handler, the signer
-	// and the client use it too. Nil means this machine's clock for everything.
-	Clock Clock
-
-	// Logger gets one line for each handler or authorizer that fails. Optional.
-	Logger *slog.Logger
-}
-
 // Gateway is an http.Handler that serves ws://HOST/STAGE, http://HOST/STAGE/@connections/ID and the HTTP routes.
 type Gateway struct {
 	config     Config
 	selection  expression
-	routes     map[string]bool
+	routes     map[string]*route // by route key
 	httpRoutes map[string]bool
 	clock      Clock
 	quotas     quotas
@@ -93,67 +42,25 @@ type Gateway struct {
 	work        sync.WaitGroup         // connections and invocations in flight; Add only under mu while not closed
 }
 
+// route is a route of the WebSocket API, with what belongs to it alone.
+type route struct {
+	isAnswered bool // it has a route response
+}
+
 // New returns a Gateway, or an error that names the field of the Config that is wrong.
 func New(c Config) (*Gateway, error) {
-	if c.Handler == nil {
-		return nil, errors.New("localgateway: Config.Handler is nil")
+	c.setDefaults()
+	if err := c.check(); err != nil {
+		return nil, err
 	}
-	if len(c.Routes) == 0 {
-		c.Routes = []string{routeConnect, routeDisconnect, routeDefault}
-	}
-	if c.Stage == "" {
-		c.Stage = "dev"
-	}
-	if strings.ContainsAny(c.Stage, "/@?#% ") {
-		return nil, fmt.Errorf("localgateway: Config.Stage %q cannot be the first part of a path", c.Stage)
-	}
-	for _, key := range c.Routes {
-		if key == "" || strings.HasPrefix(key, "$") && key != routeConnect && key != routeDisconnect &&
-			key != routeDefault {
-			return nil, fmt.Errorf("localgateway: Config.Routes has %q; a route key is not empty, and only %s, %s "+
-				"and %s begin with $", key, routeConnect, routeDisconnect, routeDefault)
-		}
-	}
-	if c.IntegrationTimeout < 0 {
-		return nil, fmt.Errorf("localgateway: Config.IntegrationTimeout is %v", c.IntegrationTimeout)
-	}
-	if c.IntegrationTimeout == 0 {
-		c.IntegrationTimeout = 29 * time.Second
-	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Clock == nil {
-		c.Clock = systemClock{}
-	}
-	if c.RouteSelectionExpression == "" {
-		c.RouteSelectionExpression = "$request.body.action"
-	}
-	selection, err := parseExpression(c.RouteSelectionExpression)
+	selection, err := c.selection()
 	if err != nil {
-		return nil, fmt.Errorf("localgateway: Config.RouteSelectionExpression: %w", err)
-	}
-	if !selection.canSelect(c.Routes) {
-		return nil, fmt.Errorf("localgateway: Config.RouteSelectionExpression %q can never be one of Config.Routes %q",
-			c.RouteSelectionExpression, c.Routes)
-	}
-	if c.Authorizer != nil {
-		if err := c.Authorizer.check(); err != nil {
-			return nil, err
-		}
-	}
-	if c.Quotas != nil {
-		if err := c.Quotas.check(); err != nil {
-			return nil, err
-		}
-	}
-	if c.Credentials != nil && (c.Credentials.AccessKeyID == "" || c.Credentials.SecretAccessKey == "") {
-		return nil, errors.New("localgateway: Config.Credentials has no access key id or no secret access key")
+		return nil, err
 	}
 	g := &Gateway{
 		config:      c,
 		selection:   selection,
-		routes:      map[string]bool{},
+		routes:      map[string]*route{},
 		httpRoutes:  map[string]bool{},
 		clock:       c.Clock,
 		quotas:      newQuotas(c.Quotas, c.Clock),
@@ -161,14 +68,9 @@ func New(c Config) (*Gateway, error) {
 	}
 	g.quiet.L = &g.mu
 	for _, key := range c.Routes {
-		g.routes[key] = true
+		g.routes[key] = &route{isAnswered: slices.Contains(c.RouteResponses, key)}
 	}
 	for _, key := range c.HTTPRoutes {
-		if method, path, ok := strings.Cut(key, " "); !ok || method == "" || method == "ANY" ||
-			!strings.HasPrefix(path, "/") || strings.Contains(path, "{") {
-			return nil, fmt.Errorf("localgateway: Config.HTTPRoutes has %q, which is not METHOD /path with one "+
-				"method and a fixed path", key)
-		}
 		g.httpRoutes[key] = true
 	}
 	return g, nil

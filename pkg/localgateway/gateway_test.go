@@ -147,8 +147,21 @@ func TestConfigIsChecked(t *testing.T) {
 		"Authorizer.Handler is nil": {Handler: f, Authorizer: &localgateway.Authorizer{}},
 		"identity source": {Handler: f, Authorizer: &localgateway.Authorizer{Handler: f,
 			IdentitySources: []string{"$request.header.x"}}},
-		"negative":          {Handler: f, Quotas: &localgateway.Quotas{RequestBurst: -1}},
-		"secret access key": {Handler: f, Credentials: &localgateway.Credentials{AccessKeyID: "x"}},
+		"negative": {Handler: f, Quotas: &localgateway.Quotas{RequestBurst: -1}},
+		`nil for the route "echo"`: {Handler: f, Routes: []string{"echo"},
+			Handlers: map[string]localgateway.Handler{"echo": nil}},
+		`Config.Handlers has "other"`: {Handler: f, Handlers: map[string]localgateway.Handler{"other": f}},
+		`Config.Handlers has "GET /"`: {Handler: f, HTTPRoutes: []string{"GET /ping"},
+			Handlers: map[string]localgateway.Handler{"GET /": f}},
+		`RouteResponses has "other"`: {Handler: f, RouteResponses: []string{"$default", "other"}},
+		`RouteResponses has "GET /"`: {Handler: f, HTTPRoutes: []string{"GET /"}, RouteResponses: []string{"GET /"}},
+		`the name "a-b"`:             {Handler: f, StageVariables: map[string]string{"a-b": "c"}},
+		`the name ""`:                {Handler: f, StageVariables: map[string]string{"": "c"}},
+		`the value ""`:               {Handler: f, StageVariables: map[string]string{"a": ""}},
+		`the value "a b"`:            {Handler: f, StageVariables: map[string]string{"a": "a b"}},
+		`the value "a\n"`:           {Handler: f, StageVariables: map[string]string{"a": "a\n"}},
+		`the value "é"`:              {Handler: f, StageVariables: map[string]string{"a": "é"}},
+		"secret access key":          {Handler: f, Credentials: &localgateway.Credentials{AccessKeyID: "x"}},
 	} {
 		if _, err := localgateway.New(c); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("got %v, want %q", err, says)

@@ -72,7 +72,8 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 		}
 		g.remove(c)
 		c.abandon()
-		if _, lost := g.faults.Load().strikes(LoseDisconnect, c, routeDisconnect); !lost && g.routes[routeDisconnect] {
+		_, lost := g.faults.Load().strikes(LoseDisconnect, c, routeDisconnect)
+		if !lost && g.routes[routeDisconnect] != nil {
 			_, _ = g.invoke(g.handler(c, routeDisconnect), routeDisconnect, g.disconnectEvent(c, code, reason),
 				webSocketAPI)
 		}
@@ -94,7 +95,7 @@ func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request)
 		return nil, false
 	}
 	protocol := ""
-	if g.routes[routeConnect] {
+	if g.routes[routeConnect] != nil {
 		answer, err := g.invoke(g.handler(c, routeConnect), routeConnect, g.connectEvent(c, r), webSocketAPI)
 		switch {
 		case errors.Is(err, errTimedOut):

@@ -25,8 +25,8 @@ func (g *Gateway) invoke(handler Handler, routeKey string, e any, kind apiKind) 
 	return r, err
 }
 
-// handler returns the Handler that an invocation calls: the configured one, or the one of a fault. c is nil for an HTTP
-// route.
+// handler returns the Handler that an invocation calls: the one of the route, or the one of a fault. c is nil for a
+// route of the HTTP API.
 func (g *Gateway) handler(c *connection, routeKey string) Handler {
 	faults := g.faults.Load()
 	if _, ok := faults.strikes(FailHandler, c, routeKey); ok {
@@ -35,7 +35,7 @@ func (g *Gateway) handler(c *connection, routeKey string) Handler {
 	if _, ok := faults.strikes(HangHandler, c, routeKey); ok {
 		return hangingHandler{}
 	}
-	return g.config.Handler
+	return g.config.handlerOf(routeKey)
 }
 
 // errTimedOut is not context.DeadlineExceeded, because a handler may return that if one of its own requests is too
@@ -114,9 +114,9 @@ func (hangingHandler) Invoke(ctx context.Context, _ []byte) ([]byte, error) {
 	return nil, ctx.Err()
 }
 
-// handleMessage invokes the route of one message, for which the caller has called begin. The handler's response reaches
-// no client, because no route has a route response. If the handler fails, the client gets API Gateway's own error
-// frame.
+// handleMessage invokes the route of one message, for which the caller has called begin. If the route has a route
+// response, the body of the handler's response goes to the client. If the handler fails, the client gets API Gateway's
+// own error frame.
 func (g *Gateway) handleMessage(c *connection, handler Handler, route string, body []byte) {
 	defer g.work.Done()
 	defer g.turns.end(c)
@@ -125,13 +125,39 @@ func (g *Gateway) handleMessage(c *connection, handler Handler, route string, bo
 		c.tell("Forbidden", e.Context.RequestID)
 		return
 	}
-	_, err := g.invoke(handler, route, e, webSocketAPI)
+	answer, err := g.invoke(handler, route, e, webSocketAPI)
+	if err == nil && g.routes[route].isAnswered {
+		err = g.answer(c, route, answer)
+	}
 	switch {
 	case errors.Is(err, errTimedOut):
 		c.tell("Endpoint request timed out", e.Context.RequestID)
 	case err != nil:
 		c.tell("Internal server error", e.Context.RequestID)
 	}
+}
+
+// answer sends the body of a response to the client of a route that has a route response. Its status does not matter: a
+// body with the status 500 arrives as a message
+// (https://github.com/yai333/React-Chat-App-using-AWS-API-Gateway-Websocket-and-Serverless-Framework/issues/2).
+// Without a body the client gets an empty message (https://github.com/serverless/serverless/issues/6816). No source
+// says what isBase64Encoded does. Here the body is decoded, like that of a refused handshake, and is text as a post is.
+// A body that is longer than a message may be is an error, which is a choice too.
+//
+// The gateway waits for a client that does not read, because nothing would send the response again. Meanwhile the
+// message keeps its turn, so no more bodies wait than there are turns.
+func (g *Gateway) answer(c *connection, route string, r response) error {
+	body, err := r.bytes()
+	if err == nil && len(body) > maxMessageBytes {
+		err = fmt.Errorf("the body has %d bytes, more than %d", len(body), maxMessageBytes)
+	}
+	if err != nil {
+		g.logFailure("the route response of "+route+" cannot be sent", err)
+		return err
+	}
+	for c.send(asText(body)) == errFull && c.waitForReader() {
+	}
+	return nil
 }
 
 // notice is API Gateway's own error message to a client, in a frame or in the answer to a handshake.

@@ -23,9 +23,12 @@ type Quotas struct {
 	RequestBurst int
 }
 
-func (q Quotas) check() error {
+func (q *Quotas) check() error {
+	if q == nil {
+		return nil
+	}
 	if q.ConnectionsPerSecond < 0 || q.RequestsPerSecond < 0 || q.RequestBurst < 0 {
-		return fmt.Errorf("localgateway: Config.Quotas has a negative number: %+v", q)
+		return fmt.Errorf("localgateway: Config.Quotas has a negative number: %+v", *q)
 	}
 	return nil
 }

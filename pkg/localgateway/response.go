@@ -129,16 +129,24 @@ func (r response) header() http.Header {
 	return h
 }
 
+// bytes returns the body, decoded if it is in base64.
+func (r response) bytes() ([]byte, error) {
+	if !r.IsBase64Encoded {
+		return []byte(r.Body), nil
+	}
+	body, err := base64.StdEncoding.DecodeString(string(r.Body))
+	if err != nil {
+		return nil, fmt.Errorf("the body is not base64, but isBase64Encoded is true: %w", err)
+	}
+	return body, nil
+}
+
 // write sends a handler's response to an HTTP client.
 func (r response) write(w http.ResponseWriter) {
-	body := []byte(r.Body)
-	if r.IsBase64Encoded {
-		decoded, err := base64.StdEncoding.DecodeString(string(r.Body))
-		if err != nil {
-			writeJSON(w, http.StatusInternalServerError, map[string]string{"message": "Internal Server Error"})
-			return
-		}
-		body = decoded
+	body, err := r.bytes()
+	if err != nil {
+		writeJSON(w, http.StatusInternalServerError, map[string]string{"message": "Internal Server Error"})
+		return
 	}
 	maps.Copy(w.Header(), r.header())
 	for _, name := range [...]string{"Connection", "Content-Length", "Transfer-Encoding"} { // the server sets these

@@ -118,9 +118,9 @@ func (e expression) evaluate(body []byte) (string, bool) {
 func (g *Gateway) selectRoute(body []byte) string {
 	key, ok := g.selection.evaluate(body)
 	switch {
-	case ok && !strings.HasPrefix(key, "$") && g.routes[key]:
+	case ok && !strings.HasPrefix(key, "$") && g.routes[key] != nil:
 		return key
-	case g.routes[routeDefault]:
+	case g.routes[routeDefault] != nil:
 		return routeDefault
 	default:
 		return ""

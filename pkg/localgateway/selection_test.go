@@ -35,9 +35,9 @@ func TestRouteSelectionExpressions(t *testing.T) {
 			t.Errorf("%s: %v", tc.expression, err)
 			continue
 		}
-		g := &Gateway{selection: selection, routes: map[string]bool{}}
+		g := &Gateway{selection: selection, routes: map[string]*route{}}
 		for _, key := range []string{"$connect", "$disconnect", "$default", "echo", "say-it", "v2/x"} {
-			g.routes[key] = true
+			g.routes[key] = &route{}
 		}
 		if got := g.selectRoute([]byte(tc.body)); got != tc.want {
 			t.Errorf("%s of %s is %q, want %q", tc.expression, tc.body, got, tc.want)
@@ -116,8 +116,7 @@ func FuzzRouteSelection(f *testing.F) {
 				t.Errorf("%s of %s is %q, %v; want %q", text, body, got, ok, want)
 			}
 		}
-		g := &Gateway{selection: selection, routes: map[string]bool{"$connect": true, "$disconnect": true,
-			"echo": true}}
+		g := &Gateway{selection: selection, routes: map[string]*route{"$connect": {}, "$disconnect": {}, "echo": {}}}
 		if route := g.selectRoute(body); route != "" && route != "echo" {
 			t.Errorf("%s of %s goes to %s", text, body, route)
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"regexp"
 	"strings"
@@ -19,6 +20,13 @@ import (
 type Credentials struct {
 	AccessKeyID     string
 	SecretAccessKey string
+}
+
+func (c *Credentials) check() error {
+	if c != nil && (c.AccessKeyID == "" || c.SecretAccessKey == "") {
+		return errors.New("localgateway: Config.Credentials has no access key id or no secret access key")
+	}
+	return nil
 }
 
 // maxClockSkew is the largest accepted difference between the time of a signature and now.

@@ -1,44 +1,15 @@
-// Package localruntime runs a built Lambda function on this machine as Lambda does. Each process takes one invocation
-// at a time from a runtime API. A new process starts if all are busy, and a process that exits is replaced. The package
-// knows nothing of what the function does.
-//
-// The rules are those of https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 package localruntime
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"os"
 	"sync"
-	"time"
 )
-
-// Config has the settings of a Pool.
-type Config struct {
-	// Bootstrap is the path of the executable. Required.
-	Bootstrap string
-
-	// Env is the processes' environment, as NAME=value. The Pool adds the variables of the runtime. The processes
-	// inherit nothing else.
-	Env []string
-
-	// MaxProcesses is how many processes run at once. Further invocations wait. Zero means 32.
-	MaxProcesses int
-
-	// Output gets the output of the processes: whole lines in each Write, and one Write at a time. Nil discards it.
-	Output io.Writer
-}
-
-// invocationTimeout is the longest time that an invocation may take, also if its context has no deadline.
-const invocationTimeout = 29 * time.Second
 
 // Pool is a set of processes that run one function. Its Invoke makes it a lambda.Handler.
 type Pool struct {
-	config Config
+	config Config // complete
+	client bundledClient
 	slots  chan struct{} // holds one element for each invocation under way
 
 	mu     sync.Mutex
@@ -47,74 +18,48 @@ type Pool struct {
 	all    map[*process]bool
 }
 
-// New returns a Pool without processes. It fails if Bootstrap is not an executable file.
+// New returns a Pool without processes. It fails if a field of the Config is wrong, and names it. Close the Pool.
 func New(c Config) (*Pool, error) {
-	info, err := os.Stat(c.Bootstrap)
+	c, err := c.complete()
 	if err != nil {
-		return nil, fmt.Errorf("localruntime: %w", err)
+		return nil, err
 	}
-	if info.IsDir() || info.Mode()&0o111 == 0 {
-		return nil, fmt.Errorf("localruntime: %s is not an executable file", c.Bootstrap)
+	client, err := unpack(c.bundled)
+	if err != nil {
+		return nil, err
 	}
-	if c.MaxProcesses == 0 {
-		c.MaxProcesses = 32
-	}
-	if c.Output == nil {
-		c.Output = io.Discard
-	}
-	c.Output = &serial{to: c.Output}
-	return &Pool{config: c, slots: make(chan struct{}, c.MaxProcesses), all: map[*process]bool{}}, nil
+	return &Pool{config: c, client: client, slots: make(chan struct{}, c.MaxProcesses), all: map[*process]bool{}}, nil
 }
 
-// FunctionError is the error that a function posted instead of a response, or the way its process ended.
-type FunctionError struct {
-	Payload []byte // the error object that the function posted; nil if its process ended without one
-	Reason  string
-}
-
-// Error says what happened.
-func (e *FunctionError) Error() string {
-	if e.Payload != nil {
-		return fmt.Sprintf("%s: %.500s", e.Reason, e.Payload)
-	}
-	return e.Reason
-}
-
-// ErrorMessage is the errorMessage of the object that the function posted, or "" if it posted none.
-func (e *FunctionError) ErrorMessage() string {
-	var posted struct {
-		ErrorMessage string `json:"errorMessage"`
-	}
-	_ = json.Unmarshal(e.Payload, &posted)
-	return posted.ErrorMessage
-}
-
-// Invoke sends an event to a process and returns its response. The function gets ctx's deadline. A process that has not
-// answered by then is killed, as on Lambda, and the error is ctx's. If the function fails, the error is a
-// *FunctionError.
+// Invoke sends an event to a process and returns its response. The function's deadline is ctx's or that of
+// Config.Timeout, whichever is earlier. A process that has not answered by then is killed. If the function fails, or
+// does not answer within Config.Timeout, the error is a *FunctionError. If ctx ends, the error is ctx's.
 func (p *Pool) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, invocationTimeout)
-	defer cancel()
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	deadline, _ := ctx.Deadline()
-	in := &invocation{id: rand.Text(), payload: payload, deadline: deadline, answer: make(chan answer, 1)}
+	limited, cancel := context.WithTimeoutCause(ctx, p.config.Timeout, errTimedOut)
+	defer cancel()
+	deadline, _ := limited.Deadline()
+	in := &invocation{id: requestID(), payload: payload, deadline: deadline, answer: make(chan answer, 1)}
 	for {
 		worker, used, err := p.take()
 		if err != nil {
 			return nil, err
 		}
-		a, err := worker.run(ctx, in)
+		a, err := worker.run(limited, in)
 		if err == nil {
 			p.giveBack(worker)
 			return a.response, a.err
 		}
 		worker.kill()
 		p.forget(worker)
+		if errors.Is(err, context.DeadlineExceeded) && context.Cause(limited) == errTimedOut {
+			return nil, timeoutError(in.id, p.config.Timeout)
+		}
 		if !used || !errors.Is(err, errNotTaken) {
 			return nil, err
 		}
@@ -140,7 +85,7 @@ func (p *Pool) take() (worker *process, used bool, err error) {
 	if p.closed {
 		return nil, false, errors.New("localruntime: the pool is closed")
 	}
-	if worker, err = start(p.config); err != nil {
+	if worker, err = start(p.config, p.client); err != nil {
 		return nil, false, err
 	}
 	p.all[worker] = true
@@ -159,15 +104,17 @@ func (p *Pool) forget(worker *process) {
 	delete(p.all, worker)
 }
 
-// Close kills every process. Invocations in flight fail.
+// Close kills every process with its children, and waits for that. Invocations in flight fail.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
 	workers := p.all
 	p.all, p.idle = map[*process]bool{}, nil
 	p.mu.Unlock()
+	var ended sync.WaitGroup
 	for worker := range workers {
-		worker.kill()
-		<-worker.exited
+		ended.Go(worker.kill)
 	}
+	ended.Wait()
+	p.client.remove()
 }

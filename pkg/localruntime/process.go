@@ -7,8 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
-	"strconv"
 	"sync"
 	"time"
 )
@@ -28,56 +28,77 @@ type answer struct {
 
 // process is one running function. It has its own runtime API, so every request there is known to come from it.
 type process struct {
-	cmd    *exec.Cmd
-	api    *http.Server
-	next   chan *invocation // taken by the process when it asks for work
-	exited chan struct{}
-	end    error // why it exited; read it only after exited is closed
+	cmd       *exec.Cmd
+	api       *http.Server
+	arn       string
+	next      chan *invocation    // taken by the process when it asks for work
+	initError chan *FunctionError // has room for the one that can be posted
+	exited    chan struct{}
+	end       error // why it exited; read it only after exited is closed
 
-	mu      sync.Mutex
-	current *invocation
+	mu       sync.Mutex
+	started  bool        // it has asked for work, or has failed to start
+	failed   bool        // it has failed to start
+	current  *invocation // the one that it got last
+	answered bool        // it has answered the current one
 }
 
-// start starts a process. If the process fails during its start, the first invocation gets the error.
-func start(c Config) (*process, error) {
+// outputDelay is how long the output of a process is read after it has ended and its children are killed. Only a
+// process that has left the group can hold it open for longer.
+const outputDelay = time.Second
+
+// start starts a process. If the process fails during its start, the first invocation gets the error. c is complete.
+func start(c Config, client bundledClient) (*process, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("localruntime: listen for a process: %w", err)
 	}
-	p := &process{
-		cmd:    exec.Command(c.Bootstrap),
-		next:   make(chan *invocation),
-		exited: make(chan struct{}),
-	}
-	p.cmd.Env = append([]string{
-		"AWS_LAMBDA_RUNTIME_API=" + listener.Addr().String(),
-		"AWS_LAMBDA_FUNCTION_NAME=local",
-		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST",
-		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=512",
-		"_HANDLER=bootstrap",
-	}, c.Env...)
-	printed := &lines{to: c.Output}
-	p.cmd.Stdout, p.cmd.Stderr = printed, printed
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", p.serveNext)
-	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/response", p.serveResponse)
-	mux.HandleFunc("POST /2018-06-01/runtime/invocation/{id}/error", p.serveError)
-	mux.HandleFunc("POST /2018-06-01/runtime/init/error", func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusAccepted) // the process also prints the error, and exits
-	})
-	p.api = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	if err := p.cmd.Start(); err != nil {
+	output, input, err := os.Pipe()
+	if err != nil {
 		_ = listener.Close()
+		return nil, fmt.Errorf("localruntime: make a pipe for a process: %w", err)
+	}
+	p := &process{
+		cmd:       exec.Command(c.Bootstrap, client.arguments(c.Args)...),
+		arn:       c.arn(),
+		next:      make(chan *invocation),
+		initError: make(chan *FunctionError, 1),
+		exited:    make(chan struct{}),
+	}
+	p.cmd.Dir = c.Dir
+	p.cmd.Env = environment(c, listener.Addr().String(), client.folder(c))
+	p.cmd.Stdout, p.cmd.Stderr = input, input
+	setGroup(p.cmd)
+	p.api = &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second}
+	err = p.cmd.Start()
+	_ = input.Close()
+	if err != nil {
+		_ = listener.Close()
+		_ = output.Close()
 		return nil, fmt.Errorf("localruntime: start %s: %w", c.Bootstrap, err)
 	}
 	go func() { _ = p.api.Serve(listener) }()
-	go func() {
-		p.end = p.cmd.Wait()
-		printed.end()
-		_ = p.api.Close()
-		close(p.exited)
-	}()
+	go p.wait(output, &lines{to: c.Output})
 	return p, nil
+}
+
+// wait waits for the end of the process, ends its children, and forwards the rest of the output.
+func (p *process) wait(output *os.File, printed *lines) {
+	forwarded := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(printed, output)
+		printed.end()
+		close(forwarded)
+	}()
+	p.end = p.cmd.Wait()
+	killGroup(p.cmd) // on Lambda nothing outlives the runtime either
+	select {
+	case <-forwarded:
+	case <-time.After(outputDelay):
+	}
+	_ = output.Close()
+	_ = p.api.Close()
+	close(p.exited)
 }
 
 func (p *process) alive() bool {
@@ -89,18 +110,29 @@ func (p *process) alive() bool {
 	}
 }
 
-func (p *process) kill() { _ = p.cmd.Process.Kill() }
-
-// errNotTaken means that an invocation has not reached the function.
-var errNotTaken = errors.New("the event was not handled")
+// kill ends the process and its children, and waits for that. Lambda sends no SIGTERM to a function without extensions
+// (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown).
+func (p *process) kill() {
+	if p.alive() {
+		killGroup(p.cmd)
+	}
+	<-p.exited
+}
 
 // run sends an invocation to the process and waits for its answer. It returns an error if the process cannot be used
 // again: it has exited, or it has not answered in time.
 func (p *process) run(ctx context.Context, in *invocation) (answer, error) {
 	select {
 	case p.next <- in:
+	case err := <-p.initError:
+		return answer{}, err
 	case <-p.exited:
-		return answer{}, errors.Join(errNotTaken, p.ended("before it asked for work"))
+		select {
+		case err := <-p.initError: // it said why, and then exited
+			return answer{}, err
+		default:
+			return answer{}, errors.Join(errNotTaken, exitError(in.id, "before it asked for work", p.end))
+		}
 	case <-ctx.Done():
 		return answer{}, ctx.Err()
 	}
@@ -114,80 +146,39 @@ func (p *process) run(ctx context.Context, in *invocation) (answer, error) {
 		case a := <-in.answer: // it answered, and then exited
 			return a, nil
 		default:
-			return answer{}, p.ended("while it handled an event")
+			return answer{}, exitError(in.id, "while it handled an event", p.end)
 		}
 	}
 }
 
-func (p *process) ended(when string) error {
-	reason := "exit status 0"
-	if p.end != nil {
-		reason = p.end.Error()
-	}
-	return &FunctionError{Reason: fmt.Sprintf("the process ended %s: %s", when, reason)}
-}
-
-// serveNext waits for an invocation and answers with its event.
-func (p *process) serveNext(w http.ResponseWriter, r *http.Request) {
-	select {
-	case in := <-p.next:
-		p.mu.Lock()
-		p.current = in
-		p.mu.Unlock()
-		h := w.Header()
-		h.Set("Lambda-Runtime-Aws-Request-Id", in.id)
-		h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(in.deadline.UnixMilli(), 10))
-		h.Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:local:000000000000:function:local")
-		h.Set("Content-Type", "application/json")
-		_, _ = w.Write(in.payload)
-	case <-r.Context().Done():
-	}
-}
-
-func (p *process) serveResponse(w http.ResponseWriter, r *http.Request) {
-	p.take(w, r, func(body []byte) answer { return answer{response: body} })
-}
-
-func (p *process) serveError(w http.ResponseWriter, r *http.Request) {
-	p.take(w, r, func(body []byte) answer {
-		return answer{err: &FunctionError{Payload: body, Reason: "the function failed"}}
-	})
-}
-
-// maxResponse is Lambda's limit for a response
-// (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
-const maxResponse = 6 << 20
-
-// take gives an answer to the invocation in flight.
-func (p *process) take(w http.ResponseWriter, r *http.Request, answered func(body []byte) answer) {
-	in := p.claim(r.PathValue("id"))
-	if in == nil {
-		http.Error(w, "no invocation with this id is in flight", http.StatusBadRequest)
-		return
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxResponse))
-	if err != nil {
-		_, tooLarge := errors.AsType[*http.MaxBytesError](err)
-		status := http.StatusBadRequest
-		if tooLarge {
-			status = http.StatusRequestEntityTooLarge
-		}
-		http.Error(w, "the response could not be read", status)
-		in.answer <- answer{err: &FunctionError{Reason: fmt.Sprintf("the response could not be read: %v", err)}}
-		return
-	}
-	w.WriteHeader(http.StatusAccepted)
-	in.answer <- answered(body)
-}
-
-// claim returns the invocation in flight if it has this id. It returns each invocation only once.
-func (p *process) claim(id string) *invocation {
+// asks notes that the process asks for work. It returns false if it must not.
+func (p *process) asks() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	in := p.current
-	if in == nil || in.id != id {
-		return nil
+	p.started = true
+	return !p.failed && (p.current == nil || p.answered)
+}
+
+// starting reports whether the process can fail to start, and notes that it has.
+func (p *process) starting() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first := !p.started
+	p.started, p.failed = true, p.failed || first
+	return first
+}
+
+// claim returns the invocation in flight if it has this id. It returns each invocation only once: before is true if it
+// has been claimed.
+func (p *process) claim(id string) (in *invocation, before bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.current == nil || p.current.id != id {
+		return nil, false
 	}
-	p.current = nil
-	return in
+	if p.answered {
+		return nil, true
+	}
+	p.answered = true
+	return p.current, false
 }
