@@ -1,0 +1,2 @@
+// A process that a handler forks.
+process.send("from a child");

@@ -1,0 +1,5 @@
+"""What a handler imports."""
+
+
+def greet(name):
+    return f"hello {name}"
