@@ -37,7 +37,8 @@ function call(path, body, headers = {}, over = agent) {
     request(options, (answer) => {
       const parts = [];
       answer.on("data", (part) => parts.push(part));
-      answer.on("end", () => succeed({ status: answer.statusCode, headers: answer.headers, body: Buffer.concat(parts) }));
+      const { statusCode: status, headers } = answer;
+      answer.on("end", () => succeed({ status, headers, body: Buffer.concat(parts) }));
       answer.on("error", fail);
     }).on("error", fail).end(body);
   });
@@ -92,7 +93,9 @@ async function loadModule(root, folder, file) {
     const found = createRequire(resolve(root, "index.js")).resolve(file, { paths: [root, resolve(root, folder)] });
     return await import(pathToFileURL(found));
   } catch (error) {
-    if (error instanceof SyntaxError) throw fault("Runtime.UserCodeSyntaxError", `SyntaxError: ${error.message}`, error);
+    if (error instanceof SyntaxError) {
+      throw fault("Runtime.UserCodeSyntaxError", `SyntaxError: ${error.message}`, error);
+    }
     if (error.code === "MODULE_NOT_FOUND" || error.code === "ERR_MODULE_NOT_FOUND") {
       throw fault("Runtime.ImportModuleError", `Error: ${error.message}`, error);
     }

@@ -168,10 +168,11 @@ func TestErrorsInNode(t *testing.T) {
 		"app":               {"Runtime.MalformedHandlerName", "Bad handler 'app'.*", ""},
 		"../app.handler":    {"Runtime.MalformedHandlerName", "'../app.handler' is not .*", ""},
 		"absent.handler":    {"Runtime.ImportModuleError", "Error: Cannot find module 'absent'(.|\n)*", ""},
-		"missing.handler":   {"Runtime.ImportModuleError", "Error: Cannot find module 'not-there'(.|\n)*", "missing.js"},
-		"syntax.handler":    {"Runtime.UserCodeSyntaxError", "SyntaxError: .+", "syntax.cjs"},
-		"throwing.handler":  {"Error", "at the start", "throwing.js"},
-		"exiting.handler":   {"Runtime.ExitError", exit + "5", ""},
+		"missing.handler": {"Runtime.ImportModuleError", "Error: Cannot find module 'not-there'(.|\n)*",
+			"missing.js"},
+		"syntax.handler":   {"Runtime.UserCodeSyntaxError", "SyntaxError: .+", "syntax.cjs"},
+		"throwing.handler": {"Error", "at the start", "throwing.js"},
+		"exiting.handler":  {"Runtime.ExitError", exit + "5", ""},
 	})
 }
 
@@ -242,8 +243,9 @@ func TestAProcessKeepsWhatAModuleHolds(t *testing.T) {
 // A handler's context has the members that Lambda documents, under the names of its language.
 func TestTheContextOfAHandler(t *testing.T) {
 	names := map[string]map[string]string{
-		"node": {"id": "awsRequestId", "arn": "invokedFunctionArn", "name": "functionName", "version": "functionVersion",
-			"memory": "memoryLimitInMB", "group": "logGroupName", "stream": "logStreamName"},
+		"node": {"id": "awsRequestId", "arn": "invokedFunctionArn", "name": "functionName",
+			"version": "functionVersion", "memory": "memoryLimitInMB", "group": "logGroupName",
+			"stream": "logStreamName"},
 		"python": {"id": "aws_request_id", "arn": "invoked_function_arn", "name": "function_name",
 			"version": "function_version", "memory": "memory_limit_in_mb", "group": "log_group_name",
 			"stream": "log_stream_name"},

@@ -100,8 +100,8 @@ func (c Config) complete() (Config, error) {
 	case !accountID.MatchString(c.Account):
 		return c, fmt.Errorf("localruntime: Config.Account is %q, not 12 digits", c.Account)
 	case c.MemoryMB < 0 || c.Timeout < 0 || c.MaxProcesses < 0:
-		return c, fmt.Errorf("localruntime: Config has MemoryMB %d, Timeout %v and MaxProcesses %d; none may be negative",
-			c.MemoryMB, c.Timeout, c.MaxProcesses)
+		return c, fmt.Errorf("localruntime: Config has MemoryMB %d, Timeout %v and MaxProcesses %d; none may be "+
+			"negative", c.MemoryMB, c.Timeout, c.MaxProcesses)
 	}
 	return c, nil
 }
