@@ -33,6 +33,7 @@ type server struct {
 	servers   []*http.Server
 	failed    chan error // has one if the server fails
 
+	watchers     []*watcher // one for each function, with -watch
 	stopWatching context.CancelFunc
 	watching     sync.WaitGroup
 }
@@ -75,9 +76,7 @@ func start(ctx context.Context, o options, p *plan, c *console) (_ *server, err 
 		return s, err
 	}
 	s.serve(listener, s.gateway, s.tls)
-	if o.watch {
-		s.watch()
-	}
+	s.watch()
 	return s, nil
 }
 
@@ -114,10 +113,11 @@ func (s *server) serve(listener net.Listener, handler http.Handler, c *certifica
 
 // url is the gateway's address. The scheme is ws or http.
 func (s *server) url(scheme string) string {
+	port := ":80"
 	if s.tls != nil {
-		scheme += "s"
+		scheme, port = scheme+"s", ":443"
 	}
-	return scheme + "://" + s.addr
+	return scheme + "://" + strings.TrimSuffix(s.addr, port)
 }
 
 // environment returns what all functions get, as far as the command line says it. With -tls it starts what leads them
@@ -169,6 +169,9 @@ func (s *server) startFunctions(ctx context.Context, o options, env map[string]s
 	for _, spec := range s.plan.functions {
 		f := &function{spec: spec, region: s.plan.region, scratch: s.scratch, console: s.console,
 			env: s.envOf(spec, o, env)}
+		if o.watch {
+			s.watchers = append(s.watchers, newWatcher(ctx, f))
+		}
 		if err := f.renew(ctx); err != nil {
 			return fmt.Errorf("the function %s (%s): %w", spec.name, spec.target.text, err)
 		}
@@ -231,11 +234,12 @@ func (s *server) config() localgateway.Config {
 	return c
 }
 
+// watch watches until stop.
 func (s *server) watch() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stopWatching = cancel
-	for _, f := range s.functions {
-		s.watching.Go(func() { f.watch(ctx) })
+	for _, w := range s.watchers {
+		s.watching.Go(func() { w.watch(ctx) })
 	}
 }
 

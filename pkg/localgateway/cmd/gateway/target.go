@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -83,18 +84,28 @@ func (t target) config(ctx context.Context, scratch string) (localruntime.Config
 		}
 		// The name ends with .exe for Windows, and means nothing elsewhere.
 		program := filepath.Join(dir, "bootstrap.exe")
-		build := exec.CommandContext(ctx, "go", "build", "-tags", buildTags, "-o", program, t.path)
-		if out, err := build.CombinedOutput(); err != nil {
-			return localruntime.Config{}, fmt.Errorf("go build %s: %w\n%s", t.path, err, out)
+		if out, err := t.goCommand(ctx, "build", "-o", program).CombinedOutput(); err != nil {
+			_ = os.RemoveAll(dir)
+			return localruntime.Config{}, fmt.Errorf("go build %s: %w\n%s", t.path, err, bytes.TrimSpace(out))
 		}
 		return localruntime.Config{Bootstrap: program}, nil
 	}
 	return localruntime.Config{Bootstrap: t.path}, nil
 }
 
-// buildTags are those with which functions are built for Lambda: the program then has no server for an older runtime
-// (https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html).
-const buildTags = "lambda.norpc"
+// goCommand returns a go command about the package. A folder is its own working directory, because it may be of another
+// module. The tag is the one with which functions are built for Lambda: the program then has no server for an older
+// runtime (https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html).
+func (t target) goCommand(ctx context.Context, command string, args ...string) *exec.Cmd {
+	path, dir := t.path, ""
+	if strings.HasPrefix(path, ".") || filepath.IsAbs(path) {
+		path, dir = ".", path
+	}
+	args = append([]string{command, "-tags", "lambda.norpc"}, append(args, path)...)
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	return cmd
+}
 
 // name is a name for the function, which Lambda would take.
 func (t target) name() string {

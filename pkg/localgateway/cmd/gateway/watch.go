@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,36 +13,52 @@ import (
 // pause is the least time between two looks at the files of a function.
 const pause = 300 * time.Millisecond
 
-// watch builds the function anew each time its files have changed and then stay as they are for a pause.
-func (f *function) watch(ctx context.Context) {
+// watcher knows what a function was built of.
+type watcher struct {
+	*function
+	places []place
+	built  map[string]stamp
+}
+
+// newWatcher looks at the files of a function before it is built, so that no change is missed.
+func newWatcher(ctx context.Context, f *function) *watcher {
 	places := f.spec.target.places(ctx)
-	built := look(places)
-	for seen := built; ; {
+	return &watcher{f, places, look(places)}
+}
+
+// watch builds the function anew each time its files have changed and then stay as they are for a pause.
+func (w *watcher) watch(ctx context.Context) {
+	for seen := w.built; ; {
 		began := time.Now()
-		now := look(places)
-		if maps.Equal(now, seen) && !maps.Equal(now, built) {
-			f.console.say("%s has changed", f.spec.name)
-			if err := f.renew(ctx); err != nil && ctx.Err() == nil {
-				f.console.say("%s stays as it was: %v", f.spec.name, err)
+		now := look(w.places)
+		if maps.Equal(now, seen) && !maps.Equal(now, w.built) {
+			w.console.say("%s has changed", w.spec.name)
+			if err := w.renew(ctx); err != nil && ctx.Err() == nil {
+				w.console.say("%s stays as it was: %v", w.spec.name, err)
 			} else if err == nil {
-				f.console.say("%s runs as it is now", f.spec.name)
+				w.console.say("%s runs as it is now", w.spec.name)
 			}
-			if all := f.spec.target.places(ctx); len(all) > 0 {
-				places = all
-			}
-			built = look(places)
-			for path := range built { // what has changed while it was built is built again
-				if s, ok := now[path]; ok {
-					built[path] = s
-				}
-			}
-			now = built
+			w.moveOn(ctx, now)
+			now = w.built
 		}
 		seen = now
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(max(pause, 10*time.Since(began))): // a large folder does not keep a processor busy
+		}
+	}
+}
+
+// moveOn notes that the function was built of files with these stamps. It may need others now.
+func (w *watcher) moveOn(ctx context.Context, built map[string]stamp) {
+	if places := w.spec.target.places(ctx); len(places) > 0 {
+		w.places = places
+	}
+	w.built = look(w.places)
+	for path := range w.built { // what has changed while it was built is built again
+		if s, ok := built[path]; ok {
+			w.built[path] = s
 		}
 	}
 }
@@ -73,7 +88,7 @@ func (t target) places(ctx context.Context) []place {
 {{$.Dir}}
 {{range $.EmbedFiles}}{{$.Dir}}/{{.}}
 {{end}}{{end}}{{end}}`
-	out, err := exec.CommandContext(ctx, "go", "list", "-deps", "-e", "-tags", buildTags, "-f", format, t.path).Output()
+	out, err := t.goCommand(ctx, "list", "-deps", "-e", "-f", format).Output()
 	if err != nil {
 		return nil
 	}
