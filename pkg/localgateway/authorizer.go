@@ -1,10 +1,11 @@
 package localgateway
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -20,19 +21,20 @@ type Authorizer struct {
 	// has a method ErrorMessage() string that returns that text.
 	Handler Handler
 
-	// IdentitySources name the headers and query parameters that a handshake must have, as in
-	// route.request.header.Authorization and route.request.querystring.token. A handshake without one of them gets 401,
-	// and the function is not asked. Optional.
+	// IdentitySources name what a handshake must have, in these forms
+	// (https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_apigatewayv2_authorizers.WebSocketLambdaAuthorizerProps.html):
+	// route.request.header.NAME, route.request.querystring.NAME, stageVariables.NAME and context.NAME. NAME of the
+	// last is a path in the event's requestContext, as in context.identity.sourceIp. A handshake without one of them,
+	// or with an empty one, gets 401, and the function is not asked. Optional.
 	IdentitySources []string
 }
 
 // maxAuthorizerResult is the largest answer of an authorizer that is accepted, in bytes.
 const maxAuthorizerResult = 8 << 10
 
-const (
-	headerSource = "route.request.header."
-	querySource  = "route.request.querystring."
-)
+// identitySource matches an identity source. Its groups are the place and the name.
+var identitySource = regexp.MustCompile(
+	`^(route\.request\.header|route\.request\.querystring|stageVariables|context)\.([A-Za-z0-9._-]+)$`)
 
 func (a *Authorizer) check() error {
 	if a == nil {
@@ -42,35 +44,56 @@ func (a *Authorizer) check() error {
 		return errors.New("localgateway: Config.Authorizer.Handler is nil")
 	}
 	for _, source := range a.IdentitySources {
-		name, isHeader := strings.CutPrefix(source, headerSource)
-		if !isHeader {
-			var isQuery bool
-			if name, isQuery = strings.CutPrefix(source, querySource); !isQuery {
-				name = ""
-			}
-		}
-		if name == "" {
-			return fmt.Errorf("localgateway: Config.Authorizer has the identity source %q, which is neither %sNAME "+
-				"nor %sNAME", source, headerSource, querySource)
+		if !identitySource.MatchString(source) {
+			return fmt.Errorf("localgateway: Config.Authorizer has the identity source %q, which does not match %s",
+				source, identitySource)
 		}
 	}
 	return nil
 }
 
-// identified reports whether a handshake has a non-empty value for every identity source.
-func (a *Authorizer) identified(header http.Header, query url.Values) bool {
+// identified reports whether an event has a non-empty value for every identity source.
+func (a *Authorizer) identified(e authorizerEvent) bool {
 	for _, source := range a.IdentitySources {
+		m := identitySource.FindStringSubmatch(source)
 		value := ""
-		if name, ok := strings.CutPrefix(source, headerSource); ok {
-			value = header.Get(name)
-		} else {
-			value = query.Get(strings.TrimPrefix(source, querySource))
+		switch name := m[2]; m[1] {
+		case "route.request.header":
+			for header, last := range e.Headers { // their names match in any case
+				if strings.EqualFold(header, name) {
+					value = last
+				}
+			}
+		case "route.request.querystring":
+			value = e.Query[name]
+		case "stageVariables":
+			value = e.StageVariables[name]
+		case "context":
+			value = e.Context.value(name)
 		}
 		if value == "" {
 			return false
 		}
 	}
 	return true
+}
+
+// value returns the text at a path in the context's JSON, such as identity.sourceIp. It returns "" if there is no
+// string and no number.
+func (c requestContext) value(path string) string {
+	raw := json.RawMessage(mustJSON(c))
+	for _, name := range strings.Split(path, ".") {
+		var object map[string]json.RawMessage // a map, because the fields of a struct match in any case
+		if json.Unmarshal(raw, &object) != nil {
+			return ""
+		}
+		raw = object[name]
+	}
+	var text scalar
+	if len(raw) == 0 || text.UnmarshalJSON(raw) != nil {
+		return ""
+	}
+	return string(text)
 }
 
 // authorizerEvent is the event that an authorizer gets. Unlike the event of $connect, it has the headers of the
@@ -98,28 +121,37 @@ type authorizerResult struct {
 type refusal struct {
 	status  int
 	message string
+	name    string // the error type, if there is one
 }
 
 var (
-	unauthorized   = refusal{http.StatusUnauthorized, "Unauthorized"}
-	forbidden      = refusal{http.StatusForbidden, "Forbidden"}
-	internalError  = refusal{http.StatusInternalServerError, "Internal server error"}
-	tooMany        = refusal{http.StatusTooManyRequests, "Too Many Requests"}
-	badIntegration = refusal{http.StatusBadGateway, "Internal server error"}
-	timedOut       = refusal{http.StatusGatewayTimeout, "Endpoint request timed out"}
+	unauthorized   = refusal{status: http.StatusUnauthorized, message: "Unauthorized"}
+	forbidden      = refusal{status: http.StatusForbidden, message: "Forbidden"}
+	internalError  = refusal{status: http.StatusInternalServerError, message: "Internal server error"}
+	tooMany        = refusal{status: http.StatusTooManyRequests, message: "Too Many Requests"}
+	badIntegration = refusal{status: http.StatusBadGateway, message: "Internal server error"}
+	timedOut       = refusal{status: http.StatusGatewayTimeout, message: "Endpoint request timed out"}
 )
 
-// authorize asks the authorizer about a handshake. It keeps the returned context in the connection, for later events.
-// It returns nil if the client may go on.
+// authorize checks a handshake's signature, or asks the authorizer about it. It returns nil if the client may go on.
 func (g *Gateway) authorize(c *connection, r *http.Request) *refusal {
-	a := g.config.Authorizer
-	if a == nil {
-		return nil
+	switch {
+	case g.config.IAM:
+		// The answers are those of a REST API, because AWS's page says that IAM authorization is as it is there. The
+		// fields connectionId and requestId, which other refusals of a handshake have, are a choice.
+		if problem := g.checkSignature(r, nil); problem != nil {
+			return &refusal{http.StatusForbidden, problem.message, problem.name}
+		}
+	case g.config.Authorizer != nil:
+		return g.askAuthorizer(c, r)
 	}
-	query := r.URL.Query()
-	if !a.identified(r.Header, query) {
-		return &unauthorized
-	}
+	return nil
+}
+
+// askAuthorizer asks the authorizer about a handshake. It keeps the returned context in the connection, for later
+// events. It returns nil if the client may go on.
+func (g *Gateway) askAuthorizer(c *connection, r *http.Request) *refusal {
+	a, query := g.config.Authorizer, r.URL.Query()
 	headers := g.forwardedHeaders(r)
 	headers["Connection"], headers["Upgrade"] = r.Header.Values("Connection"), r.Header.Values("Upgrade")
 	headers["content-length"] = []string{"0"}
@@ -133,6 +165,9 @@ func (g *Gateway) authorize(c *connection, r *http.Request) *refusal {
 		StageVariables:    g.config.StageVariables,
 		Context:           g.newContext(c, routeConnect, "CONNECT"),
 	}
+	if !a.identified(e) {
+		return &unauthorized
+	}
 	asked := g.clock.Now()
 	payload, err := g.call(a.Handler, e)
 	if err != nil {
@@ -142,7 +177,7 @@ func (g *Gateway) authorize(c *connection, r *http.Request) *refusal {
 		g.logFailure("the authorizer failed", err)
 		return &internalError
 	}
-	result, allowed, err := evaluate(payload, e.MethodARN)
+	result, allowed, err := evaluate(payload, call{e.MethodARN, c.client.SourceIP})
 	switch {
 	case err != nil:
 		g.logFailure("the authorizer's answer is not valid", err)
@@ -177,8 +212,8 @@ func (g *Gateway) methodARN() string {
 	return "arn:aws:execute-api:" + region + ":" + accountID + ":" + apiID + "/" + g.config.Stage + "/" + routeConnect
 }
 
-// evaluate reads an authorizer's answer and reports whether it allows the method.
-func evaluate(payload []byte, methodARN string) (result authorizerResult, allowed bool, err error) {
+// evaluate reads an authorizer's answer and reports whether it allows the call.
+func evaluate(payload []byte, of call) (result authorizerResult, allowed bool, err error) {
 	if len(payload) > maxAuthorizerResult {
 		return result, false, fmt.Errorf("it has %d bytes, more than %d", len(payload), maxAuthorizerResult)
 	}
@@ -188,7 +223,7 @@ func evaluate(payload []byte, methodARN string) (result authorizerResult, allowe
 	if result.PrincipalID == "" {
 		return result, false, errors.New("it has no principalId")
 	}
-	allowed, err = result.Policy.allows(methodARN)
+	allowed, err = result.Policy.allows(of)
 	return result, allowed, err
 }
 

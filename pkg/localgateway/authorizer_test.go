@@ -1,10 +1,12 @@
 package localgateway_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"strings"
 	"testing"
@@ -112,8 +114,10 @@ func TestWhatAnAuthorizerAnswers(t *testing.T) {
 		{"no statement", policy(`[]`), nil, 500},
 		{"an effect that is none", answer("allow", "execute-api:Invoke", "ARN"), nil, 500},
 		{"no action", policy(`[{"Effect":"Allow","Resource":"ARN"}]`), nil, 500},
-		{"a condition", policy(`[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]`), nil, 500},
-		{"a NotResource", policy(`[{"Effect":"Allow","Action":"*","NotResource":"x"}]`), nil, 500},
+		{"a condition on the client's address", policy(`[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}}]`), nil, 101},
+		{"a condition on another address", policy(`[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]`), nil, 403},
+		{"a condition on something else", policy(`[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:SourceIp":"127.0.0.1"}}}]`), nil, 500},
+		{"a NotResource", policy(`[{"Effect":"Allow","Action":"*","NotResource":"x"}]`), nil, 101},
 		{"an object in the context", strings.TrimSuffix(answer("Allow", "*", "ARN"), "}") +
 			`,"context":{"rooms":{"lobby":1}}}`, nil, 500},
 		{"a list in the context", strings.TrimSuffix(answer("Allow", "*", "ARN"), "}") +
@@ -134,6 +138,22 @@ func TestWhatAnAuthorizerAnswers(t *testing.T) {
 				t.Errorf("$connect was invoked: %v", invoked)
 			}
 		})
+	}
+}
+
+func TestWhyAnAnswerIsNotValidIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	a := &authorizer{answer: strings.Replace(answerOf("Allow"), `"Resource"`,
+		`"Condition":{"DateLessThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"}},"Resource"`, 1)}
+	config := withAuthorizer(a)
+	config.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	_, gw, addr := serve(t, config, nil)
+	if got := connect(t, "ws://"+addr+"/dev", nil); got != 500 {
+		t.Errorf("got %d, want 500", got)
+	}
+	gw.WaitForInvocations()
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "DateLessThan") {
+		t.Errorf("the log is %q", got)
 	}
 }
 
@@ -193,6 +213,38 @@ func TestWithoutItsIdentitySourcesAnAuthorizerIsNotAsked(t *testing.T) {
 		}
 		if asked := len(a.asked) > 0; asked != (tc.status == 101) {
 			t.Errorf("%q with %v: asked: %v", tc.query, tc.options, asked)
+		}
+	}
+}
+
+func TestIdentitySourcesInTheContextAndTheStage(t *testing.T) {
+	for source, status := range map[string]int{
+		"context.identity.sourceIp":    101,
+		"context.routeKey":             101,
+		"context.connectedAt":          101, // a number
+		"context.identity":             401, // an object
+		"context.identity.sourceip":    401,
+		"context.identity.userAgent":   401, // this client sends none
+		"context.identity.x.y":         401,
+		"context.authorizer.name":      401,
+		"context.none":                 401,
+		"context..":                    401,
+		"stageVariables.table":         101,
+		"stageVariables.none":          401,
+		"stageVariables.Table":         401,
+		"route.request.header.HOST":    101,
+		"route.request.header.Origin":  401,
+		"route.request.header.Upgrade": 101,
+	} {
+		a := &authorizer{answer: answerOf("Allow")}
+		config := withAuthorizer(a, "context.stage", source)
+		config.StageVariables = map[string]string{"table": "rooms"}
+		_, _, addr := serve(t, config, nil)
+		if _, answer := handshake(t, addr, "/dev"); answer.StatusCode != status {
+			t.Errorf("%s: %d, want %d", source, answer.StatusCode, status)
+		}
+		if asked := len(a.asked) > 0; asked != (status == 101) {
+			t.Errorf("%s: asked: %v", source, asked)
 		}
 	}
 }

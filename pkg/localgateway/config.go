@@ -1,6 +1,7 @@
 package localgateway
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -57,9 +58,22 @@ type Config struct {
 	// Authorizer decides before $connect whether a client may connect. Optional.
 	Authorizer *Authorizer
 
+	// IAM makes clients sign their handshakes with Credentials, in headers or in the query. It is what
+	// AuthorizationType: AWS_IAM of $connect does
+	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-control-access-iam.html). A
+	// handshake that is not signed so gets 403. IAM needs Credentials, and excludes an Authorizer.
+	IAM bool
+
 	// Quotas limits connections and requests per second. &Quotas{} is AWS's default for an account. Nil means no
 	// limits.
 	Quotas *Quotas
+
+	// Throttle limits each route of the WebSocket API that is not in RouteThrottles. Each has its own count. Nil means
+	// no limit.
+	Throttle *Throttle
+
+	// RouteThrottles limit single routes, by route key. HTTP routes are those of another API, and have none. Optional.
+	RouteThrottles map[string]Throttle
 
 	// Credentials are the keys that must sign calls of @connections. Nil means that signatures are not checked.
 	Credentials *Credentials
@@ -104,7 +118,7 @@ func (c *Config) setDefaults() {
 func (c *Config) check() error {
 	for _, check := range [...]func() error{
 		c.checkRoutes, c.checkHandlers, c.checkRouteResponses, c.checkStage, c.checkVariables, c.checkTimeout,
-		c.Authorizer.check, c.Quotas.check, c.Credentials.check,
+		c.Authorizer.check, c.Quotas.check, c.checkThrottles, c.Credentials.check, c.checkIAM,
 	} {
 		if err := check(); err != nil {
 			return err
@@ -192,6 +206,46 @@ func (c *Config) checkVariables() error {
 			return fmt.Errorf("localgateway: Config.StageVariables has the value %q of %s, which does not match %s",
 				value, name, variableValue)
 		}
+	}
+	return nil
+}
+
+func (c *Config) checkThrottles() error {
+	if c.Throttle != nil {
+		if err := c.Throttle.check(); err != nil {
+			return fmt.Errorf("localgateway: Config.Throttle %w", err)
+		}
+	}
+	for key, throttle := range c.RouteThrottles {
+		if !slices.Contains(c.Routes, key) {
+			return fmt.Errorf("localgateway: Config.RouteThrottles has %q, which is none of Config.Routes %q", key,
+				c.Routes)
+		}
+		if err := throttle.check(); err != nil {
+			return fmt.Errorf("localgateway: Config.RouteThrottles[%q] %w", key, err)
+		}
+	}
+	return nil
+}
+
+// throttleOf returns a bucket for the throttle of a route, or nil if it has none.
+func (c *Config) throttleOf(key string) *bucket {
+	throttle, ok := c.RouteThrottles[key]
+	if !ok && c.Throttle == nil {
+		return nil
+	}
+	if !ok {
+		throttle = *c.Throttle
+	}
+	return newBucket(c.Clock, throttle.RequestsPerSecond, throttle.Burst)
+}
+
+func (c *Config) checkIAM() error {
+	switch {
+	case c.IAM && c.Credentials == nil:
+		return errors.New("localgateway: Config.IAM needs Config.Credentials, with which clients sign")
+	case c.IAM && c.Authorizer != nil:
+		return errors.New("localgateway: Config has IAM and an Authorizer, and $connect can have one of them")
 	}
 	return nil
 }

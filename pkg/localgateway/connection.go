@@ -54,7 +54,7 @@ type connection struct {
 	id          string
 	number      uint64 // in the order of handshakes, from 1
 	domainName  string
-	identity    identity
+	client      client
 	authorizer  map[string]any // the context that the authorizer returned; nil without an authorizer
 	connectedAt time.Time
 	lastActive  atomic.Int64 // nanoseconds since the epoch

@@ -12,13 +12,14 @@
 //
 //   - Config.Clock with a ManualClock: the close of a connection that was idle for 10 minutes or lived for 2 hours, and
 //     the integration timeout.
-//   - Config.Quotas: the 429 of an account that connects, sends or posts too fast.
+//   - Config.Quotas, Config.Throttle and Config.RouteThrottles: the 429 of an account, a stage or a route that is used
+//     too fast.
 //   - Gateway.SetFaults and Gateway.Drop: sockets that vanish, posts that fail, handlers that die, a $disconnect that
 //     never comes; repeatable by a seed.
 //   - Config.Authorizer: a Lambda authorizer on $connect, with its policy evaluated.
 //   - Config.Handlers, Config.RouteResponses, Config.StageVariables: a function for each route, its answer in a frame,
 //     and the variables of the stage in its events.
-//   - Config.Credentials: the check of the signature on calls of @connections.
+//   - Config.Credentials and Config.IAM: the check of the signature on calls of @connections and on handshakes.
 //
 // The rules it follows are those of
 // https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api.html. If AWS's pages and

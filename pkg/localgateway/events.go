@@ -54,8 +54,37 @@ type requestContext struct {
 }
 
 type identity struct {
+	*caller // nil without IAM
+	client
+}
+
+// client is what a connection knows of its client.
+type client struct {
 	SourceIP  string `json:"sourceIp"`
 	UserAgent string `json:"userAgent,omitempty"`
+}
+
+// caller is what IAM authorization adds to an identity: the variables that AWS lists for WebSocket APIs
+// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html)
+// and the access key, which aws-lambda-go has in the same type (APIGatewayRequestIdentity). On AWS they name a user.
+// Here no user is known, so the access key stands for one, which is a choice.
+type caller struct {
+	AccessKey string `json:"accessKey"`
+	AccountID string `json:"accountId"`
+	Caller    string `json:"caller"`
+	User      string `json:"user"`
+	UserARN   string `json:"userArn"`
+}
+
+// newCaller returns the caller that signs with these keys.
+func newCaller(accessKeyID string) *caller {
+	return &caller{
+		AccessKey: accessKeyID,
+		AccountID: accountID,
+		Caller:    accessKeyID,
+		User:      accessKeyID,
+		UserARN:   "arn:aws:iam::" + accountID + ":user/" + accessKeyID,
+	}
 }
 
 // requestTimeFormat is the time format of access logs.
@@ -76,7 +105,7 @@ func (g *Gateway) newContext(c *connection, routeKey, eventType string) requestC
 		MessageDirection:  "IN",
 		Stage:             g.config.Stage,
 		ConnectedAt:       c.connectedAt.UnixMilli(),
-		Identity:          c.identity,
+		Identity:          identity{g.caller, c.client},
 		DomainName:        c.domainName,
 		ConnectionID:      c.id,
 		APIID:             apiID,
@@ -249,7 +278,11 @@ func (g *Gateway) domainName(r *http.Request) string {
 	if g.config.KeepPort {
 		return r.Host
 	}
-	return strings.TrimSuffix(r.Host, ":"+(&url.URL{Host: r.Host}).Port())
+	return withoutPort(r.Host)
+}
+
+func withoutPort(host string) string {
+	return strings.TrimSuffix(host, ":"+(&url.URL{Host: host}).Port())
 }
 
 func sourceIP(r *http.Request) string {

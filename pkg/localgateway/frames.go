@@ -108,19 +108,19 @@ func (g *Gateway) takeMessages(c *connection, stream io.Reader) ending {
 }
 
 // takeMessage starts to handle a message. Before that it waits until the client reads its answers and the message gets
-// a turn. A message over the account's quota is not handled. A message is lost if the connection closes first. Faults
-// are chosen here, in the order of the client's messages, so that a run is repeatable.
+// a turn. A message over the account's quota or its route's throttle is not handled. A message is lost if the
+// connection closes first. Faults are chosen here, in the order of the client's messages, so that a run is repeatable.
 func (g *Gateway) takeMessage(c *connection, message []byte) {
 	if _, ok := g.faults.Load().strikes(DropSocket, c, ""); ok {
 		c.abandon()
 	}
+	route := g.selectRoute(message)
 	switch {
 	case !c.waitForReader():
-	case !g.quotas.requests.take():
+	case !g.quotas.requests.take() || !g.routes[route].take():
 		c.tell(tooMany.message, newID())
 	case !g.turns.take(c):
 	case g.begin():
-		route := g.selectRoute(message)
 		go g.handleMessage(c, g.handler(c, route), route, message)
 	default:
 		g.turns.end(c)

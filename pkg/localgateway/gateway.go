@@ -28,6 +28,7 @@ type Gateway struct {
 	routes     map[string]*route // by route key
 	httpRoutes map[string]bool
 	clock      Clock
+	caller     *caller // nil without IAM
 	quotas     quotas
 	turns      turns
 	unread     atomic.Int64              // bytes that wait to be written to clients
@@ -44,8 +45,13 @@ type Gateway struct {
 
 // route is a route of the WebSocket API, with what belongs to it alone.
 type route struct {
-	isAnswered bool // it has a route response
+	isAnswered bool    // it has a route response
+	throttle   *bucket // nil without a limit
 }
+
+// take takes a token of the route's throttle. It returns false if there is none. A route that is not there has no
+// limit.
+func (r *route) take() bool { return r == nil || r.throttle.take() }
 
 // New returns a Gateway, or an error that names the field of the Config that is wrong.
 func New(c Config) (*Gateway, error) {
@@ -67,8 +73,11 @@ func New(c Config) (*Gateway, error) {
 		connections: map[string]*connection{},
 	}
 	g.quiet.L = &g.mu
+	if c.IAM {
+		g.caller = newCaller(c.Credentials.AccessKeyID)
+	}
 	for _, key := range c.Routes {
-		g.routes[key] = &route{isAnswered: slices.Contains(c.RouteResponses, key)}
+		g.routes[key] = &route{isAnswered: slices.Contains(c.RouteResponses, key), throttle: c.throttleOf(key)}
 	}
 	for _, key := range c.HTTPRoutes {
 		g.httpRoutes[key] = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -147,6 +148,20 @@ func TestConfigIsChecked(t *testing.T) {
 		"Authorizer.Handler is nil": {Handler: f, Authorizer: &localgateway.Authorizer{}},
 		"identity source": {Handler: f, Authorizer: &localgateway.Authorizer{Handler: f,
 			IdentitySources: []string{"$request.header.x"}}},
+		`identity source "context."`: {Handler: f, Authorizer: &localgateway.Authorizer{Handler: f,
+			IdentitySources: []string{"context."}}},
+		`identity source "stage.x"`: {Handler: f, Authorizer: &localgateway.Authorizer{Handler: f,
+			IdentitySources: []string{"stage.x"}}},
+		"IAM needs Config.Credentials": {Handler: f, IAM: true},
+		"IAM and an Authorizer": {Handler: f, IAM: true, Authorizer: &localgateway.Authorizer{Handler: f},
+			Credentials: &localgateway.Credentials{AccessKeyID: "x", SecretAccessKey: "y"}},
+		"Config.Throttle has":   {Handler: f, Throttle: &localgateway.Throttle{RequestsPerSecond: math.NaN()}},
+		"Config.Throttle has a": {Handler: f, Throttle: &localgateway.Throttle{RequestsPerSecond: 1, Burst: -1}},
+		`RouteThrottles["$default"] has`: {Handler: f,
+			RouteThrottles: map[string]localgateway.Throttle{"$default": {RequestsPerSecond: -1}}},
+		`RouteThrottles has "echo"`: {Handler: f, RouteThrottles: map[string]localgateway.Throttle{"echo": {}}},
+		`RouteThrottles has "GET /ping"`: {Handler: f, HTTPRoutes: []string{"GET /ping"},
+			RouteThrottles: map[string]localgateway.Throttle{"GET /ping": {}}},
 		"negative": {Handler: f, Quotas: &localgateway.Quotas{RequestBurst: -1}},
 		`nil for the route "echo"`: {Handler: f, Routes: []string{"echo"},
 			Handlers: map[string]localgateway.Handler{"echo": nil}},
@@ -159,7 +174,7 @@ func TestConfigIsChecked(t *testing.T) {
 		`the name ""`:                {Handler: f, StageVariables: map[string]string{"": "c"}},
 		`the value ""`:               {Handler: f, StageVariables: map[string]string{"a": ""}},
 		`the value "a b"`:            {Handler: f, StageVariables: map[string]string{"a": "a b"}},
-		`the value "a\n"`:           {Handler: f, StageVariables: map[string]string{"a": "a\n"}},
+		`the value "a\n"`:            {Handler: f, StageVariables: map[string]string{"a": "a\n"}},
 		`the value "é"`:              {Handler: f, StageVariables: map[string]string{"a": "é"}},
 		"secret access key":          {Handler: f, Credentials: &localgateway.Credentials{AccessKeyID: "x"}},
 	} {

@@ -44,7 +44,7 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 		id:          newID(),
 		number:      g.number(),
 		domainName:  g.domainName(r),
-		identity:    identity{SourceIP: sourceIP(r), UserAgent: r.UserAgent()},
+		client:      client{SourceIP: sourceIP(r), UserAgent: r.UserAgent()},
 		connectedAt: g.clock.Now(),
 		clock:       g.clock,
 		unread:      &g.unread,
@@ -85,8 +85,13 @@ func (g *Gateway) serveHandshake(w http.ResponseWriter, r *http.Request) {
 // nil if $connect succeeded and the client left before the answer: then $disconnect must still run. It returns false if
 // there is no connection.
 func (g *Gateway) connect(c *connection, w http.ResponseWriter, r *http.Request) (io.Reader, bool) {
-	refuse := func(why refusal) { writeJSON(w, why.status, notice{why.message, c.id, newID()}) }
-	if !g.quotas.connections.take() {
+	refuse := func(why refusal) {
+		if why.name != "" {
+			w.Header().Set("x-amzn-ErrorType", why.name)
+		}
+		writeJSON(w, why.status, notice{why.message, c.id, newID()})
+	}
+	if !g.quotas.connections.take() || !g.routes[routeConnect].take() {
 		refuse(tooMany)
 		return nil, false
 	}

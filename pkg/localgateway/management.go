@@ -114,16 +114,16 @@ const timeFormat = "2006-01-02T15:04:05.000Z"
 
 // description is the state of a connection.
 type description struct {
-	ConnectedAt  string   `json:"connectedAt"`
-	Identity     identity `json:"identity"`
-	LastActiveAt string   `json:"lastActiveAt"`
+	ConnectedAt  string `json:"connectedAt"`
+	Identity     client `json:"identity"`
+	LastActiveAt string `json:"lastActiveAt"`
 }
 
 // describe answers with the state of a connection.
 func describe(w http.ResponseWriter, c *connection) {
 	writeJSON(w, http.StatusOK, description{
 		ConnectedAt:  c.connectedAt.UTC().Format(timeFormat),
-		Identity:     c.identity,
+		Identity:     c.client,
 		LastActiveAt: time.Unix(0, c.lastActive.Load()).UTC().Format(timeFormat),
 	})
 }

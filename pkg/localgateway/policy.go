@@ -2,7 +2,9 @@ package localgateway
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -16,13 +18,14 @@ type policy struct {
 	Statement oneOrMore[statement]
 }
 
+// statement has either of Action and NotAction, and either of Resource and NotResource.
 type statement struct {
-	Effect   string
-	Action   oneOrMore[string]
-	Resource oneOrMore[string]
-
-	// IAM knows these, and this package does not evaluate them.
-	NotAction, NotResource, Condition json.RawMessage
+	Effect      string
+	Action      oneOrMore[string]
+	NotAction   oneOrMore[string]
+	Resource    oneOrMore[string]
+	NotResource oneOrMore[string]
+	Condition   condition
 }
 
 func (p *policy) UnmarshalJSON(b []byte) error {
@@ -49,38 +52,51 @@ func (o *oneOrMore[T]) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &(*o)[0])
 }
 
-// allows reports whether the policy allows a method ARN: a statement must allow it, and none may deny it. The error
-// says why the policy is invalid or cannot be evaluated here.
-func (p policy) allows(methodARN string) (bool, error) {
+// call is what a policy decides about.
+type call struct {
+	methodARN string
+	sourceIP  string
+}
+
+// allows reports whether the policy allows a call: a statement must allow it, and none may deny it. The error says why
+// the policy is invalid or cannot be evaluated here.
+func (p policy) allows(c call) (bool, error) {
 	if len(p.Statement) == 0 {
 		return false, fmt.Errorf("the policy has no statement")
 	}
 	allowed, denied := false, false
 	for i, s := range p.Statement {
-		switch {
-		case s.NotAction != nil || s.NotResource != nil || s.Condition != nil:
-			return false, fmt.Errorf("statement %d has a NotAction, a NotResource or a Condition, which the local "+
-				"gateway does not evaluate", i)
-		case s.Effect != "Allow" && s.Effect != "Deny":
-			return false, fmt.Errorf("statement %d has the effect %q, which is neither Allow nor Deny", i, s.Effect)
-		case len(s.Action) == 0 || len(s.Resource) == 0:
-			return false, fmt.Errorf("statement %d has no action or no resource", i)
+		matches, err := s.matches(c)
+		if err != nil {
+			return false, fmt.Errorf("statement %d %w", i, err)
 		}
-		matches := false
-		for _, resource := range s.Resource {
-			matches = matches || matchARN(resource, methodARN)
-		}
-		if !matches {
-			continue
-		}
-		for _, action := range s.Action {
-			if wildcard(strings.ToLower(action), strings.ToLower(invokeAction)) { // IAM ignores the case of actions
-				allowed = allowed || s.Effect == "Allow"
-				denied = denied || s.Effect == "Deny"
-			}
-		}
+		allowed = allowed || matches && s.Effect == "Allow"
+		denied = denied || matches && s.Effect == "Deny"
 	}
 	return allowed && !denied, nil
+}
+
+// matches reports whether a statement is about a call. NotAction and NotResource match what none of their elements
+// matches (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notaction.html).
+func (s statement) matches(c call) (bool, error) {
+	switch {
+	case s.Effect != "Allow" && s.Effect != "Deny":
+		return false, fmt.Errorf("has the effect %q, which is neither Allow nor Deny", s.Effect)
+	case (len(s.Action) == 0) == (len(s.NotAction) == 0):
+		return false, errors.New("has no action, or both of Action and NotAction")
+	case (len(s.Resource) == 0) == (len(s.NotResource) == 0):
+		return false, errors.New("has no resource, or both of Resource and NotResource")
+	}
+	isAction := func(pattern string) bool { // IAM ignores the case of actions
+		return wildcard(strings.ToLower(pattern), strings.ToLower(invokeAction))
+	}
+	isResource := func(pattern string) bool { return matchARN(pattern, c.methodARN) }
+	action := slices.ContainsFunc(s.Action, isAction) ||
+		len(s.NotAction) > 0 && !slices.ContainsFunc(s.NotAction, isAction)
+	resource := slices.ContainsFunc(s.Resource, isResource) ||
+		len(s.NotResource) > 0 && !slices.ContainsFunc(s.NotResource, isResource)
+	condition, err := s.Condition.holds(c.sourceIP)
+	return action && resource && condition, err
 }
 
 // matchARN reports whether a policy's resource covers an ARN. It compares the segments between the colons. A * at the

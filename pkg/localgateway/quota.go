@@ -33,6 +33,31 @@ func (q *Quotas) check() error {
 	return nil
 }
 
+// Throttle limits the messages of one route, as RouteSettings of AWS::ApiGatewayV2::Stage do
+// (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-apigatewayv2-stage-routesettings.html).
+// It is a token bucket (https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-protect.html) that
+// all clients share. A number that is zero is zero there too: nothing passes, as on AWS
+// (https://github.com/pulumi/pulumi-aws/issues/2363).
+//
+// A handshake over the throttle of $connect gets 429, before the authorizer is asked. A message over the throttle of
+// its route is not handled, and its client gets a frame that says "Too Many Requests". No source shows what AWS sends
+// then; here it is what the account's quota gives. $disconnect is never throttled, because nobody could repeat it, and
+// a message without a route has none: both are choices.
+type Throttle struct {
+	// RequestsPerSecond is ThrottlingRateLimit: how many requests pass in a second, in the long run.
+	RequestsPerSecond float64
+
+	// Burst is ThrottlingBurstLimit: how many requests may come at once after a quiet time.
+	Burst int
+}
+
+func (t Throttle) check() error {
+	if !(t.RequestsPerSecond >= 0) || t.Burst < 0 { // so that NaN is refused too
+		return fmt.Errorf("has a negative number: %+v", t)
+	}
+	return nil
+}
+
 // quotas are the token buckets of an account. A nil bucket has no limit.
 type quotas struct {
 	connections *bucket
@@ -54,7 +79,7 @@ func newQuotas(q *Quotas, clock Clock) quotas {
 	if q.RequestBurst > 0 {
 		burst = q.RequestBurst
 	}
-	return quotas{newBucket(clock, connections, connections), newBucket(clock, requests, burst)}
+	return quotas{newBucket(clock, float64(connections), connections), newBucket(clock, float64(requests), burst)}
 }
 
 // bucket is a token bucket on the gateway's clock.
@@ -63,7 +88,7 @@ type bucket struct {
 	limiter *rate.Limiter
 }
 
-func newBucket(clock Clock, perSecond, burst int) *bucket {
+func newBucket(clock Clock, perSecond float64, burst int) *bucket {
 	return &bucket{clock, rate.NewLimiter(rate.Limit(perSecond), burst)}
 }
 
