@@ -127,9 +127,12 @@ type Config struct {
 	EventsURL string // where events are posted to; "" for nowhere
 }
 
-// taskRoot is set by Lambda, and not on a developer's machine
+// On Lambda, taskRoot has the folder lambdaTask. An emulator on a developer's machine sets it too, to a folder there
 // (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime).
-const taskRoot = "LAMBDA_TASK_ROOT"
+const (
+	taskRoot   = "LAMBDA_TASK_ROOT"
+	lambdaTask = "/var/task"
+)
 
 // FromEnv reads the configuration through getenv, which is os.Getenv outside tests. An empty variable counts as not
 // set. The error names every variable that is missing or wrong.
@@ -140,7 +143,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 			value := getenv(s.Variable)
 			return value, value != "", nil
 		},
-		Deployed: getenv(taskRoot) != "",
+		Deployed: getenv(taskRoot) == lambdaTask,
 	})
 	for key, what := range map[string]string{ConnectionsTable: "connections", MessagesTable: "messages"} {
 		if getenv(key) == "" {

@@ -94,6 +94,7 @@ func TestDeployedProviders(t *testing.T) {
 		{remote, "", "/var/task", ""},
 		{remote, remote + "/keys", "/var/task", ""},
 		{local, "", "", ""},
+		{local, "", "/home/ann/build", ""}, // an emulator on this machine
 		{local, local + "/keys", "", ""},
 		{local, "https://169.254.1.1/keys", "", ""},
 		{local, remote + "/keys", "", ""},

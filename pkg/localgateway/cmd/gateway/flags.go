@@ -41,7 +41,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		"response; repeat it for each")
 	flags.StringVar(&o.expression, "route-selection", "", "the route selection `EXPRESSION` (default "+
 		"$request.body.action)")
-	flags.StringVar(&o.authorizer, "authorizer", "", "the function `TARGET` that decides who may connect")
+	flags.StringVar(&o.authorizer, "authorizer", "", "the function `TARGET` that decides who may connect; or "+
+		"AWS_IAM, then clients sign their handshakes, with the access key local and the secret local")
 	flags.Var(&o.sources, "identity-source", "what the authorizer needs, such as "+
 		"`route.request.querystring.token`; repeat it for each")
 	flags.StringVar(&o.stage, "stage", "", "the `NAME` of the stage (default dev); with -template, which of several")

@@ -42,6 +42,9 @@ type spec struct {
 	unknown  map[string]error // variables without a value
 }
 
+// iamAuthorizer is in place of a target: clients sign their handshakes.
+const iamAuthorizer = "AWS_IAM"
+
 const (
 	defaultStage  = "dev"
 	defaultRegion = "us-east-1"
@@ -100,7 +103,8 @@ func (p *plan) readFlags(o options) error {
 		p.region = defaultRegion
 	}
 	p.hosts = []string{"local.execute-api." + p.region + ".amazonaws.com"}
-	if o.authorizer != "" {
+	p.iam = o.authorizer == iamAuthorizer
+	if o.authorizer != "" && !p.iam {
 		f, err := p.byTarget(o.authorizer)
 		if err != nil {
 			return fmt.Errorf("-authorizer: %w", err)

@@ -65,14 +65,14 @@ func start(ctx context.Context, o options, p *plan, c *console) (_ *server, err 
 		return s, err
 	}
 	if o.dynamodb != "" {
-		if err := createTables(ctx, o.dynamodb, p.region, o.env, p.tables); err != nil {
+		if err := createTables(ctx, o, p); err != nil {
 			return s, err
 		}
 	}
 	if err := s.startFunctions(ctx, o, env); err != nil {
 		return s, err
 	}
-	if s.gateway, err = localgateway.New(s.config()); err != nil {
+	if s.gateway, err = localgateway.New(s.config(o)); err != nil {
 		return s, err
 	}
 	s.serve(listener, s.gateway, s.tls)
@@ -211,10 +211,20 @@ func (s *server) here(value string) string {
 	return strings.NewReplacer(pairs...).Replace(value)
 }
 
+// keys are the access key of the functions, and its session token. A function without one has that of package
+// localruntime.
+func (o options) keys() (id, secret, token string) {
+	if id = o.env.get("AWS_ACCESS_KEY_ID"); id == "" {
+		return "local", "local", ""
+	}
+	return id, o.env.get("AWS_SECRET_ACCESS_KEY"), o.env.get("AWS_SESSION_TOKEN")
+}
+
 // config is the gateway's.
-func (s *server) config() localgateway.Config {
+func (s *server) config(o options) localgateway.Config {
 	c := localgateway.Config{
 		Handlers:                 map[string]localgateway.Handler{},
+		RouteThrottles:           map[string]localgateway.Throttle{},
 		RouteSelectionExpression: s.plan.expression,
 		RouteResponses:           s.plan.responses,
 		Stage:                    s.plan.stage.Name,
@@ -222,11 +232,24 @@ func (s *server) config() localgateway.Config {
 		KeepPort:                 true, // so that the address in an event is one that the function reaches
 		Logger:                   s.console.logger(),
 	}
+	if t := s.plan.stage.Throttle; t != nil {
+		c.Throttle = &localgateway.Throttle{RequestsPerSecond: t.Rate, Burst: t.Burst}
+	}
+	for key, t := range s.plan.stage.RouteThrottles {
+		if s.plan.routes[key] != nil { // AWS takes settings of a route that is not there
+			c.RouteThrottles[key] = localgateway.Throttle{RequestsPerSecond: t.Rate, Burst: t.Burst}
+		}
+	}
 	for key, spec := range s.plan.routes {
 		c.Routes, c.Handlers[key] = append(c.Routes, key), s.functions[spec]
 	}
 	for key, spec := range s.plan.httpRoutes {
 		c.HTTPRoutes, c.Handlers[key] = append(c.HTTPRoutes, key), s.functions[spec]
+	}
+	if s.plan.iam {
+		// The functions' own, with which they sign their calls of @connections.
+		id, secret, _ := o.keys()
+		c.IAM, c.Credentials = true, &localgateway.Credentials{AccessKeyID: id, SecretAccessKey: secret}
 	}
 	if s.plan.authorizer != nil {
 		c.Authorizer = &localgateway.Authorizer{Handler: s.functions[s.plan.authorizer], IdentitySources: s.plan.sources}

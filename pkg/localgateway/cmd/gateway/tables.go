@@ -16,18 +16,14 @@ import (
 )
 
 // createTables creates the tables that do not exist yet. DynamoDB Local has other tables for each access key and Region
-// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DynamoDBLocal.UsageNotes.html), so both must be the
+// (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/DynamoDBLocal.UsageNotes.html), so both are the
 // functions' own.
-func createTables(ctx context.Context, endpoint, region string, env pairs, tables []template.Table) error {
-	key, secret := env.get("AWS_ACCESS_KEY_ID"), env.get("AWS_SECRET_ACCESS_KEY")
-	if key == "" {
-		key, secret = "local", "local" // as in package localruntime
-	}
-	client := dynamodb.New(dynamodb.Options{Region: region, BaseEndpoint: &endpoint,
-		Credentials: credentials.NewStaticCredentialsProvider(key, secret, env.get("AWS_SESSION_TOKEN"))})
-	for _, table := range tables {
+func createTables(ctx context.Context, o options, p *plan) error {
+	client := dynamodb.New(dynamodb.Options{Region: p.region, BaseEndpoint: &o.dynamodb,
+		Credentials: credentials.NewStaticCredentialsProvider(o.keys())})
+	for _, table := range p.tables {
 		if err := createTable(ctx, client, table); err != nil {
-			return fmt.Errorf("-dynamodb %s: create the table %s: %w", endpoint, table.Name, err)
+			return fmt.Errorf("-dynamodb %s: create the table %s: %w", o.dynamodb, table.Name, err)
 		}
 	}
 	return nil
