@@ -33,8 +33,8 @@ type Config struct {
 	// RouteResponses are those of Routes that have a route response, which AWS's console calls two-way communication
 	// (https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-response.html). The
 	// body of the handler's response then reaches the client in a frame, whatever the response's statusCode is. An
-	// empty body is an empty frame. $connect and $disconnect may be among them, as on AWS. There it has no effect here:
-	// the answer to a handshake has no body, and after $disconnect there is no client. No source says more. Optional.
+	// empty body is an empty frame. $connect and $disconnect may be among them, without an effect: the answer to a
+	// handshake has no body, and after $disconnect there is no client. No source says more. Optional.
 	RouteResponses []string
 
 	// HTTPRoutes are the route keys of an HTTP API beside it, METHOD and path, as in "GET /ping". Optional.

@@ -47,8 +47,9 @@ func (o errorObject) payload() []byte {
 	return b
 }
 
-// exitError is Lambda's error for a process that ended instead of an answer
-// (https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html). ended is what Wait returned.
+// exitError is Lambda's error for a process that ended instead of an answer: with a status
+// (https://repost.aws/knowledge-center/lambda-runtime-error), or with 0
+// (https://github.com/swift-serverless/aws-lambda-swift-sprinter/issues/27). ended is what Wait returned.
 func exitError(id, when string, ended error) *FunctionError {
 	how, status := "Runtime exited without providing a reason", "exit status 0"
 	if ended != nil {
@@ -60,8 +61,9 @@ func exitError(id, when string, ended error) *FunctionError {
 	}
 }
 
-// timeoutError is Lambda's error for a function that is too slow. Both its fields are as in an answer that users of the
-// service show (https://github.com/seek-oss/aws-codedeploy-hooks/blob/master/packages/hooks/CHANGELOG.md).
+// timeoutError is Lambda's error for a function that is too slow, as users of the service show it
+// (https://github.com/seek-oss/aws-codedeploy-hooks, the change log of 2.1.3;
+// https://github.com/aws/aws-appsync-community/issues/386). Before 2024 it had a time and no errorType.
 func timeoutError(id string, after time.Duration) *FunctionError {
 	return &FunctionError{
 		Payload: errorObject{

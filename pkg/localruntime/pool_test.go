@@ -24,9 +24,13 @@ func TestMain(m *testing.M) {
 	if os.Getenv("FUNCTION") == "" {
 		os.Exit(m.Run())
 	}
-	if os.Getenv("FUNCTION") == "dies at init" {
+	switch os.Getenv("FUNCTION") {
+	case "dies at init":
 		fmt.Println("no configuration")
 		os.Exit(3)
+	case "leaves its API to the test":
+		fmt.Println(os.Getenv("AWS_LAMBDA_RUNTIME_API"))
+		select {}
 	}
 	count := 0
 	lambda.Start(func(ctx context.Context, event string) (string, error) {
@@ -48,7 +52,10 @@ func TestMain(m *testing.M) {
 			deadline, _ := ctx.Deadline()
 			return fmt.Sprint(deadline.UnixMilli()), nil
 		case "environment":
-			return strings.Join(os.Environ(), " "), nil
+			return strings.Join(os.Environ(), "\n"), nil
+		case "place":
+			dir, err := os.Getwd()
+			return strings.Join(append([]string{dir}, os.Args[1:]...), "|"), err
 		case "id":
 			lc, _ := lambdacontext.FromContext(ctx)
 			return lc.AwsRequestID, nil

@@ -111,7 +111,7 @@ func (p *process) alive() bool {
 }
 
 // kill ends the process and its children, and waits for that. Lambda sends no SIGTERM to a function without extensions
-// (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown).
+// (https://github.com/aws-samples/graceful-shutdown-with-aws-lambda).
 func (p *process) kill() {
 	if p.alive() {
 		killGroup(p.cmd)

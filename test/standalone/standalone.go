@@ -1,4 +1,6 @@
-package localgateway_test
+// Package standalone has checks of packages that another project can take as they are: what they import, and whether
+// their README says of each behaviour where it comes from and which test has it.
+package standalone
 
 import (
 	"go/ast"
@@ -6,6 +8,7 @@ import (
 	"go/token"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,8 +16,31 @@ import (
 	"testing"
 )
 
-// The README's table of behaviours names tests of this package alone, and all of them. Each link in it leads somewhere.
-func TestTheREADMENamesEveryTest(t *testing.T) {
+// ImportsNothing fails if the package of the test imports another package of this module. name is the last part of its
+// import path.
+func ImportsNothing(t *testing.T, name string) {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := strings.Fields(string(out))
+	self := packages[len(packages)-1] // dependencies come first
+	module, _, _ := strings.Cut(self, "/")
+	for _, p := range packages {
+		if strings.HasPrefix(p, module+"/") && p != self {
+			t.Errorf("it imports %s", p)
+		}
+	}
+	if !strings.HasSuffix(self, "/"+name) {
+		t.Errorf("go list ends with %s", self)
+	}
+}
+
+// READMENamesEveryTest fails unless the table of behaviours in the README of the test's package has so many rows at
+// least, and names tests of the package alone, and all of them. Each link in it must lead somewhere.
+func READMENamesEveryTest(t *testing.T, atLeast int) {
+	t.Helper()
 	tests := testFunctions(t)
 	raw, err := os.ReadFile("README.md")
 	if err != nil {
@@ -40,7 +66,7 @@ func TestTheREADMENamesEveryTest(t *testing.T) {
 			named[name[1]] = true
 		}
 	}
-	if rows < 40 {
+	if rows < atLeast {
 		t.Errorf("the table has %d rows", rows)
 	}
 	for name := range named {
