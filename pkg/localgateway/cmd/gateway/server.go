@@ -248,8 +248,9 @@ func (s *server) config(o options) localgateway.Config {
 	}
 	if s.plan.iam {
 		// The functions' own, with which they sign their calls of @connections.
-		id, secret, _ := o.keys()
-		c.IAM, c.Credentials = true, &localgateway.Credentials{AccessKeyID: id, SecretAccessKey: secret}
+		id, secret, token := o.keys()
+		c.IAM = true
+		c.Credentials = &localgateway.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: token}
 	}
 	if s.plan.authorizer != nil {
 		c.Authorizer = &localgateway.Authorizer{Handler: s.functions[s.plan.authorizer], IdentitySources: s.plan.sources}
