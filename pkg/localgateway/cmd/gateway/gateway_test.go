@@ -292,6 +292,9 @@ func TestLanguages(t *testing.T) {
 	}
 	eventually(t, r.stderr, "app-handler: node prints\n")
 	eventually(t, r.stderr, "gateway: the invocation of $default failed: ")
+	if strings.Contains(r.stderr.String(), "\n\n") {
+		t.Errorf("the log has empty lines: %s", r.stderr)
+	}
 }
 
 // What is wrong with the command line is one line that says what to do.

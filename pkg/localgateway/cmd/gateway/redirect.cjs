@@ -2,7 +2,6 @@
 // function, because its SDK follows no proxy. The host stays the one that the certificate is checked for.
 'use strict';
 
-const module_ = require('node:module');
 const tls = require('node:tls');
 const {domain, host, port} = require('./redirect.json');
 
@@ -14,4 +13,3 @@ tls.connect = function (options, ...rest) {
 	}
 	return connect.call(this, options, ...rest);
 };
-module_.syncBuiltinESMExports();

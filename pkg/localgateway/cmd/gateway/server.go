@@ -148,9 +148,7 @@ func (s *server) environment(o options) (map[string]string, error) {
 	}
 	maps.Copy(env, map[string]string{
 		"HTTPS_PROXY":         s.proxy,
-		"https_proxy":         s.proxy,
 		"NO_PROXY":            "localhost,127.0.0.1",
-		"no_proxy":            "localhost,127.0.0.1",
 		"SSL_CERT_FILE":       s.tls.bundle, // Go and Python
 		"AWS_CA_BUNDLE":       s.tls.bundle, // SDKs, but that of Node.js
 		"NODE_EXTRA_CA_CERTS": s.tls.file,   // Node.js has its own roots, and adds these
@@ -180,20 +178,20 @@ func (s *server) startFunctions(ctx context.Context, o options, env map[string]s
 	return nil
 }
 
-// envOf returns a function's environment: what the template says, then what the gateway adds, and over all the -env of
-// the command line.
+// envOf returns a function's environment: what the template says, or else the gateway adds, and over all the -env of the
+// command line. NODE_OPTIONS has the options of all three.
 func (s *server) envOf(f *spec, o options, added map[string]string) (list []string) {
 	env := map[string]string{}
 	for name, value := range f.env {
 		env[name] = s.here(value)
 	}
-	for name, value := range added {
-		if name == "NODE_OPTIONS" && env[name] != "" {
-			value = env[name] + " " + value
-		}
-		env[name] = value
+	given := o.env.toMap()
+	options := []string{env["NODE_OPTIONS"], added["NODE_OPTIONS"], given["NODE_OPTIONS"]}
+	maps.Copy(env, added)
+	maps.Copy(env, given)
+	if joined := strings.TrimSpace(strings.Join(options, " ")); joined != "" {
+		env["NODE_OPTIONS"] = joined
 	}
-	maps.Copy(env, o.env.toMap())
 	delete(env, "AWS_REGION") // the Pool sets it
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		list = append(list, name+"="+env[name])

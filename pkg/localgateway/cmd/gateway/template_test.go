@@ -152,4 +152,12 @@ func TestTemplatesThatNeedMore(t *testing.T) {
 			t.Errorf("%s %s: %v, want %q", tc.function, tc.flags, err, tc.problem)
 		}
 	}
+	path := small(t, `"Runtime":"provided.al2023","Architectures":["`+machine()+`"]`, ``)
+	if err := os.RemoveAll(filepath.Join(filepath.Dir(path), "asset.1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), []string{"-template", path, "-route", "mock=" + self(t)}, io.Discard, io.Discard); err ==
+		nil || !strings.Contains(err.Error(), "asset.1, is not a folder here; give what runs in its place with") {
+		t.Error(err)
+	}
 }

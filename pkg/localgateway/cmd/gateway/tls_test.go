@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,6 +109,24 @@ func TestTheBundleHasTheSystemsRoots(t *testing.T) {
 	bundle, err := os.ReadFile(c.bundle)
 	if err != nil || !strings.HasPrefix(string(bundle), "# these are the roots\n-----BEGIN CERTIFICATE") {
 		t.Errorf("the bundle is %s, %v", bundle, err)
+	}
+}
+
+// Options of Node.js that a template or the command line has stay beside the gateway's own.
+func TestOptionsOfNode(t *testing.T) {
+	s := &server{plan: &plan{}}
+	for _, tc := range []struct {
+		template, command, want string
+	}{
+		{"", "", "NODE_OPTIONS=--require x"},
+		{"--inspect", "", "NODE_OPTIONS=--inspect --require x"},
+		{"--inspect", "--trace-warnings", "NODE_OPTIONS=--inspect --require x --trace-warnings"},
+	} {
+		f := &spec{env: map[string]string{"NODE_OPTIONS": tc.template}}
+		o := options{env: pairs{{"NODE_OPTIONS", tc.command}}}
+		if got := s.envOf(f, o, map[string]string{"NODE_OPTIONS": "--require x"}); !slices.Equal(got, []string{tc.want}) {
+			t.Errorf("%+v: got %q", tc, got)
+		}
 	}
 }
 
