@@ -84,7 +84,7 @@ func IsCalled(id, name string) bool {
 	if len(id) > 8 {
 		base, hash = id[:len(id)-8], id[len(id)-8:]
 	}
-	return name == id || hash != "" && strings.Trim(hash, "0123456789ABCDEF") == "" && name == base
+	return name == id || strings.Trim(hash, "0123456789ABCDEF") == "" && name == base
 }
 
 // belongs reports whether a resource's ApiId is that of an API.

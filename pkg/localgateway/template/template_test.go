@@ -287,6 +287,33 @@ func TestSeveralAPIs(t *testing.T) {
 	}
 }
 
+// What is left out is noted.
+func TestNotes(t *testing.T) {
+	http := func(properties string) string {
+		return `,"Web":{"Type":"AWS::ApiGatewayV2::Api","Properties":{"ProtocolType":"HTTP"}},
+			"WebStage":{"Type":"AWS::ApiGatewayV2::Stage","Properties":{"ApiId":{"Ref":"Web"},"StageName":"v1",
+				"DefaultRouteSettings":{"ThrottlingRateLimit":1,"ThrottlingBurstLimit":1}}},
+			"Ping":{"Type":"AWS::ApiGatewayV2::Route","Properties":{"ApiId":{"Ref":"Web"},"RouteKey":"GET /ping",
+				"Target":"integrations/sendIntegration"` + properties + `}}`
+	}
+	got := read(t, stack(function(`,"Layers":["x"]`)+http(`,"AuthorizationType":"JWT","ApiKeyRequired":true`), ""),
+		template.Options{})
+	want := []string{
+		`The HTTP API's routes are served without its stage "v1" in the path.`,
+		`The throttles of the HTTP API's stage v1 are left out.`,
+		`The route GET /ping is served without an API key.`,
+		`The authorization JWT of the route GET /ping is left out.`,
+		`The layers of the function Fn are left out.`,
+	}
+	if !slices.Equal(got.Notes, want) || got.HTTPAPI != (template.API{LogicalID: "Web",
+		Host: "localhttp.execute-api.us-east-1.amazonaws.com"}) {
+		t.Errorf("got %q, %+v", got.Notes, got.HTTPAPI)
+	}
+	if got := read(t, stack(function(""), ""), template.Options{}); len(got.Notes) > 0 {
+		t.Errorf("got %q", got.Notes)
+	}
+}
+
 // What is wrong with a template is said with its place.
 func TestWrongTemplates(t *testing.T) {
 	cycle := func(kind, property string) string {

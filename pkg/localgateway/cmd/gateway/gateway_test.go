@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -70,7 +71,7 @@ func answer(ctx context.Context, e event) (map[string]any, error) {
 }
 
 func environment() map[string]string {
-	env := map[string]string{}
+	env := map[string]string{"PID": strconv.Itoa(os.Getpid())}
 	for _, variable := range os.Environ() {
 		name, value, _ := strings.Cut(variable, "=")
 		env[name] = value
@@ -256,6 +257,9 @@ func TestRoutes(t *testing.T) {
 	_, _, err := c.conn.Read(t.Context())
 	if websocket.CloseStatus(err) != websocket.StatusGoingAway {
 		t.Errorf("the client gets %v", err)
+	}
+	if pid, err := strconv.Atoi(env["PID"]); err != nil || isAlive(pid) {
+		t.Errorf("the process %d is there, %v", pid, err)
 	}
 	if !strings.Contains(r.stderr.String(), ": a client has left\n") {
 		t.Errorf("the log is %s", r.stderr)

@@ -132,7 +132,7 @@ func isAlive(pid int) bool {
 // What others make in the folder of a function does not start it anew.
 func TestWhatIsLookedAt(t *testing.T) {
 	dir := t.TempDir()
-	for _, file := range []string{"app.js", "lib/word.json", "lib/word_test.go", "node_modules/x/index.js", ".git/index",
+	for _, file := range []string{"app.js", "lib/word.json", "lib/word_test.go", "node_modules/other/index.js", ".git/index",
 		"__pycache__/app.pyc", ".app.js.swp"} {
 		write(t, filepath.Join(dir, filepath.FromSlash(file)), "")
 	}
