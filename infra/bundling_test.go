@@ -40,7 +40,7 @@ func TestTheProgramIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const most = 9_500_000
+	const most = 9_200_000
 	t.Logf("%d bytes", info.Size())
 	if info.Size() > most {
 		t.Errorf("the program has %d bytes, more than %d", info.Size(), most)

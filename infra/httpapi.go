@@ -18,12 +18,17 @@ func newHTTPAPI(scope constructs.Construct, s settings, fn awslambda.IFunction) 
 		Description:        jsii.String("Pages and health of the chat, stage " + s.stage),
 		CreateDefaultStage: jsii.Bool(false),
 	})
+	// The routes share one integration and one permission to invoke the function: the page has so many files that the
+	// stack would come near the 500 resources that it may have
+	// (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html).
+	integration := awsapigatewayv2integrations.NewHttpLambdaIntegration(jsii.String("Integration"), fn,
+		&awsapigatewayv2integrations.HttpLambdaIntegrationProps{ScopePermissionToRoute: jsii.Bool(false)})
 	for _, key := range route.HTTPKeys() {
 		method, path, _ := strings.Cut(key, " ")
 		api.AddRoutes(&awsapigatewayv2.AddRoutesOptions{
 			Path:        &path,
 			Methods:     &[]awsapigatewayv2.HttpMethod{awsapigatewayv2.HttpMethod(method)},
-			Integration: awsapigatewayv2integrations.NewHttpLambdaIntegration(jsii.String("Integration "+key), fn, nil),
+			Integration: integration,
 		})
 	}
 	awsapigatewayv2.NewHttpStage(scope, jsii.String("HttpStage"), &awsapigatewayv2.HttpStageProps{

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,39 +16,33 @@ import (
 // pageFiles is where the files of the page are in the module. The function embeds them.
 const pageFiles = "pkg/webclient/files"
 
-// minify writes the page's modules and its style into a folder, with nothing but what a browser needs, and an overlay
+// minify writes the page's files into a folder, compressed and with nothing but what a browser needs, and an overlay
 // that has the compiler take them in place of the source
 // (https://pkg.go.dev/cmd/go#hdr-Compile_packages_and_dependencies). It returns the overlay's path. Each file stays a
-// file of its own, of the same name. The page's first module has the others in it, but for the client: a browser finds
-// imports only by reading, and each step of that takes a round trip. So the others are empty, unless they are in the
-// client's package, because other pages import those.
+// file of its own, of the same name and .gz. The page's first module has the others in it, but for the client: a
+// browser finds imports only by reading, and each step of that takes a round trip. So the others are empty, unless they
+// are in the client's package, because other pages import those.
 func minify(root, dir string) (overlay string, err error) {
 	packaged, err := filesOfPackage(root)
 	if err != nil {
 		return "", err
 	}
+	files, err := filepath.Glob(filepath.Join(root, pageFiles, "*.*"))
+	if err != nil || len(files) == 0 {
+		return "", fmt.Errorf("there is no page in %s (%w)", filepath.Join(root, pageFiles), err)
+	}
 	replace := map[string]string{}
-	for pattern, loader := range map[string]api.Loader{"*.js": api.LoaderJS, "*.css": api.LoaderCSS} {
-		files, err := filepath.Glob(filepath.Join(root, pageFiles, pattern))
+	for _, file := range files {
+		name := filepath.Base(file)
+		small, err := smallest(file, name == "main.js", packaged[name])
 		if err != nil {
+			return "", fmt.Errorf("minify %s: %w", file, err)
+		}
+		replace[file] = "" // it is not there
+		replace[file+".gz"] = filepath.Join(dir, name+".gz")
+		if err := writeZipped(replace[file+".gz"], small); err != nil {
 			return "", err
 		}
-		for _, file := range files {
-			isFirst := filepath.Base(file) == "main.js"
-			var small []byte
-			if isFirst || loader != api.LoaderJS || packaged[filepath.Base(file)] {
-				if small, err = minified(file, loader, isFirst); err != nil {
-					return "", fmt.Errorf("minify %s: %w", file, err)
-				}
-			}
-			replace[file] = filepath.Join(dir, filepath.Base(file))
-			if err := os.WriteFile(replace[file], small, 0o600); err != nil {
-				return "", err
-			}
-		}
-	}
-	if len(replace) == 0 {
-		return "", fmt.Errorf("there is no page in %s", filepath.Join(root, pageFiles))
 	}
 	text, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
@@ -54,6 +50,34 @@ func minify(root, dir string) (overlay string, err error) {
 	}
 	overlay = filepath.Join(dir, "overlay.json")
 	return overlay, os.WriteFile(overlay, text, 0o600)
+}
+
+// smallest returns what is left of a file of the page: it is the first module, is in the client's package, or neither.
+func smallest(file string, isFirst, isPackaged bool) ([]byte, error) {
+	switch {
+	case filepath.Ext(file) == ".css":
+		return minified(file, api.LoaderCSS, false)
+	case filepath.Ext(file) != ".js":
+		return os.ReadFile(file)
+	case isFirst || isPackaged:
+		return minified(file, api.LoaderJS, isFirst)
+	}
+	return nil, nil // the first module has it
+}
+
+func writeZipped(path string, content []byte) error {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(content); err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(path, b.Bytes(), 0o600)
 }
 
 // filesOfPackage returns the names of the modules in the client's package.

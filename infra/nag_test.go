@@ -46,6 +46,9 @@ func suppressions() []suppression {
 
 // The AwsSolutions rules find nothing but what is suppressed, one resource and one reason at a time.
 func TestSecurityRules(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it checks every rule on every configuration")
+	}
 	for name, context := range configurations() {
 		t.Run(name, func(t *testing.T) {
 			stack := stackOf(t, context)

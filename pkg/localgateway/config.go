@@ -75,16 +75,17 @@ type Config struct {
 	// RouteThrottles limit single routes, by route key. HTTP routes are those of another API, and have none. Optional.
 	RouteThrottles map[string]Throttle
 
-	// Credentials are the keys that must sign calls of @connections. Nil means that signatures are not checked.
+	// Credentials are the keys that must sign calls of @connections, and handshakes with IAM. Nil means that signatures
+	// are not checked.
 	Credentials *Credentials
 
 	// Clock measures the idle timeout of 10 minutes, the connection duration of 2 hours, the integration timeout, the
-	// quotas and the DelayPost of faults. The times in events come from it too. The deadline in the handler's context,
-	// the age of a signature, and timeouts of sockets always use this machine's clock, because the handler, the signer
-	// and the client use it too. Nil means this machine's clock for everything.
+	// quotas, the throttles and the DelayPost of faults. The times in events come from it too. The deadline in the
+	// handler's context, the age of a signature, and timeouts of sockets always use this machine's clock, because the
+	// handler, the signer and the client use it too. Nil means this machine's clock for everything.
 	Clock Clock
 
-	// Logger gets one line for each handler or authorizer that fails. Optional.
+	// Logger gets one line for each handler or authorizer that fails, or whose answer is not valid. Optional.
 	Logger *slog.Logger
 }
 

@@ -33,6 +33,9 @@ func typeScript(t *testing.T, args ...string) []string {
 
 // A project installs the client from the folder, imports it by its name, and has its types.
 func TestThePackage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it installs the package, and compiles a program that uses it")
+	}
 	t.Parallel()
 	npm, node := installed.Program(t, "npm"), installed.Program(t, "node")
 	folder, err := filepath.Abs(".")
@@ -79,6 +82,9 @@ func TestTheSourceHasItsTypes(t *testing.T) {
 
 // Every name that a module of the page uses is one that it has or imports. What the comments say of types is left out.
 func TestThePageHasItsNames(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TypeScript reads the whole page")
+	}
 	t.Parallel()
 	dir := t.TempDir()
 	comments := regexp.MustCompile(`(?s)/\*\*.*?\*/`)

@@ -26,12 +26,8 @@ func languageOf(p string) (language string, ok bool) {
 
 // texts returns the module with the words of a language.
 func texts(language string) string {
-	raw, err := files.ReadFile("files/" + textsFile)
-	if err != nil {
-		panic("webclient: " + err.Error()) // it is embedded
-	}
 	var sections map[string]map[string]map[string]string
-	if err := json.Unmarshal(raw, &sections); err != nil {
+	if err := json.Unmarshal(embedded(textsFile), &sections); err != nil {
 		panic("webclient: " + textsFile + ": " + err.Error())
 	}
 	words := map[string]string{}

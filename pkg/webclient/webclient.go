@@ -1,5 +1,6 @@
 // Package webclient is the chat in a browser: a page, and client.js, a module that any other page can use. They are
-// embedded as they are, with no build step, and ask nobody but the chat itself. A deployment minifies them.
+// embedded as they are, with no build step, and ask nobody but the chat itself. A deployment minifies and compresses
+// them.
 package webclient
 
 import (
@@ -8,6 +9,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -92,11 +94,35 @@ func source(p string) string {
 	if language, ok := languageOf(p); ok {
 		return texts(language)
 	}
-	raw, err := files.ReadFile("files" + cmp.Or(strings.TrimSuffix(p, "/"), "/index.html"))
-	if err != nil {
-		panic("webclient: " + err.Error()) // Paths lists what is embedded
+	return string(embedded(cmp.Or(strings.TrimPrefix(p, "/"), "index.html")))
+}
+
+// zipExtension follows the name of a file that a deployment has compressed.
+const zipExtension = ".gz"
+
+// embedded returns a file by its name. It is one that is there, as Paths says.
+func embedded(name string) []byte {
+	raw, err := files.ReadFile("files/" + name)
+	if errors.Is(err, fs.ErrNotExist) {
+		raw, err = unzipped("files/" + name + zipExtension)
 	}
-	return string(raw)
+	if err != nil {
+		panic("webclient: " + err.Error())
+	}
+	return raw
+}
+
+func unzipped(name string) ([]byte, error) {
+	zipped, err := files.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer zipped.Close()
+	r, err := gzip.NewReader(zipped)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return io.ReadAll(r)
 }
 
 // file makes the answer to requests of a path, from what is served there. provider is what the page is told of it. The
@@ -194,8 +220,8 @@ func Paths() []string {
 		panic("webclient: " + err.Error())
 	}
 	for _, e := range entries {
-		if e.Name() != "index.html" && e.Name() != textsFile {
-			paths = append(paths, "/"+e.Name())
+		if name := strings.TrimSuffix(e.Name(), zipExtension); name != "index.html" && name != textsFile {
+			paths = append(paths, "/"+name)
 		}
 	}
 	slices.Sort(paths)

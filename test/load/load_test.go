@@ -88,6 +88,9 @@ func TestTheVerdict(t *testing.T) {
 
 // The chat on this machine, under a load that it carries; open, and if one must sign in.
 func TestALightLoad(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes some seconds for each load")
+	}
 	for _, flags := range [][]string{nil, {"-demo-users", "load"}} {
 		t.Run(strings.Join(flags, " "), func(t *testing.T) { lightLoad(t, flags) })
 	}
