@@ -217,8 +217,11 @@ func TestAResponseThatIsTooLarge(t *testing.T) {
 	h.expect(413, "RequestEntityTooLarge", "POST", h.take()+"/response", strings.Repeat(" ", limit+1))
 	h.fails(`{"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).",` +
 		`"errorType":"Function.ResponseSizeTooLarge"}`)
-	h.invoke()
-	h.expect(413, "RequestEntityTooLarge", "POST", h.take()+"/response", strings.Repeat(" ", 8*limit))
+	h.invoke() // a client that writes all of it before it reads
+	head := "POST " + h.take() + "/response HTTP/1.1\r\nHost: a\r\nContent-Length: " + strconv.Itoa(8*limit) + "\r\n\r\n"
+	if got := h.raw(head+strings.Repeat(" ", 8*limit), false); got != "HTTP/1.1 413 Request Entity Too Large" {
+		t.Errorf("got %s", got)
+	}
 	<-h.ended
 	h.invoke()
 	h.expect(202, "", "POST", h.take()+"/response", strings.Repeat(" ", limit))

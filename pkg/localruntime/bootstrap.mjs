@@ -7,7 +7,6 @@ import { Agent, request } from "node:http";
 import { createRequire } from "node:module";
 import { basename, dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { types } from "node:util";
 
 const { env } = process;
 const major = Number(process.versions.node.split(".")[0]);
@@ -29,11 +28,11 @@ const agent = new Agent({ keepAlive: true, maxSockets: 1 });
 const [hostname, port] = env.AWS_LAMBDA_RUNTIME_API.split(":");
 
 /** Calls the runtime API. Without a body it is a GET. */
-function call(path, body, headers = {}, over = agent) {
+function call(path, body, headers = {}) {
   const method = body === undefined ? "GET" : "POST";
   if (body !== undefined) headers = { "Content-Length": Buffer.byteLength(body), ...headers };
   return new Promise((succeed, fail) => {
-    const options = { agent: over, hostname, port, method, path: `/2018-06-01/runtime/${path}`, headers };
+    const options = { agent, hostname, port, method, path: `/2018-06-01/runtime/${path}`, headers };
     request(options, (answer) => {
       const parts = [];
       answer.on("data", (part) => parts.push(part));
@@ -50,18 +49,18 @@ async function next() {
   return { headers, body };
 }
 
-function postError(path, error, over = agent) {
+function postError(path, error) {
   const described = describe(error);
   console.error(error);
   return call(path, JSON.stringify(described), {
     "Content-Type": "application/json",
     "Lambda-Runtime-Function-Error-Type": encodeURIComponent(described.errorType),
-  }, over);
+  });
 }
 
 /** Returns the error object that is posted for what a handler threw. */
 function describe(error) {
-  if (error instanceof Error || types.isNativeError(error)) {
+  if (error instanceof Error) {
     return { errorType: `${error.name}`, errorMessage: `${error.message}`, trace: `${error.stack ?? ""}`.split("\n") };
   }
   return { errorType: typeof error, errorMessage: String(error), trace: [] };
@@ -163,7 +162,7 @@ function encode(response) {
   }
 }
 
-// Where an error is posted that nothing caught: that of the event in hand, or of the start.
+// Where an error is posted that nothing caught: that of the event in hand, or of the start. Between events it is "".
 let errorPath = "init/error";
 
 /** Takes one event and posts what the handler makes of it. */
@@ -177,17 +176,19 @@ async function handle(handler) {
     const event = JSON.parse(body);
     const result = callbacks ? handleWithCallbacks(handler, event, context) : handler(event, context);
     const response = encode(await result);
-    idle = () => {};
+    errorPath = "";
     await call(`${path}/response`, response, { "Content-Type": "application/json" });
   } catch (error) {
-    idle = () => {};
-    await postError(errorPath, error);
+    errorPath = "";
+    await postError(`${path}/error`, error);
   }
+  idle = () => {};
 }
 
-/** Posts an error that nothing caught, and ends the process. The one connection may be waiting for the next event. */
+/** Posts an error that nothing caught, and ends the process. */
 async function die(error, status) {
-  await postError(errorPath, error, new Agent()).catch(() => {});
+  if (errorPath) await postError(errorPath, error).catch(() => {});
+  else console.error(error);
   process.exit(status);
 }
 

@@ -105,6 +105,9 @@ func (l language) failures(t *testing.T, handlers map[string]failure) {
 					!strings.Contains(traceOf(failed), want.trace) {
 					t.Errorf("got %v; want %v", err, want)
 				}
+				if ok && strings.Contains(traceOf(failed), "bootstrap.py") {
+					t.Errorf("the trace begins in the runtime client: %v", err)
+				}
 				if ok && failed.Reason == "the function failed to start" {
 					break // the next event starts the same process
 				}

@@ -98,3 +98,16 @@ func takeNext(t *testing.T, p *process, api http.Handler, current *invocation) *
 	}
 	return current
 }
+
+// A process that cannot start says why, and exits. What it said is the invocation's error, whatever is seen first.
+func TestAProcessThatSaysWhyItExits(t *testing.T) {
+	said := &FunctionError{Reason: "said"}
+	for range 100 {
+		p := &process{initError: make(chan *FunctionError, 1), exited: make(chan struct{})}
+		p.initError <- said
+		close(p.exited)
+		if _, err := p.run(t.Context(), &invocation{}); err != said {
+			t.Fatalf("got %v", err)
+		}
+	}
+}

@@ -109,6 +109,24 @@ func TestNothingIsLeftOfAProcessThatExits(t *testing.T) {
 	gone(t, pids)
 }
 
+// An error after the answer ends the process, and not the next invocation.
+func TestAnErrorAfterTheAnswer(t *testing.T) {
+	var out syncBuffer
+	p := node().function(t, "app.late", func(c *localruntime.Config) { c.Output = &out })
+	for range 3 {
+		got, err := call(t, p, "{}")
+		pid, notNumber := strconv.Atoi(got)
+		if err != nil || notNumber != nil {
+			t.Fatalf("got %s, %v", got, err)
+		}
+		gone(t, []int{pid})
+	}
+	p.Close()
+	if got := strings.Count(out.String(), "Error: after the answer"); got != 3 {
+		t.Errorf("%d times in its output: %s", got, out.String())
+	}
+}
+
 // A daemon that the function leaves behind is not waited for, though it has the output open.
 func TestADaemonThatLeavesTheGroup(t *testing.T) {
 	if _, err := exec.LookPath("setsid"); err != nil {

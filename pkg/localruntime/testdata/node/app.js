@@ -52,6 +52,10 @@ exports.rejectsText = async () => { throw "just text"; };
 exports.circular = async () => { const a = {}; a.a = a; return a; };
 exports.uncaught = () => new Promise(() => setTimeout(() => { throw new Error("nothing caught it"); }));
 exports.unhandled = () => new Promise(() => { Promise.reject(new Error("nothing handled it")); });
+exports.late = async () => {
+  setTimeout(() => { throw new Error("after the answer"); }, 5);
+  return process.pid;
+};
 exports.exits = async () => process.exit(4);
 exports.fork = () => new Promise((succeed) => {
   const child = require("node:child_process").fork(`${__dirname}/child.js`);
