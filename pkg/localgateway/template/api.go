@@ -178,8 +178,8 @@ func (r *resolver) stage(id string) (s Stage, err error) {
 	return s, nil
 }
 
-// throttle reads the settings of a route. Without both numbers there is no throttle. No source says what AWS makes of one
-// number alone, so that is a choice.
+// throttle reads the settings of a route. Without both numbers there is no throttle. No source says what AWS makes of
+// one number alone, so that is a choice.
 func throttle(settings map[string]any) (*Throttle, error) {
 	rate, hasRate := settings["ThrottlingRateLimit"]
 	burst, hasBurst := settings["ThrottlingBurstLimit"]

@@ -73,7 +73,7 @@ func (r *resolver) parameter(name string) (value any, ok bool, err error) {
 	case declared.Default == nil:
 		return nil, true, fmt.Errorf("the parameter %s has no default, so a value must be given", name)
 	case strings.HasPrefix(declared.Type, "AWS::SSM::Parameter"):
-		return nil, true, fmt.Errorf("the parameter %s is in the Parameter Store of an account, so a value must be given",
+		return nil, true, fmt.Errorf("the parameter %s is in an account's Parameter Store, so a value must be given",
 			name)
 	default:
 		// A default has no intrinsic functions.

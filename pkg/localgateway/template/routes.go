@@ -92,8 +92,8 @@ func (r *resolver) integrated(s *Stack, route string) (function string, err erro
 		return "", err
 	}
 	if kind != "AWS_PROXY" {
-		return "", fmt.Errorf("%s: it is %q; only AWS_PROXY is supported, with a function", place(id, "IntegrationType"),
-			kind)
+		return "", fmt.Errorf("%s: it is %q; only AWS_PROXY is supported, with a function",
+			place(id, "IntegrationType"), kind)
 	}
 	return r.invoked(s, id, "IntegrationUri")
 }
@@ -181,8 +181,8 @@ func (r *resolver) authorizer(s *Stack, id string) (*Authorizer, error) {
 		return nil, err
 	}
 	if kind != "REQUEST" {
-		return nil, fmt.Errorf("%s: it is %q; an authorizer of a WebSocket API has REQUEST", place(id, "AuthorizerType"),
-			kind)
+		return nil, fmt.Errorf("%s: it is %q; an authorizer of a WebSocket API has REQUEST",
+			place(id, "AuthorizerType"), kind)
 	}
 	a := &Authorizer{}
 	if a.Function, err = r.invoked(s, id, "AuthorizerUri"); err != nil {

@@ -43,8 +43,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		"$request.body.action)")
 	flags.StringVar(&o.authorizer, "authorizer", "", "the function `TARGET` that decides who may connect; or "+
 		"AWS_IAM, then clients sign their handshakes, with the access key local and the secret local")
-	flags.Var(&o.sources, "identity-source", "what the authorizer needs, such as "+
-		"`route.request.querystring.token`; repeat it for each")
+	flags.Var(&o.sources, "identity-source", "a `SOURCE` without which the authorizer is not asked, such as "+
+		"route.request.querystring.token; repeat it for each")
 	flags.StringVar(&o.stage, "stage", "", "the `NAME` of the stage (default dev); with -template, which of several")
 	flags.Var(&o.variables, "stage-variable", "a stage variable, `NAME=VALUE`; repeat it for each")
 	flags.StringVar(&o.template, "template", "", "the CloudFormation template, a JSON `FILE`, from which routes, "+

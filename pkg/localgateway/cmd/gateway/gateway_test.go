@@ -223,9 +223,9 @@ func TestRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := launch(t, "-route", "$connect="+self(t), "-route", "$disconnect="+self(t), "-route", "$default="+dir,
-		"-route", "who="+self(t), "-route", "GET /env="+self(t), "-route-response", "$default", "-route-response", "who",
-		"-authorizer", self(t), "-identity-source", "route.request.querystring.token", "-stage", "test",
-		"-stage-variable", "colour=red", "-env", "PLACE=here")
+		"-route", "who="+self(t), "-route", "GET /env="+self(t), "-route-response", "$default",
+		"-route-response", "who", "-authorizer", self(t), "-identity-source", "route.request.querystring.token",
+		"-stage", "test", "-stage-variable", "colour=red", "-env", "PLACE=here")
 	if !strings.HasSuffix(r.url, "/test") {
 		t.Errorf("the URL is %s", r.url)
 	}
@@ -316,7 +316,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"-route $default=./none":                `-route $default: there is no executable "./none"; a function is an`,
 		"-route $default=./text":                "text is not an executable file",
 		"-route $default=node:app.handler":      "node:app.handler: there is no file app with .js or .mjs or .cjs",
-		"-route $default=python:app":            `"python:app" does not end with a file and a name in it, as app.handler`,
+		"-route $default=python:app":            `"python:app" does not end with a file and a name in it`,
 		"-route $default=go:./none":             "go build ./none",
 		"-route GET./x=" + "./none":             "there is no executable",
 		"-route $default=./none more":           `unexpected argument "more"`,

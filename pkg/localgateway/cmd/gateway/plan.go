@@ -155,7 +155,7 @@ func (p *plan) readTemplate(o options) error {
 	}
 	p.notes = s.Notes
 	if len(s.Tables) > 0 && o.dynamodb == "" {
-		p.notes = append(p.notes, "The template's tables are nowhere: give -dynamodb URL.")
+		p.note("The template's tables are nowhere: give -dynamodb URL.")
 	}
 	functions, err := p.fromTemplate(s, o)
 	if err != nil {
@@ -180,15 +180,18 @@ func (p *plan) readTemplate(o options) error {
 	for _, r := range s.HTTPRoutes {
 		switch {
 		case !isFixed(r.Key):
-			p.notes = append(p.notes, fmt.Sprintf("The route %s is left out: only fixed paths of one method are served.",
-				r.Key))
+			p.note("The route %s is left out: only fixed paths of one method are served.", r.Key)
 		case r.Problem != nil && !o.replaces(r.Key):
-			p.notes = append(p.notes, fmt.Sprintf("The route %s is left out: %v.", r.Key, r.Problem))
+			p.note("The route %s is left out: %v.", r.Key, r.Problem)
 		default:
 			p.httpRoutes[r.Key] = functions[r.Function]
 		}
 	}
 	return nil
+}
+
+func (p *plan) note(format string, args ...any) {
+	p.notes = append(p.notes, fmt.Sprintf(format, args...))
 }
 
 // isFixed reports whether the gateway serves a route of an HTTP API.
@@ -255,28 +258,29 @@ func called(functions map[string]template.Function, name string) (string, error)
 	return found[0], nil
 }
 
-// targetOf returns the code of a template's function: what replaces it, or else its asset beside the template.
+// targetOf returns the code of a template's function: what replaces it, or else the text in the template or the asset
+// beside it.
 func targetOf(f template.Function, replacement, dir string) (target, error) {
 	if replacement != "" {
 		return parseTarget(replacement)
 	}
 	instead := fmt.Sprintf("give what runs in its place with -function %s=TARGET", f.LogicalID)
-	if f.Asset == "" {
+	path := f.Asset
+	if path == "" && f.Inline == "" {
 		return target{}, fmt.Errorf("the template does not say where its code is; %s", instead)
 	}
-	path := f.Asset
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
 	if info, err := os.Stat(path); err != nil || !info.IsDir() {
 		return target{}, fmt.Errorf("its code, %s, is not a folder here; %s", path, instead)
 	}
-	handler := filepath.Join(path, filepath.FromSlash(f.Handler))
+	kind := kindOf(f.Runtime)
 	switch {
-	case strings.HasPrefix(f.Runtime, "nodejs"):
-		return parseTarget("node:" + handler)
-	case strings.HasPrefix(f.Runtime, "python"):
-		return parseTarget("python:" + handler)
+	case kind != "" && f.Inline != "":
+		return target{text: "the code in the template", kind: kind, handler: f.Handler, inline: f.Inline}, nil
+	case kind != "":
+		return parseTarget(kind + ":" + filepath.Join(path, filepath.FromSlash(f.Handler)))
 	case !strings.HasPrefix(f.Runtime, "provided"):
 		return target{}, fmt.Errorf("its runtime, %s, is not supported; %s", f.Runtime, instead)
 	}
@@ -286,4 +290,14 @@ func targetOf(f template.Function, replacement, dir string) (target, error) {
 			"-function %s=go:./PACKAGE", machine, here, instead, f.LogicalID)
 	}
 	return parseTarget(path)
+}
+
+// kindOf returns the kind of a target that has a runtime of Lambda's, or "" for another.
+func kindOf(runtime string) string {
+	for prefix, kind := range map[string]string{"nodejs": "node", "python": "python"} {
+		if strings.HasPrefix(runtime, prefix) {
+			return kind
+		}
+	}
+	return ""
 }

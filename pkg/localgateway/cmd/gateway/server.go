@@ -40,8 +40,8 @@ type server struct {
 
 // start starts everything. It has ended what it began if it returns an error.
 func start(ctx context.Context, o options, p *plan, c *console) (_ *server, err error) {
-	s := &server{plan: p, console: c, stage: p.stage.Name, functions: map[*spec]*function{}, failed: make(chan error, 2),
-		stopWatching: func() {}}
+	s := &server{plan: p, console: c, stage: p.stage.Name, functions: map[*spec]*function{},
+		failed: make(chan error, 2), stopWatching: func() {}}
 	defer func() {
 		if err != nil {
 			_ = s.stop()
@@ -178,8 +178,8 @@ func (s *server) startFunctions(ctx context.Context, o options, env map[string]s
 	return nil
 }
 
-// envOf returns a function's environment: what the template says, or else the gateway adds, and over all the -env of the
-// command line. NODE_OPTIONS has the options of all three.
+// envOf returns a function's environment: what the template says, over it what the gateway adds, and over both the -env
+// of the command line. NODE_OPTIONS has the options of all three.
 func (s *server) envOf(f *spec, o options, added map[string]string) (list []string) {
 	env := map[string]string{}
 	for name, value := range f.env {
@@ -251,7 +251,8 @@ func (s *server) config(o options) localgateway.Config {
 		c.Credentials = &localgateway.Credentials{AccessKeyID: id, SecretAccessKey: secret, SessionToken: token}
 	}
 	if s.plan.authorizer != nil {
-		c.Authorizer = &localgateway.Authorizer{Handler: s.functions[s.plan.authorizer], IdentitySources: s.plan.sources}
+		c.Authorizer = &localgateway.Authorizer{Handler: s.functions[s.plan.authorizer],
+			IdentitySources: s.plan.sources}
 	}
 	return c
 }

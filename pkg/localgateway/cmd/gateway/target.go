@@ -19,6 +19,7 @@ type target struct {
 	kind    string // "go", "node" or "python"; "" for an executable
 	path    string // of the package, of the folder with the handler's file, or of the executable
 	handler string // as app.handler
+	inline  string // the code itself, of a file that is called index; "" if there is a path
 }
 
 // parseTarget reads a target, and checks that its code is there.
@@ -72,6 +73,12 @@ func (t target) checkHandler() error {
 
 // config returns how the target is run. For a Go package it builds the program in a new folder below scratch.
 func (t target) config(ctx context.Context, scratch string) (localruntime.Config, error) {
+	if t.inline != "" {
+		var err error
+		if t.path, err = t.writeInline(scratch); err != nil {
+			return localruntime.Config{}, err
+		}
+	}
 	switch t.kind {
 	case "node":
 		return localruntime.Node(t.path, t.handler)
@@ -91,6 +98,16 @@ func (t target) config(ctx context.Context, scratch string) (localruntime.Config
 		return localruntime.Config{Bootstrap: program}, nil
 	}
 	return localruntime.Config{Bootstrap: t.path}, nil
+}
+
+// writeInline writes code to a folder of its own. CloudFormation calls the file index
+// (https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html).
+func (t target) writeInline(scratch string) (dir string, err error) {
+	if dir, err = os.MkdirTemp(scratch, "inline"); err != nil {
+		return "", err
+	}
+	name := map[string]string{"node": "index.js", "python": "index.py"}[t.kind]
+	return dir, os.WriteFile(filepath.Join(dir, name), []byte(t.inline), 0o600)
 }
 
 // goCommand returns a go command about the package. A folder is its own working directory, because it may be of another

@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"wschat/test/installed"
 )
 
 // own is one of the project's own templates.
@@ -129,17 +131,37 @@ func TestAssets(t *testing.T) {
 	}
 }
 
+// A function's code may be in the template.
+func TestInlineCode(t *testing.T) {
+	installed.Program(t, "node")
+	installed.Program(t, "python3")
+	for runtime, code := range map[string]string{
+		"nodejs22.x": "exports.handler = async () => ({statusCode: 200, body: 'inline'});",
+		"python3.13": "def handler(event, context):\n\treturn {'statusCode': 200, 'body': 'inline'}\n",
+	} {
+		text, err := json.Marshal(code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := small(t, `"Runtime":"`+runtime+`","Handler":"index.handler","Code":{"ZipFile":`+string(text)+`}`, ``)
+		c := dial(t, launch(t, "-template", path, "-route", "mock="+self(t)).url, nil)
+		if got := c.say("hello"); got != "inline" {
+			t.Errorf("%s: got %s", runtime, got)
+		}
+	}
+}
+
 // What a template leaves open, or this machine cannot run, is an error that says what to do.
 func TestTemplatesThatNeedMore(t *testing.T) {
 	const other = `"Runtime":"provided.al2023","Architectures":["riscv"]`
 	mock := "-route mock=" + self(t)
 	for _, tc := range []struct{ function, environment, flags, problem string }{
 		{other, ``, mock, "the function Fn: its code is for "},
-		{other, ``, mock, "; give what runs in its place with -function Fn=TARGET, for example -function Fn=go:./PACKAGE"},
-		{`"Runtime":"java21"`, ``, mock, "the function Fn: its runtime, java21, is not supported; give what runs in its"},
+		{other, ``, mock, "; give what runs in its place with -function Fn=TARGET, for example -function Fn=go:./PACK"},
+		{`"Runtime":"java21"`, ``, mock, "the function Fn: its runtime, java21, is not supported; give what runs in"},
 		{`"Runtime":"nodejs22.x","Handler":"app.handler"`, ``, mock, "there is no file"},
-		{other, ``, "-function Fn=" + self(t), "IntegrationType: it is \"MOCK\"; only AWS_PROXY is supported, with a function; give it a " +
-			"function with -route 'mock=TARGET'"},
+		{other, ``, "-function Fn=" + self(t), "IntegrationType: it is \"MOCK\"; only AWS_PROXY is supported, with a " +
+			"function; give it a function with -route 'mock=TARGET'"},
 		{other, `"QUEUE":{"Ref":"Queue"}`, "-function Fn=" + self(t) + " " + mock,
 			`Resources.Fn.Properties.Environment.Variables.QUEUE: Ref: the template has no parameter and no resource ` +
 				`"Queue"; give it with -env QUEUE=VALUE`},

@@ -124,7 +124,8 @@ func TestOptionsOfNode(t *testing.T) {
 	} {
 		f := &spec{env: map[string]string{"NODE_OPTIONS": tc.template}}
 		o := options{env: pairs{{"NODE_OPTIONS", tc.command}}}
-		if got := s.envOf(f, o, map[string]string{"NODE_OPTIONS": "--require x"}); !slices.Equal(got, []string{tc.want}) {
+		got := s.envOf(f, o, map[string]string{"NODE_OPTIONS": "--require x"})
+		if !slices.Equal(got, []string{tc.want}) {
 			t.Errorf("%+v: got %q", tc, got)
 		}
 	}
@@ -148,7 +149,10 @@ func TestTheProxy(t *testing.T) {
 	}
 	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(at),
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-	for url, want := range map[string]string{"https://abc.execute-api.x/dev": "the gateway", other.URL: "another server"} {
+	for url, want := range map[string]string{
+		"https://abc.execute-api.x/dev": "the gateway",
+		other.URL:                       "another server",
+	} {
 		if _, got := get(t, client, url); got != want {
 			t.Errorf("%s: got %q", url, got)
 		}
@@ -182,7 +186,10 @@ func TestTheDetourInNode(t *testing.T) {
 		const status = () => new Promise((done, fail) =>
 			https.get(url, {agent: new https.Agent({keepAlive: true})}, (r) => done(r.statusCode)).on('error', fail));
 		const direct = () => new Promise((done, fail) => {
-			const s = connect({host: 'abc.execute-api.us-east-1.amazonaws.com', port: 443}, () => { s.end(); done('tls'); });
+			const s = connect({host: 'abc.execute-api.us-east-1.amazonaws.com', port: 443}, () => {
+				s.end();
+				done('tls');
+			});
 			s.on('error', fail);
 		});
 		export const handler = async () => ({statusCode: 200,

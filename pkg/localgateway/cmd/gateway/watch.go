@@ -77,10 +77,12 @@ type place struct {
 
 // places returns where the code of a target is.
 func (t target) places(ctx context.Context) []place {
-	switch t.kind {
-	case "":
+	switch {
+	case t.inline != "":
+		return nil
+	case t.kind == "":
 		return []place{{path: t.path}}
-	case "node", "python":
+	case t.kind != "go":
 		return []place{{path: t.path, deep: true}}
 	}
 	// The folders of the packages of modules on this machine, with those of embedded files, and go.mod.

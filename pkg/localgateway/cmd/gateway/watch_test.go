@@ -132,8 +132,8 @@ func isAlive(pid int) bool {
 // What others make in the folder of a function does not start it anew.
 func TestWhatIsLookedAt(t *testing.T) {
 	dir := t.TempDir()
-	for _, file := range []string{"app.js", "lib/word.json", "lib/word_test.go", "node_modules/other/index.js", ".git/index",
-		"__pycache__/app.pyc", ".app.js.swp"} {
+	for _, file := range []string{"app.js", "lib/word.json", "lib/word_test.go", "node_modules/other/index.js",
+		".git/index", "__pycache__/app.pyc", ".app.js.swp"} {
 		write(t, filepath.Join(dir, filepath.FromSlash(file)), "")
 	}
 	for deep, want := range map[bool][]string{true: {"app.js", "lib/word.json"}, false: {"app.js"}} {
