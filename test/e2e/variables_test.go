@@ -88,10 +88,10 @@ func (d deployed) everyVariable(t *testing.T, ann *guest) {
 	}
 }
 
-// actionsAreLimited sends more than a connection may do in a second. One request at a time goes to one process, and
-// each process has its own count.
+// actionsAreLimited sends more than a connection may do in a second. Each process has its own count, and there are up to
+// 32. A slow machine may stay within all of them.
 func (d deployed) actionsAreLimited(t *testing.T) {
-	const pings = 100
+	const pings, processes, perSecond, burst = 2500, 32, 20, 50
 	g := d.enter(t, d.token("eve", nil))
 	began := time.Now()
 	for range pings {
@@ -99,7 +99,7 @@ func (d deployed) actionsAreLimited(t *testing.T) {
 			return
 		}
 	}
-	if took := time.Since(began); took < pings/20*time.Second { // a slow machine is within the limit
+	if took := time.Since(began); pings > processes*(burst+perSecond*took.Seconds()) {
 		t.Errorf("%d were answered in %v", pings, took)
 	}
 }

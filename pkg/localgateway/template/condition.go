@@ -53,7 +53,7 @@ func (r *resolver) holds(condition any, depth int) (bool, error) {
 			if other, ok := argument.(string); ok {
 				return r.condition(other, depth)
 			}
-			return false, errors.New("Condition: it takes the name of a condition")
+			return false, errors.New("a Condition takes the name of a condition")
 		case "Fn::Equals":
 			return r.equals(argument, depth)
 		case "Fn::Not":

@@ -167,7 +167,7 @@ func readTables(r *resolver, s *Stack, _ Options) error {
 			}
 		}
 		if t.Definition, err = json.Marshal(definition); err != nil {
-			return fmt.Errorf("Resources.%s: %w", id, err)
+			return fmt.Errorf("the table %s: %w", id, err)
 		}
 		s.Tables = append(s.Tables, t)
 	}

@@ -35,19 +35,16 @@ func parseTarget(text string) (target, error) {
 		return t, t.checkHandler()
 	}
 	t.path = text
-	info, err := os.Stat(text)
+	info, err := os.Stat(t.path)
 	if err == nil && info.IsDir() {
 		t.path = filepath.Join(text, "bootstrap")
-		info, err = os.Stat(t.path)
+		_, err = os.Stat(t.path)
 	}
-	switch {
-	case text == "" || errors.Is(err, os.ErrNotExist):
+	if errors.Is(err, os.ErrNotExist) {
 		return t, fmt.Errorf("there is no executable %q; a function is an executable file, a folder with a bootstrap, "+
 			"go:PACKAGE, node:FILE.NAME or python:FILE.NAME", t.path)
-	case err != nil:
-		return t, err
 	}
-	return t, nil
+	return t, err
 }
 
 // checkHandler reports whether the handler has a name, and its file is there.
