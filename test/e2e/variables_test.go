@@ -95,8 +95,12 @@ func (d deployed) actionsAreLimited(t *testing.T) {
 	g := d.enter(t, d.token("eve", nil))
 	began := time.Now()
 	for range pings {
-		if strings.HasPrefix(g.ask(`{"action":"ping"}`), `{"error"`) {
+		answer := g.try(`{"action":"ping"}`)
+		if strings.HasPrefix(answer, `{"error"`) {
 			return
+		}
+		if isGateways(answer) { // the stage's throttle, which all processes share
+			time.Sleep(10 * time.Millisecond)
 		}
 	}
 	if took := time.Since(began); pings > processes*(burst+perSecond*took.Seconds()) {
