@@ -127,11 +127,13 @@ type Config struct {
 	EventsURL string // where events are posted to; "" for nowhere
 }
 
-// On Lambda, taskRoot has the folder lambdaTask. An emulator on a developer's machine sets it too, to a folder there
-// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime).
+// taskRoot names the folder of the function's code. On Lambda it is codeOnLambda. A function that runs on a developer's
+// machine as on Lambda has another one, and without Lambda's environment there is none
+// (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime,
+// https://github.com/aws/aws-lambda-base-images).
 const (
-	taskRoot   = "LAMBDA_TASK_ROOT"
-	lambdaTask = "/var/task"
+	taskRoot     = "LAMBDA_TASK_ROOT"
+	codeOnLambda = "/var/task"
 )
 
 // FromEnv reads the configuration through getenv, which is os.Getenv outside tests. An empty variable counts as not
@@ -143,7 +145,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 			value := getenv(s.Variable)
 			return value, value != "", nil
 		},
-		Deployed: getenv(taskRoot) == lambdaTask,
+		Deployed: getenv(taskRoot) == codeOnLambda,
 	})
 	for key, what := range map[string]string{ConnectionsTable: "connections", MessagesTable: "messages"} {
 		if getenv(key) == "" {

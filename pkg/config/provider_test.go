@@ -94,8 +94,8 @@ func TestDeployedProviders(t *testing.T) {
 		{remote, "", "/var/task", ""},
 		{remote, remote + "/keys", "/var/task", ""},
 		{local, "", "", ""},
-		{local, "", "/home/ann/build", ""}, // an emulator on this machine
 		{local, local + "/keys", "", ""},
+		{local, local + "/keys", "/home/ann/chat/build", ""},
 		{local, "https://169.254.1.1/keys", "", ""},
 		{local, remote + "/keys", "", ""},
 		{local, "", "/var/task", `AUTH_ISSUER is "http://localhost:8080": it must not be on this machine`},

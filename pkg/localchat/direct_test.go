@@ -125,7 +125,7 @@ func TestPrograms(t *testing.T) {
 		if refusal := eve.do(chat.ActionJoinRoom, fields{"room_name": "news"}); !strings.Contains(refusal, "erased") {
 			t.Errorf("a banned user joins: %s", refusal)
 		}
-		if log := d.log.String(); !strings.Contains(log, `"direct":true`) {
+		if d.logged(`"direct":true`) == "" {
 			t.Error("the log does not say which invocations are programs'")
 		}
 		async := d.invoke(t, `{"action":"sendMessage","room_name":"orders","user_name":"Shop","content":"later",

@@ -31,7 +31,7 @@ const (
 	trailerErrorBody   = "Lambda-Runtime-Function-Error-Body"
 )
 
-// api is the runtime API of one process. Statuses and bodies of its errors are those of
+// handler is the runtime API of the process. Statuses and bodies of its errors are those of
 // https://github.com/aws/aws-lambda-runtime-interface-emulator/tree/develop/lambda/rapi/rendering.
 func (p *process) handler() http.Handler {
 	mux := http.NewServeMux()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -218,7 +219,7 @@ func TestAResponseThatIsTooLarge(t *testing.T) {
 	h.fails(`{"errorMessage":"Response payload size exceeded maximum allowed payload size (6291556 bytes).",` +
 		`"errorType":"Function.ResponseSizeTooLarge"}`)
 	h.invoke() // a client that writes all of it before it reads
-	head := "POST " + h.take() + "/response HTTP/1.1\r\nHost: a\r\nContent-Length: " + strconv.Itoa(8*limit) + "\r\n\r\n"
+	head := fmt.Sprintf("POST %s/response HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n", h.take(), 8*limit)
 	if got := h.raw(head+strings.Repeat(" ", 8*limit), false); got != "HTTP/1.1 413 Request Entity Too Large" {
 		t.Errorf("got %s", got)
 	}

@@ -19,7 +19,8 @@ type Config struct {
 
 	// Args are the arguments of Bootstrap. Lambda gives it none: the handler is in _HANDLER
 	// (https://github.com/aws/aws-lambda-runtime-interface-emulator/blob/develop/lambda/rapidcore/bootstrap.go). Set
-	// them for a runtime client in a language that is not compiled, whose Bootstrap is the interpreter.
+	// them for a runtime client in a language that is not compiled, whose Bootstrap is the interpreter. In a Config of
+	// Node or Python they are the interpreter's, before its file.
 	Args []string
 
 	// Dir is the folder of the function's code. It is the working directory, and LAMBDA_TASK_ROOT. Empty means the

@@ -12,6 +12,8 @@ import (
 type FunctionError struct {
 	Payload []byte // an error object: errorMessage, errorType, and what else the runtime client posted
 	Reason  string // what happened, for people
+
+	notTaken bool // the event has not reached the function
 }
 
 // Error says what happened.
@@ -85,10 +87,11 @@ func tooLargeError() *FunctionError {
 	}
 }
 
-var (
-	// errNotTaken means that an invocation has not reached the function.
-	errNotTaken = errors.New("the event was not handled")
+// isNotTaken reports whether an invocation has not reached the function.
+func isNotTaken(err error) bool {
+	failed, ok := errors.AsType[*FunctionError](err)
+	return ok && failed.notTaken
+}
 
-	// errTimedOut is the cause of a context that ends with Config.Timeout.
-	errTimedOut = errors.New("the function's timeout has passed")
-)
+// errTimedOut is the cause of a context that ends with Config.Timeout.
+var errTimedOut = errors.New("the function's timeout has passed")

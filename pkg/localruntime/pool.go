@@ -60,7 +60,7 @@ func (p *Pool) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 		if errors.Is(err, context.DeadlineExceeded) && context.Cause(limited) == errTimedOut {
 			return nil, timeoutError(in.id, p.config.Timeout)
 		}
-		if !used || !errors.Is(err, errNotTaken) {
+		if !used || !isNotTaken(err) {
 			return nil, err
 		}
 		// A process that panics answers first and then exits. So its end belongs to the previous invocation, and this

@@ -207,7 +207,9 @@ func TestOutputIsPassedOn(t *testing.T) {
 func TestABootstrapThatDoesNotComeUp(t *testing.T) {
 	var out syncBuffer
 	p := pool(t, localruntime.Config{Env: []string{"FUNCTION=dies at init"}, Output: &out})
-	if _, err := invoke(t, p, "hi"); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+	_, err := invoke(t, p, "hi")
+	if failed, ok := err.(*localruntime.FunctionError); !ok || !strings.Contains(err.Error(), "exit status 3") ||
+		failed.ErrorType() != "Runtime.ExitError" {
 		t.Errorf("got %v", err)
 	}
 	if !strings.Contains(out.String(), "no configuration") {

@@ -2,7 +2,6 @@ package localruntime
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -131,7 +130,9 @@ func (p *process) run(ctx context.Context, in *invocation) (answer, error) {
 		case err := <-p.initError: // it said why, and then exited
 			return answer{}, err
 		default:
-			return answer{}, errors.Join(errNotTaken, exitError(in.id, "before it asked for work", p.end))
+			failed := exitError(in.id, "before it asked for work", p.end)
+			failed.notTaken = true
+			return answer{}, failed
 		}
 	case <-ctx.Done():
 		return answer{}, ctx.Err()

@@ -88,8 +88,8 @@ func (d deployed) everyVariable(t *testing.T, ann *guest) {
 	}
 }
 
-// actionsAreLimited sends more than a connection may do in a second. Each process has its own count, and there are up to
-// 32. A slow machine may stay within all of them.
+// actionsAreLimited sends more than a connection may do in a second. Each process has its own count, and there are up
+// to 32. A slow machine may stay within all of them.
 func (d deployed) actionsAreLimited(t *testing.T) {
 	const pings, processes, perSecond, burst = 2500, 32, 20, 50
 	g := d.enter(t, d.token("eve", nil))

@@ -31,14 +31,15 @@ function post(path, body, cause) {
   });
 }
 
-const passed = ["aws-request-id", "deadline-ms", "invoked-function-arn", "trace-id"];
+const passed = ["aws-request-id", "deadline-ms", "invoked-function-arn", "trace-id"]
+  .map((name) => `lambda-runtime-${name}`);
 
 const client = {
   async next() {
     await posted;
     const { status, headers, text } = await call("GET", "next");
     if (status !== 200) throw new Error(`Failed to get next invocation, error ${status}`);
-    const kept = Object.fromEntries(passed.map((name) => [`lambda-runtime-${name}`, headers[`lambda-runtime-${name}`]]));
+    const kept = Object.fromEntries(passed.map((name) => [name, headers[name]]));
     return { bodyJson: text, headers: kept };
   },
   done: (id, body) => post(`${id}/response`, body, ""),
