@@ -30,10 +30,10 @@ func dial(url string, subprotocols ...string) (socket, error) {
 }
 
 // handshake returns the status and the body with which a handshake is answered.
-func handshake(url string) (int, string, error) {
+func handshake(url string, subprotocols ...string) (int, string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	conn, answer, err := websocket.Dial(ctx, url, nil)
+	conn, answer, err := websocket.Dial(ctx, url, &websocket.DialOptions{Subprotocols: subprotocols})
 	if answer == nil {
 		return 0, "", err
 	}

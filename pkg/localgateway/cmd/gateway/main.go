@@ -1,0 +1,59 @@
+// Command gateway runs Lambda functions behind a local API Gateway: a WebSocket API, and an HTTP API if one is wanted.
+// The routes are given by hand, or read from a CloudFormation template:
+//
+//	go run ./pkg/localgateway/cmd/gateway -route '$default=node:app.handler'
+//	go run ./pkg/localgateway/cmd/gateway -template cdk.out/Stack.template.json -function Function=go:./lambda
+//
+// The README.md beside it has more.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the process at once
+	}()
+	switch err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "gateway:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends. It prints to stdout what it serves, and to stderr what functions print and what fails.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o, err := parse(args, stderr)
+	if err != nil {
+		return err
+	}
+	p, err := planned(o)
+	if err != nil {
+		return err
+	}
+	s, err := start(ctx, o, p, &console{to: stderr})
+	if err != nil {
+		return err
+	}
+	s.describe(stdout)
+	select {
+	case <-ctx.Done():
+	case err = <-s.failed:
+	}
+	return errors.Join(err, s.stop())
+}
+
+// patience is how long the end waits for the functions' last invocations.
+const patience = 10 * time.Second
