@@ -52,6 +52,7 @@ func runAt(t *testing.T, chat, stdin string, args ...string) (stdout, stderr str
 }
 
 func TestCommands(t *testing.T) {
+	t.Parallel()
 	chat := start(t, false)
 	for _, step := range []struct {
 		args  string // separated by |
@@ -106,6 +107,7 @@ func TestCommands(t *testing.T) {
 
 // In an open chat, a name is all there is.
 func TestAnOpenChat(t *testing.T) {
+	t.Parallel()
 	chat := start(t, true)
 	for _, args := range [][]string{{"send", "r", "one", "-as", "Ann"}, {"send", "r", "two", "-as", "Bob"},
 		{"members", "r"}, {"erase", "Ann", "-name", "-yes"}} {

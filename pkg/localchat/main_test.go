@@ -1,6 +1,7 @@
 package localchat
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,10 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	// These tests wait most of the time, as clients do: so by default, more of them run than there are processors.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	database.Stop()
 	function.remove()

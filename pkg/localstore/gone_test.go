@@ -134,6 +134,9 @@ func TestAFileInTroubleTakesNoMessage(t *testing.T) {
 
 // While many read and write, trouble ends no process, and no call hangs.
 func TestAFileInTroubleWhileItIsUsed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many write into a file, in each kind of trouble")
+	}
 	for name, trouble := range troubles() {
 		t.Run(name, func(t *testing.T) {
 			log, path, before := inUse(t, quiet())
