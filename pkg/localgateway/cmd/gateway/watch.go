@@ -52,8 +52,8 @@ func (w *watcher) watch(ctx context.Context) {
 	}
 }
 
-// moveOn notes that the function was built of files with these stamps. What has changed while it was built, was added or
-// was removed, is built again. The function may need files in other places now, which count as they are.
+// moveOn notes that the function was built of files with these stamps. If files have changed since, were added or were
+// removed, it is built again. It may need files in other places now. Those count as they are.
 func (w *watcher) moveOn(ctx context.Context, built map[string]stamp) {
 	w.built = maps.Clone(built)
 	places := w.spec.target.places(ctx)
