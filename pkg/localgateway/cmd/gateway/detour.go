@@ -61,7 +61,7 @@ func (d detour) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //go:embed redirect.cjs
 var redirect []byte
 
-// preload writes the file that Node.js loads first, and returns its path as NODE_OPTIONS takes it: in quotes, because it
+// preload writes the file that Node.js loads first, and returns its path as NODE_OPTIONS takes it: in quotes, as it
 // may have spaces (https://nodejs.org/api/cli.html#node_optionsoptions), and with slashes, because a backslash would
 // escape what follows (https://github.com/nodejs/node/pull/24065).
 func (d detour) preload(dir string) (string, error) {
