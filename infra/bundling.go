@@ -98,8 +98,7 @@ func moduleRoot() (string, error) {
 	out, err := list.Output()
 	if err != nil {
 		return "", fmt.Errorf("the function's source is not here: run this in the project's folder, where cdk.json "+
-			"is, "+
-			"with Go on PATH (go list %s: %w: %s)", program, err, strings.Join(strings.Fields(said.String()), " "))
+			"is, with Go on PATH (go list %s: %w: %s)", program, err, strings.Join(strings.Fields(said.String()), " "))
 	}
 	return strings.TrimRight(string(out), "\r\n"), nil
 }

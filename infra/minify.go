@@ -28,8 +28,11 @@ func minify(root, dir string) (overlay string, err error) {
 		return "", err
 	}
 	files, err := filepath.Glob(filepath.Join(root, pageFiles, "*.*"))
-	if err != nil || len(files) == 0 {
-		return "", fmt.Errorf("there is no page in %s (%w)", filepath.Join(root, pageFiles), err)
+	if err != nil {
+		return "", err
+	}
+	if len(files) == 0 {
+		return "", fmt.Errorf("minify the page: there are no files in %s", filepath.Join(root, pageFiles))
 	}
 	replace := map[string]string{}
 	for _, file := range files {

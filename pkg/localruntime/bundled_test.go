@@ -79,6 +79,7 @@ func (l language) answers(t *testing.T, handlers map[string]string) {
 	t.Helper()
 	for handler, want := range handlers {
 		t.Run(handler, func(t *testing.T) {
+			t.Parallel()
 			p := l.function(t, handler, nil)
 			for range 2 { // the process can go on
 				if got, err := call(t, p, "7"); err != nil || got != want {
@@ -94,8 +95,12 @@ type failure struct{ kind, message, trace string }
 
 func (l language) failures(t *testing.T, handlers map[string]failure) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it starts a process for each of many errors")
+	}
 	for handler, want := range handlers {
 		t.Run(handler, func(t *testing.T) {
+			t.Parallel()
 			p := l.function(t, handler, nil)
 			for range 2 {
 				_, err := call(t, p, "7")
@@ -124,6 +129,7 @@ func traceOf(err *localruntime.FunctionError) string {
 }
 
 func TestHandlersInNode(t *testing.T) {
+	t.Parallel()
 	node().answers(t, map[string]string{
 		"app.echo":                "7",
 		"app.nothing":             "null",
@@ -137,6 +143,10 @@ func TestHandlersInNode(t *testing.T) {
 
 // Lambda has callbacks on Node.js 20 and 22.
 func TestCallbacksInNode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts a process for each of many handlers")
+	}
+	t.Parallel()
 	l := node()
 	interpreter := installed.NodeVersion(t, 22)
 	for handler, want := range map[string]string{
@@ -150,15 +160,22 @@ func TestCallbacksInNode(t *testing.T) {
 		"app.waits":         `{"ticks":1}`,
 		"app.doesNotWait":   `"at once"`,
 	} {
-		p := l.function(t, handler, func(c *localruntime.Config) { c.Bootstrap = interpreter })
-		if got, err := call(t, p, "7"); err != nil || got != want {
-			t.Errorf("%s: got %s, %v; want %s", handler, got, err, want)
-		}
+		t.Run(handler, func(t *testing.T) {
+			t.Parallel()
+			p := l.function(t, handler, func(c *localruntime.Config) { c.Bootstrap = interpreter })
+			if got, err := call(t, p, "7"); err != nil || got != want {
+				t.Errorf("got %s, %v; want %s", got, err, want)
+			}
+		})
 	}
 }
 
 // From Node.js 24 on Lambda has none, and what a handler returns counts. The version is a pretence here.
 func TestNode24HasNoCallbacks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts a process for each of many handlers")
+	}
+	t.Parallel()
 	l := node()
 	pretend, err := filepath.Abs(filepath.Join("testdata", "node", "version24.cjs"))
 	if err != nil {
@@ -183,6 +200,7 @@ func TestNode24HasNoCallbacks(t *testing.T) {
 }
 
 func TestErrorsInNode(t *testing.T) {
+	t.Parallel()
 	exit := "RequestId: [0-9a-f-]{36} Error: Runtime exited with error: exit status "
 	node().failures(t, map[string]failure{
 		"app.throws":        {"Unauthorized", "thrown", "app.js"},
@@ -208,6 +226,7 @@ func TestErrorsInNode(t *testing.T) {
 }
 
 func TestHandlersInPython(t *testing.T) {
+	t.Parallel()
 	python().answers(t, map[string]string{
 		"app.echo":          "7",
 		"app.nothing":       "null",
@@ -219,6 +238,7 @@ func TestHandlersInPython(t *testing.T) {
 }
 
 func TestErrorsInPython(t *testing.T) {
+	t.Parallel()
 	exit := "RequestId: [0-9a-f-]{36} Error: Runtime exited with error: exit status "
 	python().failures(t, map[string]failure{
 		"app.raises":       {"PermissionError", "raised, with ü", "app.py"},
@@ -238,6 +258,7 @@ func TestErrorsInPython(t *testing.T) {
 
 // An event that is not JSON reaches no handler.
 func TestAnEventThatIsNotJSON(t *testing.T) {
+	t.Parallel()
 	for l, kind := range map[*language]string{new(node()): "SyntaxError", new(python()): "Runtime.UnmarshalError"} {
 		p := l.function(t, "app.echo", nil)
 		_, err := call(t, p, "{")
@@ -261,6 +282,7 @@ func sameJSON(a, b string) bool {
 }
 
 func TestAProcessKeepsWhatAModuleHolds(t *testing.T) {
+	t.Parallel()
 	for _, l := range []language{node(), python()} {
 		p := l.function(t, "app.counts", nil)
 		for _, want := range []string{"1", "2", "3"} {
@@ -273,6 +295,7 @@ func TestAProcessKeepsWhatAModuleHolds(t *testing.T) {
 
 // A handler's context has the members that Lambda documents, under the names of its language.
 func TestTheContextOfAHandler(t *testing.T) {
+	t.Parallel()
 	names := map[string]map[string]string{
 		"node": {"id": "awsRequestId", "arn": "invokedFunctionArn", "name": "functionName",
 			"version": "functionVersion", "memory": "memoryLimitInMB", "group": "logGroupName",
@@ -328,6 +351,7 @@ func isTrace(header string) bool {
 
 // What a handler prints is in the output when its response is there.
 func TestAHandlersOutput(t *testing.T) {
+	t.Parallel()
 	for _, l := range []language{node(), python()} {
 		var out syncBuffer
 		p := l.function(t, "app.prints", func(c *localruntime.Config) { c.Output = &out })

@@ -13,6 +13,7 @@ import (
 
 // AWS's tutorial for custom runtimes has a bootstrap in shell.
 func TestABootstrapInShell(t *testing.T) {
+	t.Parallel()
 	installed.Program(t, "sh")
 	installed.Program(t, "curl")
 	var out syncBuffer
@@ -69,6 +70,7 @@ func awsClient(t *testing.T, handler string) *localruntime.Pool {
 }
 
 func TestAWSsNodeClient(t *testing.T) {
+	t.Parallel()
 	p := awsClient(t, "app.counts")
 	for _, want := range []string{"1", "2"} {
 		if got, err := call(t, p, "{}"); err != nil || got != want {
@@ -89,6 +91,10 @@ func TestAWSsNodeClient(t *testing.T) {
 }
 
 func TestErrorsOfAWSsNodeClient(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts two processes for each of several errors")
+	}
+	t.Parallel()
 	for handler, want := range map[string]failure{
 		"app.throws":       {"Unauthorized", "thrown", "app.js"},
 		"app.notThere":     {"Runtime.HandlerNotFound", "app.notThere is undefined or not exported", ""},
@@ -110,6 +116,7 @@ func TestErrorsOfAWSsNodeClient(t *testing.T) {
 
 // A response that comes in pieces, with no length, is put together.
 func TestAStreamedResponse(t *testing.T) {
+	t.Parallel()
 	p := awsClient(t, "streaming.handler")
 	for range 2 {
 		if got, err := call(t, p, "{}"); err != nil || got != "[1,2]" {

@@ -70,6 +70,7 @@ func TestTheVariablesOfTheRuntime(t *testing.T) {
 
 // What Lambda lets a function override, Env overrides. Beside that it may have the Region and the access key.
 func TestWhatEnvOverrides(t *testing.T) {
+	t.Parallel()
 	env := map[string]string{"FUNCTION": "serve", "LANG": "C", "PATH": "/c", "TZ": "Asia/Seoul",
 		"AWS_REGION": "ap-northeast-2", "AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key",
 		"AWS_SESSION_TOKEN": "token", "AWS_XRAY_CONTEXT_MISSING": "IGNORE_ERROR", "AWS_EXECUTION_ENV": "mine",
@@ -97,6 +98,7 @@ func TestWhatEnvOverrides(t *testing.T) {
 
 // The working directory is the folder of the code. Lambda gives a bootstrap no arguments.
 func TestWhereAFunctionRuns(t *testing.T) {
+	t.Parallel()
 	code, err := filepath.Abs("testdata")
 	if err != nil {
 		t.Fatal(err)
@@ -114,6 +116,7 @@ func TestWhereAFunctionRuns(t *testing.T) {
 }
 
 func TestTheConfigIsChecked(t *testing.T) {
+	t.Parallel()
 	for field, c := range map[string]localruntime.Config{
 		"Bootstrap":    {},
 		"nothing":      {Bootstrap: filepath.Join("testdata", "nothing")},

@@ -83,6 +83,7 @@ func gone(t *testing.T, pids []int) {
 }
 
 func TestNothingIsLeftOfAProcessGroup(t *testing.T) {
+	t.Parallel()
 	const family = `trap "" TERM INT HUP; sleep 600 & a=$!; (trap "" TERM; sleep 601 & echo $$ $a $!; wait) & wait`
 	p, pids, ended := started(t, script(t, family))
 	if len(pids) != 3 || !runs(pids[0]) || !runs(pids[1]) || !runs(pids[2]) {
@@ -96,8 +97,9 @@ func TestNothingIsLeftOfAProcessGroup(t *testing.T) {
 }
 
 func TestNothingIsLeftOfAProcessThatIsTooSlow(t *testing.T) {
+	t.Parallel()
 	c := script(t, `sleep 600 & echo $$ $!; wait`)
-	c.Timeout = 500 * time.Millisecond
+	c.Timeout = time.Second // for a slow start of the shell
 	_, pids, ended := started(t, c)
 	if err := <-ended; err == nil {
 		t.Error("it returns")
@@ -107,6 +109,7 @@ func TestNothingIsLeftOfAProcessThatIsTooSlow(t *testing.T) {
 
 // On Lambda nothing outlives the runtime, because the sandbox is gone.
 func TestNothingIsLeftOfAProcessThatExits(t *testing.T) {
+	t.Parallel()
 	c := script(t, `sleep 600 & echo $!; until [ -e go ]; do sleep 0.02; done; exit 3`)
 	_, pids, ended := started(t, c)
 	if !runs(pids[0]) {
@@ -124,6 +127,7 @@ func TestNothingIsLeftOfAProcessThatExits(t *testing.T) {
 // An error after the answer ends the process, and another one follows. If the next event comes before the end is
 // noticed, its invocation fails, as on Lambda, where the process is frozen until then.
 func TestAnErrorAfterTheAnswer(t *testing.T) {
+	t.Parallel()
 	var out syncBuffer
 	p := node().function(t, "app.late", func(c *localruntime.Config) { c.Output = &out })
 	for range 3 {
@@ -146,6 +150,10 @@ func TestAnErrorAfterTheAnswer(t *testing.T) {
 
 // A daemon that the function leaves behind is not waited for, though it has the output open.
 func TestADaemonThatLeavesTheGroup(t *testing.T) {
+	if testing.Short() {
+		t.Skip("Close waits a second for the output")
+	}
+	t.Parallel()
 	if _, err := exec.LookPath("setsid"); err != nil {
 		t.Skip("setsid is not installed") // macOS has none
 	}
@@ -196,6 +204,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 
 // A bootstrap in shell runs curl for each event. Close ends the curl that waits for the next one.
 func TestCloseEndsTheCurlOfAShell(t *testing.T) {
+	t.Parallel()
 	installed.Program(t, "curl")
 	p, pids, ended := started(t, script(t, `
 		api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation

@@ -96,6 +96,7 @@ func want(t *testing.T, p *localruntime.Pool, event, answer string) {
 }
 
 func TestAProcessServesOneInvocationAfterTheOther(t *testing.T) {
+	t.Parallel()
 	p := pool(t, localruntime.Config{})
 	for i := range 5 {
 		want(t, p, "hi", fmt.Sprint("hi ", i+1))
@@ -103,6 +104,7 @@ func TestAProcessServesOneInvocationAfterTheOther(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
+	t.Parallel()
 	p := pool(t, localruntime.Config{})
 	for _, tc := range []struct{ event, says, next string }{
 		{"fail", "on purpose", "hi 2"},  // the same process goes on
@@ -118,25 +120,26 @@ func TestFailures(t *testing.T) {
 }
 
 func TestADeadlineIsPassedOnAndKept(t *testing.T) {
+	t.Parallel()
 	p := pool(t, localruntime.Config{})
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	if b, err := p.Invoke(ctx, []byte(`"deadline"`)); err != nil ||
 		string(b) != fmt.Sprintf(`"%d"`, deadline.UnixMilli()) {
 		t.Errorf("got %s, %v; want %d", b, err, deadline.UnixMilli())
 	}
+	ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
 	if _, err := p.Invoke(ctx, []byte(`"hang"`)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
-	}
-	if late := time.Since(deadline); late > time.Second {
-		t.Errorf("answered %v late", late)
 	}
 	want(t, p, "hi", "hi 1") // the hanging process is gone
 }
 
 // API Gateway tells an authorizer's errors apart by their message.
 func TestAFailureHasItsErrorMessage(t *testing.T) {
+	t.Parallel()
 	p := pool(t, localruntime.Config{})
 	for event, says := range map[string]string{
 		"fail": `^on purpose$`,
@@ -151,6 +154,7 @@ func TestAFailureHasItsErrorMessage(t *testing.T) {
 }
 
 func TestInvocationsAtOnceHaveAProcessEach(t *testing.T) {
+	t.Parallel()
 	p := pool(t, localruntime.Config{MaxProcesses: 4})
 	var wg sync.WaitGroup
 	start := time.Now()
@@ -192,6 +196,7 @@ func TestTheEnvironmentIsWhatWasGiven(t *testing.T) {
 }
 
 func TestOutputIsPassedOn(t *testing.T) {
+	t.Parallel()
 	var out syncBuffer
 	p := pool(t, localruntime.Config{Output: &out})
 	want(t, p, "print", "print 1")
@@ -205,6 +210,7 @@ func TestOutputIsPassedOn(t *testing.T) {
 }
 
 func TestABootstrapThatDoesNotComeUp(t *testing.T) {
+	t.Parallel()
 	var out syncBuffer
 	p := pool(t, localruntime.Config{Env: []string{"FUNCTION=dies at init"}, Output: &out})
 	_, err := invoke(t, p, "hi")

@@ -24,9 +24,10 @@ import (
 
 // client is a WebSocket client that can send anything, and records what comes.
 type client struct {
-	name string
-	id   string // its connection id, if a behaviour needs it
-	conn net.Conn
+	name     string
+	id       string // its connection id, if a behaviour needs it
+	conn     net.Conn
+	patience time.Duration // for a server that does not read
 
 	writes  sync.Mutex // for writes, and for closing
 	closing bool       // it has sent a close frame
@@ -111,7 +112,7 @@ func dial(ctx context.Context, patience time.Duration, name string, h handshake)
 			want)
 	}
 	_ = conn.SetDeadline(time.Time{})
-	c := &client{name: name, conn: conn, news: make(chan struct{})}
+	c := &client{name: name, conn: conn, patience: patience, news: make(chan struct{})}
 	go func() {
 		defer stop()
 		c.read(stream)
@@ -233,6 +234,7 @@ func (c *client) write(frames ...ws.Frame) {
 func (c *client) writeBytes(b []byte) {
 	c.writes.Lock()
 	defer c.writes.Unlock()
+	_ = c.conn.SetWriteDeadline(time.Now().Add(c.patience))
 	_, _ = c.conn.Write(b)
 }
 

@@ -108,3 +108,11 @@ func TestMistakesThatShowWhileItRuns(t *testing.T) {
 		}
 	}
 }
+
+// A server that does not read does not hold the suite up.
+func TestAServerThatDoesNotRead(t *testing.T) {
+	here, there := net.Pipe() // without a buffer
+	defer there.Close()
+	defer here.Close()
+	(&client{conn: here, patience: 10 * time.Millisecond}).writeBytes([]byte("x"))
+}

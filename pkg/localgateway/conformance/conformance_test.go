@@ -129,6 +129,9 @@ func configOf(name string, d Deployment, f localgateway.Handler) localgateway.Co
 
 // The local gateway has every behaviour of the suite.
 func TestConformance(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts eight processes of Node.js, and a behaviour waits three seconds")
+	}
 	t.Parallel()
 	s := loaded(t)
 	conform(t, s, newWorld(t).deploy(t, s, "", wrong{}))
@@ -136,6 +139,9 @@ func TestConformance(t *testing.T) {
 
 // It has those that take long too. A clock that runs fast makes ten minutes short.
 func TestSlowBehaviours(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits four seconds for the end of an invocation")
+	}
 	t.Parallel()
 	s := loaded(t)
 	w := newWorld(t)

@@ -58,7 +58,8 @@ type Result struct {
 	Reason    string // what was expected and what came, or why it was skipped; "" for Passed
 }
 
-// Run runs behaviours against a target and returns a result for each, in the same order.
+// Run runs behaviours against a target and returns a result for each, in the same order. When ctx ends, what has not
+// passed is skipped.
 func (s Suite) Run(ctx context.Context, t Target) []Result {
 	if t.Patience == 0 {
 		t.Patience = 10 * time.Second
@@ -90,10 +91,15 @@ func (t Target) run(ctx context.Context, b Behaviour, d Deployment) Result {
 	case d.IAM && t.Credentials == nil:
 		return Result{b, Skipped, "it needs credentials"}
 	}
-	if err := t.try(ctx, b, address, d.IAM); err != nil {
+	err := t.try(ctx, b, address, d.IAM)
+	switch {
+	case err == nil:
+		return Result{b, Passed, ""}
+	case ctx.Err() != nil:
+		return Result{b, Skipped, "the run was ended before"}
+	default:
 		return Result{b, Failed, err.Error()}
 	}
-	return Result{b, Passed, ""}
 }
 
 // try runs one behaviour.

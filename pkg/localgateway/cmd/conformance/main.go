@@ -79,6 +79,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	}
 	fmt.Fprintf(out, "%d passed, %d failed, %d skipped\n", count[conformance.Passed], count[conformance.Failed],
 		count[conformance.Skipped])
+	if ctx.Err() != nil {
+		return 0, errors.New("the run was interrupted")
+	}
 	return count[conformance.Failed], nil
 }
 

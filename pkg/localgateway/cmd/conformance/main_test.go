@@ -73,3 +73,14 @@ func TestCredentials(t *testing.T) {
 		t.Errorf("without a secret key: got %+v", c)
 	}
 }
+
+// An end from outside fails no behaviour, and is not a run without failures.
+func TestAnInterruptedRun(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out strings.Builder
+	failed, err := run(ctx, []string{"-run", "^ping$", "-url", "open=ws://127.0.0.1:1/dev"}, noEnvironment, &out)
+	if err == nil || failed != 0 || !strings.Contains(out.String(), "0 passed, 0 failed, 1 skipped") {
+		t.Errorf("got %d, %v, %s", failed, err, &out)
+	}
+}

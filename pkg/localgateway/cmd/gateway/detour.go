@@ -36,12 +36,16 @@ func (d detour) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer there.Close()
-	w.WriteHeader(http.StatusOK)
 	here, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	defer here.Close()
+	// net/http would add Transfer-Encoding, which this answer must not have (RFC 9110, section 9.3.6).
+	if _, err := io.WriteString(here, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
+		return
+	}
 	done := make(chan struct{}, 2)
 	transfer := func(to io.Writer, from io.Reader) {
 		_, _ = io.Copy(to, from)
@@ -57,7 +61,9 @@ func (d detour) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 //go:embed redirect.cjs
 var redirect []byte
 
-// preload writes the file that Node.js loads first, and returns its path.
+// preload writes the file that Node.js loads first, and returns its path as NODE_OPTIONS takes it: in quotes, as it
+// may have spaces (https://nodejs.org/api/cli.html#node_optionsoptions), and with slashes, because a backslash would
+// escape what follows (https://github.com/nodejs/node/pull/24065).
 func (d detour) preload(dir string) (string, error) {
 	host, port, err := net.SplitHostPort(d.gateway)
 	if err != nil {
@@ -71,5 +77,5 @@ func (d detour) preload(dir string) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "redirect.cjs")
-	return path, os.WriteFile(path, redirect, 0o600)
+	return `"` + filepath.ToSlash(path) + `"`, os.WriteFile(path, redirect, 0o600)
 }

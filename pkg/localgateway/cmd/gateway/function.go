@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"wschat/pkg/localruntime"
@@ -19,6 +21,7 @@ type function struct {
 
 	mu      sync.Mutex
 	current *generation
+	old     map[*generation]bool // those that still have invocations in flight
 	closed  bool
 }
 
@@ -27,7 +30,6 @@ type generation struct {
 	pool  *localruntime.Pool
 	built string // the folder of what was built; "" for none
 	users int    // invocations in flight
-	old   bool   // it is closed when it has no users
 }
 
 // renew builds the function and starts to use what was built. If that fails, what was there before stays.
@@ -48,20 +50,29 @@ func (f *function) renew(ctx context.Context) error {
 	if next.pool, err = localruntime.New(c); err != nil {
 		return err
 	}
+	if unused := f.use(next); unused != nil {
+		unused.close()
+	}
+	return nil
+}
+
+// use makes a generation the current one. It returns the generation that is to be closed now, or nil: the previous one
+// is closed when its last invocation has ended.
+func (f *function) use(next *generation) (unused *generation) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed { // while it was built
+		return next
+	}
 	previous := f.current
 	f.current = next
-	if f.closed { // while it was built
-		previous = next
+	if previous == nil || previous.users == 0 {
+		return previous
 	}
-	if previous != nil {
-		previous.old = true
+	if f.old == nil {
+		f.old = map[*generation]bool{}
 	}
-	idle := previous != nil && previous.users == 0
-	f.mu.Unlock()
-	if idle {
-		previous.close()
-	}
+	f.old[previous] = true
 	return nil
 }
 
@@ -74,7 +85,10 @@ func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	defer func() {
 		f.mu.Lock()
 		g.users--
-		last := g.old && g.users == 0
+		last := f.old[g] && g.users == 0
+		if last {
+			delete(f.old, g)
+		}
 		f.mu.Unlock()
 		if last {
 			g.close()
@@ -83,13 +97,17 @@ func (f *function) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return g.pool.Invoke(ctx, payload)
 }
 
-// close ends the processes. Invocations in flight fail.
+// close ends the processes, also those of earlier builds. Invocations in flight fail.
 func (f *function) close() {
 	f.mu.Lock()
 	f.closed = true
-	g := f.current
+	all := slices.Collect(maps.Keys(f.old))
+	if f.current != nil {
+		all = append(all, f.current)
+	}
+	f.old = nil
 	f.mu.Unlock()
-	if g != nil {
+	for _, g := range all {
 		g.close()
 	}
 }

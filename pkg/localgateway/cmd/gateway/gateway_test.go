@@ -330,7 +330,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"-addr 192.0.2.1:1 -route a=" + self(t): "-addr chooses another address",
 	} {
 		var stdout, stderr bytes.Buffer
-		err := run(t.Context(), strings.Fields(args), &stdout, &stderr)
+		err := run(t.Context(), append([]string{"-addr", "127.0.0.1:0"}, strings.Fields(args)...), &stdout, &stderr)
 		if err == nil || !strings.Contains(err.Error(), problem) || stdout.Len()+stderr.Len() > 0 {
 			t.Errorf("%s: %v, want %q; it says %s%s", args, err, problem, &stdout, &stderr)
 		}

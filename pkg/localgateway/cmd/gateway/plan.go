@@ -167,6 +167,11 @@ func (p *plan) readTemplate(o options) error {
 		}
 		p.authorizer, p.sources = functions[a.Function], a.IdentitySources
 	}
+	return p.readRoutes(s, functions, o)
+}
+
+// readRoutes plans the routes of a template. functions are those that are needed, by logical id.
+func (p *plan) readRoutes(s *template.Stack, functions map[string]*spec, o options) error {
 	for _, r := range s.Routes {
 		if r.Response {
 			p.responses = append(p.responses, r.Key)

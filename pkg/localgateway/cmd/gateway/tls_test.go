@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -157,6 +158,18 @@ func TestTheProxy(t *testing.T) {
 			t.Errorf("%s: got %q", url, got)
 		}
 	}
+	conn, err := net.Dial("tcp", at.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "CONNECT abc.execute-api.x:443 HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: http.MethodConnect})
+	if err != nil || answer.StatusCode != 200 || len(answer.TransferEncoding)+len(answer.Header) > 0 {
+		t.Errorf("a tunnel begins with %+v, %v", answer, err)
+	}
 	if _, err := client.Get("https://" + closed(t)); err == nil || !strings.Contains(err.Error(), "Bad Gateway") {
 		t.Errorf("got %v", err)
 	}
@@ -176,10 +189,15 @@ func closed(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// In Node.js the names of APIs lead to the gateway, too: for the module https, which the SDK uses, and for fetch.
+// In Node.js the names of APIs lead to the gateway, too: for the module https, which the SDK uses, and for fetch. The
+// folder of temporary files may have a space in its name, as those of Windows have.
 func TestTheDetourInNode(t *testing.T) {
 	installed.Program(t, "node")
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "with a space")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", dir)
 	const code = `import https from 'node:https';
 		import {connect} from 'node:tls';
 		const url = 'https://abc.execute-api.us-east-1.amazonaws.com/dev';

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,6 +32,7 @@ func (w *watcher) watch(ctx context.Context) {
 	for seen := w.built; ; {
 		began := time.Now()
 		now := look(w.places)
+		took := time.Since(began)
 		if maps.Equal(now, seen) && !maps.Equal(now, w.built) {
 			w.console.say("%s has changed", w.spec.name)
 			if err := w.renew(ctx); err != nil && ctx.Err() == nil {
@@ -45,22 +47,26 @@ func (w *watcher) watch(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(max(pause, 10*time.Since(began))): // a large folder does not keep a processor busy
+		case <-time.After(max(pause, 10*took)): // a large folder does not keep a processor busy
 		}
 	}
 }
 
-// moveOn notes that the function was built of files with these stamps. It may need others now.
+// moveOn notes that the function was built of files with these stamps. If files have changed since, were added or were
+// removed, it is built again. It may need files in other places now. Those count as they are.
 func (w *watcher) moveOn(ctx context.Context, built map[string]stamp) {
-	if places := w.spec.target.places(ctx); len(places) > 0 {
-		w.places = places
+	w.built = maps.Clone(built)
+	places := w.spec.target.places(ctx)
+	if len(places) == 0 {
+		return // the places cannot be listed while the code is wrong
 	}
-	w.built = look(w.places)
-	for path := range w.built { // what has changed while it was built is built again
-		if s, ok := built[path]; ok {
+	added := slices.DeleteFunc(slices.Clone(places), func(p place) bool { return slices.Contains(w.places, p) })
+	for path, s := range look(added) {
+		if _, ok := w.built[path]; !ok {
 			w.built[path] = s
 		}
 	}
+	w.places = places
 }
 
 // stamp tells a file from an earlier form of it.
@@ -100,11 +106,7 @@ func (t target) places(ctx context.Context) []place {
 			found[place{path: path}] = true
 		}
 	}
-	var all []place
-	for p := range found {
-		all = append(all, p)
-	}
-	return all
+	return slices.Collect(maps.Keys(found))
 }
 
 // look returns the stamps of all files in these places.

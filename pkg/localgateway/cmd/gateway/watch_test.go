@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -127,6 +128,29 @@ func TestWatchOfAFolder(t *testing.T) {
 func isAlive(pid int) bool {
 	p, err := os.FindProcess(pid)
 	return err == nil && p.Signal(syscall.Signal(0)) == nil
+}
+
+// A file that is added, changed or removed while a function is built has it built again. Otherwise it rests.
+func TestWhatChangesDuringABuild(t *testing.T) {
+	for name, change := range map[string]func(dir string) error{
+		"added": func(dir string) error { return os.WriteFile(filepath.Join(dir, "new.js"), nil, 0o600) },
+		"changed": func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "app.js"), []byte("longer"), 0o600)
+		},
+		"removed": func(dir string) error { return os.Remove(filepath.Join(dir, "app.js")) },
+		"nothing": func(string) error { return nil },
+	} {
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "app.js"), "")
+		w := newWatcher(t.Context(), &function{spec: &spec{target: target{kind: "node", path: dir}}})
+		if err := change(dir); err != nil {
+			t.Fatal(err)
+		}
+		w.moveOn(t.Context(), w.built)
+		if rests := maps.Equal(look(w.places), w.built); rests != (name == "nothing") {
+			t.Errorf("%s: it rests: %v", name, rests)
+		}
+	}
 }
 
 // What others make in the folder of a function does not start it anew.
