@@ -140,13 +140,13 @@ func TestConformance(t *testing.T) {
 // It has those that take long too. A clock that runs fast makes ten minutes short.
 func TestSlowBehaviours(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it waits four seconds for the end of an invocation")
+		t.Skip("it waits eight seconds for the end of an invocation")
 	}
 	t.Parallel()
 	s := loaded(t)
 	w := newWorld(t)
 	for prefix, config := range map[string]func(c *localgateway.Config){
-		"timeout-": func(c *localgateway.Config) { c.IntegrationTimeout = 4 * time.Second },
+		"timeout-": func(c *localgateway.Config) { c.IntegrationTimeout = 8 * time.Second },
 		"idle-": func(c *localgateway.Config) {
 			c.Clock, c.IntegrationTimeout = fastClock{time.Now()}, 24*time.Hour // 5 minutes
 		},
