@@ -57,6 +57,9 @@ func TestFaultsAreRepeatable(t *testing.T) {
 
 // The messages of one client are struck in their order. The order of their invocations changes nothing.
 func TestFaultsOfInvocationsAreRepeatable(t *testing.T) {
+	if testing.Short() {
+		t.Skip("each of its runs waits for the end of a connection")
+	}
 	t.Parallel()
 	const messages = 100
 	run := func() string {

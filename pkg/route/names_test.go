@@ -105,6 +105,9 @@ func TestAllFormsOfANameMeet(t *testing.T) {
 
 // What a token allows does not depend on the form of a name, in the token or in what the client asks for.
 func TestAccessKnowsOneForm(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it stores much, and each write waits for the disk")
+	}
 	log, err := localstore.OpenLog(filepath.Join(t.TempDir(), "chat.db"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
