@@ -64,6 +64,9 @@ func answer(ctx context.Context, e event) (map[string]any, error) {
 		fmt.Println("a client has left")
 	case strings.Contains(e.Body, "who"):
 		says = fmt.Sprint(e.Context.Authorizer["principalId"], e.StageVariables["colour"])
+	case e.Body == "hang":
+		fmt.Println("it hangs")
+		<-ctx.Done()
 	case strings.Contains(e.Body, "post"):
 		return map[string]any{"statusCode": 200}, post(ctx, e)
 	}
@@ -104,6 +107,7 @@ type running struct {
 	url, http, certificate string
 	printed                string // to stdout
 	stderr                 *logbuffer.Buffer
+	hurry                  func()       // as a second interrupt
 	stop                   func() error // interrupts it, and returns how it ends
 }
 
@@ -111,11 +115,12 @@ type running struct {
 func launch(t *testing.T, args ...string) running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
+	second, hurry := context.WithCancel(t.Context())
 	out, in := io.Pipe()
-	r := running{stderr: &logbuffer.Buffer{}}
+	r := running{stderr: &logbuffer.Buffer{}, hurry: hurry}
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), in, r.stderr)
+		err := run(ctx, second, append([]string{"-addr", "127.0.0.1:0"}, args...), in, r.stderr)
 		_ = in.Close()
 		ended <- err
 	}()
@@ -330,7 +335,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"-addr 192.0.2.1:1 -route a=" + self(t): "-addr chooses another address",
 	} {
 		var stdout, stderr bytes.Buffer
-		err := run(t.Context(), strings.Fields(args), &stdout, &stderr)
+		err := run(t.Context(), t.Context(), strings.Fields(args), &stdout, &stderr)
 		if err == nil || !strings.Contains(err.Error(), problem) || stdout.Len()+stderr.Len() > 0 {
 			t.Errorf("%s: %v, want %q; it says %s%s", args, err, problem, &stdout, &stderr)
 		}
@@ -339,7 +344,7 @@ func TestWrongCommandLines(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	var help bytes.Buffer
-	if err := run(t.Context(), []string{"-h"}, io.Discard, &help); err == nil {
+	if err := run(t.Context(), t.Context(), []string{"-h"}, io.Discard, &help); err == nil {
 		t.Error("no error")
 	}
 	for line := range strings.Lines(help.String()) {
