@@ -61,7 +61,7 @@ func run(ctx, hurry context.Context, args []string, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
-	s, err := start(ctx, o, p, &console{to: stderr})
+	s, err := start(ctx, o, p, newConsole(stdout, stderr))
 	if err != nil {
 		return err
 	}
