@@ -314,20 +314,25 @@ func TestWrongCommandLines(t *testing.T) {
 	}
 	t.Chdir(dir)
 	for args, problem := range map[string]string{
-		"":                                      "no routes: give -route KEY=TARGET or -template FILE",
-		"-rout x=y":                             "flag provided but not defined: -rout (-h lists the flags)",
-		"-route x":                              `it is not NAME=VALUE`,
-		"-route x=1 -route x=2":                 "x was given before",
-		"-route $default=./none":                `-route $default: there is no executable "./none"; a function is an`,
-		"-route $default=./text":                "text is not an executable file",
-		"-route $default=node:app.handler":      "node:app.handler: there is no file app with .js or .mjs or .cjs",
-		"-route $default=python:app":            `"python:app" does not end with a file and a name in it`,
-		"-route $default=go:./none":             "go build ./none",
-		"-route GET./x=" + "./none":             "there is no executable",
-		"-route $default=./none more":           `unexpected argument "more"`,
-		"-route a=b -function F=b":              "-function, -api and -parameter need -template",
-		"-route a=b -dynamodb http://x":         "-dynamodb needs -template",
-		"-route a=b -identity-source x":         "-identity-source needs -authorizer",
+		"":                                 "no routes: give -route KEY=TARGET or -template FILE",
+		"-rout x=y":                        "flag provided but not defined: -rout (-h lists the flags)",
+		"-route x":                         `it is not NAME=VALUE`,
+		"-route x=1 -route x=2":            "x was given before",
+		"-route $default=./none":           `-route $default: there is no executable "./none"; a function is an`,
+		"-route $default=./text":           "text is not an executable file",
+		"-route $default=node:app.handler": "node:app.handler: there is no file app with .js or .mjs or .cjs",
+		"-route $default=python:app":       `"python:app" does not end with a file and a name in it`,
+		"-route $default=go:./none":        "go build ./none",
+		"-route GET./x=" + "./none":        "there is no executable",
+		"-route $default=./none more":      `unexpected argument "more"`,
+		"-route a=b -function F=b":         "-function, -api and -parameter need -template",
+		"-route a=b -dynamodb http://x":    "-dynamodb needs -template",
+		"-route a=b -identity-source x":    "-identity-source needs -authorizer",
+		"-route a=b -authorizer AWS_IAM -identity-source x": "-identity-source needs -authorizer",
+		"-route a=b -authorizer aws_iam":                    "or it is AWS_IAM",
+		"-template t.json -dynamodb 127.0.0.1:8000":         "-dynamodb 127.0.0.1:8000: it is not a URL, as http://",
+		"-route a=go:":                          `"go:" does not name a package`,
+		"-addr nowhere -route a=" + self(t):     "-addr nowhere: listen tcp: address nowhere: missing port in address; -addr",
 		"-template t.json -route-response x":    "are for routes without -template, which has its own",
 		"-template none.json":                   "open none.json: no such file",
 		"-template text":                        "-template text: this is not a CloudFormation template in JSON",
@@ -339,6 +344,13 @@ func TestWrongCommandLines(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), problem) || stdout.Len()+stderr.Len() > 0 {
 			t.Errorf("%s: %v, want %q; it says %s%s", args, err, problem, &stdout, &stderr)
 		}
+	}
+}
+
+func TestARouteOfAnHTTPAPIAlone(t *testing.T) {
+	_, err := planned(options{routes: pairs{{"GET /ping", self(t)}}})
+	if err == nil || !strings.Contains(err.Error(), "no route of a WebSocket API: give one") {
+		t.Error(err)
 	}
 }
 

@@ -87,7 +87,8 @@ func (p *plan) check(o options) error {
 		}
 	}
 	if len(p.routes) == 0 {
-		problems = append(problems, errors.New("there is no route of a WebSocket API: give -route KEY=TARGET"))
+		problems = append(problems, errors.New("there is no route of a WebSocket API: give one, whose key "+
+			"has no space, as -route '$default=TARGET'"))
 	}
 	return errors.Join(problems...)
 }
@@ -107,7 +108,7 @@ func (p *plan) readFlags(o options) error {
 	if o.authorizer != "" && !p.iam {
 		f, err := p.byTarget(o.authorizer)
 		if err != nil {
-			return fmt.Errorf("-authorizer: %w", err)
+			return fmt.Errorf("-authorizer: %w; or it is %s", err, iamAuthorizer)
 		}
 		p.authorizer = f
 	}

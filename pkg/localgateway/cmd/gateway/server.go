@@ -49,7 +49,8 @@ func start(ctx context.Context, o options, p *plan, c *console) (_ *server, err 
 	}()
 	listener, err := net.Listen("tcp", o.addr)
 	if err != nil {
-		return s, fmt.Errorf("%w: is another gateway there? -addr chooses another address, and port 0 a free port", err)
+		return s, fmt.Errorf("-addr %s: %w; -addr chooses another address, as 127.0.0.1:3002, and port 0 a free port",
+			o.addr, err)
 	}
 	s.addr = reachable(o.addr, listener)
 	defer func() {
