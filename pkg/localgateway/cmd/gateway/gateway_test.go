@@ -332,7 +332,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"-route a=b -authorizer aws_iam":                    "or it is AWS_IAM",
 		"-template t.json -dynamodb 127.0.0.1:8000":         "-dynamodb 127.0.0.1:8000: it is not a URL, as http://",
 		"-route a=go:":                          `"go:" does not name a package`,
-		"-addr nowhere -route a=" + self(t):     "-addr nowhere: listen tcp: address nowhere: missing port in address; -addr",
+		"-addr nowhere -route a=" + self(t):     "-addr nowhere: listen tcp: address nowhere: missing port",
 		"-template t.json -route-response x":    "are for routes without -template, which has its own",
 		"-template none.json":                   "open none.json: no such file",
 		"-template text":                        "-template text: this is not a CloudFormation template in JSON",
