@@ -82,7 +82,8 @@ func (p *plan) check(o options) error {
 	for _, f := range p.functions {
 		for _, name := range slices.Sorted(maps.Keys(f.unknown)) {
 			if !slices.ContainsFunc(o.env, func(e pair) bool { return e.name == name }) {
-				problems = append(problems, fmt.Errorf("%w; give it with -env %s=VALUE", f.unknown[name], name))
+				problems = append(problems, fmt.Errorf("%w; give it with -env %s=VALUE, or, if it is a parameter, "+
+					"with -parameter NAME=VALUE", f.unknown[name], name))
 			}
 		}
 	}
