@@ -137,10 +137,11 @@ func (c *Config) checkRoutes() error {
 		}
 	}
 	for _, key := range c.HTTPRoutes {
+		// A client's method is in capitals, so that no request would reach the route "get /ping".
 		if method, path, ok := strings.Cut(key, " "); !ok || method == "" || method == "ANY" ||
-			!strings.HasPrefix(path, "/") || strings.Contains(path, "{") {
-			return fmt.Errorf("localgateway: Config.HTTPRoutes has %q, which is not METHOD /path with one method and "+
-				"a fixed path", key)
+			method != strings.ToUpper(method) || !strings.HasPrefix(path, "/") || strings.Contains(path, "{") {
+			return fmt.Errorf("localgateway: Config.HTTPRoutes has %q, which is not METHOD /path with one method, in "+
+				"capitals, and a fixed path", key)
 		}
 	}
 	return nil

@@ -138,6 +138,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"Handler is nil":            {},
 		"Stage":                     {Handler: f, Stage: "a/b"},
 		"not METHOD /path":          {Handler: f, HTTPRoutes: []string{"/ping"}},
+		"get /ping":                 {Handler: f, HTTPRoutes: []string{"get /ping"}},
 		"ANY /ping":                 {Handler: f, HTTPRoutes: []string{"ANY /ping"}},
 		"GET /users/{id}":           {Handler: f, HTTPRoutes: []string{"GET /users/{id}"}},
 		"$connected":                {Handler: f, Routes: []string{"$connected"}},

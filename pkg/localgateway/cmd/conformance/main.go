@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	neturl "net/url"
 	"os"
 	"os/signal"
 	"regexp"
@@ -52,6 +53,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 		if _, known := suite.Deployments[name]; !ok || !known {
 			return fmt.Errorf("it is not NAME=URL with a NAME of %s", deployments)
 		}
+		if u, err := neturl.Parse(url); err != nil || u.Host == "" {
+			return errors.New("the URL is none, as ws://127.0.0.1:3001/dev")
+		}
 		target.URLs[name] = url
 		return nil
 	})
@@ -72,6 +76,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, out io.
 	suite.Behaviours = slices.DeleteFunc(suite.Behaviours, func(b conformance.Behaviour) bool {
 		return !pattern.MatchString(b.Name)
 	})
+	if len(suite.Behaviours) == 0 {
+		return 0, fmt.Errorf("-run %s: it matches no behaviour; their names are those of the files in "+
+			"pkg/localgateway/conformance/testdata/behaviours", *only)
+	}
 	count := map[conformance.Outcome]int{}
 	for _, r := range suite.Run(ctx, target) {
 		count[r.Outcome]++

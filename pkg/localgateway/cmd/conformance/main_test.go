@@ -52,7 +52,9 @@ func TestWrongArguments(t *testing.T) {
 		"give at least one -url":                       nil,
 		"no other arguments":                           {"-url", "open=ws://127.0.0.1/dev", "x"},
 		"not NAME=URL with a NAME of authorized, bare": {"-url", "closed=ws://127.0.0.1/dev"},
-		"-run": {"-url", "open=ws://127.0.0.1/dev", "-run", "("},
+		"-run: ":                    {"-url", "open=ws://127.0.0.1/dev", "-run", "("},
+		"it matches no behaviour":   {"-url", "open=ws://127.0.0.1/dev", "-run", "no-such-name"},
+		"the URL is none, as ws://": {"-url", "open=127.0.0.1"},
 	} {
 		if _, err := run(t.Context(), args, noEnvironment, &strings.Builder{}); err == nil ||
 			!strings.Contains(err.Error(), says) {

@@ -6,13 +6,34 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"slices"
 	"sync"
 )
 
 // console writes lines to a terminal. Each begins with what it comes from.
 type console struct {
-	mu sync.Mutex
-	to io.Writer
+	mu    sync.Mutex
+	to    io.Writer
+	files []os.FileInfo // the files that the command writes to, if it is led to files
+}
+
+// newConsole returns a console at stderr.
+func newConsole(stdout, stderr io.Writer) *console {
+	c := &console{to: stderr}
+	for _, w := range []io.Writer{stdout, stderr} {
+		if file, ok := w.(*os.File); ok {
+			if info, err := file.Stat(); err == nil {
+				c.files = append(c.files, info)
+			}
+		}
+	}
+	return c
+}
+
+// isOwn reports whether the command itself writes to a file.
+func (c *console) isOwn(info os.FileInfo) bool {
+	return slices.ContainsFunc(c.files, func(own os.FileInfo) bool { return os.SameFile(own, info) })
 }
 
 // of returns a Writer for the lines of a function.

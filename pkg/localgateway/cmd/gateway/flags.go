@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 )
 
@@ -102,10 +103,18 @@ func (o options) check() error {
 		o.expression != ""):
 		return errors.New("-authorizer, -identity-source, -route-response, -route-selection and -stage-variable are " +
 			"for routes without -template, which has its own")
-	case o.authorizer == "" && len(o.sources) > 0:
-		return errors.New("-identity-source needs -authorizer")
+	case (o.authorizer == "" || o.authorizer == iamAuthorizer) && len(o.sources) > 0:
+		return errors.New("-identity-source needs -authorizer with a function")
+	case o.dynamodb != "" && !isURL(o.dynamodb):
+		return fmt.Errorf("-dynamodb %s: it is not a URL, as http://127.0.0.1:8000", o.dynamodb)
 	}
 	return nil
+}
+
+// isURL reports whether a text is the URL of a server.
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
 
 // pair is NAME=VALUE.

@@ -64,6 +64,9 @@ func answer(ctx context.Context, e event) (map[string]any, error) {
 		fmt.Println("a client has left")
 	case strings.Contains(e.Body, "who"):
 		says = fmt.Sprint(e.Context.Authorizer["principalId"], e.StageVariables["colour"])
+	case e.Body == "hang":
+		fmt.Println("it hangs")
+		<-ctx.Done()
 	case strings.Contains(e.Body, "post"):
 		return map[string]any{"statusCode": 200}, post(ctx, e)
 	}
@@ -104,6 +107,7 @@ type running struct {
 	url, http, certificate string
 	printed                string // to stdout
 	stderr                 *logbuffer.Buffer
+	hurry                  func()       // as a second interrupt
 	stop                   func() error // interrupts it, and returns how it ends
 }
 
@@ -111,11 +115,12 @@ type running struct {
 func launch(t *testing.T, args ...string) running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
+	second, hurry := context.WithCancel(t.Context())
 	out, in := io.Pipe()
-	r := running{stderr: &logbuffer.Buffer{}}
+	r := running{stderr: &logbuffer.Buffer{}, hurry: hurry}
 	ended := make(chan error, 1)
 	go func() {
-		err := run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), in, r.stderr)
+		err := run(ctx, second, append([]string{"-addr", "127.0.0.1:0"}, args...), in, r.stderr)
 		_ = in.Close()
 		ended <- err
 	}()
@@ -309,20 +314,25 @@ func TestWrongCommandLines(t *testing.T) {
 	}
 	t.Chdir(dir)
 	for args, problem := range map[string]string{
-		"":                                      "no routes: give -route KEY=TARGET or -template FILE",
-		"-rout x=y":                             "flag provided but not defined: -rout (-h lists the flags)",
-		"-route x":                              `it is not NAME=VALUE`,
-		"-route x=1 -route x=2":                 "x was given before",
-		"-route $default=./none":                `-route $default: there is no executable "./none"; a function is an`,
-		"-route $default=./text":                "text is not an executable file",
-		"-route $default=node:app.handler":      "node:app.handler: there is no file app with .js or .mjs or .cjs",
-		"-route $default=python:app":            `"python:app" does not end with a file and a name in it`,
-		"-route $default=go:./none":             "go build ./none",
-		"-route GET./x=" + "./none":             "there is no executable",
-		"-route $default=./none more":           `unexpected argument "more"`,
-		"-route a=b -function F=b":              "-function, -api and -parameter need -template",
-		"-route a=b -dynamodb http://x":         "-dynamodb needs -template",
-		"-route a=b -identity-source x":         "-identity-source needs -authorizer",
+		"":                                 "no routes: give -route KEY=TARGET or -template FILE",
+		"-rout x=y":                        "flag provided but not defined: -rout (-h lists the flags)",
+		"-route x":                         `it is not NAME=VALUE`,
+		"-route x=1 -route x=2":            "x was given before",
+		"-route $default=./none":           `-route $default: there is no executable "./none"; a function is an`,
+		"-route $default=./text":           "text is not an executable file",
+		"-route $default=node:app.handler": "node:app.handler: there is no file app with .js or .mjs or .cjs",
+		"-route $default=python:app":       `"python:app" does not end with a file and a name in it`,
+		"-route $default=go:./none":        "go build ./none",
+		"-route GET./x=" + "./none":        "there is no executable",
+		"-route $default=./none more":      `unexpected argument "more"`,
+		"-route a=b -function F=b":         "-function, -api and -parameter need -template",
+		"-route a=b -dynamodb http://x":    "-dynamodb needs -template",
+		"-route a=b -identity-source x":    "-identity-source needs -authorizer",
+		"-route a=b -authorizer AWS_IAM -identity-source x": "-identity-source needs -authorizer",
+		"-route a=b -authorizer aws_iam":                    "or it is AWS_IAM",
+		"-template t.json -dynamodb 127.0.0.1:8000":         "-dynamodb 127.0.0.1:8000: it is not a URL, as http://",
+		"-route a=go:":                          `"go:" does not name a package`,
+		"-addr nowhere -route a=" + self(t):     "-addr nowhere: listen tcp: address nowhere: missing port",
 		"-template t.json -route-response x":    "are for routes without -template, which has its own",
 		"-template none.json":                   "open none.json: no such file",
 		"-template text":                        "-template text: this is not a CloudFormation template in JSON",
@@ -330,16 +340,24 @@ func TestWrongCommandLines(t *testing.T) {
 		"-addr 192.0.2.1:1 -route a=" + self(t): "-addr chooses another address",
 	} {
 		var stdout, stderr bytes.Buffer
-		err := run(t.Context(), append([]string{"-addr", "127.0.0.1:0"}, strings.Fields(args)...), &stdout, &stderr)
+		err := run(t.Context(), t.Context(), append([]string{"-addr", "127.0.0.1:0"}, strings.Fields(args)...), &stdout,
+			&stderr)
 		if err == nil || !strings.Contains(err.Error(), problem) || stdout.Len()+stderr.Len() > 0 {
 			t.Errorf("%s: %v, want %q; it says %s%s", args, err, problem, &stdout, &stderr)
 		}
 	}
 }
 
+func TestARouteOfAnHTTPAPIAlone(t *testing.T) {
+	_, err := planned(options{routes: pairs{{"GET /ping", self(t)}}})
+	if err == nil || !strings.Contains(err.Error(), "no route of a WebSocket API: give one") {
+		t.Error(err)
+	}
+}
+
 func TestHelp(t *testing.T) {
 	var help bytes.Buffer
-	if err := run(t.Context(), []string{"-h"}, io.Discard, &help); err == nil {
+	if err := run(t.Context(), t.Context(), []string{"-h"}, io.Discard, &help); err == nil {
 		t.Error("no error")
 	}
 	for line := range strings.Lines(help.String()) {

@@ -20,12 +20,8 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-ctx.Done()
-		stop() // a second signal ends the process at once
-	}()
-	switch err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); {
+	ctx, hurry := untilSignals()
+	switch err := run(ctx, hurry, os.Args[1:], os.Stdout, os.Stderr); {
 	case errors.Is(err, flag.ErrHelp):
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "gateway:", err)
@@ -33,8 +29,30 @@ func main() {
 	}
 }
 
-// run serves until ctx ends. It prints to stdout what it serves, and to stderr what functions print and what fails.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+// untilSignals returns a context that ends with the first signal, and one that ends with the second. A third ends the
+// process as it is, and leaves functions behind.
+func untilSignals() (first, second context.Context) {
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		ends = append(ends, syscall.SIGHUP) // the terminal was closed
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, ends...)
+	first, end := context.WithCancel(context.Background())
+	second, endAtOnce := context.WithCancel(context.Background())
+	go func() {
+		<-signals
+		end()
+		<-signals
+		signal.Reset(ends...)
+		endAtOnce()
+	}()
+	return first, second
+}
+
+// run serves until ctx ends. Then it waits for the last invocations, for some time or until hurry ends. It prints to
+// stdout what it serves, and to stderr what functions print and what fails.
+func run(ctx, hurry context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
 		return err
@@ -43,7 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := start(ctx, o, p, &console{to: stderr})
+	s, err := start(ctx, o, p, newConsole(stdout, stderr))
 	if err != nil {
 		return err
 	}
@@ -52,7 +70,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case <-ctx.Done():
 	case err = <-s.failed:
 	}
-	return errors.Join(err, s.stop())
+	return errors.Join(err, s.stop(hurry))
 }
 
 // patience is how long the end waits for the functions' last invocations.

@@ -82,12 +82,14 @@ func (p *plan) check(o options) error {
 	for _, f := range p.functions {
 		for _, name := range slices.Sorted(maps.Keys(f.unknown)) {
 			if !slices.ContainsFunc(o.env, func(e pair) bool { return e.name == name }) {
-				problems = append(problems, fmt.Errorf("%w; give it with -env %s=VALUE", f.unknown[name], name))
+				problems = append(problems, fmt.Errorf("%w; give it with -env %s=VALUE, or, if it is a parameter, "+
+					"with -parameter NAME=VALUE", f.unknown[name], name))
 			}
 		}
 	}
 	if len(p.routes) == 0 {
-		problems = append(problems, errors.New("there is no route of a WebSocket API: give -route KEY=TARGET"))
+		problems = append(problems, errors.New("there is no route of a WebSocket API: give one, whose key "+
+			"has no space, as -route '$default=TARGET'"))
 	}
 	return errors.Join(problems...)
 }
@@ -107,7 +109,7 @@ func (p *plan) readFlags(o options) error {
 	if o.authorizer != "" && !p.iam {
 		f, err := p.byTarget(o.authorizer)
 		if err != nil {
-			return fmt.Errorf("-authorizer: %w", err)
+			return fmt.Errorf("-authorizer: %w; or it is %s", err, iamAuthorizer)
 		}
 		p.authorizer = f
 	}

@@ -44,12 +44,13 @@ func start(ctx context.Context, o options, p *plan, c *console) (_ *server, err 
 		failed: make(chan error, 2), stopWatching: func() {}}
 	defer func() {
 		if err != nil {
-			_ = s.stop()
+			_ = s.stop(ctx)
 		}
 	}()
 	listener, err := net.Listen("tcp", o.addr)
 	if err != nil {
-		return s, fmt.Errorf("%w: is another gateway there? -addr chooses another address, and port 0 a free port", err)
+		return s, fmt.Errorf("-addr %s: %w; -addr chooses another address, as 127.0.0.1:3002, and port 0 a free port",
+			o.addr, err)
 	}
 	s.addr = reachable(o.addr, listener)
 	defer func() {
@@ -295,15 +296,19 @@ func (s *server) describe(to io.Writer) {
 	fmt.Fprintf(to, "WebSocket API: %s/%s\n", s.url("ws"), s.stage)
 }
 
-// stop closes every client, waits for the functions' last invocations, and ends all processes.
-func (s *server) stop() error {
+// stop closes every client, waits for the functions' last invocations until hurry ends, and ends all processes.
+func (s *server) stop(hurry context.Context) error {
 	s.stopWatching()
 	s.watching.Wait()
 	var err error
 	if s.gateway != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(hurry, patience)
 		defer cancel()
+		news := time.AfterFunc(time.Second, func() {
+			s.console.say("invocations are under way, and have %v to end; Ctrl-C again ends them at once", patience)
+		})
 		err = s.gateway.Shutdown(ctx)
+		news.Stop()
 	}
 	for _, server := range s.servers {
 		err = errors.Join(err, server.Close())

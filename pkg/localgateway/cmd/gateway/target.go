@@ -28,7 +28,9 @@ func parseTarget(text string) (target, error) {
 	kind, path, ok := strings.Cut(text, ":")
 	switch {
 	case ok && kind == "go":
-		t.kind, t.path = kind, path
+		if t.kind, t.path = kind, path; path == "" {
+			return t, fmt.Errorf("%q does not name a package, as go:./cmd/fn", text)
+		}
 		return t, nil // go build says what is wrong with it
 	case ok && (kind == "node" || kind == "python"):
 		t.kind, t.path, t.handler = kind, filepath.Dir(path), filepath.Base(path)
@@ -90,11 +92,19 @@ func (t target) config(ctx context.Context, scratch string) (localruntime.Config
 		program := filepath.Join(dir, "bootstrap.exe")
 		if out, err := t.goCommand(ctx, "build", "-o", program).CombinedOutput(); err != nil {
 			_ = os.RemoveAll(dir)
-			return localruntime.Config{}, fmt.Errorf("go build %s: %w\n%s", t.path, err, bytes.TrimSpace(out))
+			return localruntime.Config{}, fmt.Errorf("go build %s: %w%s", t.path, err, lines(out))
 		}
 		return localruntime.Config{Bootstrap: program}, nil
 	}
 	return localruntime.Config{Bootstrap: t.path}, nil
+}
+
+// lines are what a program has printed, each on a line of its own.
+func lines(out []byte) string {
+	if out = bytes.TrimSpace(out); len(out) == 0 {
+		return ""
+	}
+	return "\n" + string(out)
 }
 
 // writeInline writes code to a folder of its own. CloudFormation calls the file index

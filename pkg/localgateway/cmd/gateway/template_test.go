@@ -169,7 +169,7 @@ func TestTemplatesThatNeedMore(t *testing.T) {
 			"with this id; they have Fn"},
 	} {
 		args := append([]string{"-template", small(t, tc.function, tc.environment)}, strings.Fields(tc.flags)...)
-		if err := run(t.Context(), args, io.Discard, io.Discard); err == nil ||
+		if err := run(t.Context(), t.Context(), args, io.Discard, io.Discard); err == nil ||
 			!strings.Contains(err.Error(), tc.problem) {
 			t.Errorf("%s %s: %v, want %q", tc.function, tc.flags, err, tc.problem)
 		}
@@ -178,7 +178,8 @@ func TestTemplatesThatNeedMore(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(filepath.Dir(path), "asset.1")); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(t.Context(), []string{"-template", path, "-route", "mock=" + self(t)}, io.Discard, io.Discard); err ==
+	args := []string{"-template", path, "-route", "mock=" + self(t)}
+	if err := run(t.Context(), t.Context(), args, io.Discard, io.Discard); err ==
 		nil || !strings.Contains(err.Error(), "asset.1, is not a folder here; give what runs in its place with") {
 		t.Error(err)
 	}

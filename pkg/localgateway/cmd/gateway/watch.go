@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -24,17 +25,17 @@ type watcher struct {
 // newWatcher looks at the files of a function before it is built, so that no change is missed.
 func newWatcher(ctx context.Context, f *function) *watcher {
 	places := f.spec.target.places(ctx)
-	return &watcher{f, places, look(places)}
+	return &watcher{f, places, look(places, f.console.isOwn)}
 }
 
 // watch builds the function anew each time its files have changed and then stay as they are for a pause.
 func (w *watcher) watch(ctx context.Context) {
 	for seen := w.built; ; {
 		began := time.Now()
-		now := look(w.places)
+		now := look(w.places, w.console.isOwn)
 		took := time.Since(began)
 		if maps.Equal(now, seen) && !maps.Equal(now, w.built) {
-			w.console.say("%s has changed", w.spec.name)
+			w.console.say("%s has changed: %s", w.spec.name, changes(w.built, now))
 			if err := w.renew(ctx); err != nil && ctx.Err() == nil {
 				w.console.say("%s stays as it was: %v", w.spec.name, err)
 			} else if err == nil {
@@ -61,7 +62,7 @@ func (w *watcher) moveOn(ctx context.Context, built map[string]stamp) {
 		return // the places cannot be listed while the code is wrong
 	}
 	added := slices.DeleteFunc(slices.Clone(places), func(p place) bool { return slices.Contains(w.places, p) })
-	for path, s := range look(added) {
+	for path, s := range look(added, w.console.isOwn) {
 		if _, ok := w.built[path]; !ok {
 			w.built[path] = s
 		}
@@ -109,8 +110,21 @@ func (t target) places(ctx context.Context) []place {
 	return slices.Collect(maps.Keys(found))
 }
 
-// look returns the stamps of all files in these places.
-func look(places []place) map[string]stamp {
+// changes names a file that differs, and says how many others do. So it is seen if a function writes to its own folder.
+func changes(before, after map[string]stamp) string {
+	all := maps.Clone(before)
+	maps.Copy(all, after)
+	maps.DeleteFunc(all, func(path string, _ stamp) bool { return before[path] == after[path] })
+	paths := slices.Sorted(maps.Keys(all))
+	if len(paths) == 1 {
+		return paths[0]
+	}
+	return fmt.Sprintf("%s and %d more", paths[0], len(paths)-1)
+}
+
+// look returns the stamps of all files in these places, without those that are to be ignored. The command's own log is
+// ignored: its lines about a change would be the next change.
+func look(places []place, ignored func(os.FileInfo) bool) map[string]stamp {
 	stamps := map[string]stamp{}
 	for _, p := range places {
 		_ = filepath.WalkDir(p.path, func(path string, entry fs.DirEntry, err error) error {
@@ -125,8 +139,8 @@ func look(places []place) map[string]stamp {
 				}
 				return nil
 			}
-			if info, err := os.Stat(path); err == nil && (path == p.path || !strings.HasPrefix(name, ".") &&
-				!strings.HasSuffix(name, "_test.go")) {
+			if info, err := os.Stat(path); err == nil && !ignored(info) && (path == p.path ||
+				!strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "_test.go")) {
 				stamps[path] = stamp{info.ModTime(), info.Size()}
 			}
 			return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -108,6 +109,7 @@ func TestWatchOfAFolder(t *testing.T) {
 	answer := make(chan string)
 	go func() { answer <- slow.say("slow") }()
 	write(t, filepath.Join(dir, "src", "lib", "word.json"), `"another"`)
+	eventually(t, r.stderr, "app-handler has changed: "+filepath.Join(dir, "src", "lib", "word.json")+"\n")
 	eventually(t, r.stderr, "app-handler runs as it is now\n")
 	if got := fast.say("x"); got != "another" {
 		t.Errorf("got %s", got)
@@ -142,27 +144,34 @@ func TestWhatChangesDuringABuild(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "app.js"), "")
-		w := newWatcher(t.Context(), &function{spec: &spec{target: target{kind: "node", path: dir}}})
+		w := newWatcher(t.Context(), &function{spec: &spec{target: target{kind: "node", path: dir}},
+			console: newConsole(io.Discard, io.Discard)})
 		if err := change(dir); err != nil {
 			t.Fatal(err)
 		}
 		w.moveOn(t.Context(), w.built)
-		if rests := maps.Equal(look(w.places), w.built); rests != (name == "nothing") {
+		if rests := maps.Equal(look(w.places, w.console.isOwn), w.built); rests != (name == "nothing") {
 			t.Errorf("%s: it rests: %v", name, rests)
 		}
 	}
 }
 
-// What others make in the folder of a function does not start it anew.
+// What others make in the folder of a function does not start it anew, and neither does the command's log.
 func TestWhatIsLookedAt(t *testing.T) {
 	dir := t.TempDir()
 	for _, file := range []string{"app.js", "lib/word.json", "lib/word_test.go", "node_modules/other/index.js",
 		".git/index", "__pycache__/app.pyc", ".app.js.swp"} {
 		write(t, filepath.Join(dir, filepath.FromSlash(file)), "")
 	}
+	logs, err := os.Create(filepath.Join(dir, "gateway.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer logs.Close()
+	c := newConsole(io.Discard, logs)
 	for deep, want := range map[bool][]string{true: {"app.js", "lib/word.json"}, false: {"app.js"}} {
 		var got []string
-		for path := range look([]place{{dir, deep}}) {
+		for path := range look([]place{{dir, deep}}, c.isOwn) {
 			name, err := filepath.Rel(dir, path)
 			if err != nil {
 				t.Fatal(err)
@@ -171,6 +180,22 @@ func TestWhatIsLookedAt(t *testing.T) {
 		}
 		if slices.Sort(got); !slices.Equal(got, want) {
 			t.Errorf("deep %v: %q", deep, got)
+		}
+	}
+}
+
+// A line names what has changed: files that are new, gone, or other ones.
+func TestWhatHasChanged(t *testing.T) {
+	one, other := stamp{size: 1}, stamp{size: 2}
+	before := map[string]stamp{"a": one, "b": one, "c": one}
+	for want, after := range map[string]map[string]stamp{
+		"b":            {"a": one, "b": other, "c": one},
+		"d":            {"a": one, "b": one, "c": one, "d": one},
+		"c":            {"a": one, "b": one},
+		"a and 2 more": {"b": other, "c": one, "d": one},
+	} {
+		if got := changes(before, after); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
