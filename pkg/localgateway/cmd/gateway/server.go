@@ -304,8 +304,8 @@ func (s *server) stop(hurry context.Context) error {
 	if s.gateway != nil {
 		ctx, cancel := context.WithTimeout(hurry, patience)
 		defer cancel()
-		news := time.AfterFunc(time.Second, func() {
-			s.console.say("invocations are under way, and have %v to end; Ctrl-C again ends them at once", patience)
+		news := time.AfterFunc(2*time.Second, func() { // a client has a second to answer the close
+			s.console.say("invocations have %v to end; Ctrl-C again ends them at once", patience)
 		})
 		err = s.gateway.Shutdown(ctx)
 		news.Stop()
