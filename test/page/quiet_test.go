@@ -58,7 +58,8 @@ func TestBrowserAHiddenPageSleeps(t *testing.T) {
 			short++
 		}
 	}
-	if short > 2 || len(woken)-short > 2*rooms || len(woken) < rooms/2 {
+	// On this clock a busy machine answers after seconds, for which there are timers, too. A tick a minute would be ten.
+	if short > 5 || len(woken)-short > 2*rooms || len(woken) < rooms/2 {
 		t.Errorf("the page was woken by timers of %v s", woken)
 	}
 	if len(sent) > 4*rooms {
