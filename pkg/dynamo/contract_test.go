@@ -15,6 +15,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
+	t.Parallel() // others wait for deadlines meanwhile
 	client := dynamolocal.Client(server.URL(t))
 	connections, messages := dynamolocal.Tables(t, client)
 	t.Run("Log", func(t *testing.T) { contract.Log(t, dynamo.NewLog(client, messages, 0)) })
@@ -69,6 +70,7 @@ func endLeases(t *testing.T, client *dynamodb.Client, table string) {
 
 // Dynalite is another make of DynamoDB: what holds on both is no accident of one.
 func TestContractOnDynalite(t *testing.T) {
+	t.Parallel()
 	client := dynamolocal.Client(dynamolocal.StartDynalite(t))
 	connections, messages := dynamolocal.TablesWithoutTTL(t, client)
 	t.Run("Log", func(t *testing.T) { contract.LogWithoutIDs(t, dynamo.NewLog(client, messages, 0)) })

@@ -58,7 +58,7 @@ func TestBrowserAHiddenPageSleeps(t *testing.T) {
 			short++
 		}
 	}
-	// On this clock a busy machine answers after seconds, for which there are timers, too. A tick a minute would be ten.
+	// On this clock a busy machine answers after seconds, for which there are timers, too. A tick a minute would be 10.
 	if short > 5 || len(woken)-short > 2*rooms || len(woken) < rooms/2 {
 		t.Errorf("the page was woken by timers of %v s", woken)
 	}
