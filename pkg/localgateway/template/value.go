@@ -177,16 +177,36 @@ func arguments(argument any, n int) ([]any, error) {
 	return list, nil
 }
 
-func (r *resolver) join(argument any, depth int) (any, error) {
+// textArguments returns the elements of a list of so many texts.
+func (r *resolver) textArguments(argument any, n, depth int) ([]string, error) {
+	args, err := arguments(argument, n)
+	if err != nil {
+		return nil, err
+	}
+	texts := make([]string, n)
+	for i, arg := range args {
+		if texts[i], err = r.text(arg, depth); err != nil {
+			return nil, err
+		}
+	}
+	return texts, nil
+}
+
+// textAndList returns the elements of a list of a text and a list.
+func (r *resolver) textAndList(argument any, depth int) (text string, list []any, err error) {
 	args, err := arguments(argument, 2)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	separator, err := r.text(args[0], depth)
-	if err != nil {
-		return nil, err
+	if text, err = r.text(args[0], depth); err != nil {
+		return "", nil, err
 	}
-	list, err := r.list(args[1], depth)
+	list, err = r.list(args[1], depth)
+	return text, list, err
+}
+
+func (r *resolver) join(argument any, depth int) (any, error) {
+	separator, list, err := r.textAndList(argument, depth)
 	if err != nil {
 		return nil, err
 	}
@@ -251,15 +271,7 @@ func (r *resolver) sub(argument any, depth int) (any, error) {
 }
 
 func (r *resolver) choose(argument any, depth int) (any, error) {
-	args, err := arguments(argument, 2)
-	if err != nil {
-		return nil, err
-	}
-	text, err := r.text(args[0], depth)
-	if err != nil {
-		return nil, err
-	}
-	list, err := r.list(args[1], depth)
+	text, list, err := r.textAndList(argument, depth)
 	if err != nil {
 		return nil, err
 	}
@@ -271,18 +283,11 @@ func (r *resolver) choose(argument any, depth int) (any, error) {
 }
 
 func (r *resolver) split(argument any, depth int) (any, error) {
-	args, err := arguments(argument, 2)
+	texts, err := r.textArguments(argument, 2, depth)
 	if err != nil {
 		return nil, err
 	}
-	separator, err := r.text(args[0], depth)
-	if err != nil {
-		return nil, err
-	}
-	text, err := r.text(args[1], depth)
-	if err != nil {
-		return nil, err
-	}
+	separator, text := texts[0], texts[1]
 	if separator == "" {
 		return nil, errors.New("the separator is empty")
 	}
@@ -297,15 +302,9 @@ func (r *resolver) split(argument any, depth int) (any, error) {
 }
 
 func (r *resolver) findInMap(argument any, depth int) (any, error) {
-	args, err := arguments(argument, 3)
+	keys, err := r.textArguments(argument, 3, depth)
 	if err != nil {
 		return nil, err
-	}
-	var keys [3]string
-	for i := range keys {
-		if keys[i], err = r.text(args[i], depth); err != nil {
-			return nil, err
-		}
 	}
 	value, ok := r.Mappings[keys[0]][keys[1]][keys[2]]
 	if !ok {
