@@ -137,11 +137,11 @@ func TestFollow(t *testing.T) {
 		a := &admin{stdout: out, stderr: out}
 		ended <- a.run(ctx, []string{"-local", chat, "tail", "-f", "r"})
 	}()
-	awaitIn(t, out, "1  ", "admin: one\n")
+	out.Await(t, 20*time.Second, "1  ", "admin: one\n")
 	if _, _, err := runAt(t, chat, "", "send", "r", "two"); err != nil {
 		t.Fatal(err)
 	}
-	awaitIn(t, out, "2  ", "admin: two\n")
+	out.Await(t, 20*time.Second, "2  ", "admin: two\n")
 	a := &admin{local: chat, stdout: out, stderr: out}
 	var err error
 	if a.chat, err = a.find(t.Context()); err != nil {
@@ -152,31 +152,13 @@ func TestFollow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	awaitIn(t, out, "~ 1  ", "admin: ONE\n")
+	out.Await(t, 20*time.Second, "~ 1  ", "admin: ONE\n")
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("it ends with %v", err)
 	}
 	if n := strings.Count(out.String(), "\n"); n != 3 {
 		t.Errorf("%d lines were printed: %s", n, out)
-	}
-}
-
-func awaitIn(t *testing.T, out *logbuffer.Buffer, texts ...string) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		missing := ""
-		for _, text := range texts {
-			if !strings.Contains(out.String(), text) {
-				missing = text
-			}
-		}
-		if missing == "" {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%q has no %q", out, missing)
-		}
 	}
 }
 

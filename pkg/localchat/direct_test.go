@@ -125,9 +125,7 @@ func TestPrograms(t *testing.T) {
 		if refusal := eve.do(chat.ActionJoinRoom, fields{"room_name": "news"}); !strings.Contains(refusal, "erased") {
 			t.Errorf("a banned user joins: %s", refusal)
 		}
-		if d.logged(`"direct":true`) == "" {
-			t.Error("the log does not say which invocations are programs'")
-		}
+		d.log.Await(t, 10*time.Second, `"direct":true`) // it says which invocations are programs'
 		async := d.invoke(t, `{"action":"sendMessage","room_name":"orders","user_name":"Shop","content":"later",
 			"message_id":"order-2"}`, "X-Amz-Invocation-Type", "Event")
 		if async.status != 202 || async.body != "" {

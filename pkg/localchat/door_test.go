@@ -67,19 +67,6 @@ func startDoorWith(t *testing.T, p *issuer.Provider, bootstrap string, more conf
 	return d
 }
 
-// logged waits for a line of the log that contains a text, and returns it, or "". An invocation writes its line after
-// its answer, when all of it is done.
-func (d *door) logged(text string) string {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		for line := range strings.Lines(d.log.String()) {
-			if strings.Contains(line, text) {
-				return line
-			}
-		}
-	}
-	return ""
-}
-
 // ways are the two ways in which the chat runs: with its handlers in this process, and as what Lambda runs.
 func ways(t *testing.T, test func(t *testing.T, bootstrap string)) {
 	t.Run("in process", func(t *testing.T) { test(t, "") })

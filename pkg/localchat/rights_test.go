@@ -299,7 +299,7 @@ func TestARightThatEndsEnds(t *testing.T) {
 		if members := owner.must(chat.ActionGetMembers, in); strings.Contains(members, "spammer") {
 			t.Errorf("the members are %s", members)
 		}
-		ban := d.logged(`"route_key":"banUser"`)
+		ban := d.log.Line(t, 10*time.Second, `"route_key":"banUser"`) // it comes after the answer
 		for _, want := range []string{`"by_name":"name of owner","by_id":"owner"`, `"user_id":"spammer"`, `"until":"20`,
 			`"room":"plaza"`, `"Moderations":1`, `"Action":"banUser"`} {
 			if !strings.Contains(ban, want) {

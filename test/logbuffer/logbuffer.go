@@ -3,7 +3,10 @@ package logbuffer
 
 import (
 	"bytes"
+	"strings"
 	"sync"
+	"testing"
+	"time"
 )
 
 // Buffer is a bytes.Buffer for many goroutines. The zero value is empty.
@@ -24,4 +27,30 @@ func (l *Buffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// Await waits until each of the texts is in the log, and fails the test if one is not there in time.
+func (l *Buffer) Await(t testing.TB, within time.Duration, texts ...string) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for _, text := range texts {
+		for ; !strings.Contains(l.String(), text); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%q is not in %s", text, l)
+			}
+		}
+	}
+}
+
+// Line waits as Await does, and returns the first line with the text.
+func (l *Buffer) Line(t testing.TB, within time.Duration, text string) string {
+	t.Helper()
+	l.Await(t, within, text)
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, text) {
+			return line
+		}
+	}
+	t.Fatalf("%q is in no single line of %s", text, l)
+	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -20,7 +21,7 @@ func TestASecondSignalDoesNotWait(t *testing.T) {
 	if err := c.conn.Write(t.Context(), websocket.MessageText, []byte("hang")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, r.stderr, "it hangs\n")
+	r.stderr.Await(t, time.Minute, "it hangs\n")
 	r.hurry()
 	if err := r.stop(); !errors.Is(err, context.Canceled) {
 		t.Errorf("it ends with %v, as if it had waited", err)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"wschat/test/installed"
 	"wschat/test/logbuffer"
@@ -28,7 +29,7 @@ func TestTheEndOfAFunctionWithAnEarlierBuild(t *testing.T) {
 		_, err := f.Invoke(t.Context(), []byte("{}"))
 		ended <- err
 	}()
-	eventually(t, log, "\n")
+	log.Await(t, time.Minute, "\n")
 	pid, err := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(log.String(), "fn: ")))
 	if err != nil {
 		t.Fatal(err)

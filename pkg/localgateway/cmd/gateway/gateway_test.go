@@ -207,17 +207,6 @@ func get(t *testing.T, client *http.Client, url string) (int, string) {
 	return answer.StatusCode, string(body)
 }
 
-// eventually waits for a text in a log.
-func eventually(t *testing.T, log *logbuffer.Buffer, text string) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !strings.Contains(log.String(), text); {
-		if time.Now().After(deadline) {
-			t.Fatalf("%q is not in %s", text, log)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
 // Routes lead to their functions, and equal targets are one function. An end is clean: clients are closed, functions
 // are told, and no file is left.
 func TestRoutes(t *testing.T) {
@@ -299,8 +288,8 @@ func TestLanguages(t *testing.T) {
 	if got := c.say("fail"); !strings.Contains(got, "Internal server error") {
 		t.Errorf("got %s", got)
 	}
-	eventually(t, r.stderr, "app-handler: node prints\n")
-	eventually(t, r.stderr, "gateway: the invocation of $default failed: ")
+	r.stderr.Await(t, time.Minute, "app-handler: node prints\n")
+	r.stderr.Await(t, time.Minute, "gateway: the invocation of $default failed: ")
 	if strings.Contains(r.stderr.String(), "\n\n") {
 		t.Errorf("the log has empty lines: %s", r.stderr)
 	}

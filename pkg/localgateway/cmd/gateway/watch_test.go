@@ -68,13 +68,13 @@ func TestWatch(t *testing.T) {
 		t.Fatalf("got %s", got)
 	}
 	write(t, word, "package word\n\nconst Word = nothing\n")
-	eventually(t, r.stderr, "gateway: fn stays as it was: go build ")
-	eventually(t, r.stderr, "undefined: nothing")
+	r.stderr.Await(t, time.Minute, "gateway: fn stays as it was: go build ")
+	r.stderr.Await(t, time.Minute, "undefined: nothing")
 	if got := c.say("x"); got != "one" {
 		t.Errorf("after a build that failed: got %s", got)
 	}
 	write(t, word, "package word\n\nconst Word = \"another\"\n")
-	eventually(t, r.stderr, "gateway: fn runs as it is now\n")
+	r.stderr.Await(t, time.Minute, "gateway: fn runs as it is now\n")
 	if got := c.say("x"); got != "another" {
 		t.Errorf("got %s", got)
 	}
@@ -109,8 +109,8 @@ func TestWatchOfAFolder(t *testing.T) {
 	answer := make(chan string)
 	go func() { answer <- slow.say("slow") }()
 	write(t, filepath.Join(dir, "src", "lib", "word.json"), `"another"`)
-	eventually(t, r.stderr, "app-handler has changed: "+filepath.Join(dir, "src", "lib", "word.json")+"\n")
-	eventually(t, r.stderr, "app-handler runs as it is now\n")
+	r.stderr.Await(t, time.Minute, "app-handler has changed: "+filepath.Join(dir, "src", "lib", "word.json")+"\n")
+	r.stderr.Await(t, time.Minute, "app-handler runs as it is now\n")
 	if got := fast.say("x"); got != "another" {
 		t.Errorf("got %s", got)
 	}
