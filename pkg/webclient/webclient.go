@@ -144,7 +144,12 @@ func (s *Site) file(p, source, provider, tokens string) file {
 	zippedHeaders["Content-Encoding"] = "gzip"
 	zippedHeaders["ETag"] = `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `-gzip"`
 	return file{body: body, headers: headers, zippedHeaders: zippedHeaders,
-		zipped: sync.OnceValue(func() string { return compressed(body) })}
+		zipped: sync.OnceValue(func() string {
+			if raw, err := files.ReadFile("files" + p + zipExtension); err == nil && body == source {
+				return string(raw) // a deployment has compressed it
+			}
+			return compressed(body)
+		})}
 }
 
 // compressed compresses a file. API Gateway does not
